@@ -1,0 +1,1 @@
+"""Command line, settings, participant and group level, exit codes."""

@@ -1,0 +1,1 @@
+"""Finding runs, derivative names, sidecars, dataset_description."""

@@ -1,0 +1,1 @@
+"""Brain mask, shells, tensor maps and GQI maps."""

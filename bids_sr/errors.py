@@ -1,0 +1,63 @@
+"""The errors a user can meet: which file, what is wrong, what to do."""
+
+from __future__ import annotations
+
+from os import PathLike
+
+
+class BidsSrError(Exception):
+    """Base of every expected error.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, one sentence with its full stop.
+    file : path-like, optional
+        The file (or folder) it is about; printed first.
+    remedy : str, optional
+        What the user can do about it, one sentence.
+    """
+
+    exit_code = 1
+    """Exit status of the program when this error ends it."""
+
+    def __init__(
+        self, problem: str, *, file: str | PathLike[str] | None = None, remedy: str = ""
+    ) -> None:
+        self.problem = problem
+        self.file = None if file is None else str(file)
+        self.remedy = remedy
+        parts = [f"{self.file}: {problem}" if self.file else problem, remedy]
+        super().__init__(" ".join(part for part in parts if part))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep keyword arguments when the error crosses a process border."""
+        return _rebuild, (type(self), self.problem, self.file, self.remedy)
+
+
+def _rebuild(
+    kind: type[BidsSrError], problem: str, file: str | None, remedy: str
+) -> BidsSrError:
+    return kind(problem, file=file, remedy=remedy)
+
+
+class UsageError(BidsSrError):
+    """The command line or the dataset as a whole cannot be worked with."""
+
+    exit_code = 2
+
+
+class DeviceError(UsageError):
+    """The compute device asked for is not there."""
+
+
+class ModelError(UsageError):
+    """A pretrained network is missing, damaged or of the wrong kind."""
+
+
+class InputError(BidsSrError):
+    """One run's files cannot be used; other runs are not concerned."""
+
+
+class OutputError(BidsSrError):
+    """An output cannot be written."""

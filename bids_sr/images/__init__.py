@@ -1,0 +1,1 @@
+"""Grids and affines, streaming NIfTI, intensity scale, k-space operators."""

@@ -1,0 +1,1 @@
+"""UNet, the channels it reads, model cards and loading."""

@@ -1,0 +1,1 @@
+"""Figures, participant page, group page and their templates."""

@@ -1,0 +1,1 @@
+"""Slices to batches to device to slices; data consistency."""

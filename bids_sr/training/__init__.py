@@ -1,0 +1,1 @@
+"""Degradation, slice dataset, feature loss, trainer and evaluation."""

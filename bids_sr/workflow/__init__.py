@@ -1,0 +1,1 @@
+"""nipype nodes and graphs: one node per step, no computation of their own."""
