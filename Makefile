@@ -1,0 +1,49 @@
+# bids_sr: needs GNU make and Python 3.11 or later; everything else goes into .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+EXTRAS := test,train,dev
+PYTEST_ARGS ?= -n 2
+DEMO_DATA := examples/dwi-small
+DEMO_OUT := demo-out
+DEMO_WORK := demo-work
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format container clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+setup: $(STAMP) ## create .venv and install bids_sr into it (a second call is quick)
+
+$(STAMP): pyproject.toml version
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e '.[$(EXTRAS)]'
+	@touch $@
+
+demo: $(STAMP) ## super-resolve the example scan and write its report
+	rm -rf $(DEMO_OUT) $(DEMO_WORK)
+	$(BIN)/bids-sr $(DEMO_DATA) $(DEMO_OUT) participant --nprocs 1 -w $(DEMO_WORK)
+	$(BIN)/bids-sr $(DEMO_DATA) $(DEMO_OUT) group
+	@echo; echo "Done. Open these in a browser:"
+	@for page in $(DEMO_OUT)/*.html; do echo "  $(CURDIR)/$$page"; done
+
+test: $(STAMP) ## run the tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(STAMP) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## let ruff put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+container: ## build the container image (docker; set ENGINE=podman for podman)
+	$(or $(ENGINE),docker) build -t bids_sr:$(shell cat version) -t bids_sr:latest .
+
+clean: ## remove what the demo, the tests and the builds left
+	rm -rf $(DEMO_OUT) $(DEMO_WORK) build dist .pytest_cache .mypy_cache .ruff_cache
