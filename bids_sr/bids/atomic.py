@@ -36,9 +36,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=".tmp-", suffix=f"-{path.name}", dir=path.parent
-        )
+        handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=f"-{path.name}", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary

@@ -1,0 +1,149 @@
+"""One diffusion run: its files, and what is known once they were checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from bids_sr.bids.gradients import GradientTable, read_gradients
+from bids_sr.errors import InputError
+
+if TYPE_CHECKING:
+    from nibabel.nifti1 import Nifti1Image
+
+
+@frozen
+class DwiFiles:
+    """The files of one run as found on disk, nothing of them checked yet."""
+
+    dwi: Path
+    """4D image."""
+    bval: Path | None
+    """b-values, possibly inherited from a folder above; None if there are none."""
+    bvec: Path | None
+    """Directions, possibly inherited; None if there are none."""
+    mask: Path | None
+    """Brain mask that belongs to the run, if any."""
+    sidecar: dict[str, Any]
+    """Metadata merged from all JSON files that apply to the image."""
+    entities: dict[str, str]
+    """Short BIDS keys and their labels as written, in file order."""
+    dataset_root: Path
+    """Top folder of the dataset that holds the image."""
+    dataset_name: str = "raw"
+    """Name of that dataset in bids: URIs: ``raw`` or the derivative's name."""
+    sidecar_problem: tuple[Path, str] | None = field(default=None)
+    """A JSON file that could not be read, and why; `open_run` raises it."""
+
+    @property
+    def label(self) -> str:
+        """File name without ``_dwi`` and extension, for example ``sub-01_acq-AP``."""
+        return self.dwi.name.split(".")[0].removesuffix("_dwi")
+
+    @property
+    def subject(self) -> str:
+        """Participant label without ``sub-``."""
+        return self.entities["sub"]
+
+    @property
+    def session(self) -> str | None:
+        """Session label without ``ses-``, if there are sessions."""
+        return self.entities.get("ses")
+
+
+@frozen
+class DwiRun:
+    """A run that passed the checks at the door."""
+
+    files: DwiFiles
+    """Where it lies."""
+    gradients: GradientTable
+    """One entry per volume."""
+    shape: tuple[int, int, int, int]
+    """Image shape (x, y, z, volumes)."""
+
+
+def open_run(files: DwiFiles) -> DwiRun:
+    """Check the files of a run and read its gradient table.
+
+    Only the header of the image is read, no voxels.
+
+    Parameters
+    ----------
+    files : DwiFiles
+
+    Returns
+    -------
+    DwiRun
+
+    Raises
+    ------
+    InputError
+        If the image is missing, not NIfTI, not 4D or empty, if a gradient file
+        is missing or does not fit, or if a sidecar is not JSON.
+    """
+    if files.sidecar_problem:
+        path, problem = files.sidecar_problem
+        raise InputError(problem, file=path, remedy="Repair or remove this sidecar.")
+    shape = _image_shape(files.dwi)
+    bval = _required(files.bval, files, ".bval")
+    bvec = _required(files.bvec, files, ".bvec")
+    return DwiRun(files, read_gradients(bval, bvec, shape[3]), shape)
+
+
+def _image_shape(path: Path) -> tuple[int, int, int, int]:
+    shape = _load_header(path).shape
+    if len(shape) != 4:
+        raise InputError(
+            f"is a {len(shape)}D image of {'x'.join(map(str, shape))} voxels; "
+            "a diffusion series has 4 dimensions.",
+            file=path,
+            remedy="Give the whole series with b = 0 and diffusion-weighted volumes.",
+        )
+    x, y, z, volumes = (int(n) for n in shape)
+    if min(x, y, z, volumes) < 1:
+        raise InputError(
+            f"has no voxels (shape {shape}).", file=path, remedy="Convert the scan again."
+        )
+    return x, y, z, volumes
+
+
+def _load_header(path: Path) -> Nifti1Image:
+    import nibabel as nib
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+
+    if not path.is_file():
+        linked = path.is_symlink()
+        raise InputError(
+            "is a link whose target is not there." if linked else "does not exist.",
+            file=path,
+            remedy="Fetch it first (datalad get)." if linked else "Check the dataset folder.",
+        )
+    try:
+        image = nib.load(path)
+    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError) as error:
+        raise InputError(
+            f"cannot be read as an image ({error}).",
+            file=path,
+            remedy="Copy or convert it again; 'gzip -t' tells whether a .gz file is damaged.",
+        ) from error
+    if not isinstance(image, nib.Nifti1Image):
+        raise InputError(
+            f"is not NIfTI but {type(image).__name__}.", file=path, remedy="Convert it to NIfTI."
+        )
+    return image
+
+
+def _required(path: Path | None, files: DwiFiles, extension: str) -> Path:
+    if path is not None:
+        return path
+    expected = f"{files.label}_dwi{extension}"
+    raise InputError(
+        f"there is no {extension} file for this image: neither {expected} beside it nor one "
+        "that it could inherit from the folders above.",
+        file=files.dwi,
+        remedy=f"Put {expected} beside the image.",
+    )

@@ -1,0 +1,234 @@
+"""The diffusion gradient table of one run: b-values, directions, shells."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+import numpy as np
+from attrs import cmp_using, field, frozen
+from numpy.typing import ArrayLike, NDArray
+
+from bids_sr.errors import InputError
+
+_LOGGER = logging.getLogger("bids_sr")
+
+Floats = NDArray[np.float64]
+
+B0_THRESHOLD = 50.0
+"""b-values (s/mm2) up to this one count as b = 0, as in dipy."""
+WEAK_B0_THRESHOLD = 100.0
+"""Used instead where nothing lies below `B0_THRESHOLD` (imaging gradients can add b = 60)."""
+
+_SHELL_TOLERANCE = (50.0, 0.05)  # s/mm2, fraction of b: whichever is larger
+_NORM_TOLERANCE = 0.1
+_COLLINEAR = np.cos(np.deg2rad(1.0))
+
+
+def _read_only(values: ArrayLike) -> Floats:
+    array = np.array(values, dtype=np.float64)
+    array.setflags(write=False)
+    return array
+
+
+@frozen
+class Shell:
+    """Volumes that share a b-value."""
+
+    bval: float
+    """Median b-value of the shell, rounded to whole s/mm2."""
+    indices: NDArray[np.intp] = field(eq=cmp_using(eq=np.array_equal))
+    """Volume numbers, ascending."""
+
+
+@frozen
+class GradientTable:
+    """What the scanner measured in each volume.
+
+    Both arrays are copied and made read-only.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not agree.
+    """
+
+    bvals: Floats = field(converter=_read_only, eq=cmp_using(eq=np.array_equal))
+    """b-values, shape (V,), in s/mm2."""
+    bvecs: Floats = field(converter=_read_only, eq=cmp_using(eq=np.array_equal))
+    """Unit (or zero) vectors, shape (V, 3), in image voxel axes (FSL convention)."""
+    b0_threshold: float = B0_THRESHOLD
+    """Volumes with ``bvals <= b0_threshold`` count as b = 0."""
+
+    @bvecs.validator
+    def _shapes_agree(self, attribute: object, value: Floats) -> None:
+        if self.bvals.ndim != 1 or value.shape != (self.bvals.size, 3):
+            raise ValueError(
+                f"bvals {self.bvals.shape} and bvecs {value.shape} must be (V,) and (V, 3)"
+            )
+
+    @property
+    def n_volumes(self) -> int:
+        """Number of volumes, V."""
+        return int(self.bvals.size)
+
+    @property
+    def is_b0(self) -> NDArray[np.bool_]:
+        """Which volumes are b = 0, shape (V,)."""
+        return np.asarray(self.bvals <= self.b0_threshold)
+
+    @property
+    def n_directions(self) -> int:
+        """Number of directions that differ by more than 1 degree; v and -v are the same."""
+        distinct: list[Floats] = []
+        for vector in self.bvecs[~self.is_b0]:
+            if not distinct or np.max(np.abs(np.stack(distinct) @ vector)) < _COLLINEAR:
+                distinct.append(vector)
+        return len(distinct)
+
+    @property
+    def shells(self) -> tuple[Shell, ...]:
+        """Shells in ascending order of b, without b = 0.
+
+        Along the sorted b-values a new shell begins where a value lies further
+        than 50 s/mm2 and 5 % from the mean of the shell so far.
+        """
+        order = np.argsort(self.bvals, kind="stable")
+        groups: list[list[int]] = []
+        for index in order[~self.is_b0[order]]:
+            if groups and self._belongs(int(index), groups[-1]):
+                groups[-1].append(int(index))
+            else:
+                groups.append([int(index)])
+        return tuple(
+            Shell(float(np.round(np.median(self.bvals[group]))), np.sort(np.array(group)))
+            for group in groups
+        )
+
+    def _belongs(self, index: int, group: list[int]) -> bool:
+        centre = float(np.mean(self.bvals[group]))
+        absolute, relative = _SHELL_TOLERANCE
+        return bool(self.bvals[index] - centre <= max(absolute, relative * centre))
+
+
+def read_gradients(bval: Path, bvec: Path, n_volumes: int) -> GradientTable:
+    """Read and check the gradient files of a run of `n_volumes` volumes.
+
+    Numbers may be separated by any mix of blanks, tabs, commas and semicolons.
+    Directions may be stored as three rows (FSL) or three columns; a 3x3 file is
+    taken as three rows. At b = 0 a NaN direction becomes zero and others stay as
+    they are; at higher b nearly unit vectors are made unit vectors in memory.
+
+    Parameters
+    ----------
+    bval, bvec : pathlib.Path
+    n_volumes : int
+        Volumes of the image they belong to.
+
+    Returns
+    -------
+    GradientTable
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read as numbers, the counts disagree, a b-value is
+        negative, or a diffusion-weighted volume has no usable direction.
+    """
+    bvals = _read_bvals(bval)
+    bvecs = _read_bvecs(bvec)
+    if not bvals.size == len(bvecs) == n_volumes:
+        raise InputError(
+            f"{bvals.size} b-values here and {len(bvecs)} directions in {bvec}, "
+            f"but the image has {n_volumes} volumes.",
+            file=bval,
+            remedy="Give the files that were converted together with this image.",
+        )
+    threshold = _b0_threshold(bvals, bval)
+    return GradientTable(bvals, _clean_bvecs(bvals, bvecs, threshold, bvec), threshold)
+
+
+def _read_bvals(path: Path) -> Floats:
+    rows = _read_rows(path)
+    bvals = np.array([value for row in rows for value in row])
+    bad = np.flatnonzero(~np.isfinite(bvals) | (bvals < 0))
+    if bad.size:
+        raise InputError(
+            f"the b-value of volume {bad[0]} is {bvals[bad[0]]:g}.",
+            file=path,
+            remedy="b-values are finite, not negative, in s/mm2.",
+        )
+    return bvals
+
+
+def _read_bvecs(path: Path) -> Floats:
+    rows = _read_rows(path)
+    if len({len(row) for row in rows}) == 1:
+        table = np.array(rows)
+        if table.shape[0] == 3:
+            return table.T
+        if table.shape[1] == 3:
+            return table
+    lengths = "x".join(str(n) for n in (len(rows), len(rows[0])))
+    raise InputError(
+        f"holds {lengths} numbers; directions are three rows (or three columns).",
+        file=path,
+        remedy="Store x, y and z as three rows with one number per volume.",
+    )
+
+
+def _read_rows(path: Path) -> list[list[float]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        rows = [
+            [float(token) for token in re.split(r"[\s,;]+", line.strip(" \t,;")) if token]
+            for line in text.splitlines()
+        ]
+    except OSError as error:
+        raise InputError(
+            f"cannot be read ({error.strerror or error}).",
+            file=path,
+            remedy="Check that the file exists and may be read.",
+        ) from error
+    except ValueError as error:
+        raise InputError(
+            f"is not a table of numbers ({error}).",
+            file=path,
+            remedy="Write plain numbers separated by blanks.",
+        ) from error
+    rows = [row for row in rows if row]
+    if not rows:
+        raise InputError("holds no numbers.", file=path, remedy="Convert the scan again.")
+    return rows
+
+
+def _b0_threshold(bvals: Floats, path: Path) -> float:
+    lowest = float(bvals.min())
+    if B0_THRESHOLD < lowest <= WEAK_B0_THRESHOLD:
+        _LOGGER.warning("%s: no b = 0; the volumes at b = %g serve as b = 0.", path, lowest)
+        return WEAK_B0_THRESHOLD
+    return B0_THRESHOLD
+
+
+def _clean_bvecs(bvals: Floats, bvecs: Floats, threshold: float, path: Path) -> Floats:
+    weighted = bvals > threshold
+    norms = np.linalg.norm(bvecs, axis=1)
+    missing = np.flatnonzero(weighted & ~(norms > 0))  # NaN compares false
+    if missing.size:
+        raise InputError(
+            f"volume {missing[0]} has b = {bvals[missing[0]]:g} but no direction.",
+            file=path,
+            remedy="If it is a trace image computed by the scanner, take it out of the series.",
+        )
+    scaled = np.flatnonzero(weighted & ~(np.abs(norms - 1) < _NORM_TOLERANCE))
+    if scaled.size:
+        raise InputError(
+            f"the direction of volume {scaled[0]} has length {norms[scaled[0]]:.3f}, not 1.",
+            file=path,
+            remedy="Scale the directions to unit length and write b-values accordingly.",
+        )
+    cleaned = np.where(np.isfinite(bvecs), bvecs, 0.0)
+    cleaned[~np.isfinite(norms)] = 0.0
+    cleaned[weighted] /= norms[weighted, None]
+    return cleaned

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bids_sr.bids.dwi_run import DwiFiles
+from bids_sr.bids.names import OutputNames, parse_entities, parse_suffix
+
+
+def names_for(name: str, factor: int = 2) -> OutputNames:
+    image = Path("/data/somewhere") / name
+    files = DwiFiles(image, None, None, None, {}, parse_entities(name), Path("/data"))
+    return OutputNames(Path("/out"), files, factor)
+
+
+def relative(path: Path) -> str:
+    return path.relative_to("/out").as_posix()
+
+
+def test_raw_run() -> None:
+    names = names_for("sub-01_acq-AP_run-02_dwi.nii.gz")
+    stem = "sub-01/dwi/sub-01_acq-AP_run-02_res-x2"
+    assert relative(names.dwi) == f"{stem}_desc-sr_dwi.nii.gz"
+    assert relative(names.dwi_json) == f"{stem}_desc-sr_dwi.json"
+    assert relative(names.bval) == f"{stem}_desc-sr_dwi.bval"
+    assert relative(names.bvec) == f"{stem}_desc-sr_dwi.bvec"
+    assert relative(names.mask) == f"{stem}_desc-brain_mask.nii.gz"
+    assert relative(names.mask_json) == f"{stem}_desc-brain_mask.json"
+    assert relative(names.tensor("fa")) == f"{stem}_model-tensor_param-fa_dwimap.nii.gz"
+    assert relative(names.gqi("qa")) == f"{stem}_model-gqi_param-qa_dwimap.nii.gz"
+    assert relative(names.quality) == f"{stem}_desc-sr_quality.json"
+    assert relative(names.input_tensor("fa")) == (
+        "sub-01/dwi/sub-01_acq-AP_run-02_model-tensor_param-fa_desc-input_dwimap.nii.gz"
+    )
+    assert relative(names.figure("b0", "png")) == (
+        "sub-01/figures/sub-01_acq-AP_run-02_res-x2_desc-b0_dwi.png"
+    )
+    assert names.figure("b0", ".png") == names.figure("b0", "png")
+    assert relative(names.error) == "logs/sub-01_acq-AP_run-02_error.json"
+
+
+def test_session_folder_is_kept_and_figures_are_per_participant() -> None:
+    names = names_for("sub-01_ses-pre_dwi.nii.gz", factor=3)
+    assert relative(names.dwi) == "sub-01/ses-pre/dwi/sub-01_ses-pre_res-x3_desc-sr_dwi.nii.gz"
+    assert relative(names.figure("b0", "png")).startswith("sub-01/figures/sub-01_ses-pre_res-x3")
+
+
+def test_preprocessed_run_trades_its_desc_for_ours() -> None:
+    names = names_for("sub-01_run-1_space-ACPC_res-2mm_desc-preproc_dwi.nii.gz")
+    stem = "sub-01/dwi/sub-01_run-1_space-ACPC_res-x2"
+    assert relative(names.dwi) == f"{stem}_desc-sr_dwi.nii.gz"
+    assert relative(names.mask) == f"{stem}_desc-brain_mask.nii.gz"
+    assert relative(names.tensor("md")) == f"{stem}_model-tensor_param-md_dwimap.nii.gz"
+    assert "space-ACPC_model-tensor" in relative(names.input_tensor("md"))
+
+
+def test_expected_outputs_follow_what_was_asked_for() -> None:
+    names = names_for("sub-01_dwi.nii.gz")
+    bare = names.expected(tensor=(), gqi=(), input_tensor=())
+    assert sorted(path.name for path in bare) == [
+        "sub-01_res-x2_desc-brain_mask.json",
+        "sub-01_res-x2_desc-brain_mask.nii.gz",
+        "sub-01_res-x2_desc-sr_dwi.bval",
+        "sub-01_res-x2_desc-sr_dwi.bvec",
+        "sub-01_res-x2_desc-sr_dwi.json",
+        "sub-01_res-x2_desc-sr_dwi.nii.gz",
+        "sub-01_res-x2_desc-sr_quality.json",
+    ]
+    full = names.expected()
+    assert len(full) == len(set(full)) == len(bare) + 2 * (8 + 2 + 8)
+    # file systems that ignore case must not merge two of them
+    assert len({path.name.lower() for path in full}) == len(full)
+    only = names.expected(tensor=("fa",), gqi=(), input_tensor=())
+    assert set(only) - set(bare) == {
+        names.tensor("fa"),
+        names.tensor("fa").with_name("sub-01_res-x2_model-tensor_param-fa_dwimap.json"),
+    }
+
+
+def test_other_factors_are_refused() -> None:
+    with pytest.raises(ValueError, match="factor"):
+        names_for("sub-01_dwi.nii.gz", factor=4)
+
+
+def test_parsing() -> None:
+    assert list(parse_entities("sub-01_ses-a_desc-brain_mask.nii.gz").items()) == [
+        ("sub", "01"),
+        ("ses", "a"),
+        ("desc", "brain"),
+    ]
+    assert parse_suffix("dwi.json") == "dwi"
+    assert parse_suffix("sub-01.json") == ""
