@@ -1,0 +1,124 @@
+"""Model cards: what a pretrained network is, was trained on, and is good for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import asdict, field, frozen
+
+from bids_sr.bids.atomic import write_json
+from bids_sr.errors import ModelError
+from bids_sr.networks.channels import CHANNELS
+
+CARD = "card.json"
+WEIGHTS = "weights.safetensors"
+
+
+def _known_channels(instance: object, attribute: object, value: tuple[str, ...]) -> None:
+    if not value or value[0] != "dwi" or not set(value) <= set(CHANNELS):
+        raise ValueError(f"channels must start with 'dwi' and be among {CHANNELS}, not {value}")
+
+
+def _known_factor(instance: object, attribute: object, value: int) -> None:
+    if value not in (2, 3):
+        raise ValueError(f"factor must be 2 or 3, not {value}")
+
+
+@frozen
+class ModelCard:
+    """A pretrained network's description, as stored in ``card.json``."""
+
+    name: str
+    """Name by which ``--model`` knows it: its folder's name."""
+    factor: int = field(validator=_known_factor)
+    """In-plane factor."""
+    degradation: str
+    """How its low-resolution training slices were made: kspace, box or resize-cubic."""
+    channels: tuple[str, ...] = field(converter=tuple, validator=_known_channels)
+    """What it reads, in order (see `bids_sr.networks.channels`)."""
+    architecture: Mapping[str, Any]
+    """Keyword arguments of its class, and ``"class"``."""
+    sha256: str
+    """Checksum of ``weights.safetensors``."""
+    voxel_sizes_mm: tuple[tuple[float, ...], ...] = field(
+        converter=lambda sizes: tuple(tuple(size) for size in sizes)
+    )
+    """Low-resolution voxel sizes seen in training, one (in-plane, in-plane, slice) a scan."""
+    b_values: tuple[int, ...] = field(converter=tuple)
+    """b-values seen in training, s/mm2."""
+    data: tuple[str, ...] = field(converter=tuple)
+    """Training scans, with credit."""
+    licence: str
+    """Licence of the weights."""
+    seed: int
+    """Seed of the training."""
+    command: str
+    """Command that trained it."""
+    commit: str
+    """Commit of this project it was trained at."""
+    loss: str
+    """The loss, in words."""
+    figures: Mapping[str, Any]
+    """Measured figures of merit, with the scan they were measured on."""
+    folder: Path = field(default=Path(), eq=False)
+    """Where it lies."""
+
+    @property
+    def weights(self) -> Path:
+        """Path of the weights file."""
+        return self.folder / WEIGHTS
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON content of the card."""
+        content = asdict(self)
+        del content["folder"]
+        return content
+
+    def save(self, folder: Path) -> None:
+        """Write ``card.json`` into `folder`."""
+        write_json(folder / CARD, self.to_dict())
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read the card of a model folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Holds ``card.json`` and ``weights.safetensors``.
+
+    Returns
+    -------
+    ModelCard
+
+    Raises
+    ------
+    ModelError
+        If a file is missing or the card does not say what it must.
+    """
+    for name in (CARD, WEIGHTS):
+        if not (folder / name).is_file():
+            raise ModelError(
+                f"there is no {name} in it.",
+                file=folder,
+                remedy="A model folder holds card.json and weights.safetensors.",
+            )
+    try:
+        content = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        return ModelCard(**content, folder=folder)
+    except (ValueError, TypeError) as error:
+        raise ModelError(
+            f"is not a model card ({error}).",
+            file=folder / CARD,
+            remedy="Compare it with a card in models/.",
+        ) from error
+
+
+def checksum(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

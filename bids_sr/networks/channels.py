@@ -1,0 +1,167 @@
+"""What a network reads beside the slice: what all volumes of the series share.
+
+A single diffusion-weighted slice is noisy; its mean over directions is not, and
+the tensor fit says what this direction should look like. Everything is
+accumulated volume by volume, so the series is never in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bids_sr.bids.gradients import GradientTable, Shell
+
+CHANNELS = ("dwi", "mean_b0", "mean_dwi", "tensor")
+"""Every channel a network may ask for; the first is the slice to super-resolve."""
+
+MIN_FIT_DIRECTIONS = 7
+"""A tensor at fixed b has 6 unknowns: with 6 directions the fit would repeat the noise."""
+
+
+class SeriesConditioning:
+    """Shared channels of one DWI series, from one pass over its volumes.
+
+    The tensor channel of a volume is the signal that a log-linear least-squares
+    fit [1]_ to its own shell predicts for its direction. Within a shell S0 and
+    the trace are one constant, so six unknowns do and no b0 is needed.
+
+    Fallbacks: no b0 -> the shell's mean stands in; fewer than seven directions
+    in the shell -> the shell's mean stands in for the tensor; b0 volumes see the
+    mean b0 there and the mean of the largest shell as mean DWI.
+
+    Parameters
+    ----------
+    gradients : GradientTable
+        Of the whole series.
+    volumes : sequence of int, optional
+        The volumes to use (default: all); the others are ignored.
+
+    References
+    ----------
+    .. [1] Basser, Mattiello & LeBihan, J Magn Reson B 103, 247 (1994).
+    """
+
+    def __init__(self, gradients: GradientTable, volumes: Sequence[int] | None = None) -> None:
+        chosen = range(gradients.n_volumes) if volumes is None else volumes
+        self._chosen = frozenset(int(i) for i in chosen)
+        self._b0s = [int(i) for i in np.flatnonzero(gradients.is_b0) if int(i) in self._chosen]
+        self._shells = [_ShellFit(shell, gradients, self._chosen) for shell in gradients.shells]
+        self._shells = [fit for fit in self._shells if fit.volumes]
+        self._shell_of = {i: fit for fit in self._shells for i in fit.volumes}
+        self._b0_sum: np.ndarray | None = None
+
+    def add(self, index: int, volume: np.ndarray) -> None:
+        """Take volume `index` (any 3D or 2D shape, the same for all) into account.
+
+        Parameters
+        ----------
+        index : int
+            Position in the series; each is given once.
+        volume : numpy.ndarray
+            Non-negative signal in units of the run's intensity scale; it is not
+            kept or changed.
+        """
+        if index not in self._chosen:
+            return
+        if index in self._shell_of:
+            self._shell_of[index].add(index, volume)
+        elif self._b0_sum is None:
+            self._b0_sum = volume.astype(np.float32)
+        else:
+            self._b0_sum += volume
+
+    @property
+    def mean_b0(self) -> np.ndarray | None:
+        """Mean of the b0 volumes, or None when there is none."""
+        return None if self._b0_sum is None else self._b0_sum / len(self._b0s)
+
+    @property
+    def mean_dwi(self) -> np.ndarray | None:
+        """Mean over the shell with most directions, or None when there are only b0s."""
+        if not self._shells:
+            return None
+        return max(self._shells, key=lambda fit: len(fit.volumes)).mean
+
+    def channels(self, index: int, volume: np.ndarray, names: Sequence[str]) -> list[np.ndarray]:
+        """Return the input channels of volume `index`.
+
+        Parameters
+        ----------
+        index : int
+            Position in the series.
+        volume : numpy.ndarray
+            The volume itself, the same shape as those added.
+        names : sequence of str
+            Which channels, out of ``CHANNELS``.
+
+        Returns
+        -------
+        list of numpy.ndarray
+            One array of `volume`'s shape per name, in its unit.
+        """
+        fit = self._shell_of.get(index)
+        if fit is None:
+            own = self.mean_b0
+            known = {"mean_b0": own, "mean_dwi": self.mean_dwi, "tensor": own}
+        else:
+            known = {"mean_b0": self.mean_b0, "mean_dwi": fit.mean, "tensor": None}
+            if "tensor" in names:
+                known["tensor"] = fit.predict(index)
+        fallback = fit.mean if fit is not None else self.mean_b0
+        known["dwi"] = volume
+        arrays = (known[name] for name in names)
+        return [fallback if array is None else array for array in arrays]  # type: ignore[misc]
+
+
+class _ShellFit:
+    """Mean and log-linear tensor of one shell, accumulated volume by volume."""
+
+    def __init__(self, shell: Shell, gradients: GradientTable, chosen: frozenset[int]) -> None:
+        self.volumes = [int(i) for i in shell.indices if int(i) in chosen]
+        self._row = {volume: row for row, volume in enumerate(self.volumes)}
+        self._design = _design(gradients.bvecs[self.volumes])
+        self._fits = len(self.volumes) >= MIN_FIT_DIRECTIONS
+        self._inverse = np.linalg.pinv(self._design) if self._fits else None
+        self._sum: np.ndarray | None = None
+        self._coefficients: np.ndarray | None = None
+
+    def add(self, index: int, volume: np.ndarray) -> None:
+        if self._sum is None:
+            self._sum = np.zeros(volume.shape, np.float32)
+            if self._inverse is not None:
+                self._coefficients = np.zeros((6, *volume.shape), np.float32)
+        self._sum += volume
+        if self._inverse is None or self._coefficients is None:
+            return
+        logs = np.log(np.maximum(volume, _FLOOR), dtype=np.float32)
+        for coefficient, weight in zip(
+            self._coefficients, self._inverse[:, self._row[index]], strict=True
+        ):
+            coefficient += np.float32(weight) * logs
+
+    @property
+    def mean(self) -> np.ndarray:
+        if self._sum is None:
+            raise ValueError("no volume of this shell was added")
+        return self._sum / np.float32(len(self.volumes))
+
+    def predict(self, index: int) -> np.ndarray | None:
+        if self._coefficients is None:
+            return None
+        row = self._design[self._row[index]].astype(np.float32)
+        # a fit to near-zero background must not explode: no direction exceeds
+        # the shell's mean by more than the shell has volumes
+        ceiling = self.mean * np.float32(len(self.volumes))
+        return np.minimum(np.exp(np.tensordot(row, self._coefficients, axes=1)), ceiling)
+
+
+_FLOOR = np.float32(1e-3)
+"""Signal, of the b0's bright tissue, below which the logarithm is not taken."""
+
+
+def _design(bvecs: np.ndarray) -> np.ndarray:
+    """Quadratic form of each direction, (V, 6)."""
+    x, y, z = bvecs.T
+    return np.stack([x * x, y * y, z * z, 2 * x * y, 2 * x * z, 2 * y * z], axis=1)

@@ -1,0 +1,83 @@
+"""The pretrained networks at hand: whatever lies in models/, and folders users name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bids_sr.errors import ModelError
+from bids_sr.networks.card import CARD, ModelCard, checksum, read_card
+from bids_sr.resources import resource
+
+DEFAULT_PREFIX = "shallow-x"
+"""The default network of factor f is ``shallow-x<f>``."""
+
+
+def list_models(folder: Path | None = None) -> dict[str, ModelCard]:
+    """Return the cards of all shipped networks by name.
+
+    Parameters
+    ----------
+    folder : pathlib.Path, optional
+        Where to look; default: the shipped ``models`` folder.
+
+    Returns
+    -------
+    dict of str to ModelCard
+        Sorted by name.
+    """
+    root = resource("models") if folder is None else folder
+    folders = sorted(path.parent for path in root.glob(f"*/{CARD}"))
+    return {path.name: read_card(path) for path in folders}
+
+
+def load_card(model: str | None, factor: int) -> ModelCard:
+    """Find a network by name or folder, verify its weights, and return its card.
+
+    Parameters
+    ----------
+    model : str or None
+        Name in the registry, path of a model folder, or None for the default
+        network of `factor`.
+    factor : int
+        In-plane factor wanted.
+
+    Returns
+    -------
+    ModelCard
+
+    Raises
+    ------
+    ModelError
+        If there is no such network, it is of another factor, or the checksum of
+        its weights is not the one on the card.
+    """
+    card = _find(model or f"{DEFAULT_PREFIX}{factor}")
+    if card.factor != factor:
+        raise ModelError(
+            f"is a network of factor {card.factor}, not {factor}.",
+            file=card.folder,
+            remedy=f"Give --scale {card.factor}, or another --model.",
+        )
+    found = checksum(card.weights)
+    if found != card.sha256:
+        raise ModelError(
+            f"has the checksum {found[:12]}..., its card says {card.sha256[:12]}...",
+            file=card.weights,
+            remedy="The file is damaged or not the card's own: copy the model folder again.",
+        )
+    return card
+
+
+def _find(model: str) -> ModelCard:
+    shipped = list_models()
+    if model in shipped:
+        return shipped[model]
+    folder = Path(model)
+    if folder.is_dir():
+        return read_card(folder.resolve())
+    names = ", ".join(shipped) or "none"
+    raise ModelError(
+        f"There is no network '{model}'.",
+        remedy=f"Shipped networks: {names}. A folder with card.json and weights.safetensors"
+        " can be given as well.",
+    )

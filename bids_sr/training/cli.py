@@ -1,0 +1,195 @@
+"""The command ``bids-sr-train``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bids_sr.errors import BidsSrError, UsageError
+
+if TYPE_CHECKING:
+    from bids_sr.training.prepare import PreparedRun
+    from bids_sr.training.settings import TrainingSettings
+    from bids_sr.training.trainer import Trainer
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; importing nothing heavy keeps ``--help`` quick."""
+    parser = argparse.ArgumentParser(
+        prog="bids-sr-train",
+        description="Train a super-resolution network on the DWI runs of a BIDS dataset."
+        " Run it again with the same arguments to go on after an interruption.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("bids_dir", type=Path, help="BIDS dataset with high-resolution DWI")
+    add("output_dir", type=Path, help="takes checkpoint, logs and the model folder")
+    data = parser.add_argument_group("data")
+    data.add_argument("--train-label", nargs="+", required=True, help="participants to learn from")
+    data.add_argument("--validate-label", nargs="+", default=[], help="participants held out")
+    data.add_argument("--cache", type=Path, help="prepared slices (default: OUTPUT_DIR/cache)")
+    data.add_argument(
+        "--degradation", default="kspace", choices=["kspace", "box", "resize-cubic"], help=" "
+    )
+    data.add_argument("--subset", type=int, default=15, help="directions per smaller view")
+    net = parser.add_argument_group("network")
+    net.add_argument("--scale", type=int, default=2, choices=[2, 3], help="in-plane factor")
+    net.add_argument(
+        "--channels", nargs="+", default=["dwi", "mean_b0", "mean_dwi", "tensor"], help=" "
+    )
+    net.add_argument("--width", type=int, default=40, help="feature maps at full resolution")
+    net.add_argument("--depth", type=int, default=3, help="number of halvings")
+    net.add_argument("--blocks", type=int, default=1, help="residual blocks per level")
+    loss = parser.add_argument_group("loss")
+    loss.add_argument(
+        "--layers",
+        nargs="*",
+        default=["relu1_2=0.1"],
+        metavar="LAYER=WEIGHT",
+        help="VGG16 layers of the feature loss; none for L1 alone",
+    )
+    loss.add_argument("--vgg16", type=Path, help="VGG16 convolutions as safetensors")
+    loss.add_argument("--feature-crop", type=int, default=48, help="pixels compared by features")
+    how = parser.add_argument_group("optimisation")
+    how.add_argument("--steps", type=int, default=8000, help=" ")
+    how.add_argument("--batch-size", type=int, default=16, help="patches per step")
+    how.add_argument("--patch", type=int, default=40, help="low-resolution patch side, pixels")
+    how.add_argument("--learning-rate", type=float, default=1.2e-3, help=" ")
+    how.add_argument("--schedule", default="cosine", choices=["cosine", "one-cycle"], help=" ")
+    how.add_argument("--weight-decay", type=float, default=1e-4, help=" ")
+    how.add_argument("--seed", type=int, default=42, help=" ")
+    how.add_argument("--validate-every", type=int, default=500, help="steps")
+    how.add_argument("--checkpoint-every", type=int, default=250, help="steps")
+    how.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    card = parser.add_argument_group("model card")
+    card.add_argument("--name", help="name of the model (default: shallow-x<scale>)")
+    card.add_argument("--licence", default="not stated", help="licence of the weights")
+    card.add_argument("--credit", nargs="*", default=[], help="whom to credit, one text each")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, and export the model folder.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; default: those of the process.
+
+    Returns
+    -------
+    int
+        Exit code: 0 done, 1 bad input, 2 wrong usage.
+    """
+    arguments = build_parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    try:
+        _train(arguments, list(sys.argv[1:] if argv is None else argv))
+    except BidsSrError as error:
+        logging.getLogger("bids_sr").error("%s", error)
+        return error.exit_code
+    return 0
+
+
+def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
+    # torch and friends only now, after the arguments were found to be right
+    from bids_sr.training.export import export_model
+    from bids_sr.training.trainer import Trainer
+
+    settings = _settings(arguments)
+    train = _prepare(arguments, settings, arguments.train_label)
+    held_out = _prepare(arguments, settings, arguments.validate_label)
+    trainer = Trainer(
+        settings, train, held_out, arguments.output_dir, arguments.vgg16, arguments.device
+    )
+    _run_with_bar(trainer)
+    name = arguments.name or f"shallow-x{settings.factor}"
+    card = export_model(
+        trainer.mean_network,
+        arguments.output_dir / name,
+        settings=settings,
+        runs=train,
+        credit=arguments.credit,
+        licence=arguments.licence,
+        command=shlex.join(["bids-sr-train", *argv]),
+        commit=_commit(),
+        figures={"validation": trainer.validation_rows()} if held_out else {},
+    )
+    logging.getLogger("bids_sr").info("Model folder: %s", card.folder)
+
+
+def _settings(arguments: argparse.Namespace) -> TrainingSettings:
+    from bids_sr.training.settings import TrainingSettings
+
+    given: dict[str, Any] = dict(vars(arguments), factor=arguments.scale)
+    given["layers"] = dict(_layer(text) for text in arguments.layers)
+    names = [a.name for a in TrainingSettings.__attrs_attrs__]  # type: ignore[attr-defined]
+    return TrainingSettings(**{key: given[key] for key in names if key in given})
+
+
+def _layer(text: str) -> tuple[str, float]:
+    name, _, weight = text.partition("=")
+    try:
+        return name, float(weight)
+    except ValueError:
+        raise UsageError(
+            f"--layers {text}: no weight given.", remedy="Write for example relu1_2=0.1."
+        ) from None
+
+
+def _prepare(
+    arguments: argparse.Namespace, settings: TrainingSettings, labels: list[str]
+) -> list[PreparedRun]:
+    from bids_sr.bids.dwi_run import open_run
+    from bids_sr.bids.finding import find_dwi
+    from bids_sr.training.prepare import prepare_run
+
+    if not labels:
+        return []
+    cache = arguments.cache or arguments.output_dir / "cache"
+    return [
+        prepare_run(
+            open_run(files),
+            cache,
+            factor=settings.factor,
+            degradation=settings.degradation,
+            subset=settings.subset,
+            seed=settings.seed,
+        )
+        for files in find_dwi(arguments.bids_dir, participants=labels)
+    ]
+
+
+def _run_with_bar(trainer: Trainer) -> None:
+    from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    with (
+        logging_redirect_tqdm(),
+        tqdm(
+            total=trainer.settings.steps,
+            initial=trainer.step,
+            unit="step",
+            mininterval=1 if sys.stderr.isatty() else 60,
+        ) as bar,
+    ):
+
+        def show(step: int, terms: dict[str, float]) -> None:
+            bar.set_postfix({key: f"{value:.4g}" for key, value in terms.items()}, refresh=False)
+            bar.update(step - bar.n)
+
+        trainer.run(show)
+
+
+def _commit() -> str:
+    """Commit of the code in use, or 'unknown' outside a checkout."""
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"

@@ -1,0 +1,91 @@
+"""Making low-resolution slices of high-resolution ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch.nn import functional
+
+from bids_sr.images.kspace import kspace_downsample
+
+
+def box_downsample(hr: torch.Tensor, factor: int) -> torch.Tensor:
+    """Average blocks of f x f pixels.
+
+    Parameters
+    ----------
+    hr : torch.Tensor
+        (..., f a, f b).
+    factor : int
+        In-plane factor.
+
+    Returns
+    -------
+    torch.Tensor
+        (..., a, b).
+    """
+    rows, columns = hr.shape[-2:]
+    blocks = hr.reshape(*hr.shape[:-2], rows // factor, factor, columns // factor, factor)
+    return blocks.mean(dim=(-3, -1))
+
+
+def resize_cubic_downsample(hr: torch.Tensor, factor: int) -> torch.Tensor:
+    """Resize as the paper did: cubic convolution (a = -0.75) without anti-aliasing.
+
+    Pixel-centre geometry and kernel are those of OpenCV's ``INTER_CUBIC``. At
+    factor 3 it is almost pure decimation.
+
+    Parameters
+    ----------
+    hr : torch.Tensor
+        (..., f a, f b).
+    factor : int
+        In-plane factor.
+
+    Returns
+    -------
+    torch.Tensor
+        (..., a, b), clipped at 0 as a magnitude image is.
+    """
+    rows, columns = hr.shape[-2:]
+    flat = hr.reshape(-1, 1, rows, columns)
+    small = functional.interpolate(
+        flat,
+        size=(rows // factor, columns // factor),
+        mode="bicubic",
+        align_corners=False,
+        antialias=False,
+    )
+    return small.clamp_min(0).reshape(*hr.shape[:-2], rows // factor, columns // factor)
+
+
+DEGRADATIONS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
+    "kspace": kspace_downsample,
+    "box": box_downsample,
+    "resize-cubic": resize_cubic_downsample,
+}
+"""Degradations by the name they have on the command line and in model cards."""
+
+
+def add_rician_noise(
+    lr: torch.Tensor, sigma: float, generator: torch.Generator | None = None
+) -> torch.Tensor:
+    """Return the magnitude of `lr` with complex Gaussian noise.
+
+    Parameters
+    ----------
+    lr : torch.Tensor
+        Any shape, non-negative.
+    sigma : float
+        Standard deviation per real and imaginary part, in the unit of `lr`.
+    generator : torch.Generator, optional
+        Source of randomness.
+
+    Returns
+    -------
+    torch.Tensor
+        The same shape: Gudbjartsson & Patz, Magn Reson Med 34, 910 (1995).
+    """
+    real, imaginary = torch.randn(2, *lr.shape, generator=generator, dtype=lr.dtype) * sigma
+    return torch.hypot(lr + real, imaginary)

@@ -1,0 +1,72 @@
+"""Everything that decides what a training run does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import asdict, field, frozen
+
+from bids_sr.networks.channels import CHANNELS
+
+
+@frozen
+class TrainingSettings:
+    """Settings of one training; two runs with equal settings are equal on one machine."""
+
+    factor: int = 2
+    """In-plane factor."""
+    degradation: str = "kspace"
+    """How low-resolution slices are made."""
+    channels: tuple[str, ...] = field(default=CHANNELS, converter=tuple)
+    """What the network reads."""
+    width: int = 40
+    """Feature maps at full low resolution."""
+    depth: int = 3
+    """Halvings in the UNet."""
+    blocks: int = 1
+    """Residual blocks per level."""
+    layers: Mapping[str, float] = field(factory=lambda: {"relu1_2": 0.1}, converter=dict)
+    """Weight of the feature loss per VGG16 layer; empty for L1 alone."""
+    feature_crop: int = 48
+    """Side of the random sub-crop on which features are compared, high-resolution pixels."""
+    patch: int = 40
+    """Side of a patch, low-resolution pixels."""
+    batch_size: int = 16
+    """Patches per step."""
+    steps: int = 8000
+    """Optimiser steps in all."""
+    learning_rate: float = 1.2e-3
+    """Peak of the schedule."""
+    warmup: int = 200
+    """Steps of linear warm-up before the cosine."""
+    schedule: str = "cosine"
+    """``cosine`` (warm-up, then down to zero) or ``one-cycle`` (up for 30 %, then down)."""
+    weight_decay: float = 1e-4
+    """Of AdamW."""
+    ema: float = 0.998
+    """Decay of the running mean of weights that is kept as the result."""
+    subset: int = 15
+    """Directions per smaller view of a run; 0 for none."""
+    seed: int = 42
+    """Of initial weights and patches."""
+    validate_every: int = 500
+    """Steps between validations."""
+    checkpoint_every: int = 250
+    """Steps between checkpoints."""
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """Network class and arguments, as model cards hold them."""
+        return {
+            "class": "SubPixelUNet",
+            "in_channels": len(self.channels),
+            "factor": self.factor,
+            "width": self.width,
+            "depth": self.depth,
+            "blocks": self.blocks,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON-safe values."""
+        return {**asdict(self), "channels": list(self.channels)}

@@ -1,0 +1,212 @@
+"""The training loop: patches, loss, optimiser, checkpoints, validation."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from bids_sr.bids.atomic import atomic_path
+from bids_sr.errors import UsageError
+from bids_sr.networks.loading import build_network
+from bids_sr.training.losses import FeatureLoss
+from bids_sr.training.patches import Batch, PatchSampler
+from bids_sr.training.prepare import PreparedRun
+from bids_sr.training.settings import TrainingSettings
+from bids_sr.training.validation import interpolators, network_upsampler, validate
+
+_LOG = logging.getLogger("bids_sr")
+CHECKPOINT = "checkpoint.pt"
+
+
+def learning_rate(settings: TrainingSettings, step: int) -> float:
+    """Return the learning rate at `step`, a pure function so that a resume repeats it."""
+    warmup = settings.warmup
+    if settings.schedule == "one-cycle":
+        warmup = round(0.3 * settings.steps)
+    if step < warmup:
+        return settings.learning_rate * (step + 1) / warmup
+    done = (step - warmup) / max(1, settings.steps - warmup)
+    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+class Trainer:
+    """Trains one network and keeps all it needs to go on after any interruption.
+
+    Parameters
+    ----------
+    settings : TrainingSettings
+        What to do.
+    train, held_out : sequences of PreparedRun
+        To learn from, and to validate on.
+    folder : pathlib.Path
+        Takes ``checkpoint.pt``, ``log.csv`` and ``validation.csv``.
+    vgg16 : pathlib.Path, optional
+        Weights of the feature loss.
+    device : str
+        Where to compute.
+
+    Raises
+    ------
+    UsageError
+        If `folder` holds a checkpoint of other settings (steps may differ).
+    """
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        train: Sequence[PreparedRun],
+        held_out: Sequence[PreparedRun],
+        folder: Path,
+        vgg16: Path | None = None,
+        device: str = "cpu",
+    ) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings = settings
+        self.folder = folder
+        self.device = torch.device(device)
+        network = build_network(settings.architecture)
+        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.mean_network = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+        )
+        self.features = None
+        if settings.layers:
+            self.features = FeatureLoss(settings.layers, vgg16).to(self.device)
+        self.sampler = PatchSampler(
+            train, settings.factor, settings.channels, settings.patch, settings.seed
+        )
+        self.held_out = list(held_out)
+        self.crops = np.random.default_rng(settings.seed + 1)
+        self.step = 0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._resume()
+
+    def run(self, progress: Callable[[int, dict[str, float]], None] | None = None) -> None:
+        """Train to the last step, with checkpoints and validations on the way."""
+        settings, started = self.settings, time.monotonic()
+        while self.step < settings.steps:
+            terms = self.train_step(self.sampler.draw(settings.batch_size))
+            self.step += 1
+            if progress is not None:
+                progress(self.step, terms)
+            if self.step % 10 == 0:
+                elapsed = round(time.monotonic() - started, 1)
+                self._log("log.csv", {"step": self.step, **terms, "seconds": elapsed})
+            last = self.step == settings.steps
+            if last or self.step % settings.validate_every == 0:
+                self._validate()
+            if last or self.step % settings.checkpoint_every == 0:
+                self.save()
+
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        """Take one optimiser step and return the terms of the loss."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.settings, self.step)
+        channels = batch.channels.to(self.device, memory_format=torch.channels_last)
+        target = batch.target.to(self.device)
+        output = self.network(channels, batch.interpolated.to(self.device))
+        pixel = functional.l1_loss(output, target)
+        loss, terms = pixel, {"l1": float(pixel.detach())}
+        if self.features is not None:
+            window = self._crop(target.shape[-1])
+            feature = self.features(output[..., *window], target[..., *window])
+            loss, terms["feature"] = pixel + feature, float(feature.detach())
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self._average()
+        terms["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        return terms
+
+    def validation_rows(self) -> list[dict[str, Any]]:
+        """Score the mean network and the interpolations on the held-out runs."""
+        factor, rows = self.settings.factor, []
+        methods = interpolators(factor)
+        for name, consistent in (("network", False), ("network+consistency", True)):
+            methods[name] = network_upsampler(
+                self.mean_network, factor, self.device, consistent=consistent
+            )
+        for run in self.held_out:
+            scores = validate(run, self.settings.channels, methods)
+            rows += [{"step": self.step, "run": run.label, **score} for score in scores]
+        return rows
+
+    def save(self) -> None:
+        """Write a checkpoint from which training goes on exactly."""
+        content = {
+            "settings": self.settings.to_dict(),
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "mean_network": self.mean_network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "sampler": self.sampler.state,
+            "crops": dict(self.crops.bit_generator.state),
+        }
+        with atomic_path(self.folder / CHECKPOINT) as temporary:
+            torch.save(content, temporary)
+
+    def _resume(self) -> None:
+        path = self.folder / CHECKPOINT
+        if not path.exists():
+            return
+        content = torch.load(path, map_location=self.device, weights_only=True)
+        now, then = self.settings.to_dict(), content["settings"]
+        changed = sorted(key for key in now if now[key] != then.get(key) and key != "steps")
+        if changed:
+            raise UsageError(
+                f"was made with another {', '.join(changed)}.",
+                file=path,
+                remedy="Train into another folder, or give the settings it began with.",
+            )
+        self.network.load_state_dict(content["network"])
+        self.mean_network.load_state_dict(content["mean_network"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.sampler.state = content["sampler"]
+        self.crops.bit_generator.state = content["crops"]
+        self.step = content["step"]
+        _LOG.info("Resuming at step %d", self.step)
+
+    def _average(self) -> None:
+        # early on the mean follows closely, or it would keep the first weights for long
+        decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
+        pairs = zip(self.mean_network.parameters(), self.network.parameters(), strict=True)
+        with torch.no_grad():
+            for mean, current in pairs:
+                mean.lerp_(current, 1 - decay)
+
+    def _crop(self, side: int) -> tuple[slice, slice]:
+        size = min(self.settings.feature_crop, side)
+        row, column = self.crops.integers(0, side - size + 1, 2)
+        return slice(row, row + size), slice(column, column + size)
+
+    def _validate(self) -> None:
+        for row in self.validation_rows():
+            _LOG.info("%s", "  ".join(f"{k}={_short(v)}" for k, v in row.items()))
+            self._log("validation.csv", row)
+
+    def _log(self, name: str, row: dict[str, Any]) -> None:
+        path = self.folder / name
+        fresh = not path.exists()
+        with path.open("a", newline="") as stream:
+            writer = csv.DictWriter(stream, fieldnames=list(row))
+            if fresh:
+                writer.writeheader()
+            writer.writerow(row)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

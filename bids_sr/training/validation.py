@@ -1,0 +1,126 @@
+"""How the network does on a held-out run, beside linear, cubic and sinc interpolation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from bids_sr.images.kspace import data_consistency, sinc_upsample
+from bids_sr.networks.channels import CHANNELS
+from bids_sr.training.prepare import PreparedRun
+
+Upsampler = Callable[[torch.Tensor], torch.Tensor]
+"""(slices, channels, a, b) -> (slices, f a, f b)."""
+
+
+def interpolators(factor: int) -> dict[str, Upsampler]:
+    """Return the classical baselines, all with pixel-centre geometry.
+
+    Parameters
+    ----------
+    factor : int
+        In-plane factor.
+
+    Returns
+    -------
+    dict of str to callable
+        ``linear``, ``cubic`` (cubic convolution, a = -0.75) and ``sinc``; each
+        reads the first channel.
+    """
+
+    def resize(mode: str) -> Upsampler:
+        def upsample(channels: torch.Tensor) -> torch.Tensor:
+            return functional.interpolate(
+                channels[:, :1], scale_factor=factor, mode=mode, align_corners=False
+            )[:, 0]
+
+        return upsample
+
+    return {
+        "linear": resize("bilinear"),
+        "cubic": resize("bicubic"),
+        "sinc": lambda channels: sinc_upsample(channels[:, 0], factor),
+    }
+
+
+def network_upsampler(
+    network: torch.nn.Module, factor: int, device: torch.device, *, consistent: bool
+) -> Upsampler:
+    """Wrap a network as an upsampler, with or without data consistency."""
+
+    def upsample(channels: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            output = network(channels.to(device))[:, 0].cpu()
+        return data_consistency(output, channels[:, 0], factor) if consistent else output
+
+    return upsample
+
+
+def validate(
+    run: PreparedRun,
+    channels: tuple[str, ...],
+    upsamplers: dict[str, Upsampler],
+    slice_step: int = 6,
+) -> list[dict[str, float | str]]:
+    """Score upsamplers on a held-out run.
+
+    Parameters
+    ----------
+    run : PreparedRun
+        Its first view gives the channels.
+    channels : tuple of str
+        Channels the network reads.
+    upsamplers : dict
+        Methods by name.
+    slice_step : int
+        Every how many slices are scored.
+
+    Returns
+    -------
+    list of dict
+        One row per method: ``method``, ``psnr_b0``, ``ssim_b0``, ``psnr_dwi``,
+        ``ssim_dwi``. PSNR is over foreground pixels, its peak the 99th percentile
+        of the reference there; both are means over volumes.
+    """
+    rows: list[dict[str, float | str]] = []
+    for method, upsample in upsamplers.items():
+        scores: dict[str, list[tuple[float, float]]] = {"b0": [], "dwi": []}
+        for is_b0, stack, reference, mask in _volumes(run, channels, slice_step):
+            output = upsample(torch.from_numpy(stack)).clamp_min(0).numpy()
+            scores["b0" if is_b0 else "dwi"].append(_score(reference, output, mask))
+        row: dict[str, float | str] = {"method": method}
+        for kind, values in scores.items():
+            if values:
+                row[f"psnr_{kind}"], row[f"ssim_{kind}"] = np.mean(values, axis=0).tolist()
+        rows.append(row)
+    return rows
+
+
+def _volumes(
+    run: PreparedRun, channels: tuple[str, ...], step: int
+) -> Iterator[tuple[bool, np.ndarray, np.ndarray, np.ndarray]]:
+    view = run.views[0]
+    pick = slice(step // 2, None, step)
+    order = [CHANNELS.index(name) for name in channels]
+    factor = run.hr.shape[2] // run.lr.shape[2]
+    mask = run.foreground[pick].repeat(factor, axis=1).repeat(factor, axis=2)
+    for k, volume in enumerate(view.volumes):
+        every = np.concatenate([run.lr[volume, pick][None], view.shared[k, :, pick]])
+        stack = every[order].swapaxes(0, 1).astype(np.float32)
+        yield bool(view.is_b0[k]), stack, run.hr[volume, pick].astype(np.float32), mask
+
+
+def _score(reference: np.ndarray, output: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
+    from skimage.metrics import structural_similarity
+
+    peak = float(np.percentile(reference[mask], 99))
+    error = float(np.mean((reference - output)[mask] ** 2))
+    similarity = [
+        structural_similarity(r, o, data_range=peak, full=True)[1][m].mean()
+        for r, o, m in zip(reference, output, mask, strict=True)
+        if m.any()
+    ]
+    return 10 * np.log10(peak**2 / error), float(np.mean(similarity))
