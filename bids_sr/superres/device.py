@@ -1,0 +1,67 @@
+"""Choosing where to compute, and saying so when it is not there."""
+
+from __future__ import annotations
+
+import torch
+
+from bids_sr.errors import DeviceError
+
+_CPU_BATCH_PIXELS = 1 << 17
+_CUDA_BATCH_PIXELS = 1 << 20
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device a user asked for.
+
+    Parameters
+    ----------
+    name : str
+        ``auto`` (CUDA where there is one, else CPU), ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    DeviceError
+        If the name is unknown, or names a GPU that is not visible. The CPU is
+        never taken silently in its place.
+    """
+    if name == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    kind, _, number = name.partition(":")
+    if kind != "cuda" or (number and not number.isdecimal()):
+        raise DeviceError(
+            f"--device {name}: no such device.", remedy="Give auto, cpu, cuda or cuda:N."
+        )
+    if not torch.cuda.is_available():
+        raise DeviceError(
+            f"--device {name}: no CUDA GPU is visible.",
+            remedy="Start the container with 'docker run --gpus all' or 'apptainer run --nv',"
+            " check 'nvidia-smi', or give --device cpu.",
+        )
+    index = int(number or 0)
+    count = torch.cuda.device_count()
+    if index >= count:
+        raise DeviceError(
+            f"--device {name}: {count} GPU{'s are' if count > 1 else ' is'} visible,"
+            f" counted from cuda:0.",
+            remedy="Give a lower number, or check CUDA_VISIBLE_DEVICES.",
+        )
+    return torch.device("cuda", index)
+
+
+def describe_device(device: torch.device) -> str:
+    """Return the device's name for reports, for example ``cuda:0 (NVIDIA A100)``."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"cpu ({torch.get_num_threads()} threads)"
+
+
+def default_batch_size(device: torch.device, pixels: int) -> int:
+    """Return how many low-resolution slices of `pixels` pixels go through at once."""
+    limit = _CUDA_BATCH_PIXELS if device.type == "cuda" else _CPU_BATCH_PIXELS
+    return max(1, limit // pixels)

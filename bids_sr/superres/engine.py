@@ -1,0 +1,239 @@
+"""Super-resolving one run: from its files to the written series."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from attrs import field, frozen
+
+from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
+from bids_sr.images.intensity import robust_scale
+from bids_sr.images.nifti import DwiReader, VolumeWriter
+from bids_sr.networks.card import ModelCard
+from bids_sr.networks.channels import MIN_FIT_DIRECTIONS, SeriesConditioning
+from bids_sr.networks.loading import load_network
+from bids_sr.superres.device import choose_device, default_batch_size, describe_device
+from bids_sr.superres.progress import VolumeProgress
+from bids_sr.superres.runner import SliceRunner
+
+_LOG = logging.getLogger("bids_sr")
+_AHEAD = 2
+"""Volumes read ahead of the network, and written behind it."""
+
+
+@frozen
+class SuperResolvedDwi:
+    """A super-resolved series on disk, and how it came about."""
+
+    dwi: Path
+    """4D image, float32."""
+    run: DwiRun
+    """What it was made of."""
+    grid: SliceGrid = field(eq=False)
+    """Input grid, slice axis and factor."""
+    card: ModelCard
+    """The network."""
+    scale: float
+    """Intensity that the network saw as 1, in units of the input."""
+    device: str
+    """Where it was computed."""
+    seconds: float
+    """Wall time, both passes."""
+    slices: int
+    """Slices super-resolved."""
+    batch_size: int
+    """Slices at once, at the end."""
+    data_consistency: bool
+    """Whether the measured band was kept."""
+    notes: tuple[str, ...]
+    """What a reader of the report should know."""
+
+
+def super_resolve(
+    run: DwiRun,
+    card: ModelCard,
+    out: Path,
+    *,
+    device: str = "auto",
+    batch_size: int | None = None,
+    threads: int | None = None,
+    data_consistency: bool = True,
+    slice_axis: int | None = None,
+    progress: Callable[[], None] | None = None,
+) -> SuperResolvedDwi:
+    """Super-resolve a run slice by slice and write the series.
+
+    Two passes over the input: the first gathers what all directions share, the
+    second sends each volume through the network while the next is read and the
+    last is written. Memory holds a few volumes, whatever their number.
+
+    Parameters
+    ----------
+    run : DwiRun
+        The input.
+    card : ModelCard
+        The network (`bids_sr.networks.registry.load_card`).
+    out : pathlib.Path
+        Output ``.nii.gz``: float32, same field of view, in-plane voxels divided
+        by the factor, negative values set to zero.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    batch_size : int, optional
+        Slices at once; default by device and slice size.
+    threads : int, optional
+        CPU threads of this process; default: as they are.
+    data_consistency : bool
+        Keep the measured band: ``SR + U(LR - D SR)``.
+    slice_axis : int, optional
+        Voxel axis across the slices; default: found out.
+    progress : callable, optional
+        Called after each volume; default: a bar or log lines.
+
+    Returns
+    -------
+    SuperResolvedDwi
+
+    Raises
+    ------
+    DeviceError, ModelError, InputError, OutputError
+        If the device, the weights, the input or the output fail.
+    """
+    started = time.monotonic()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    place = choose_device(device)
+    network = load_network(card)
+    with DwiReader(run.files.dwi) as reader:
+        grid = _grid(reader, run, card.factor, slice_axis)
+        pixels = int(np.prod([grid.shape[axis] for axis in grid.in_plane]))
+        size = batch_size or default_batch_size(place, pixels)
+        runner = SliceRunner(network, place, size, consistent=data_consistency)
+        scale, conditioning = gather(reader, run)
+        stacks = _stacks(reader, grid, card, scale, conditioning)
+        _write(runner, stacks, reader, grid, out, scale, progress or _bar(run, grid))
+    return SuperResolvedDwi(
+        dwi=out,
+        run=run,
+        grid=grid,
+        card=card,
+        scale=scale,
+        device=describe_device(place),
+        seconds=time.monotonic() - started,
+        slices=run.shape[3] * grid.shape[grid.slice_axis],
+        batch_size=runner.batch_size,
+        data_consistency=data_consistency,
+        notes=(*_notes(run, card), *runner.notes),
+    )
+
+
+def gather(reader: DwiReader, run: DwiRun) -> tuple[float, SeriesConditioning]:
+    """Find the run's intensity scale and what its volumes share, in one pass.
+
+    Parameters
+    ----------
+    reader : DwiReader
+        The series.
+    run : DwiRun
+        Its gradient table.
+
+    Returns
+    -------
+    scale : float
+        From the first b0, or the first volume of the lowest shell without one.
+    conditioning : SeriesConditioning
+        Fed with all volumes, in units of the scale.
+    """
+    gradients = run.gradients
+    b0s = np.flatnonzero(gradients.is_b0)
+    scale = robust_scale(reader.volume(int(b0s[0] if b0s.size else np.argmin(gradients.bvals))))
+    conditioning = SeriesConditioning(gradients)
+    for index in range(gradients.n_volumes):
+        conditioning.add(index, reader.volume(index) / np.float32(scale))
+    return scale, conditioning
+
+
+def _grid(reader: DwiReader, run: DwiRun, factor: int, override: int | None) -> SliceGrid:
+    dim_info_slice = reader.header.get_dim_info()[2]
+    axis = choose_slice_axis(
+        reader.shape[:3], reader.zooms, run.files.sidecar, override, dim_info_slice
+    )
+    return SliceGrid(reader.shape[:3], reader.affine, axis, factor)
+
+
+def _stacks(
+    reader: DwiReader,
+    grid: SliceGrid,
+    card: ModelCard,
+    scale: float,
+    conditioning: SeriesConditioning,
+) -> Iterator[np.ndarray]:
+    """Yield each volume's input, (slices, channels, a, b), read ahead in a thread."""
+
+    def read(index: int) -> np.ndarray:
+        volume = reader.volume(index) / np.float32(scale)
+        channels = conditioning.channels(index, volume, card.channels)
+        return np.stack([to_slices(channel, grid.slice_axis) for channel in channels], axis=1)
+
+    with ThreadPoolExecutor(1, "read") as pool:
+        waiting: list[Future[np.ndarray]] = []
+        for index in range(reader.shape[3]):
+            waiting.append(pool.submit(read, index))
+            if len(waiting) > _AHEAD:
+                yield waiting.pop(0).result()
+        for future in waiting:
+            yield future.result()
+
+
+def _write(
+    runner: SliceRunner,
+    stacks: Iterator[np.ndarray],
+    reader: DwiReader,
+    grid: SliceGrid,
+    out: Path,
+    scale: float,
+    progress: Callable[[], None],
+) -> None:
+    shape, affine = grid.high_resolution
+
+    def put(slices: np.ndarray) -> None:
+        volume = np.maximum(from_slices(slices, grid.slice_axis), 0) * np.float32(scale)
+        writer.write(volume)
+
+    with (
+        VolumeWriter(out, (*shape, reader.shape[3]), affine, like=reader.header) as writer,
+        ThreadPoolExecutor(1, "write") as pool,
+    ):
+        waiting: list[Future[None]] = []
+        for stack in stacks:
+            waiting.append(pool.submit(put, runner(stack)))
+            if len(waiting) > _AHEAD:
+                waiting.pop(0).result()
+            progress()
+        for future in waiting:
+            future.result()
+
+
+def _bar(run: DwiRun, grid: SliceGrid) -> Callable[[], None]:
+    slices = grid.shape[grid.slice_axis]
+    return VolumeProgress(run.files.label, run.shape[3], slices).advance
+
+
+def _notes(run: DwiRun, card: ModelCard) -> tuple[str, ...]:
+    notes = []
+    if not run.gradients.is_b0.any() and "mean_b0" in card.channels:
+        notes.append("The series has no b0; the mean of each shell stood in for it.")
+    small = [s for s in run.gradients.shells if len(s.indices) < MIN_FIT_DIRECTIONS]
+    if small and "tensor" in card.channels:
+        values = ", ".join(f"{shell.bval:g}" for shell in small)
+        notes.append(
+            f"Shells b = {values} have fewer than {MIN_FIT_DIRECTIONS} volumes;"
+            " the mean of the shell stood in for the tensor prediction."
+        )
+    return tuple(notes)

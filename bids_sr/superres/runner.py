@@ -1,0 +1,111 @@
+"""Slices through the network in batches, on any device."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import torch
+
+from bids_sr.errors import DeviceError
+from bids_sr.images.kspace import data_consistency, sinc_upsample
+
+_LOG = logging.getLogger("bids_sr")
+
+
+class SliceRunner:
+    """Runs a network over stacks of slices and halves the batch when memory is short.
+
+    On CUDA the network runs under float16 autocast, channels last, fed from
+    pinned memory; interpolation and data consistency stay in float32. On the CPU
+    all is float32.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        In eval mode; moved to `device`.
+    device : torch.device
+        Where to compute.
+    batch_size : int
+        Slices at once, to begin with.
+    consistent : bool
+        Whether the measured band of the output is replaced by the input's own.
+    """
+
+    def __init__(
+        self, network: torch.nn.Module, device: torch.device, batch_size: int, *, consistent: bool
+    ) -> None:
+        self.network = network.to(device=device, memory_format=torch.channels_last)
+        self.factor = int(network.factor)  # type: ignore[arg-type]
+        self.device = device
+        self.batch_size = batch_size
+        self.consistent = consistent
+        self.notes: list[str] = []
+
+    def __call__(self, channels: np.ndarray) -> np.ndarray:
+        """Super-resolve one volume's slices.
+
+        Parameters
+        ----------
+        channels : numpy.ndarray
+            (slices, channels, a, b), float32, in units of the intensity scale.
+
+        Returns
+        -------
+        numpy.ndarray
+            (slices, f a, f b), float32; not clipped.
+
+        Raises
+        ------
+        DeviceError
+            If not even one slice fits into memory.
+        """
+        source = torch.from_numpy(np.ascontiguousarray(channels))
+        if self.device.type == "cuda":
+            source = source.pin_memory()
+        count, _, rows, columns = source.shape
+        output = np.empty((count, rows * self.factor, columns * self.factor), np.float32)
+        start = 0
+        while start < count:
+            stop = min(start + self.batch_size, count)
+            try:
+                output[start:stop] = self._batch(source[start:stop]).cpu().numpy()
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                self._halve(error)
+                continue
+            start = stop
+        return output
+
+    def _batch(self, channels: torch.Tensor) -> torch.Tensor:
+        cuda = self.device.type == "cuda"
+        with torch.inference_mode():
+            channels = channels.to(self.device, non_blocking=cuda)
+            channels = channels.contiguous(memory_format=torch.channels_last)
+            # interpolation and consistency stay outside autocast: they need float32
+            interpolated = sinc_upsample(channels[:, :1], self.factor)
+            with torch.autocast("cuda", torch.float16, enabled=cuda):
+                fine = self.network(channels, interpolated)[:, 0]
+            return data_consistency(fine, channels[:, 0], self.factor) if self.consistent else fine
+
+    def _halve(self, error: Exception) -> None:
+        if self.batch_size == 1:
+            raise DeviceError(
+                f"Not even one slice fits into the memory of {self.device}.",
+                remedy="Give --device cpu, or free memory on the device.",
+            ) from error
+        self.batch_size //= 2
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        note = (
+            f"Memory of {self.device} ran out; going on with batches of {self.batch_size}"
+            f" slices (--batch-size {self.batch_size} avoids the retry)."
+        )
+        _LOG.warning(note)
+        self.notes.append(note)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # the CPU allocator raises a plain RuntimeError
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
