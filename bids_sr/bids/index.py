@@ -1,0 +1,153 @@
+"""Opening a dataset with pybids: only what is needed is indexed."""
+
+from __future__ import annotations
+
+import logging
+import re
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bids_sr.errors import UsageError
+
+if TYPE_CHECKING:
+    from bids.layout import BIDSLayout
+
+_LOGGER = logging.getLogger("bids_sr")
+_DATABASE = "layout_index.sqlite"
+
+_OTHER_DATATYPES = (
+    "anat|func|fmap|perf|pet|eeg|ieeg|meg|nirs|beh|micr|motion|mrs|figures|anatomical|xfm"
+)
+
+
+def ignore_patterns(
+    participants: Collection[str] = (), sessions: Collection[str] = ()
+) -> list[re.Pattern[str]]:
+    """Return patterns of what pybids shall pass over.
+
+    pybids searches them in paths that begin with ``/`` at the dataset's top. A
+    folder that matches is not entered.
+
+    Parameters
+    ----------
+    participants, sessions : collection of str
+        Labels without ``sub-`` and ``ses-``; all others are passed over. Empty
+        means all.
+
+    Returns
+    -------
+    list of re.Pattern
+    """
+    patterns = [
+        r"^/(code|derivatives|models|sourcedata|stimuli|logs)(/|$)",
+        # below other top folders (an output folder, say); files at the top are for inheritance
+        r"^/(?!sub-)[^/]+/",
+        rf"^/sub-[^/]+/(ses-[^/]+/)?({_OTHER_DATATYPES})(/|$)",
+        r"/dwi/[^/]+/",
+        r"/\.",
+    ]
+    for entity, labels in (("sub", participants), ("sub-[^/]+/ses", sessions)):
+        if labels:
+            wanted = "|".join(sorted(map(re.escape, labels)))
+            patterns.append(rf"^/{entity}-(?!({wanted})(/|$))[^/]*(/|$)")
+    return [re.compile(pattern) for pattern in patterns]
+
+
+def open_layout(
+    root: Path, participants: Collection[str] = (), sessions: Collection[str] = ()
+) -> BIDSLayout:
+    """Index a dataset in memory.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+    participants, sessions : collection of str
+        Only these are indexed; empty means all.
+
+    Returns
+    -------
+    bids.layout.BIDSLayout
+        Without metadata: sidecars are read when they are needed, so that a
+        broken one concerns its own runs only.
+    """
+    return _layout(root, participants, sessions, database=None)
+
+
+def open_database(root: Path, folder: Path) -> BIDSLayout:
+    """Open the index of a dataset kept in `folder`, making it if it is not there.
+
+    All participants are indexed, whoever is asked for, since the index serves
+    later runs for others too. It appears whole: two processes may start at once.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+    folder : pathlib.Path
+
+    Returns
+    -------
+    bids.layout.BIDSLayout
+
+    Raises
+    ------
+    UsageError
+        If the index was made of another dataset (pybids would silently list
+        that one), cannot be read or cannot be written.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        if not (folder / _DATABASE).exists():
+            _make_database(root, folder)
+        layout = _layout(root, (), (), database=folder)
+    except (SQLAlchemyError, OSError, AttributeError) as error:
+        raise UsageError(
+            f"cannot be used as a pybids index ({error}).",
+            file=folder,
+            remedy="Remove it or choose another --bids-database-dir.",
+        ) from error
+    if Path(layout.root).resolve() != root.resolve():
+        raise UsageError(
+            f"is the index of {layout.root}, not of {root}.",
+            file=folder,
+            remedy="Choose another --bids-database-dir.",
+        )
+    return layout
+
+
+def _make_database(root: Path, folder: Path) -> None:
+    from filelock import FileLock
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".index.lock"):
+        if (folder / _DATABASE).exists():  # another process was quicker
+            return
+        _LOGGER.info("Indexing %s into %s", root, folder)
+        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=folder) as temporary:
+            _layout(root, (), (), database=Path(temporary)).session.close()
+            Path(temporary, _DATABASE).replace(folder / _DATABASE)
+
+
+def _layout(
+    root: Path,
+    participants: Collection[str],
+    sessions: Collection[str],
+    database: Path | None,
+) -> BIDSLayout:
+    from bids.layout import BIDSLayout, BIDSLayoutIndexer
+
+    indexer = BIDSLayoutIndexer(
+        validate=False,
+        ignore=ignore_patterns(participants, sessions),
+        index_metadata=False,
+    )
+    return BIDSLayout(
+        root,
+        validate=False,
+        # entities of derivatives as well, whatever the dataset calls itself
+        config=["bids", "derivatives"],
+        database_path=database,
+        indexer=indexer,
+    )

@@ -1,0 +1,107 @@
+"""Datasets that runs are taken from."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from bids_sr.errors import UsageError
+
+
+@frozen
+class Source:
+    """A BIDS dataset on disk."""
+
+    root: Path
+    """Top folder, absolute."""
+    name: str
+    """Its name in bids: URIs: ``raw`` or the derivative's."""
+    derivative: bool
+    """Whether it holds preprocessed images."""
+
+
+def open_source(root: Path, name: str | None) -> Source:
+    """Check that a folder is a BIDS dataset and say of which kind.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+    name : str or None
+        Name of a derivative dataset; None if the kind is to be read from its
+        ``dataset_description.json``.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    UsageError
+        If the folder or its description is missing or unreadable.
+    """
+    if not root.is_dir():
+        raise UsageError("is not a folder.", file=root, remedy="Give the top of a BIDS dataset.")
+    path = root / "dataset_description.json"
+    try:
+        description = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise UsageError(
+            "has no dataset_description.json, so it is not the top of a BIDS dataset.",
+            file=root,
+            remedy='Give the top folder, or write that file: {"Name": ..., "BIDSVersion": ...}.',
+        ) from error
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"cannot be read as JSON ({error}).", file=path, remedy="Repair this file."
+        ) from error
+    description = description if isinstance(description, dict) else {}
+    derivative = (
+        name is not None
+        or description.get("DatasetType") == "derivative"
+        or "PipelineDescription" in description  # derivatives before BIDS 1.4
+    )
+    return Source(
+        root.absolute(),
+        name or (_pipeline_name(description) if derivative else "raw"),
+        derivative,
+    )
+
+
+def _pipeline_name(description: Mapping[str, Any]) -> str:
+    made_by = description.get("GeneratedBy") or [{}]
+    first = made_by[0] if isinstance(made_by, list) and isinstance(made_by[0], dict) else {}
+    # a name in a bids: URI has only these characters
+    return re.sub(r"[^a-z0-9_-]+", "-", str(first.get("Name", "")).lower()) or "preprocessed"
+
+
+def check_labels(datasets: Iterable[Source], subs: set[str], sess: set[str]) -> None:
+    """Raise UsageError, listing what there is, if a label has no folder."""
+    people = [f for dataset in datasets for f in dataset.root.glob("sub-*") if f.is_dir()]
+    known = {folder.name.removeprefix("sub-") for folder in people}
+    where = ", ".join(str(dataset.root) for dataset in datasets)
+    _check_known("participant", subs, known, where)
+    if sess:
+        chosen = [f for f in people if not subs or f.name.removeprefix("sub-") in subs]
+        visits = {s.name.removeprefix("ses-") for folder in chosen for s in folder.glob("ses-*")}
+        _check_known("session", sess, visits, where)
+
+
+def _check_known(kind: str, wanted: set[str], known: set[str], where: str) -> None:
+    missing = sorted(wanted - known, key=natural_key)
+    if missing:
+        there = ", ".join(sorted(known, key=natural_key)) or "none"
+        raise UsageError(
+            f"no {kind} {', '.join(missing)}.", file=where, remedy=f"There is: {there}."
+        )
+
+
+def natural_key(text: str) -> list[tuple[int, str]]:
+    """Return a sorting key by which ``run-2`` comes before ``run-10``."""
+    return [
+        (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)
+    ]
