@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,24 @@ CARD = "card.json"
 WEIGHTS = "weights.safetensors"
 
 
-def _known_channels(instance: object, attribute: object, value: tuple[str, ...]) -> None:
+def _texts(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
+
+
+def _whole_numbers(values: Iterable[int]) -> tuple[int, ...]:
+    return tuple(values)
+
+
+def _sizes(values: Iterable[Iterable[float]]) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(size) for size in values)
+
+
+def _known_channels(_instance: object, _attribute: object, value: tuple[str, ...]) -> None:
     if not value or value[0] != "dwi" or not set(value) <= set(CHANNELS):
         raise ValueError(f"channels must start with 'dwi' and be among {CHANNELS}, not {value}")
 
 
-def _known_factor(instance: object, attribute: object, value: int) -> None:
+def _known_factor(_instance: object, _attribute: object, value: int) -> None:
     if value not in (2, 3):
         raise ValueError(f"factor must be 2 or 3, not {value}")
 
@@ -38,19 +50,17 @@ class ModelCard:
     """In-plane factor."""
     degradation: str
     """How its low-resolution training slices were made: kspace, box or resize-cubic."""
-    channels: tuple[str, ...] = field(converter=tuple, validator=_known_channels)
+    channels: tuple[str, ...] = field(converter=_texts, validator=_known_channels)
     """What it reads, in order (see `bids_sr.networks.channels`)."""
     architecture: Mapping[str, Any]
     """Keyword arguments of its class, and ``"class"``."""
     sha256: str
     """Checksum of ``weights.safetensors``."""
-    voxel_sizes_mm: tuple[tuple[float, ...], ...] = field(
-        converter=lambda sizes: tuple(tuple(size) for size in sizes)
-    )
+    voxel_sizes_mm: tuple[tuple[float, ...], ...] = field(converter=_sizes)
     """Low-resolution voxel sizes seen in training, one (in-plane, in-plane, slice) a scan."""
-    b_values: tuple[int, ...] = field(converter=tuple)
+    b_values: tuple[int, ...] = field(converter=_whole_numbers)
     """b-values seen in training, s/mm2."""
-    data: tuple[str, ...] = field(converter=tuple)
+    data: tuple[str, ...] = field(converter=_texts)
     """Training scans, with credit."""
     licence: str
     """Licence of the weights."""

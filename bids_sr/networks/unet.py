@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -54,12 +56,8 @@ class SubPixelUNet(nn.Module):
         widths = [width * 2**level for level in range(depth + 1)]
         self.stem = _conv(in_channels, width)
         self.encoders = nn.ModuleList(_stage(w, blocks) for w in widths)
-        self.widen = nn.ModuleList(
-            _conv(a, b, 1) for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
-        self.narrow = nn.ModuleList(
-            _conv(b + a, a, 1) for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.widen = nn.ModuleList(_conv(a, b, 1) for a, b in pairwise(widths))
+        self.narrow = nn.ModuleList(_conv(b + a, a, 1) for a, b in pairwise(widths))
         self.decoders = nn.ModuleList(_stage(w, blocks) for w in widths[:-1])
         self.head = _conv(width, factor * factor)
         nn.init.zeros_(self.head.weight)

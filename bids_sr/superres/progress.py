@@ -26,9 +26,7 @@ class VolumeProgress:
         Where a bar goes; default stderr. Not a terminal: log lines instead.
     """
 
-    def __init__(
-        self, label: str, volumes: int, slices: int, stream: TextIO | None = None
-    ) -> None:
+    def __init__(self, label: str, volumes: int, slices: int, stream: TextIO | None = None) -> None:
         self._label, self._volumes, self._slices = label, volumes, slices
         self._started = self._last = time.monotonic()
         self._done = 0

@@ -35,7 +35,7 @@ class SliceRunner:
     def __init__(
         self, network: torch.nn.Module, device: torch.device, batch_size: int, *, consistent: bool
     ) -> None:
-        self.network = network.to(device=device, memory_format=torch.channels_last)
+        self.network = network.to(device).to(memory_format=torch.channels_last)
         self.factor = int(network.factor)  # type: ignore[arg-type]
         self.device = device
         self.batch_size = batch_size

@@ -102,7 +102,7 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
     from bids_sr.training.export import export_model
     from bids_sr.training.trainer import Trainer
 
-    settings = _settings(arguments)
+    settings, commit = _settings(arguments), _commit()
     train = _prepare(arguments, settings, arguments.train_label)
     held_out = _prepare(arguments, settings, arguments.validate_label)
     trainer = Trainer(
@@ -118,7 +118,7 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
         credit=arguments.credit,
         licence=arguments.licence,
         command=shlex.join(["bids-sr-train", *argv]),
-        commit=_commit(),
+        commit=commit,
         figures={"validation": trainer.validation_rows()} if held_out else {},
     )
     logging.getLogger("bids_sr").info("Model folder: %s", card.folder)
@@ -129,7 +129,7 @@ def _settings(arguments: argparse.Namespace) -> TrainingSettings:
 
     given: dict[str, Any] = dict(vars(arguments), factor=arguments.scale)
     given["layers"] = dict(_layer(text) for text in arguments.layers)
-    names = [a.name for a in TrainingSettings.__attrs_attrs__]  # type: ignore[attr-defined]
+    names = [a.name for a in TrainingSettings.__attrs_attrs__]
     return TrainingSettings(**{key: given[key] for key in names if key in given})
 
 

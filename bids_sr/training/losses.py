@@ -52,8 +52,8 @@ class FeatureLoss(nn.Module):
         self.weights = dict(sorted(weights.items(), key=lambda item: LAYERS[item[0]]))
         self.features = _vgg16_features(max(LAYERS[layer] for layer in weights), vgg16)
         self.features.requires_grad_(False)
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1))
+        self.mean = nn.Buffer(torch.tensor(_MEAN).view(1, 3, 1, 1))
+        self.std = nn.Buffer(torch.tensor(_STD).view(1, 3, 1, 1))
 
     def activations(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the chosen activations.

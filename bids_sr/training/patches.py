@@ -82,9 +82,7 @@ class PatchSampler:
         self._generator = np.random.default_rng(seed)
         self._centres = [np.argwhere(run.foreground) for run in runs]
         self._fill = {
-            n: fill_matrix(n, factor).astype(np.float32)
-            for run in runs
-            for n in run.lr.shape[2:]
+            n: fill_matrix(n, factor).astype(np.float32) for run in runs for n in run.lr.shape[2:]
         }
 
     @property
@@ -106,9 +104,7 @@ class PatchSampler:
         number = int(self._generator.integers(len(self._runs)))
         run, view = self._runs[number], self._draw_view(self._runs[number])
         k = self._draw_volume(view)
-        z, row, column = self._centres[number][
-            self._generator.integers(len(self._centres[number]))
-        ]
+        z, row, column = self._centres[number][self._generator.integers(len(self._centres[number]))]
         rows = _window(row, self._patch, run.lr.shape[2])
         columns = _window(column, self._patch, run.lr.shape[3])
         volume = int(view.volumes[k])

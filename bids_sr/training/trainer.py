@@ -75,7 +75,7 @@ class Trainer:
         self.folder = folder
         self.device = torch.device(device)
         network = build_network(settings.architecture)
-        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.mean_network = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),

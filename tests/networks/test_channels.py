@@ -1,0 +1,101 @@
+"""Shared channels: planted tensors are predicted, missing parts fall back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bids_sr.bids.gradients import GradientTable
+from bids_sr.networks.channels import CHANNELS, SeriesConditioning
+
+DIFFUSIVITIES = np.diag([1.7e-3, 0.4e-3, 0.3e-3])
+
+
+def directions(count, seed=0):
+    vectors = np.random.default_rng(seed).normal(size=(count, 3))
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def table(bvals, seed=0):
+    bvals = np.asarray(bvals, float)
+    bvecs = np.zeros((len(bvals), 3))
+    weighted = bvals > 50
+    bvecs[weighted] = directions(int(weighted.sum()), seed)
+    return GradientTable(bvals, bvecs)
+
+
+def signal(gradients, s0=0.8):
+    quadratic = np.einsum("vi,ij,vj->v", gradients.bvecs, DIFFUSIVITIES, gradients.bvecs)
+    return s0 * np.exp(-gradients.bvals * quadratic)
+
+
+def condition(gradients, values, volumes=None):
+    conditioning = SeriesConditioning(gradients, volumes)
+    for index, value in enumerate(values):
+        conditioning.add(index, np.full((2, 3), value, np.float32))
+    return conditioning
+
+
+def channel(conditioning, index, value, name):
+    (array,) = conditioning.channels(index, np.full((2, 3), value, np.float32), [name])
+    assert array.shape == (2, 3)
+    return float(array[0, 0])
+
+
+def test_tensor_channel_is_the_noise_free_signal():
+    gradients = table([0, *[1000] * 12, 0, *[2500] * 20])
+    truth = signal(gradients)
+    conditioning = condition(gradients, truth)
+    for index in (1, 7, 14, 33):
+        # a wrong own value must not matter much less than the fit says: 12 directions, 6 unknowns
+        assert channel(conditioning, index, 0.0, "tensor") == pytest.approx(truth[index], rel=1e-3)
+
+
+def test_tensor_channel_averages_noise_away():
+    gradients = table([0, *[1000] * 60])
+    truth = signal(gradients)
+    noisy = truth + np.random.default_rng(1).normal(0, 0.02, truth.size)
+    conditioning = condition(gradients, noisy)
+    predicted = np.array([channel(conditioning, i, noisy[i], "tensor") for i in range(1, 61)])
+    assert np.std(predicted - truth[1:]) < 0.6 * np.std(noisy[1:] - truth[1:])
+
+
+def test_means_are_of_the_own_shell():
+    gradients = table([0, *[1000] * 7, *[2000] * 9])
+    values = [1.0, *[0.4] * 7, *[0.2] * 9]
+    conditioning = condition(gradients, values)
+    assert channel(conditioning, 3, 0.4, "mean_dwi") == pytest.approx(0.4)
+    assert channel(conditioning, 12, 0.2, "mean_dwi") == pytest.approx(0.2)
+    assert channel(conditioning, 12, 0.2, "mean_b0") == pytest.approx(1.0)
+    # a b0 sees the shell with most directions, and itself averaged in place of a fit
+    assert channel(conditioning, 0, 1.0, "mean_dwi") == pytest.approx(0.2)
+    assert channel(conditioning, 0, 1.0, "tensor") == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("bvals", "index"),
+    [([1000] * 3, 1), ([0, 0], 1), ([0, 1000], 1), ([1000] * 8, 2), ([0, 700, 1500, 2500], 2)],
+)
+def test_every_series_gives_every_channel(bvals, index):
+    gradients = table(bvals)
+    conditioning = condition(gradients, [0.5] * len(bvals))
+    arrays = conditioning.channels(index, np.full((2, 3), 0.5, np.float32), CHANNELS)
+    assert len(arrays) == 4
+    for array in arrays:
+        np.testing.assert_allclose(array, 0.5, rtol=1e-3)
+
+
+def test_background_does_not_explode():
+    gradients = table([0, *[1000] * 10])
+    values = np.zeros(11)
+    values[5] = 1.0
+    conditioning = condition(gradients, values)
+    predicted = [channel(conditioning, i, values[i], "tensor") for i in range(1, 11)]
+    assert np.all(np.isfinite(predicted))
+    assert max(predicted) <= 1.0 + 1e-6
+
+
+def test_chosen_volumes_only():
+    gradients = table([0, *[1000] * 10])
+    conditioning = condition(gradients, np.arange(11.0), volumes=[0, 2, 4])
+    assert channel(conditioning, 2, 2.0, "mean_dwi") == pytest.approx(3.0)

@@ -1,0 +1,50 @@
+"""bids-sr-train from the command line: dataset in, model folder out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from bids_sr.networks.loading import load_network
+from bids_sr.networks.registry import load_card
+from bids_sr.training.cli import main
+
+
+@pytest.fixture
+def dataset(tmp_path, make_run):
+    folder = tmp_path / "data" / "sub-01" / "dwi"
+    folder.mkdir(parents=True)
+    make_run(folder)
+    description = {"Name": "tiny", "BIDSVersion": "1.10.0", "DatasetType": "raw"}
+    (tmp_path / "data" / "dataset_description.json").write_text(json.dumps(description))
+    return tmp_path / "data"
+
+
+def test_trains_and_exports(dataset, tmp_path):
+    arguments = [
+        str(dataset), str(tmp_path / "out"), "--train-label", "01", "--validate-label", "01",
+        "--steps", "4", "--patch", "8", "--batch-size", "2", "--width", "8", "--depth", "1",
+        "--layers", "--name", "mine", "--licence", "CC0", "--credit", "somebody",
+    ]  # fmt: skip
+    assert main(arguments) == 0
+    card = load_card(str(tmp_path / "out" / "mine"), 2)
+    assert card.licence == "CC0"
+    assert card.voxel_sizes_mm == ((4.0, 4.0, 3.0),)
+    assert card.b_values == (1000,)
+    assert "somebody" in card.data
+    assert {row["method"] for row in card.figures["validation"]} >= {"sinc", "network"}
+    assert card.command.startswith("bids-sr-train ")
+    assert load_network(card)(torch.rand(1, 4, 8, 8)).shape == (1, 1, 16, 16)
+
+
+def test_unknown_label_is_wrong_usage(dataset, tmp_path, caplog):
+    assert main([str(dataset), str(tmp_path / "out"), "--train-label", "99"]) == 2
+    assert "99" in caplog.text
+
+
+def test_layer_without_weight(dataset, tmp_path, caplog):
+    arguments = [str(dataset), str(tmp_path / "out"), "--train-label", "01", "--layers", "relu1_2"]
+    assert main(arguments) == 2
+    assert "relu1_2=0.1" in caplog.text

@@ -1,0 +1,66 @@
+"""Prepared runs: units, views, cache."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from bids_sr.bids.gradients import GradientTable
+from bids_sr.images.kspace import kspace_downsample
+from bids_sr.training.prepare import prepare_run, subsets
+
+
+def test_shapes_and_units(prepared):
+    assert prepared.hr.shape == (17, 4, 24, 22)
+    assert prepared.lr.shape == (17, 4, 12, 11)
+    assert prepared.lr_zooms == (4.0, 4.0, 3.0)
+    assert prepared.b_values == (1000,)
+    assert 0.8 < np.percentile(prepared.hr[0][prepared.hr[0] > 0.1], 99) < 1.2
+
+
+def test_low_resolution_is_the_degraded_high_resolution(prepared):
+    expected = kspace_downsample(torch.from_numpy(prepared.hr[3].astype(np.float32)), 2)
+    np.testing.assert_allclose(prepared.lr[3], expected, atol=2e-3)
+
+
+def test_views_share_channels_of_their_own_volumes(prepared):
+    assert len(prepared.views) == 3
+    small = prepared.views[1]
+    dwi = prepared.lr[small.volumes[~small.is_b0]].astype(np.float32).mean(axis=0)
+    np.testing.assert_allclose(small.shared[1, 1], dwi, atol=2e-3)
+    np.testing.assert_allclose(small.shared[1, 0], prepared.lr[0], atol=2e-3)
+    assert small.level[0] == 1
+    assert 0.2 < small.level[1] < 0.9
+
+
+def test_subsets_deal_out_every_direction_once():
+    bvals = np.array([0, *[1000] * 32, 0, *[2000] * 30, *[3000] * 5])
+    vectors = np.random.default_rng(0).normal(size=(bvals.size, 3))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[bvals == 0] = 0
+    views = subsets(GradientTable(bvals, vectors), 15, seed=1)
+    assert len(views) == 4
+    dealt = [i for view in views for i in view if bvals[i]]
+    assert sorted(dealt) == np.flatnonzero((bvals > 0) & (bvals < 3000)).tolist()
+    for view in views:
+        assert {0, 33} <= set(view)
+    assert subsets(GradientTable(bvals, vectors), 0, seed=1) == []
+
+
+def test_second_preparation_reads_the_cache(tmp_path, make_run):
+    run = make_run(tmp_path)
+    first = prepare_run(run, tmp_path / "cache", factor=2)
+    stamp = next((tmp_path / "cache").glob("*/hr.npy")).stat().st_mtime_ns
+    prepare_run(run, tmp_path / "cache", factor=2)
+    assert next((tmp_path / "cache").glob("*/hr.npy")).stat().st_mtime_ns == stamp
+    # another degradation is another preparation
+    other = prepare_run(run, tmp_path / "cache", factor=2, degradation="box")
+    assert not np.array_equal(first.lr, other.lr)
+
+
+def test_three_fold_cuts_to_whole_multiples(tmp_path, make_run):
+    prepared = prepare_run(make_run(tmp_path), tmp_path / "cache", factor=3)
+    assert prepared.hr.shape[2:] == (24, 21)
+    assert prepared.lr.shape[2:] == (8, 7)
+    assert prepared.lr_zooms == pytest.approx((6, 6, 3))

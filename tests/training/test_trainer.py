@@ -1,0 +1,89 @@
+"""Training learns, resumes exactly, and says what it measured."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+import torch
+from attrs import evolve
+
+from bids_sr.errors import UsageError
+from bids_sr.training.settings import TrainingSettings
+from bids_sr.training.trainer import CHECKPOINT, Trainer, learning_rate
+
+SETTINGS = TrainingSettings(
+    width=8, depth=1, layers={}, patch=8, batch_size=4, steps=6, warmup=2,
+    validate_every=100, checkpoint_every=3,
+)  # fmt: skip
+
+
+def test_resume_is_exact(prepared, tmp_path):
+    whole = Trainer(SETTINGS, [prepared], [], tmp_path / "whole")
+    whole.run()
+    interrupted = Trainer(SETTINGS, [prepared], [], tmp_path / "parts")
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.run(stop_at(5))  # two steps beyond the checkpoint at 3: they are lost
+    resumed = Trainer(SETTINGS, [prepared], [], tmp_path / "parts")
+    assert resumed.step == 3
+    resumed.run()
+    for name, weight in whole.network.state_dict().items():
+        assert torch.equal(weight, resumed.network.state_dict()[name]), name
+    for name, weight in whole.mean_network.state_dict().items():
+        assert torch.equal(weight, resumed.mean_network.state_dict()[name]), name
+    assert whole.sampler.state == resumed.sampler.state
+
+
+def stop_at(step):
+    def progress(done, terms):
+        if done == step:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def test_other_settings_do_not_continue(prepared, tmp_path):
+    Trainer(SETTINGS, [prepared], [], tmp_path).run()
+    with pytest.raises(UsageError, match="another learning_rate"):
+        Trainer(evolve(SETTINGS, learning_rate=0.5), [prepared], [], tmp_path)
+    longer = Trainer(evolve(SETTINGS, steps=8), [prepared], [], tmp_path)
+    assert longer.step == 6
+
+
+def test_checkpoint_is_no_arbitrary_pickle(prepared, tmp_path):
+    Trainer(SETTINGS, [prepared], [], tmp_path).run()
+    content = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    assert content["step"] == 6
+
+
+def test_learning_lowers_the_loss(prepared, tmp_path):
+    settings = evolve(SETTINGS, steps=150, learning_rate=3e-3, batch_size=8)
+    trainer = Trainer(settings, [prepared], [], tmp_path)
+    batch = trainer.sampler.draw(32)
+    before = float((batch.interpolated - batch.target).abs().mean())
+    trainer.run()
+    with torch.inference_mode():
+        after = float(
+            (trainer.mean_network(batch.channels, batch.interpolated) - batch.target).abs().mean()
+        )
+    assert after < 0.97 * before
+
+
+def test_validation_and_logs(prepared, tmp_path):
+    settings = evolve(SETTINGS, steps=20, validate_every=20)
+    Trainer(settings, [prepared], [prepared], tmp_path).run()
+    with (tmp_path / "validation.csv").open() as stream:
+        rows = {row["method"]: row for row in csv.DictReader(stream)}
+    assert set(rows) == {"linear", "cubic", "sinc", "network", "network+consistency"}
+    assert all(float(row["psnr_dwi"]) > 5 for row in rows.values())
+    with (tmp_path / "log.csv").open() as stream:
+        assert [row["step"] for row in csv.DictReader(stream)] == ["10", "20"]
+
+
+def test_schedules():
+    cosine = evolve(SETTINGS, steps=100, warmup=10)
+    assert learning_rate(cosine, 9) == pytest.approx(cosine.learning_rate)
+    assert learning_rate(cosine, 99) < 0.01 * cosine.learning_rate
+    cycle = evolve(cosine, schedule="one-cycle")
+    assert learning_rate(cycle, 29) == pytest.approx(cycle.learning_rate)
+    assert learning_rate(cycle, 10) < 0.5 * cycle.learning_rate
