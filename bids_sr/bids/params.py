@@ -1,0 +1,81 @@
+"""What the maps mean: words, units and references for their sidecars."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+_WORLD = (
+    "in world (scanner) coordinates: x to the patient's right, y to anterior, z to superior (RAS+)"
+)
+
+
+@frozen
+class Param:
+    """Meaning of one map."""
+
+    description: str
+    """For a reader."""
+    units: str
+    """As BIDS writes units; ``1`` without dimension, ``arbitrary`` as the scanner's."""
+    url: str
+    """Where it is defined."""
+    orientation: str = ""
+    """OrientationRepresentation of BEP016; empty for scalars."""
+
+
+@frozen
+class Model:
+    """Meaning of one signal model."""
+
+    description: str
+    """For a reader."""
+    url: str
+    """Where it is defined."""
+
+
+MODELS: dict[str, Model] = {
+    "tensor": Model(
+        "Diffusion tensor, weighted least squares", "https://doi.org/10.1016/S0006-3495(94)80775-1"
+    ),
+    "gqi": Model(
+        "Generalized q-sampling imaging (GQI)", "https://doi.org/10.1109/TMI.2010.2045126"
+    ),
+}
+"""By the label of the ``model`` entity."""
+
+_ANISOTROPY = "https://doi.org/10.1006/jmrb.1996.0086"
+_AXIAL_RADIAL = "https://doi.org/10.1006/nimg.2002.1267"
+_COLOUR = "https://doi.org/10.1002/(SICI)1522-2594(199909)42:3%3C526::AID-MRM15%3E3.0.CO;2-J"
+_TENSOR = MODELS["tensor"].url
+
+PARAMS: dict[str, Param] = {
+    "fa": Param("Fractional anisotropy", "1", _ANISOTROPY),
+    "md": Param("Mean diffusivity", "mm^2/s", _ANISOTROPY),
+    "ad": Param("Axial diffusivity: the largest eigenvalue", "mm^2/s", _AXIAL_RADIAL),
+    "rd": Param("Radial diffusivity: mean of the two smaller eigenvalues", "mm^2/s", _AXIAL_RADIAL),
+    "s0": Param("Signal without diffusion weighting as the fit gives it", "arbitrary", _TENSOR),
+    "colorfa": Param(
+        "Direction-encoded colour: absolute components (red x, green y, blue z) of the principal "
+        f"eigenvector times fractional anisotropy, {_WORLD}",
+        "1",
+        _COLOUR,
+        "dec",
+    ),
+    "v1": Param(
+        f"Principal eigenvector (x, y, z), its sign free, {_WORLD}", "1", _TENSOR, "unit3vector"
+    ),
+    "tensor": Param(
+        "Diffusion tensor as fitted, components D11, D22, D33, D12, D13, D23 (the order of "
+        f"MRtrix3), {_WORLD}",
+        "mm^2/s",
+        _TENSOR,
+        "tensor",
+    ),
+    "qa": Param(
+        "Quantitative anisotropy of the highest peak, relative to the isotropic part of fluid",
+        "1",
+        "https://doi.org/10.1371/journal.pone.0080713",
+    ),
+    "gfa": Param("Generalized fractional anisotropy", "1", "https://doi.org/10.1002/mrm.20279"),
+}
+"""By the label of the ``param`` entity."""

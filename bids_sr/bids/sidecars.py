@@ -1,0 +1,244 @@
+"""Contents of the JSON sidecars of images that are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bids_sr.bids.dwi_run import DwiFiles
+from bids_sr.bids.params import MODELS, PARAMS
+from bids_sr.bids.uris import bids_uri
+
+FINGERPRINT = "Fingerprint"
+"""Key under which the series' sidecar tells from what and how it was made."""
+
+# Facts of the acquisition that super-resolution leaves true. A list of what to keep, so that
+# dates and names that a converter left in a raw sidecar do not travel on.
+_KEPT = (
+    "Manufacturer",
+    "ManufacturersModelName",
+    "MagneticFieldStrength",
+    "MRAcquisitionType",
+    "PulseSequenceType",
+    "EchoTime",
+    "RepetitionTime",
+    "FlipAngle",
+    "PhaseEncodingDirection",
+    "PhaseEncodingAxis",
+    "TotalReadoutTime",
+    "EstimatedTotalReadoutTime",
+    "PartialFourier",
+    "ParallelReductionFactorInPlane",
+    "MultibandAccelerationFactor",
+    "SliceEncodingDirection",
+    "DiffusionScheme",
+)
+# true only while their axis keeps its voxels
+_KEPT_BY_SLICES = ("SliceThickness", "SpacingBetweenSlices", "SliceTiming")
+
+_AXES = "ijk"
+
+Zooms = Sequence[float]
+
+
+def resolution_text(factor: int, in_zooms: Zooms, out_zooms: Zooms) -> str:
+    """Say in words what ``res-x2`` or ``res-x3`` means.
+
+    Parameters
+    ----------
+    factor : int
+        In-plane factor.
+    in_zooms, out_zooms : sequence of float
+        Voxel sides (x, y, z) in mm.
+
+    Returns
+    -------
+    str
+    """
+    return (
+        f"{_by(out_zooms)} mm voxels, super-resolved {factor}x{factor} in the plane of "
+        f"acquisition from {_by(in_zooms)} mm"
+    )
+
+
+def dwi_sidecar(
+    files: DwiFiles,
+    *,
+    factor: int,
+    in_zooms: Zooms,
+    out_zooms: Zooms,
+    model: Mapping[str, Any],
+    fingerprint: str,
+    settings: Mapping[str, Any],
+    skull_stripped: bool = False,
+) -> dict[str, Any]:
+    """Return the sidecar of a super-resolved series.
+
+    Parameters
+    ----------
+    files : DwiFiles
+        The source.
+    factor : int
+        In-plane factor.
+    in_zooms, out_zooms : sequence of float
+        Voxel sides (x, y, z) in mm.
+    model : mapping
+        What identifies the network: name, sha256, ...
+    fingerprint : str
+        Digest of everything the output depends on.
+    settings : mapping
+        Settings that change the output.
+    skull_stripped : bool
+        Whether voxels outside the brain are zero; a source that says it is
+        skull-stripped stays so.
+
+    Returns
+    -------
+    dict
+        JSON-safe.
+    """
+    used = [files.dwi, *(path for path in (files.bval, files.bvec) if path is not None)]
+    sidecar = {
+        "Description": f"Diffusion-weighted series super-resolved {factor}x{factor} in plane",
+        "Sources": [bids_uri(files, path) for path in used],
+        "Resolution": resolution_text(factor, in_zooms, out_zooms),
+        "SkullStripped": skull_stripped or files.sidecar.get("SkullStripped") is True,
+        **_spatial_reference(files),
+        **_acquisition(files.sidecar, in_zooms, out_zooms),
+        "SuperResolution": {
+            "InPlaneFactor": factor,
+            "InputVoxelSize": list(in_zooms),
+            "OutputVoxelSize": list(out_zooms),
+            "Model": dict(model),
+            "Settings": dict(settings),
+        },
+        FINGERPRINT: fingerprint,
+    }
+    return _plain(sidecar)
+
+
+def mask_sidecar(
+    files: DwiFiles,
+    *,
+    factor: int,
+    in_zooms: Zooms,
+    out_zooms: Zooms,
+    given: Path | None = None,
+) -> dict[str, Any]:
+    """Return the sidecar of the brain mask on the super-resolved grid.
+
+    Parameters
+    ----------
+    files : DwiFiles
+        The source.
+    factor : int
+        In-plane factor.
+    in_zooms, out_zooms : sequence of float
+        Voxel sides (x, y, z) in mm.
+    given : pathlib.Path, optional
+        Mask it was carried over from; else it was computed from the series.
+
+    Returns
+    -------
+    dict
+        JSON-safe.
+    """
+    how = "carried over by nearest neighbour" if given else "computed from the mean b = 0 image"
+    return _plain(
+        {
+            "Description": f"Brain mask, {how}",
+            "Type": "Brain",
+            "Sources": [bids_uri(files, given or files.dwi)],
+            "Resolution": resolution_text(factor, in_zooms, out_zooms),
+            **_spatial_reference(files),
+        }
+    )
+
+
+def map_sidecar(
+    param: str,
+    model: str,
+    files: DwiFiles,
+    *,
+    sources: Sequence[str] = (),
+    resolution: str | None = None,
+    volumes: Sequence[int] | None = None,
+) -> dict[str, Any]:
+    """Return the sidecar of a map fitted inside the brain mask.
+
+    Parameters
+    ----------
+    param : str
+        Label of the ``param`` entity, one of `bids_sr.bids.params.PARAMS`.
+    model : str
+        Label of the ``model`` entity, one of `bids_sr.bids.params.MODELS`.
+    files : DwiFiles
+        The source run.
+    sources : sequence of str
+        ``bids:`` URIs of what it was fitted to; default: the source itself.
+    resolution : str, optional
+        `resolution_text`, for maps with a ``res`` entity.
+    volumes : sequence of int, optional
+        Volumes that went into the fit, counted from 0.
+
+    Returns
+    -------
+    dict
+        JSON-safe.
+    """
+    meaning = PARAMS[param]
+    sidecar: dict[str, Any] = {
+        "Description": meaning.description,
+        "Units": meaning.units,
+        "Model": {"Description": MODELS[model].description, "URL": MODELS[model].url},
+        "ParameterURL": meaning.url,
+        "Sources": list(sources) or [bids_uri(files, files.dwi)],
+        "SkullStripped": True,
+        **_spatial_reference(files),
+    }
+    if meaning.orientation:
+        sidecar["OrientationRepresentation"] = meaning.orientation
+        sidecar["ReferenceAxes"] = "xyz"
+    if resolution is not None:
+        sidecar["Resolution"] = resolution
+    if volumes is not None:
+        sidecar["Volumes"] = list(volumes)
+    return _plain(sidecar)
+
+
+def _spatial_reference(files: DwiFiles) -> dict[str, Any]:
+    if "space" not in files.entities:
+        return {}
+    said = files.sidecar.get("SpatialReference")
+    if said == "orig" or (isinstance(said, str) and "://" in said):
+        return {"SpatialReference": said}
+    if isinstance(said, str) and (said.startswith("bids::") or ":" not in said):
+        # "here" is the source's dataset, not ours
+        return {"SpatialReference": f"bids:{files.dataset_name}:{said.removeprefix('bids::')}"}
+    # nothing, or a name from the source's own links: the image itself lies in that space
+    return {"SpatialReference": bids_uri(files, files.dwi)}
+
+
+def _acquisition(source: Mapping[str, Any], in_zooms: Zooms, out_zooms: Zooms) -> dict[str, Any]:
+    slice_axis = _AXES.find(str(source.get("SliceEncodingDirection") or "k")[:1])
+    untouched = slice_axis >= 0 and abs(out_zooms[slice_axis] - in_zooms[slice_axis]) < 1e-3
+    keys = _KEPT + (_KEPT_BY_SLICES if untouched else ())
+    return {key: source[key] for key in keys if source.get(key) is not None}
+
+
+def _by(zooms: Zooms) -> str:
+    return "x".join(f"{float(side):.2f}" for side in zooms)
+
+
+def _plain(value: Any) -> Any:
+    """Return a copy that JSON can hold: numpy numbers, tuples and paths made plain."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return value.as_posix()
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return value
