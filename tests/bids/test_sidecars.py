@@ -19,7 +19,7 @@ LOW, HIGH = (2.0, 2.0, 2.5), (1.0, 1.0, 2.5)
 
 
 def files_for(
-    stem: str = "sub-01", sidecar: dict[str, Any] | None = None, **extra: Any
+    stem: str = "sub-01", sidecar: dict[str, Any] | None = None, name: str = "raw"
 ) -> DwiFiles:
     image = ROOT / "sub-01" / "dwi" / f"{stem}_dwi.nii.gz"
     return DwiFiles(
