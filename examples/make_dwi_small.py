@@ -40,7 +40,8 @@ Slices {first} to {last} (counted from 0) of one human brain scan: 128 x 128 x {
 It is here so that the software can be tried at once.
 
 Source: {origin} by Chris Rorden,
-converted to BIDS with dcm2niix; licence BSD-2-Clause, see LICENSE. The sha256 of the whole image it was cut from is
+converted to BIDS with dcm2niix; licence BSD-2-Clause, see LICENSE.
+The sha256 of the whole image it was cut from is
 {sha256}.
 
 The cut was made by `examples/make_dwi_small.py`: stored numbers and scale factor are untouched,
