@@ -11,29 +11,14 @@ from bids_sr.errors import ModelError
 from bids_sr.networks.card import read_card
 from bids_sr.networks.loading import build_network, load_network
 from bids_sr.networks.registry import list_models, load_card
-from bids_sr.training.export import export_model
 from bids_sr.training.settings import TrainingSettings
 
-SETTINGS = TrainingSettings(width=8, depth=1)
+SETTINGS = TrainingSettings(width=4, depth=1)
 
 
 @pytest.fixture
-def folder(tmp_path):
-    torch.manual_seed(0)
-    net = build_network(SETTINGS.architecture)
-    torch.nn.init.normal_(net.head.weight, std=0.05)
-    export_model(
-        net,
-        tmp_path / "tiny",
-        settings=SETTINGS,
-        runs=[],
-        credit=["nobody"],
-        licence="CC0",
-        command="none",
-        commit="none",
-        figures={"psnr": 1.0},
-    )
-    return tmp_path / "tiny"
+def folder(tiny_model):
+    return tiny_model
 
 
 def edit(folder, **changes):

@@ -1,0 +1,108 @@
+"""A tiny DWI run and a tiny network, made on the spot."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_sr.bids.dwi_run import DwiFiles, open_run
+
+SHAPE = (24, 22, 4)
+
+
+def write_run(folder, directions=16, seed=0):
+    """A blurred random object with tensor contrast; returns the opened run."""
+    from scipy.ndimage import gaussian_filter
+
+    generator = np.random.default_rng(seed)
+    vectors = generator.normal(size=(directions, 3))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    bvals = np.array([0, *[1000] * directions])
+    bvecs = np.vstack([np.zeros(3), vectors])
+    field = gaussian_filter(generator.normal(size=SHAPE), (1, 1, 0))
+    base = np.pad(500 + 2000 * np.abs(field)[4:-4, 4:-4], ((4, 4), (4, 4), (0, 0)))
+    decay = np.exp(-bvals * (0.5e-3 + 0.8e-3 * bvecs[:, 0] ** 2))
+    data = base[..., None] * decay + generator.normal(0, 5, (*SHAPE, bvals.size))
+    stem = folder / "sub-01_dwi"
+    nib.Nifti1Image(np.abs(data).astype(np.int16), np.diag([2, 2, 3, 1])).to_filename(
+        stem.with_suffix(".nii.gz")
+    )
+    np.savetxt(stem.with_suffix(".bval"), bvals[None], fmt="%g")
+    np.savetxt(stem.with_suffix(".bvec"), bvecs.T)
+    return open_run(
+        DwiFiles(
+            dwi=stem.with_suffix(".nii.gz"),
+            bval=stem.with_suffix(".bval"),
+            bvec=stem.with_suffix(".bvec"),
+            mask=None,
+            sidecar={},
+            entities={"sub": "01"},
+            dataset_root=folder,
+        )
+    )
+
+
+@pytest.fixture
+def make_run():
+    """The function that writes a run into a folder and opens it."""
+    return write_run
+
+
+@pytest.fixture
+def tiny_model(tmp_path):
+    """Folder of a small untrained network of factor 2 that adds random detail."""
+    return write_model(tmp_path / "tiny")
+
+
+def write_model(folder, factor=2):
+    """Write a model folder; returns it."""
+    import torch
+
+    from bids_sr.networks.loading import build_network
+    from bids_sr.training.export import export_model
+    from bids_sr.training.settings import TrainingSettings
+
+    settings = TrainingSettings(factor=factor, width=4, depth=1)
+    torch.manual_seed(0)
+    network = build_network(settings.architecture)
+    torch.nn.init.normal_(network.head.weight, std=0.05)
+    export_model(
+        network,
+        folder,
+        settings=settings,
+        runs=[],
+        credit=["nobody"],
+        licence="CC0",
+        command="none",
+        commit="none",
+        figures={"psnr": 1.0},
+    )
+    return folder
+
+
+def write_dataset(root, labels=("01",), directions=16):
+    """Write a raw BIDS dataset with one tiny run for each participant; returns its folder."""
+    import json
+
+    for number, label in enumerate(labels):
+        folder = root / f"sub-{label}" / "dwi"
+        folder.mkdir(parents=True)
+        write_run(folder, directions=directions, seed=number)
+        for path in list(folder.iterdir()):
+            path.rename(folder / path.name.replace("sub-01", f"sub-{label}"))
+        (folder / f"sub-{label}_dwi.json").write_text(json.dumps({"EchoTime": 0.08}))
+    description = {"Name": "tiny", "BIDSVersion": "1.10.0", "License": "CC0"}
+    (root / "dataset_description.json").write_text(json.dumps(description))
+    (root / "README").write_text("A made-up dataset for tests.\n")
+    return root
+
+
+@pytest.fixture
+def make_dataset(tmp_path):
+    """A function that writes a tiny raw dataset with these participants into a new folder."""
+
+    def make(*labels, directions=16):
+        return write_dataset(tmp_path / "raw", labels or ("01",), directions)
+
+    return make

@@ -1,0 +1,140 @@
+"""A run through the engine: values, geometry, units, independence of chunks."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from attrs import evolve
+
+from bids_sr.errors import InputError, ModelError
+from bids_sr.images.kspace import kspace_crop
+from bids_sr.networks.card import read_card
+from bids_sr.superres.engine import super_resolve
+
+
+def resolve(run, model, out, **options):
+    return super_resolve(run, read_card(model), out, device="cpu", **options)
+
+
+def test_output_keeps_what_was_measured(make_run, tiny_model, tmp_path):
+    run = make_run(tmp_path)
+    done = []
+    result = resolve(run, tiny_model, tmp_path / "sr.nii.gz", progress=lambda: done.append(1))
+    image, source = nib.load(result.dwi), nib.load(run.files.dwi)
+    assert image.shape == (48, 44, 4, 17)
+    assert image.get_data_dtype() == np.float32
+    assert len(done) == 17
+    assert result.slices == 17 * 4
+    # what remains is the clipping at zero around the object
+    free = resolve(run, tiny_model, tmp_path / "free.nii.gz", data_consistency=False)
+    left, left_free = (residual(path, source) for path in (result.dwi, free.dwi))
+    assert left < 0.005 * result.scale
+    assert left < 0.4 * left_free
+    assert image.get_fdata().min() >= 0
+
+
+def residual(path, source):
+    """Median of |D(SR) - LR| of volume 3 inside the object."""
+    fine = torch.from_numpy(np.moveaxis(nib.load(path).get_fdata()[..., 3], 2, 0).copy())
+    coarse = np.moveaxis(source.get_fdata()[..., 3], 2, 0)
+    return np.median(np.abs(kspace_crop(fine, 2).numpy() - coarse)[:, 6:-6, 6:-6])
+
+
+def test_world_position_of_the_content(make_run, tiny_model, tmp_path):
+    run = make_run(tmp_path)
+    result = resolve(run, tiny_model, tmp_path / "sr.nii.gz")
+
+    def centre(path):
+        image = nib.load(path)
+        weights = image.get_fdata()[..., 0]
+        voxels = np.stack(np.meshgrid(*map(np.arange, weights.shape), indexing="ij"), axis=-1)
+        mean = (voxels * weights[..., None]).sum(axis=(0, 1, 2)) / weights.sum()
+        return nib.affines.apply_affine(image.affine, mean)
+
+    # a network may move mass by a little within a pixel, not by the quarter pixel of a wrong ramp
+    np.testing.assert_allclose(centre(result.dwi), centre(run.files.dwi), atol=0.05)
+
+
+def test_units_are_those_of_the_input(make_run, tiny_model, tmp_path):
+    """Scaling the input scales the output: the intensity scale is undone exactly."""
+    run = make_run(tmp_path)
+    first = resolve(run, tiny_model, tmp_path / "sr.nii.gz")
+    source = nib.load(run.files.dwi)
+    louder = tmp_path / "louder_dwi.nii.gz"
+    nib.Nifti1Image((source.get_fdata() * 40).astype(np.float32), source.affine).to_filename(louder)
+    second = resolve(
+        evolve(run, files=evolve(run.files, dwi=louder)), tiny_model, tmp_path / "louder.nii.gz"
+    )
+    assert second.scale == pytest.approx(40 * first.scale, rel=1e-5)
+    np.testing.assert_allclose(
+        nib.load(second.dwi).get_fdata(),
+        40 * nib.load(first.dwi).get_fdata(),
+        atol=1e-3 * second.scale,
+    )
+
+
+def test_batch_and_repeat_do_not_matter(make_run, tiny_model, tmp_path):
+    run = make_run(tmp_path)
+    resolve(run, tiny_model, tmp_path / "a.nii.gz")
+    resolve(run, tiny_model, tmp_path / "b.nii.gz")
+    assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
+    resolve(run, tiny_model, tmp_path / "c.nii.gz", batch_size=1)
+    a, c = (nib.load(tmp_path / f"{name}.nii.gz").get_fdata() for name in "ac")
+    np.testing.assert_allclose(a, c, atol=1e-4 * a.max())
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_every_slice_axis(make_run, tiny_model, tmp_path, axis):
+    run = make_run(tmp_path)
+    result = resolve(run, tiny_model, tmp_path / "sr.nii.gz", slice_axis=axis)
+    expected = [48, 44, 8]
+    expected[axis] //= 2
+    assert nib.load(result.dwi).shape[:3] == tuple(expected)
+
+
+def test_failure_in_the_middle_leaves_nothing(make_run, tiny_model, tmp_path):
+    run = make_run(tmp_path)
+
+    def stop():
+        raise KeyboardInterrupt
+
+    (tmp_path / "out").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        resolve(run, tiny_model, tmp_path / "out" / "sr.nii.gz", progress=stop)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_truncated_input(make_run, tiny_model, tmp_path):
+    run = make_run(tmp_path)
+    content = run.files.dwi.read_bytes()
+    run.files.dwi.write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=run.files.dwi.name):
+        resolve(run, tiny_model, tmp_path / "sr.nii.gz")
+    assert not (tmp_path / "sr.nii.gz").exists()
+
+
+def test_weights_that_do_not_fit(make_run, tiny_model, tmp_path):
+    run = make_run(tmp_path)
+    card = read_card(tiny_model)
+    with pytest.raises(ModelError):
+        super_resolve(
+            run,
+            evolve(card, architecture={**card.architecture, "width": 6}),
+            tmp_path / "sr.nii.gz",
+            device="cpu",
+        )
+
+
+def test_missing_b0_is_said(make_run, tiny_model, tmp_path):
+    run = make_run(tmp_path)
+    weighted = evolve(run.gradients, bvals=run.gradients.bvals + 1000, bvecs=_unit(run))
+    result = resolve(evolve(run, gradients=weighted), tiny_model, tmp_path / "sr.nii.gz")
+    assert any("no b0" in note for note in result.notes)
+
+
+def _unit(run):
+    bvecs = run.gradients.bvecs.copy()
+    bvecs[0] = (1, 0, 0)
+    return bvecs

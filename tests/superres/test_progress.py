@@ -1,0 +1,36 @@
+"""Progress: a bar on a terminal, sparse lines elsewhere."""
+
+from __future__ import annotations
+
+import io
+import logging
+
+from bids_sr.superres.progress import VolumeProgress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_plain_lines_without_a_terminal(caplog):
+    stream = io.StringIO()
+    with caplog.at_level(logging.INFO, "bids_sr"):
+        progress = VolumeProgress("sub-01", 3, 10, stream)
+        for _ in range(3):
+            progress.advance()
+    assert stream.getvalue() == ""
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 1
+    assert lines[0].startswith("sub-01: volume 3 of 3, ")
+    assert "slices/s, 0 s left" in lines[0]
+
+
+def test_bar_on_a_terminal():
+    stream = Terminal()
+    progress = VolumeProgress("sub-01", 2, 10, stream)
+    progress.advance()
+    progress.advance()
+    progress.close()
+    assert "2/2" in stream.getvalue()
+    assert "slices/s" in stream.getvalue()

@@ -1,0 +1,88 @@
+"""Batches: order kept, memory back-off, data consistency."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from bids_sr.errors import DeviceError
+from bids_sr.images.kspace import kspace_crop
+from bids_sr.networks.unet import SubPixelUNet
+from bids_sr.superres.runner import SliceRunner
+
+CPU = torch.device("cpu")
+
+
+class Hungry(torch.nn.Module):
+    """Repeats pixels; runs out of memory above so many slices at once."""
+
+    factor = 2
+
+    def __init__(self, limit, error=None):
+        super().__init__()
+        self.limit, self.sizes = limit, []
+        self.error = error or torch.OutOfMemoryError("CUDA out of memory")
+
+    def forward(self, channels, interpolated):
+        self.sizes.append(len(channels))
+        if len(channels) > self.limit:
+            raise self.error
+        return channels[:, :1].repeat_interleave(2, -1).repeat_interleave(2, -2)
+
+
+def stack(count=10):
+    return np.random.default_rng(0).random((count, 4, 6, 5), dtype=np.float32)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 10, 64])
+def test_any_batch_gives_the_same(batch):
+    torch.manual_seed(0)
+    net = SubPixelUNet(4, 2, width=8, depth=1).eval()
+    torch.nn.init.normal_(net.head.weight, std=0.1)
+    channels = stack()
+    expected = SliceRunner(net, CPU, 1, consistent=True)(channels)
+    output = SliceRunner(net, CPU, batch, consistent=True)(channels)
+    np.testing.assert_allclose(output, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
+def test_batch_halves_when_memory_is_short_and_says_so(error, caplog):
+    net = Hungry(3, error)
+    channels = stack()
+    runner = SliceRunner(net, CPU, 8, consistent=False)
+    with caplog.at_level(logging.WARNING, "bids_sr"):
+        output = runner(channels)
+    np.testing.assert_array_equal(output[:, ::2, ::2], channels[:, 0])
+    assert net.sizes == [8, 4, 2, 2, 2, 2, 2]
+    assert runner.batch_size == 2
+    assert "--batch-size 2" in caplog.text
+    assert len(runner.notes) == 2
+    runner(channels)
+    assert max(net.sizes[7:]) == 2
+
+
+def test_one_slice_too_many():
+    with pytest.raises(DeviceError, match="Not even one slice"):
+        SliceRunner(Hungry(0), CPU, 4, consistent=False)(stack())
+
+
+def test_other_errors_are_not_swallowed():
+    with pytest.raises(RuntimeError, match="boom"):
+        SliceRunner(Hungry(0, RuntimeError("boom")), CPU, 4, consistent=False)(stack())
+
+
+@pytest.mark.parametrize("consistent", [True, False])
+def test_consistency_keeps_the_measured_band(consistent):
+    channels = stack()
+    output = SliceRunner(Hungry(99), CPU, 4, consistent=consistent)(channels)
+    left = kspace_crop(torch.from_numpy(output), 2).numpy() - channels[:, 0]
+    assert bool(np.abs(left).max() < 1e-5) is consistent
