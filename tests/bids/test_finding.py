@@ -340,13 +340,17 @@ def test_folders_that_are_no_dataset(make_dataset: MakeDataset, tmp_path: Path) 
 
 
 class TestDatabase:
-    def test_made_for_one_serves_all(self, make_dataset: MakeDataset, tmp_path: Path) -> None:
+    def test_made_for_one_serves_all(
+        self, make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         root = make_dataset(*run_files("sub-01/dwi/sub-01"), *run_files("sub-02/dwi/sub-02"))
         database = tmp_path / "db"
         assert labels(root, participants=["01"], database_dir=database) == ["sub-01"]
         assert sorted(p.name for p in database.glob("[!.]*")) == ["layout_index.sqlite"]
+        entered = _spy_on_walk(monkeypatch)
         assert labels(root, participants=["02"], database_dir=database) == ["sub-02"]
         assert labels(root, database_dir=database) == ["sub-01", "sub-02"]
+        assert entered == []
 
     def test_is_read_instead_of_the_folders(
         self, make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
