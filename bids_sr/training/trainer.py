@@ -26,6 +26,8 @@ from bids_sr.training.validation import interpolators, network_upsampler, valida
 
 _LOG = logging.getLogger("bids_sr")
 CHECKPOINT = "checkpoint.pt"
+LOG = "log.csv"
+VALIDATION = "validation.csv"
 
 
 def learning_rate(settings: TrainingSettings, step: int) -> float:
@@ -104,7 +106,7 @@ class Trainer:
                 progress(self.step, terms)
             if self.step % 10 == 0:
                 elapsed = round(time.monotonic() - started, 1)
-                self._log("log.csv", {"step": self.step, **terms, "seconds": elapsed})
+                self._log(LOG, {"step": self.step, **terms, "seconds": elapsed})
             last = self.step == settings.steps
             if last or self.step % settings.validate_every == 0:
                 self._validate()
@@ -178,6 +180,8 @@ class Trainer:
         self.sampler.state = content["sampler"]
         self.crops.bit_generator.state = content["crops"]
         self.step = content["step"]
+        for name in (LOG, VALIDATION):
+            _forget_after(self.folder / name, self.step)
         _LOG.info("Resuming at step %d", self.step)
 
     def _average(self) -> None:
@@ -196,7 +200,7 @@ class Trainer:
     def _validate(self) -> None:
         for row in self.validation_rows():
             _LOG.info("%s", "  ".join(f"{k}={_short(v)}" for k, v in row.items()))
-            self._log("validation.csv", row)
+            self._log(VALIDATION, row)
 
     def _log(self, name: str, row: dict[str, Any]) -> None:
         path = self.folder / name
@@ -206,6 +210,19 @@ class Trainer:
             if fresh:
                 writer.writeheader()
             writer.writerow(row)
+
+
+def _forget_after(path: Path, step: int) -> None:
+    """Drop the rows of steps that an interruption undid; they are about to come again."""
+    if not path.exists():
+        return
+    with path.open(newline="") as stream:
+        reader = csv.DictReader(stream)
+        rows = [row for row in reader if int(row["step"]) <= step]
+    with atomic_path(path) as temporary, temporary.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, fieldnames=reader.fieldnames or [])
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _short(value: Any) -> str:

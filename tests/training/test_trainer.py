@@ -34,6 +34,15 @@ def test_resume_is_exact(prepared, tmp_path):
     assert whole.sampler.state == resumed.sampler.state
 
 
+def test_log_has_each_step_once_after_a_resume(prepared, tmp_path):
+    settings = evolve(SETTINGS, steps=40, checkpoint_every=15)
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(settings, [prepared], [], tmp_path).run(stop_at(29))
+    Trainer(settings, [prepared], [], tmp_path).run()
+    with (tmp_path / "log.csv").open() as stream:
+        assert [row["step"] for row in csv.DictReader(stream)] == ["10", "20", "30", "40"]
+
+
 def stop_at(step):
     def progress(done, terms):
         if done == step:
