@@ -1,0 +1,140 @@
+"""Voxelwise work on a 4D series, slab by slab, and the maps that come of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_sr.images.nifti import DwiReader, write_image
+
+SLAB_BYTES = 96 << 20
+"""Size of the slab read at once; about three times this is held."""
+
+Work = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""(n, V) signals of n voxels -> (n, P) values."""
+Out = Callable[[str], Path] | Mapping[str, Path]
+"""Where the map of a parameter goes."""
+
+
+def map_voxels(
+    reader: DwiReader,
+    mask: NDArray[np.bool_],
+    volumes: Sequence[int],
+    work: Work,
+    width: int,
+    *,
+    threads: int | None = None,
+    slab_bytes: int = SLAB_BYTES,
+) -> NDArray[np.float32]:
+    """Apply `work` to the signals of all voxels in a mask.
+
+    Slabs along the third axis are read one after the other; while one is read,
+    the one before is worked on.
+
+    Parameters
+    ----------
+    reader : DwiReader
+        The series.
+    mask : numpy.ndarray
+        (x, y, z), bool.
+    volumes : sequence of int
+        Volumes to read.
+    work : callable
+        (n, V) float32 -> (n, width) float32; runs in several threads at once.
+    width : int
+        Values per voxel.
+    threads : int, optional
+        How many threads work; default: one per CPU at hand.
+    slab_bytes : int
+        Size of a slab in memory.
+
+    Returns
+    -------
+    numpy.ndarray
+        (voxels in the mask, width), float32; x runs fastest, z slowest.
+    """
+    if mask.shape != reader.shape[:3]:
+        raise ValueError(f"a mask of shape {mask.shape} for an image {reader.shape}")
+    result = np.empty((np.count_nonzero(mask), width), dtype=np.float32)
+    bytes_per_slice = 4 * mask.shape[0] * mask.shape[1] * len(volumes)
+    step = max(1, slab_bytes // bytes_per_slice)
+    threads = threads or _cpus()
+    start, pending = 0, list[Future[None]]()
+    with ThreadPoolExecutor(threads) as pool:
+        for low in range(0, mask.shape[2], step):
+            inside = mask[:, :, low : low + step]
+            if not inside.any():
+                continue
+            signals = _signals(reader, inside, low, volumes)
+            _wait(pending)
+            target = result[start : start + len(signals)]
+            parts = np.array_split(np.arange(len(signals)), threads)
+            pending = [
+                pool.submit(_apply, work, signals, target, slice(part[0], part[-1] + 1))
+                for part in parts
+                if part.size
+            ]
+            start += len(signals)
+        _wait(pending)
+    return result
+
+
+def write_map(
+    path: Path,
+    values: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    reader: DwiReader,
+) -> None:
+    """Write values of the voxels in a mask as an image, zero outside.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        ``.nii`` or ``.nii.gz``.
+    values : numpy.ndarray
+        (voxels in the mask, n), in the order of `map_voxels`; 3D when n is 1.
+    mask : numpy.ndarray
+        (x, y, z), bool.
+    reader : DwiReader
+        Gives affine and header.
+    """
+    image = np.zeros((values.shape[1], *mask.T.shape), dtype=np.float32)
+    for volume, column in zip(image, values.T, strict=True):
+        volume[mask.T] = column
+    on_disk = image.T if values.shape[1] > 1 else image[0].T
+    write_image(path, on_disk, reader.affine, reader.header)
+
+
+def path_of(out: Out, param: str) -> Path:
+    """Return where the map of a parameter goes."""
+    return out(param) if callable(out) else out[param]
+
+
+def _signals(
+    reader: DwiReader, inside: NDArray[np.bool_], low: int, volumes: Sequence[int]
+) -> NDArray[np.float32]:
+    # whole rows of empty voxels need not be copied, but they are read with the slab
+    slab = reader.slab(low, low + inside.shape[2], axis=2, volumes=volumes)
+    return slab.transpose(2, 1, 0, 3)[inside.T]
+
+
+def _apply(
+    work: Work, signals: NDArray[np.float32], target: NDArray[np.float32], part: slice
+) -> None:
+    target[part] = work(signals[part])
+
+
+def _cpus() -> int:
+    # what this process may use, which a batch system often limits; not known on a Mac
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _wait(pending: list[Future[None]]) -> None:
+    for future in pending:
+        future.result()

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+from dipy.core.gradients import gradient_table
+from dipy.core.sphere import HemiSphere
+from dipy.data import get_sphere
+from dipy.reconst.gqi import GeneralizedQSamplingModel
+from dipy.reconst.odf import gfa
+
+from bids_sr.diffusion.frames import world_directions
+from bids_sr.diffusion.gqi import SAMPLING_LENGTH, fit_gqi, gqi_kernel, odf_figures
+from bids_sr.errors import InputError
+
+AFFINE = np.diag([-2.0, 2, 2, 1])
+FREE_WATER = 2.5e-3
+
+
+def signals(gradients, s0, evals, axis):
+    """Signal of an axially symmetric tensor along `axis`."""
+    cosine = gradients.bvecs @ np.asarray(axis, float)
+    adc = evals[1] + (evals[0] - evals[1]) * cosine**2
+    return s0 * np.exp(-gradients.bvals * adc)
+
+
+def brain_like(gradients):
+    """Fluid in one half of a small image, one fibre or grey matter in the other."""
+    data = np.empty((6, 4, 4, gradients.n_volumes))
+    data[:3] = signals(gradients, 1200, (FREE_WATER, FREE_WATER), (1, 0, 0))
+    data[3:5] = signals(gradients, 500, (1.7e-3, 0.3e-3), (0, 0.6, 0.8))
+    data[5] = signals(gradients, 500, (0.8e-3, 0.8e-3), (1, 0, 0))
+    return data
+
+
+def fit(gradients, data, write, tmp_path, **options):
+    paths = fit_gqi(
+        write(data, AFFINE),
+        gradients,
+        options.pop("mask", np.ones(data.shape[:3], bool)),
+        lambda param: tmp_path / f"{param}.nii.gz",
+        **options,
+    )
+    return {name: nib.load(path).get_fdata() for name, path in paths.items()}
+
+
+def test_equal_to_dipy_voxel_by_voxel(table):
+    gradients = table((0, 2), (1000, 20), (2500, 30))
+    rng = np.random.default_rng(5)
+    voxels = np.stack(
+        [signals(gradients, 400, (1.6e-3, 0.3e-3), axis / np.linalg.norm(axis))
+         for axis in rng.normal(size=(7, 3))]
+    )  # fmt: skip
+    voxels = (voxels + rng.normal(scale=10, size=voxels.shape)).astype(np.float32)
+    model = GeneralizedQSamplingModel(
+        gradient_table(gradients.bvals, bvecs=gradients.bvecs),
+        method="standard",
+        sampling_length=SAMPLING_LENGTH,
+    )
+    sphere = HemiSphere.from_sphere(get_sphere(name="repulsion724"))
+    figures = odf_figures(voxels, gqi_kernel(gradients.bvals, gradients.bvecs))
+    for voxel, (anisotropic, isotropic, general) in zip(voxels, figures, strict=True):
+        odf = model.fit(voxel.astype(float)).odf(sphere)
+        assert anisotropic == pytest.approx(odf.max() - odf.min(), rel=1e-4)
+        assert isotropic == pytest.approx(odf.min(), rel=1e-4)
+        assert general == pytest.approx(float(gfa(odf)), rel=1e-4)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_fibre_stands_out_of_fluid_and_grey_matter(table, write, tmp_path, threads):
+    gradients = table((0, 1), (2000, 40))
+    data = brain_like(gradients)
+    maps = fit(gradients, data, write, tmp_path, threads=threads, slab_bytes=1)
+    for name in ("qa", "gfa"):
+        assert maps[name][4, 2, 2] > 5 * maps[name][5, 2, 2], name
+        assert maps[name][4, 2, 2] > 5 * maps[name][0, 2, 2], name
+
+
+def test_qa_does_not_depend_on_the_intensity_scale(table, write, tmp_path):
+    gradients = table((0, 1), (2000, 40))
+    data = brain_like(gradients)
+    once = fit(gradients, data, write, tmp_path)["qa"]
+    assert fit(gradients, 37 * data, write, tmp_path)["qa"] == pytest.approx(once, rel=1e-4)
+
+
+def test_unit_of_qa_is_the_largest_isotropic_part(table, write, tmp_path):
+    gradients = table((0, 1), (2000, 40))
+    data = np.concatenate([brain_like(gradients)] * 2, axis=2)
+    data[0, 0, 0] *= 50  # one hot voxel of 192
+    kernel = gqi_kernel(gradients.bvals, world_directions(gradients.bvecs, AFFINE))
+    odf = data @ kernel.astype(float)
+    odf[0, 0, 0] = odf[1, 0, 0]
+    expected = (odf[4, 0, 0].max() - odf[4, 0, 0].min()) / odf.min(-1).max()
+    qa = fit(gradients, data, write, tmp_path)["qa"]
+    assert qa[4, 0, 0] == pytest.approx(expected, rel=1e-2)
+
+
+def test_voxels_without_signal_and_outside_the_mask_are_zero(table, write, tmp_path):
+    gradients = table((0, 1), (2000, 40))
+    data = brain_like(gradients)
+    data[4, 1, 1] = 0
+    mask = np.ones(data.shape[:3], bool)
+    mask[3] = False
+    maps = fit(gradients, data, write, tmp_path, mask=mask)
+    for each in maps.values():
+        assert np.isfinite(each).all()
+        assert each[4, 1, 1] == 0
+        assert not each[3].any()
+
+
+def test_too_few_directions_is_an_error_that_says_so(table, write, tmp_path):
+    gradients = table((0, 1), (1000, 12))
+    with pytest.raises(InputError, match="12 distinct directions"):
+        fit(gradients, np.ones((2, 2, 2, 13)), write, tmp_path)
