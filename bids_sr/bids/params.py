@@ -72,8 +72,8 @@ PARAMS: dict[str, Param] = {
         "tensor",
     ),
     "qa": Param(
-        "Quantitative anisotropy of the highest peak, in units of the largest isotropic part in the "
-        "mask (its 99th percentile)",
+        "Quantitative anisotropy of the highest peak, in units of the largest isotropic part in "
+        "the mask (its 99th percentile)",
         "1",
         "https://doi.org/10.1371/journal.pone.0080713",
     ),
