@@ -1,0 +1,44 @@
+"""One intensity scale for a whole run, robust against hot voxels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_PERCENTILE = 99.0
+"""Share of the foreground, in percent, that lies below the scale."""
+
+
+def robust_scale(volume: NDArray[np.float32] | Sequence[NDArray[np.float32]]) -> float:
+    """Return the intensity that maps to 1 before the network.
+
+    The 99th percentile of the foreground, the voxels above Otsu's threshold.
+    One hot voxel, or a saturated line, does not move it.
+
+    Parameters
+    ----------
+    volume : numpy.ndarray or sequence of numpy.ndarray
+        (x, y, z) or several of them, taken together. Not changed.
+
+    Returns
+    -------
+    float
+        Positive. Exactly 1.0 when there is no positive voxel: such an image
+        passes unscaled.
+    """
+    from skimage.filters import threshold_otsu
+
+    volumes = [volume] if isinstance(volume, np.ndarray) else volume
+    voxels = np.concatenate([np.ravel(each) for each in volumes])
+    positive = voxels[voxels > 0]
+    if not positive.size:
+        return 1.0
+    # a single hot voxel would stretch Otsu's histogram over nothing
+    ceiling = np.percentile(positive, 99.5)
+    voxels = np.clip(voxels, 0, ceiling)
+    if voxels.min() == voxels.max():
+        return float(ceiling)
+    foreground = positive[positive > threshold_otsu(voxels)]
+    return float(np.percentile(foreground if foreground.size else positive, _PERCENTILE))

@@ -1,0 +1,8 @@
+"""NIfTI images in and out: one place to import from."""
+
+from __future__ import annotations
+
+from bids_sr.images.reader import DwiReader, load_volume
+from bids_sr.images.writer import VolumeWriter, write_image
+
+__all__ = ["DwiReader", "VolumeWriter", "load_volume", "write_image"]

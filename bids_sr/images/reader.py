@@ -1,0 +1,198 @@
+"""Reading NIfTI images volume by volume, so that memory stays small."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from nibabel.affines import voxel_sizes
+from nibabel.nifti1 import Nifti1Header
+from numpy.typing import NDArray
+
+from bids_sr.errors import InputError
+from bids_sr.images.nifti_file import NiftiFile
+
+
+class DwiReader:
+    """A 4D NIfTI image, read volume by volume or slab by slab.
+
+    The header is read when the object is made, voxels when asked for. A
+    ``.nii.gz`` is indexed as it is read, so any volume can be read again without
+    starting over. Calls from several threads take turns.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        ``.nii`` or ``.nii.gz``.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, unreadable, no NIfTI, not 4D, of colours or
+        complex numbers, or has an affine that cannot be inverted. The reading
+        methods raise it when the file is truncated or damaged, or when a volume
+        holds values that are not finite.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = NiftiFile(path)
+        shape = self._file.shape
+        if len(shape) != 4:
+            self._file.close()
+            raise InputError(
+                f"has {len(shape)} dimensions {shape} where a diffusion series has 4.",
+                file=path,
+                remedy="Give the 4D image, volumes last.",
+            )
+        self.path = path
+        self.shape: tuple[int, int, int, int] = (shape[0], shape[1], shape[2], shape[3])
+        """Voxels along x, y, z and number of volumes."""
+
+    @property
+    def header(self) -> Nifti1Header:
+        """The header as read."""
+        return self._file.header
+
+    @property
+    def affine(self) -> NDArray[np.float64]:
+        """Voxel indices to world mm, (4, 4): sform if set, else qform."""
+        return self._file.affine
+
+    @property
+    def zooms(self) -> tuple[float, float, float]:
+        """Voxel size along x, y and z, mm, of `affine`."""
+        x, y, z = (float(size) for size in voxel_sizes(self.affine))
+        return x, y, z
+
+    def volume(self, index: int) -> NDArray[np.float32]:
+        """Read one volume, with the header's scaling applied.
+
+        Parameters
+        ----------
+        index : int
+            From 0.
+
+        Returns
+        -------
+        numpy.ndarray
+            (x, y, z), float32, the caller's own.
+        """
+        if not 0 <= index < self.shape[3]:
+            raise IndexError(f"volume {index} of {self.shape[3]}")
+        data = self._file.read((..., index))
+        _refuse_nonfinite(data, self.path, index)
+        return data
+
+    def slab(
+        self, start: int, stop: int, axis: int = 2, volumes: Sequence[int] | None = None
+    ) -> NDArray[np.float32]:
+        """Read the same slices of many volumes.
+
+        Parameters
+        ----------
+        start, stop : int
+            First slice, and the one after the last.
+        axis : int
+            Voxel axis across the slices. Along 2, the default, only the slab's
+            own bytes are read; along 0 and 1 each volume is read and cut.
+        volumes : sequence of int, optional
+            Which volumes, in this order; by default all.
+
+        Returns
+        -------
+        numpy.ndarray
+            Float32; ``stop - start`` along `axis`, volumes last:
+            (x, y, stop - start, V) for the default axis.
+        """
+        indices = range(self.shape[3]) if volumes is None else volumes
+        shape = list(self.shape[:3])
+        if not 0 <= start < stop <= shape[axis]:
+            raise IndexError(f"slices {start}:{stop} of {shape[axis]}")
+        shape[axis] = stop - start
+        out = np.empty((*shape, len(indices)), dtype=np.float32)
+        cut: list[slice] = [slice(None)] * 3
+        cut[axis] = slice(start, stop)
+        for position, index in enumerate(indices):
+            if axis == 2:
+                part = self._file.read((slice(None), slice(None), cut[2], index))
+            else:
+                part = self._file.read((..., index))[tuple(cut)]
+            _refuse_nonfinite(part, self.path, index)
+            out[..., position] = part
+        return out
+
+    def check(self) -> None:
+        """Stream through the file: every byte is there, every value finite.
+
+        Raises
+        ------
+        InputError
+            Naming what is wrong.
+        """
+        self._file.check_bytes()
+        for index in range(self.shape[3]):
+            self.volume(index)
+
+    def close(self) -> None:
+        """Close the file; reading is over."""
+        self._file.close()
+
+    def __enter__(self) -> DwiReader:
+        """Return the reader itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file."""
+        self.close()
+
+
+def load_volume(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Read a 3D image, a mask or a map, whole.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        ``.nii`` or ``.nii.gz``.
+
+    Returns
+    -------
+    data : numpy.ndarray
+        (x, y, z), float32, with the header's scaling applied.
+    affine : numpy.ndarray
+        (4, 4), voxel indices to world mm.
+
+    Raises
+    ------
+    InputError
+        As `DwiReader`, but for an image that is not 3D. Values need not be finite.
+    """
+    nifti = NiftiFile(path)
+    try:
+        if len(nifti.shape) == 4 and nifti.shape[3] == 1:
+            return nifti.read((..., 0)), nifti.affine
+        if len(nifti.shape) != 3:
+            raise InputError(
+                f"has {len(nifti.shape)} dimensions {nifti.shape} where 3 are wanted.",
+                file=path,
+                remedy="Give a 3D image.",
+            )
+        return nifti.read((...,)), nifti.affine
+    finally:
+        nifti.close()
+
+
+def _refuse_nonfinite(data: NDArray[np.float32], path: Path, index: int) -> None:
+    bad = data.size - int(np.count_nonzero(np.isfinite(data)))
+    if bad:
+        raise InputError(
+            f"volume {index} (counted from 0) holds {bad} voxels that are NaN or infinite.",
+            file=path,
+            remedy="Repair them or remove the volume with its b-value and direction.",
+        )

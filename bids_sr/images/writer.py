@@ -1,0 +1,215 @@
+"""Writing NIfTI images, whole or not at all, volume by volume."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+from isal import igzip
+from nibabel.nifti1 import Nifti1Header
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from bids_sr.bids.atomic import atomic_path
+from bids_sr.resources import read_version
+
+_SECONDS_PER = {8: 1.0, 16: 1e-3, 24: 1e-6}
+"""NIfTI codes for seconds, milliseconds, microseconds."""
+
+_COMPRESSION = 1
+"""isal's fastest setting; higher ones win little on noise."""
+
+
+class VolumeWriter:
+    """Write a 4D NIfTI image volume by volume.
+
+    Use it as a context manager: the file appears under its name when the block
+    ends well, with all volumes written; otherwise nothing is left.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        ``.nii`` or ``.nii.gz``.
+    shape4 : tuple of int
+        Voxels along x, y, z and number of volumes.
+    affine : array_like
+        (4, 4), voxel indices to world mm; becomes both sform and qform.
+    zooms : sequence of float, optional
+        Voxel sizes along x, y, z, mm; they must be those of `affine`.
+    like : nibabel.nifti1.Nifti1Header, optional
+        Gives repetition time, orientation codes and slice axis.
+    dtype : data type
+        On disk, without scaling.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        shape4: tuple[int, ...],
+        affine: ArrayLike,
+        zooms: tuple[float, ...] | None = None,
+        like: Nifti1Header | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        self.path = path
+        self._shape = tuple(int(n) for n in shape4)
+        self._dtype = np.dtype(dtype).newbyteorder("<")
+        self._header = _make_header(self._shape, affine, like, self._dtype)
+        if zooms is not None:
+            made = self._header.get_zooms()[:3]
+            if not np.allclose(zooms[:3], made, rtol=1e-3):
+                raise ValueError(f"zooms {zooms} are not those of the affine, {made}")
+        self._written = 0
+        self._stack = ExitStack()
+        self._stream: IO[bytes] | None = None
+
+    def __enter__(self) -> VolumeWriter:
+        """Open a temporary file in the same folder and write the header."""
+        with ExitStack() as stack:
+            temporary = stack.enter_context(atomic_path(self.path))
+            self._stream = _open(temporary, stack)
+            self._stream.write(self._header.binaryblock)
+            self._stream.write(bytes(4))  # no header extensions follow
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, volume: NDArray[Any]) -> None:
+        """Append one volume.
+
+        Parameters
+        ----------
+        volume : numpy.ndarray
+            (x, y, z); converted to the data type on disk.
+        """
+        if self._stream is None:
+            raise ValueError("VolumeWriter is used outside its with block")
+        if volume.shape != self._shape[:3]:
+            raise ValueError(f"a volume of shape {volume.shape} in an image {self._shape}")
+        if self._written == self._shape[3]:
+            raise ValueError(f"more than {self._shape[3]} volumes for {self.path}")
+        # x runs fastest on disk
+        self._stream.write(np.ascontiguousarray(volume.T, dtype=self._dtype).data)
+        self._written += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        """Close; put the file in place if all went well, else delete it."""
+        self._stream = None
+        if error is not None:
+            return self._stack.__exit__(kind, error, trace)
+        with self._stack:
+            if self._written != self._shape[3]:
+                raise ValueError(
+                    f"{self._written} of {self._shape[3]} volumes written to {self.path}"
+                )
+        return None
+
+
+def write_image(
+    path: Path,
+    array: NDArray[Any],
+    affine: ArrayLike,
+    like: Nifti1Header | None = None,
+    dtype: DTypeLike | None = None,
+) -> None:
+    """Write a 3D or 4D mask or map, whole or not at all.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        ``.nii`` or ``.nii.gz``.
+    array : numpy.ndarray
+        (x, y, z) or (x, y, z, n). Truth values become uint8, integers keep
+        their type, other numbers become float32. Not changed.
+    affine : array_like
+        (4, 4), voxel indices to world mm; becomes both sform and qform.
+    like : nibabel.nifti1.Nifti1Header, optional
+        Gives orientation codes and slice axis.
+    dtype : data type, optional
+        On disk, instead of the rule above.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    if array.ndim not in (3, 4):
+        raise ValueError(f"an image of shape {array.shape} is neither 3D nor 4D")
+    on_disk = np.dtype(dtype or _dtype_on_disk(array.dtype)).newbyteorder("<")
+    header = _make_header(array.shape, affine, like, on_disk)
+    header["pixdim"][4] = 1  # the fourth axis of a map is not time
+    with ExitStack() as stack:
+        stream = _open(stack.enter_context(atomic_path(path)), stack)
+        stream.write(header.binaryblock)
+        stream.write(bytes(4))
+        for volume in np.moveaxis(array, 3, 0) if array.ndim == 4 else [array]:
+            stream.write(np.ascontiguousarray(volume.T, dtype=on_disk).data)
+
+
+def _open(temporary: Path, stack: ExitStack) -> IO[bytes]:
+    plain = stack.enter_context(temporary.open("wb"))
+    if not temporary.name.endswith(".gz"):
+        return plain
+    # no name and no time inside: the same image gives the same bytes
+    zipped: Any = igzip.IGzipFile(
+        filename="", mode="wb", compresslevel=_COMPRESSION, fileobj=plain, mtime=0
+    )
+    stream: IO[bytes] = stack.enter_context(zipped)
+    return stream
+
+
+def _make_header(
+    shape: tuple[int, ...],
+    affine: ArrayLike,
+    like: Nifti1Header | None,
+    dtype: np.dtype[Any],
+) -> Nifti1Header:
+    header = Nifti1Header(endianness="<")
+    header.set_data_dtype(dtype)
+    header.set_data_shape(shape)
+    qform_code, sform_code = _orientation_codes(like)
+    # The three float32 numbers of a qform cannot tell a turn just short of 180
+    # degrees from 180, so it may lie some tenths of a mm off at the edge of the
+    # field of view, as in every NIfTI file; the sform is exact.
+    header.set_qform(affine, qform_code)
+    header.set_sform(affine, sform_code)
+    header.set_slope_inter(1, 0)
+    header.set_xyzt_units("mm", "sec")
+    header["descrip"] = f"bids_sr {read_version()}".encode()
+    header["vox_offset"] = 352
+    header["magic"] = b"n+1"
+    if like is not None:
+        header.set_dim_info(*like.get_dim_info())
+        if len(shape) == 4:
+            header["pixdim"][4] = _repetition_time(like)
+    return header
+
+
+def _orientation_codes(like: Nifti1Header | None) -> tuple[int, int]:
+    if like is None:
+        return 1, 1
+    qform, sform = int(like["qform_code"]), int(like["sform_code"])
+    return qform or sform or 1, sform or qform or 1
+
+
+def _repetition_time(like: Nifti1Header) -> float:
+    seconds = float(like["pixdim"][4]) * _SECONDS_PER.get(int(like["xyzt_units"]) & 0o70, 1.0)
+    # not a number and the like mean unknown, which NIfTI writes as 0
+    return seconds if np.isfinite(seconds) and seconds > 0 else 0.0
+
+
+def _dtype_on_disk(dtype: np.dtype[Any]) -> DTypeLike:
+    if dtype.kind == "b":
+        return np.uint8
+    return dtype if dtype.kind in "iu" else np.float32
