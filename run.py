@@ -5,4 +5,5 @@ import sys
 
 from bids_sr.app.main import main
 
-sys.exit(main())
+if __name__ == "__main__":  # worker processes import this file again
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""The one place that touches environment variables, before the libraries read them."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_HOME_VARIABLES = ("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
+
+
+def prepare_environment(threads: int) -> None:
+    """Set what numpy, torch, matplotlib and nipype read when they are imported.
+
+    Parameters
+    ----------
+    threads : int
+        CPU cores that the numerical libraries may use.
+
+    Notes
+    -----
+    Nothing is sent anywhere: nipype's look for new versions is switched off. In a
+    container the home folder may be missing or read-only; what would be kept there
+    goes into a temporary folder that is removed at the end.
+    """
+    for variable in _THREAD_VARIABLES:
+        os.environ[variable] = str(threads)
+    os.environ["NIPYPE_NO_ET"] = os.environ["NO_ET"] = "1"
+    os.environ["MPLBACKEND"] = "Agg"
+    missing = [variable for variable in _HOME_VARIABLES if variable not in os.environ]
+    if missing and not _home_is_writable():
+        cache = tempfile.mkdtemp(prefix="bids_sr-home-")
+        atexit.register(shutil.rmtree, cache, ignore_errors=True)
+        os.environ.update(dict.fromkeys(missing, cache))
+
+
+def container() -> dict[str, str] | None:
+    """Return what dataset_description.json says of the container this runs in, if any.
+
+    Returns
+    -------
+    dict or None
+        ``Type`` and ``Tag``; the image tells its tag by ``BIDS_SR_CONTAINER_TAG``.
+    """
+    tag = os.environ.get("BIDS_SR_CONTAINER_TAG")
+    if not tag:
+        return None
+    apptainer = "APPTAINER_CONTAINER" in os.environ or "SINGULARITY_CONTAINER" in os.environ
+    return {"Type": "apptainer" if apptainer else "docker", "Tag": tag}
+
+
+def _home_is_writable() -> bool:
+    try:
+        home = Path.home()
+    except RuntimeError:  # neither HOME nor an entry in the user database
+        return False
+    return home.is_dir() and os.access(home, os.W_OK)

@@ -1,0 +1,34 @@
+"""The group level: one table and one page of all runs."""
+
+from __future__ import annotations
+
+import logging
+
+from bids_sr.app.settings import Settings
+
+_log = logging.getLogger("bids_sr")
+
+
+def run_group(settings: Settings) -> int:
+    """Write the group table and page from the records in the output folder.
+
+    Parameters
+    ----------
+    settings : Settings
+        Its output folder is read and written; images are not needed.
+
+    Returns
+    -------
+    int
+        Exit status, 0.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing to put together.
+    """
+    from bids_sr.report.group import write_group
+
+    for path in write_group(settings.output_dir):
+        _log.info("Written: %s", path)
+    return 0

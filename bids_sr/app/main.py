@@ -1,0 +1,67 @@
+"""The entry point: arguments in, exit status out, no traceback in between."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from bids_sr.app.environment import prepare_environment
+from bids_sr.app.parser import build_parser
+from bids_sr.app.settings import Settings, make_settings
+from bids_sr.errors import BidsSrError
+from bids_sr.workflow.messages import Messages, configure_messages
+
+EXIT_INTERNAL = 70
+EXIT_INTERRUPTED = 130
+
+_log = logging.getLogger("bids_sr")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the BIDS-App.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Command line without the program's name; default: the process's own.
+
+    Returns
+    -------
+    int
+        0: all done; 1: a run failed; 2: the command line or the dataset cannot
+        be used; 70: internal error; 130: interrupted.
+    """
+    try:
+        settings = make_settings(build_parser().parse_args(arguments))
+        prepare_environment(settings.threads)
+        configure_messages(Messages(settings.verbosity))
+        return _run(settings)
+    except BidsSrError as error:
+        sys.stderr.write(f"bids-sr: error: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("bids-sr: interrupted.\n")
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        _log.debug("Internal error", exc_info=True)
+        sys.stderr.write(
+            f"bids-sr: internal error: {type(error).__name__}: {error} "
+            "Run again with -v for the details and report them.\n"
+        )
+        return EXIT_INTERNAL
+
+
+def _run(settings: Settings) -> int:
+    # imported late: both pull in the numerical libraries
+    if settings.level == "group":
+        from bids_sr.app.group import run_group
+
+        return run_group(settings)
+    from bids_sr.app.participant import run_participants
+
+    return run_participants(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

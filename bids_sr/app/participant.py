@@ -1,0 +1,206 @@
+"""The participant level: find the runs, process what is not done, tell what came of it."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from bids_sr import __version__
+from bids_sr.app.environment import container
+from bids_sr.app.settings import Settings
+from bids_sr.bids.dataset import write_dataset_files
+from bids_sr.bids.dwi_run import DwiFiles
+from bids_sr.bids.finding import find_dwi
+from bids_sr.errors import OutputError, UsageError
+from bids_sr.networks.registry import load_card
+from bids_sr.workflow.execute import Execution, execute
+from bids_sr.workflow.failures import Failure
+from bids_sr.workflow.messages import Messages, configure_messages
+from bids_sr.workflow.outputs import is_complete
+from bids_sr.workflow.pages import PageWriter
+from bids_sr.workflow.plan import Choices, RunPlan, make_plan
+
+_log = logging.getLogger("bids_sr")
+
+
+def run_participants(settings: Settings) -> int:
+    """Process all runs that were asked for and are not finished yet.
+
+    Parameters
+    ----------
+    settings : Settings
+        What was asked for.
+
+    Returns
+    -------
+    int
+        Exit status: 0 if all is there, 1 if a run or page failed.
+
+    Raises
+    ------
+    BidsSrError
+        If the dataset, the network, the device or the output folder cannot be
+        used at all; nothing was processed then.
+    """
+    choices = _choices(settings)
+    found = _find(settings)
+    log_dir = _open_log(settings)
+    _log_start(settings, choices, log_dir)
+    write_dataset_files(settings.output_dir, sources=_sources(found), container=container())
+    plans = [make_plan(files, settings.output_dir, choices) for files in found]
+    pages = PageWriter(settings.output_dir, plans)
+    if settings.reports_only:
+        return _write_pages(pages, plans)
+    todo = _not_done(plans)
+    pages.expect([*todo, *_without_page(plans)])
+    with _work_folder(settings) as work_dir:
+        failures = execute(todo, _execution(settings, work_dir, log_dir), pages)
+    pages.write_rest()
+    return _sum_up(plans, todo, failures, pages)
+
+
+def _choices(settings: Settings) -> Choices:
+    # the quick check first: torch takes seconds to import
+    card = load_card(settings.model, settings.factor)
+    from bids_sr.superres.device import choose_device
+
+    return Choices(
+        card=card,
+        data_consistency=settings.data_consistency,
+        slice_axis=settings.slice_axis,
+        device=str(choose_device(settings.device)),
+        batch_size=settings.batch_size,
+        threads=settings.threads,
+    )
+
+
+def _find(settings: Settings) -> list[DwiFiles]:
+    return find_dwi(
+        settings.bids_dir,
+        participants=settings.participants,
+        sessions=settings.sessions,
+        filters=settings.filters,
+        database_dir=settings.database_dir,
+        derivatives=dict(settings.derivatives),
+    )
+
+
+def _sources(found: Sequence[DwiFiles]) -> dict[str, Path]:
+    return {files.dataset_name: files.dataset_root for files in found}
+
+
+def _open_log(settings: Settings) -> Path:
+    # a folder of its own for each call: several may write here at the same time
+    name = f"{datetime.now():%Y%m%d-%H%M%S}_{uuid.uuid4().hex[:8]}"
+    folder = settings.output_dir / "logs" / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot be written ({error.strerror}).",
+            file=settings.output_dir,
+            remedy="Give an output folder that you may write to.",
+        ) from error
+    configure_messages(_messages(settings, folder))
+    return folder
+
+
+def _messages(settings: Settings, log_dir: Path) -> Messages:
+    return Messages(settings.verbosity, log_dir / "log.txt")
+
+
+def _log_start(settings: Settings, choices: Choices, log_dir: Path) -> None:
+    _log.info(
+        "bids_sr %s: network %s on %s, %d of %d cores per step",
+        __version__,
+        choices.card.name,
+        choices.device,
+        settings.threads,
+        settings.nprocs,
+    )
+    _log.debug("%s", settings)
+    _log.debug("log folder: %s", log_dir)
+
+
+def _not_done(plans: Sequence[RunPlan]) -> list[RunPlan]:
+    todo = []
+    for plan in plans:
+        if is_complete(plan):
+            plan.names.error.unlink(missing_ok=True)
+            _log.info("%s: complete already, with the same network and settings", plan.label)
+        else:
+            todo.append(plan)
+    return todo
+
+
+def _without_page(plans: Sequence[RunPlan]) -> list[RunPlan]:
+    return [
+        plan
+        for plan in plans
+        if not (plan.names.out_dir / f"sub-{plan.files.subject}.html").is_file()
+    ]
+
+
+@contextmanager
+def _work_folder(settings: Settings) -> Iterator[Path]:
+    if settings.work_dir is None:
+        with tempfile.TemporaryDirectory(prefix="bids_sr-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+        return
+    try:
+        if settings.clean_work_dir and settings.work_dir.is_dir():
+            for path in settings.work_dir.iterdir():
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        settings.work_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot be used ({error.strerror}).",
+            file=settings.work_dir,
+            remedy="Give a work folder (-w) that you may write to.",
+        ) from error
+    yield settings.work_dir
+
+
+def _execution(settings: Settings, work_dir: Path, log_dir: Path) -> Execution:
+    return Execution(
+        work_dir=work_dir,
+        log_dir=log_dir,
+        nprocs=settings.nprocs,
+        memory_gb=settings.memory_gb,
+        stop_on_first_crash=settings.stop_on_first_crash,
+        plugin=settings.plugin,
+        write_graph=settings.write_graph,
+        messages=_messages(settings, log_dir),
+    )
+
+
+def _write_pages(pages: PageWriter, plans: Sequence[RunPlan]) -> int:
+    for subject in dict.fromkeys(plan.files.subject for plan in plans):
+        pages.write(subject)
+    return 1 if pages.failed else 0
+
+
+def _sum_up(
+    plans: Sequence[RunPlan],
+    todo: Sequence[RunPlan],
+    failures: Sequence[Failure],
+    pages: PageWriter,
+) -> int:
+    done = len(todo) - len(failures)
+    _log.info(
+        "%d of %d runs done (%d now, %d before) in %s",
+        len(plans) - len(failures),
+        len(plans),
+        done,
+        len(plans) - len(todo),
+        plans[0].names.out_dir,
+    )
+    for failure in failures:
+        _log.error("failed: %s (%s)", failure.run, failure.crash_file or failure.message)
+    return 1 if failures or pages.failed else 0

@@ -1,0 +1,214 @@
+"""What the user asked for, checked once and never changed afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from bids_sr.errors import UsageError
+
+_MAX_DEFAULT_THREADS = 8
+
+
+@frozen
+class Settings:
+    """Everything the command line says; all paths are absolute."""
+
+    bids_dir: Path
+    """Input dataset."""
+    output_dir: Path
+    """Derivative dataset that is written."""
+    level: str
+    """``participant`` or ``group``."""
+    participants: tuple[str, ...] = ()
+    """Labels without ``sub-``; none means all."""
+    sessions: tuple[str, ...] = ()
+    """Labels without ``ses-``; none means all."""
+    filters: Mapping[str, Any] | None = None
+    """Content of the filter file."""
+    database_dir: Path | None = None
+    """PyBIDS database."""
+    derivatives: tuple[tuple[str, Path], ...] = ()
+    """Derivative datasets whose runs are processed: (name, folder)."""
+    skip_bids_validation: bool = False
+    """The validator is not run."""
+    factor: int = 2
+    """In-plane factor."""
+    model: str | None = None
+    """Name or folder of the network; None: the factor's default."""
+    slice_axis: int | None = None
+    """Voxel axis 0 to 2; None: found per run."""
+    data_consistency: bool = True
+    """The measured band of k-space is put back."""
+    device: str = "auto"
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
+    batch_size: int | None = None
+    """Slices per batch; None: the device's default."""
+    nprocs: int = 1
+    """CPU cores in all."""
+    threads: int = 1
+    """CPU cores per step."""
+    memory_gb: float | None = None
+    """Memory of all steps; None: the scheduler's default."""
+    work_dir: Path | None = None
+    """Work folder; None: a temporary one."""
+    clean_work_dir: bool = False
+    """The work folder is emptied first."""
+    stop_on_first_crash: bool = False
+    """One failure ends everything."""
+    plugin: Mapping[str, Any] | None = None
+    """Content of the plugin file: ``plugin`` and ``plugin_args``."""
+    write_graph: bool = False
+    """The graph of the workflow is drawn."""
+    reports_only: bool = False
+    """Only the pages are written."""
+    verbosity: int = 0
+    """0: progress and warnings; 1: details; 2: nipype's messages too."""
+
+
+def make_settings(arguments: Namespace) -> Settings:
+    """Check the parsed arguments against each other and the file system.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        From the parser of `bids_sr.app.parser.build_parser`.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    UsageError
+        If folders are missing or lie inside one another where they must not,
+        or a file given as an option cannot be used.
+    """
+    nprocs = arguments.nprocs or len(os.sched_getaffinity(0))
+    threads = min(arguments.threads or _MAX_DEFAULT_THREADS, nprocs)
+    settings = Settings(
+        bids_dir=arguments.bids_dir.resolve(),
+        output_dir=arguments.output_dir.resolve(),
+        level=arguments.analysis_level,
+        participants=tuple(arguments.participants),
+        sessions=tuple(arguments.sessions),
+        filters=_read_filters(arguments.bids_filter_file),
+        database_dir=_absolute(arguments.bids_database_dir),
+        derivatives=tuple((name, path.resolve()) for name, path in arguments.derivatives),
+        skip_bids_validation=arguments.skip_bids_validation,
+        factor=arguments.scale,
+        model=arguments.model,
+        slice_axis=arguments.slice_axis,
+        data_consistency=arguments.data_consistency,
+        device=arguments.device,
+        batch_size=arguments.batch_size,
+        nprocs=nprocs,
+        threads=threads,
+        memory_gb=None if arguments.memory_mb is None else arguments.memory_mb / 1000,
+        work_dir=_absolute(arguments.work_dir),
+        clean_work_dir=arguments.clean_workdir,
+        stop_on_first_crash=arguments.stop_on_first_crash,
+        plugin=_read_plugin(arguments.use_plugin),
+        write_graph=arguments.write_graph,
+        reports_only=arguments.reports_only,
+        verbosity=arguments.verbose,
+    )
+    _check_folders(settings)
+    return settings
+
+
+def _check_folders(settings: Settings) -> None:
+    bids_dir, output_dir, work_dir = settings.bids_dir, settings.output_dir, settings.work_dir
+    if settings.level == "participant" and not bids_dir.is_dir():
+        raise UsageError(
+            "is not a folder.", file=bids_dir, remedy="Give the BIDS dataset as first argument."
+        )
+    for name, path in settings.derivatives:
+        if not path.is_dir():
+            raise UsageError(
+                f"is not a folder (derivatives '{name}').",
+                file=path,
+                remedy="Correct --derivatives.",
+            )
+    sources = [bids_dir, *(path for _, path in settings.derivatives)]
+    if output_dir in sources:
+        raise UsageError(
+            "is both input and output.",
+            file=output_dir,
+            remedy=f"Give another output folder, for example {bids_dir}/derivatives/bids_sr.",
+        )
+    if output_dir.exists() and not output_dir.is_dir():
+        raise UsageError("is a file.", file=output_dir, remedy="Give a folder as second argument.")
+    if work_dir is None:
+        return
+    for source in sources:
+        if work_dir.is_relative_to(source):
+            raise UsageError(
+                f"lies inside the input dataset {source}.",
+                file=work_dir,
+                remedy="Give a work folder (-w) outside it.",
+            )
+    if output_dir.is_relative_to(work_dir):
+        raise UsageError(
+            f"is or holds the output folder {output_dir}.",
+            file=work_dir,
+            remedy="Give a work folder (-w) of its own.",
+        )
+
+
+def _read_filters(path: Path | None) -> Mapping[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        content = json.loads(_read(path))
+    except ValueError as error:
+        raise UsageError(
+            f"is not JSON ({error}).", file=path, remedy="Correct the filter file."
+        ) from error
+    if not isinstance(content, dict) or not all(isinstance(q, dict) for q in content.values()):
+        raise UsageError(
+            "does not hold a query per suffix.",
+            file=path,
+            remedy='Write it like {"dwi": {"acquisition": "multiband"}}.',
+        )
+    return content
+
+
+def _read_plugin(path: Path | None) -> Mapping[str, Any] | None:
+    if path is None:
+        return None
+    import yaml
+
+    try:
+        content = yaml.safe_load(_read(path))
+    except yaml.YAMLError as error:
+        raise UsageError(
+            f"is not YAML ({str(error).splitlines()[0]}).", file=path, remedy="Correct the file."
+        ) from error
+    if not isinstance(content, dict) or not isinstance(content.get("plugin"), str):
+        raise UsageError(
+            "does not name a nipype plugin.",
+            file=path,
+            remedy="Write 'plugin: SLURM' and, below it, 'plugin_args:' with its arguments.",
+        )
+    return content
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise UsageError(
+            f"cannot be read ({reason}).", file=path, remedy="Correct the path."
+        ) from error
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.resolve()

@@ -1,0 +1,107 @@
+"""The small files that stand beside images: gradients and JSON sidecars."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bids_sr.bids.atomic import atomic_path, write_json
+from bids_sr.bids.names import sidecar_of
+from bids_sr.bids.sidecars import dwi_sidecar, map_sidecar, mask_sidecar, resolution_text
+from bids_sr.bids.uris import own_uri
+
+if TYPE_CHECKING:
+    from bids_sr.images.grid import SliceGrid
+    from bids_sr.workflow.plan import RunPlan
+
+
+def write_series_companions(plan: RunPlan, grid: SliceGrid) -> Path:
+    """Write bval and bvec of the super-resolved series, and its sidecar last.
+
+    The voxel axes keep their directions, so the gradient files travel unchanged.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        The run; its gradient files exist.
+    grid : SliceGrid
+        Input grid and factor.
+
+    Returns
+    -------
+    pathlib.Path
+        The sidecar.
+    """
+    names, card = plan.names, plan.choices.card
+    for source, target in ((plan.files.bval, names.bval), (plan.files.bvec, names.bvec)):
+        if source is None:
+            raise ValueError(f"{plan.label} has no gradient files")
+        with atomic_path(target) as temporary:
+            shutil.copyfile(source, temporary)
+    sidecar = dwi_sidecar(
+        plan.files,
+        factor=names.factor,
+        in_zooms=grid.zooms,
+        out_zooms=out_zooms(grid),
+        model={"Name": card.name, "SHA256": card.sha256, "Degradation": card.degradation},
+        fingerprint=plan.fingerprint,
+        settings=plan.choices.settings,
+    )
+    write_json(names.dwi_json, sidecar)
+    return names.dwi_json
+
+
+def write_mask_companion(plan: RunPlan, grid: SliceGrid) -> None:
+    """Write the sidecar of the brain mask on the super-resolved grid."""
+    sidecar = mask_sidecar(
+        plan.files,
+        factor=plan.names.factor,
+        in_zooms=grid.zooms,
+        out_zooms=out_zooms(grid),
+        given=plan.files.mask,
+    )
+    write_json(plan.names.mask_json, sidecar)
+
+
+def write_map_companions(
+    plan: RunPlan,
+    paths: Mapping[str, Path],
+    model: str,
+    *,
+    grid: SliceGrid | None = None,
+    volumes: Sequence[int] | None = None,
+) -> None:
+    """Write the sidecars of diffusion maps.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        The run.
+    paths : mapping of str to pathlib.Path
+        The map of each parameter.
+    model : str
+        ``tensor`` or ``gqi``.
+    grid : SliceGrid, optional
+        Of the maps of the super-resolved series; without it they are the input's.
+    volumes : sequence of int, optional
+        Volumes fitted to.
+    """
+    fitted_to, resolution = (), None
+    if grid is not None:
+        fitted_to = (own_uri(plan.names.out_dir, plan.names.dwi),)
+        resolution = resolution_text(grid.factor, grid.zooms, out_zooms(grid))
+    for param, path in paths.items():
+        content = map_sidecar(
+            param, model, plan.files, sources=fitted_to, resolution=resolution, volumes=volumes
+        )
+        write_json(sidecar_of(path), content)
+
+
+def out_zooms(grid: SliceGrid) -> tuple[float, ...]:
+    """Return the voxel sides of the super-resolved grid, mm."""
+    return tuple(
+        zoom / grid.factor if axis in grid.in_plane else zoom
+        for axis, zoom in enumerate(grid.zooms)
+    )

@@ -1,0 +1,131 @@
+"""Running the plans: which plugin, which folders, what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+from bids_sr.errors import BidsSrError
+from bids_sr.workflow.failures import Failure, read_failure, record_failure
+from bids_sr.workflow.graph import build_workflow
+from bids_sr.workflow.messages import Messages
+from bids_sr.workflow.outputs import missing_outputs
+from bids_sr.workflow.pages import PageWriter
+from bids_sr.workflow.plan import RunPlan
+from bids_sr.workflow.pool import PoolPlugin
+
+_log = logging.getLogger("bids_sr")
+
+
+@frozen
+class Execution:
+    """Where and how steps run."""
+
+    work_dir: Path
+    """Work folder."""
+    log_dir: Path
+    """Log folder of this call."""
+    nprocs: int = 1
+    """CPU cores in all; 1: everything in this process."""
+    memory_gb: float | None = None
+    """Memory of all steps that run side by side; None: 90 % of the machine's."""
+    stop_on_first_crash: bool = False
+    """One failure ends everything."""
+    plugin: Mapping[str, Any] | None = None
+    """Another nipype plugin: ``plugin`` and ``plugin_args``."""
+    write_graph: bool = False
+    """The graph is drawn into the log folder."""
+    messages: Messages = field(factory=Messages)
+    """What worker processes say, and where."""
+
+
+def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list[Failure]:
+    """Process runs; those that fail do not stop the others.
+
+    Parameters
+    ----------
+    plans : sequence of RunPlan
+        What is to be done.
+    how : Execution
+        Where and how.
+    pages : PageWriter
+        Told of every step that ends, writes the pages of participants.
+
+    Returns
+    -------
+    list of Failure
+        One for each run that failed, in the order of `plans`.
+    """
+    if not plans:
+        return []
+    for plan in plans:
+        _retire(plan)
+    # in one process, run after run; else all at once, for the plugin to schedule
+    alone = how.nprocs == 1 and how.plugin is None
+    failed = False
+    for group in [[plan] for plan in plans] if alone else [plans]:
+        if not (failed and how.stop_on_first_crash):
+            _run(group, how, pages)
+        failed = failed or any(plan.names.error.exists() for plan in group)
+    return [failure for plan in plans if (failure := _failure(plan, how)) is not None]
+
+
+def _run(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> None:
+    workflow = build_workflow(plans, how.work_dir)
+    workflow.config["execution"]["stop_on_first_crash"] = str(how.stop_on_first_crash).lower()
+    if how.write_graph:
+        _draw(workflow, how.log_dir)
+    try:
+        workflow.run(**_plugin(how, pages))
+    except Exception as error:
+        # what steps raised is on record already; what nipype makes of it is for developers
+        _log.debug("nipype: %s", error, exc_info=True)
+        if not any(plan.names.error.exists() for plan in plans):
+            _log.error("The workflow ended early: %s: %s", type(error).__name__, error)
+
+
+def _retire(plan: RunPlan) -> None:
+    """Take away what says that the run is finished, or has failed, before it starts anew."""
+    for path in (plan.names.quality, plan.names.figure("index", "json"), plan.names.error):
+        path.unlink(missing_ok=True)
+
+
+def _failure(plan: RunPlan, how: Execution) -> Failure | None:
+    failure = read_failure(plan)
+    if failure is not None:
+        return failure
+    try:
+        missing = missing_outputs(plan)
+    except BidsSrError as error:  # the files of the run changed meanwhile
+        return record_failure(plan, "end", error)
+    if not missing:
+        return None
+    if how.stop_on_first_crash:
+        return Failure(plan.label, "", "not processed, since another run failed.")
+    names = ", ".join(path.name for path in missing[:3]) + (" ..." if len(missing) > 3 else "")
+    return record_failure(plan, "end", RuntimeError(f"{len(missing)} outputs are missing: {names}"))
+
+
+def _plugin(how: Execution, pages: PageWriter) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"status_callback": pages.on_step}
+    if how.plugin is not None:
+        given = how.plugin.get("plugin_args") or {}
+        return {"plugin": how.plugin["plugin"], "plugin_args": {**given, **arguments}}
+    if how.nprocs == 1:
+        return {"plugin": "Linear", "plugin_args": arguments}
+    arguments |= {"n_procs": how.nprocs, "n_gpu_procs": 1, "raise_insufficient": False}
+    if how.memory_gb is not None:
+        arguments["memory_gb"] = how.memory_gb
+    return {"plugin": PoolPlugin(arguments, how.messages)}
+
+
+def _draw(workflow: Any, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        workflow.write_graph(str(folder / "graph.dot"), graph2use="colored", format="svg")
+    except OSError as error:
+        _log.warning("The graph is not drawn (%s); see graph.dot in %s.", error, folder)

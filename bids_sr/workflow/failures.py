@@ -1,0 +1,100 @@
+"""What stays behind when a run fails: one line for the user, a record, a crash file."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import sys
+import traceback
+from datetime import datetime
+from pathlib import Path
+
+from attrs import asdict, frozen
+
+from bids_sr.bids.atomic import write_json, write_text
+from bids_sr.errors import BidsSrError, OutputError
+from bids_sr.resources import read_version
+from bids_sr.workflow.plan import RunPlan
+
+_log = logging.getLogger("bids_sr")
+
+
+@frozen
+class Failure:
+    """Why a run failed."""
+
+    run: str
+    """Label of the run."""
+    step: str
+    """Step in which it failed."""
+    message: str
+    """One line."""
+    crash_file: str | None = None
+    """File with the details, relative to the output folder."""
+
+
+def record_failure(plan: RunPlan, step: str, error: BaseException) -> Failure:
+    """Tell the user, and leave a record and a crash file in the log folder.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        The run that failed.
+    step : str
+        Name of the step.
+    error : BaseException
+        What was raised; its message is for users if it is a `BidsSrError`.
+
+    Returns
+    -------
+    Failure
+    """
+    message = " ".join(describe(error).split())
+    failure = Failure(plan.label, step, message, _write_crash_file(plan, step, error))
+    details = f" (details: {failure.crash_file})" if failure.crash_file else ""
+    _log.error("%s: %s%s", plan.label, message, details)
+    try:
+        write_json(plan.names.error, asdict(failure))
+    except OutputError as second:
+        _log.error("%s: %s", plan.label, second)
+    return failure
+
+
+def read_failure(plan: RunPlan) -> Failure | None:
+    """Return the record of a failed run, if there is one."""
+    try:
+        return Failure(**json.loads(plan.names.error.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError):
+        return Failure(plan.label, "", "The record of the failure cannot be read.")
+
+
+def describe(error: BaseException) -> str:
+    """Return what a user should read of an exception."""
+    if isinstance(error, BidsSrError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "out of memory. Lower --nprocs or --batch-size, or give the job more memory."
+    return f"unexpected {type(error).__name__}: {error}"
+
+
+def _write_crash_file(plan: RunPlan, step: str, error: BaseException) -> str | None:
+    now = datetime.now()
+    name = f"crash-{now:%Y%m%d-%H%M%S-%f}_{plan.label}_{step}.txt"
+    path = plan.names.error.with_name(name)
+    lines = [
+        f"bids_sr {read_version()}, Python {platform.python_version()} on {platform.platform()}",
+        f"{now:%Y-%m-%d %H:%M:%S}, run {plan.label}, step {step}",
+        f"command: {' '.join(sys.argv)}",
+        f"input: {plan.files.dwi}",
+        f"choices: {plan.choices}",
+        "",
+        *traceback.format_exception(error),
+    ]
+    try:
+        write_text(path, "\n".join(lines))
+    except OutputError:
+        return None
+    return str(Path(path).relative_to(plan.names.out_dir))

@@ -1,0 +1,161 @@
+"""The nipype graph: read, super-resolve, describe, mask, fit, judge, draw."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+from nipype import Node, Workflow, config
+
+from bids_sr.bids.dwi_run import open_run
+from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS
+from bids_sr.errors import BidsSrError
+from bids_sr.workflow import steps
+from bids_sr.workflow.interface import Step
+from bids_sr.workflow.pages import LAST_STEP
+from bids_sr.workflow.plan import RunPlan
+from bids_sr.workflow.resume import can_be_reused
+
+NAME = "bids_sr"
+"""Name of the workflow, and of its folder in the work folder."""
+
+_EXECUTION = {
+    "check_version": "false",
+    "create_report": "false",
+    "crashfile_format": "txt",
+    "local_hash_check": "true",
+    "poll_sleep_duration": "0.2",
+    "remove_unnecessary_outputs": "false",
+}
+_LIBRARIES_GB = 0.7
+"""What a process holds for torch, dipy and the like before it has read anything."""
+
+
+@frozen
+class _Part:
+    """One node: its function, where its arguments come from, what it costs."""
+
+    function: Callable[..., Any]
+    needs: dict[str, str]
+    writes: tuple[Path, ...] = ()
+    parallel: bool = False
+    volumes: float = 0.0
+
+
+def build_workflow(plans: Sequence[RunPlan], work_dir: Path) -> Workflow:
+    """Build the graph of all runs.
+
+    Parameters
+    ----------
+    plans : sequence of RunPlan
+        One sub-graph each; they do not depend on each other.
+    work_dir : pathlib.Path
+        Holds nipype's state and small intermediate files.
+
+    Returns
+    -------
+    nipype.Workflow
+        Steps that an earlier, interrupted call finished are not run again.
+    """
+    config.set("execution", "check_version", "false")
+    workflow = Workflow(NAME, base_dir=str(work_dir))
+    workflow.config["execution"] = {**_EXECUTION, "crashdump_dir": str(work_dir / "crashes")}
+    workflow.add_nodes([build_run_workflow(plan, work_dir / NAME) for plan in plans])
+    return workflow
+
+
+def build_run_workflow(plan: RunPlan, folder: Path) -> Workflow:
+    """Build the graph of one run.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        The run.
+    folder : pathlib.Path
+        Folder in which the run's own folder is made.
+
+    Returns
+    -------
+    nipype.Workflow
+    """
+    workflow = Workflow(_run_name(plan.label), base_dir=str(folder))
+    volume_gb = _volume_gb(plan)
+    nodes: dict[str, Node] = {}
+    reusable: set[str] = set()
+    for rank, (name, part) in enumerate(_parts(plan).items()):
+        node = nodes[name] = _node(name, part, plan, volume_gb)
+        node.inputs.rank = rank
+        workflow.add_nodes([node])
+        for argument, source in part.needs.items():
+            workflow.connect(nodes[source], "value", node, argument)
+        upstream_kept = reusable.issuperset(part.needs.values())
+        if upstream_kept and can_be_reused(folder / workflow.name / name, name, plan.state):
+            reusable.add(name)
+        else:
+            node.overwrite = True
+    return workflow
+
+
+def _parts(plan: RunPlan) -> dict[str, _Part]:
+    names = plan.names
+    fits = {"sr": "super_resolve", "masks": "mask"}
+    parts = [
+        _Part(steps.read, {}),
+        _Part(steps.super_resolve, {"run": "read"}, (names.dwi,), parallel=True, volumes=24),
+        _Part(steps.describe, {"sr": "super_resolve"}, (names.bval, names.bvec, names.dwi_json)),
+        _Part(steps.mask, {"sr": "super_resolve"}, (names.mask, names.mask_json), volumes=8),
+        _Part(steps.fit_input, fits, _all(names.input_tensor, TENSOR_PARAMS), True, volumes=12),
+        _Part(steps.fit_tensor, fits, _all(names.tensor, TENSOR_PARAMS), True, volumes=36),
+        _Part(steps.fit_gqi, fits, _all(names.gqi, GQI_PARAMS), True, volumes=16),
+        _Part(
+            steps.judge,
+            {**fits, "maps": "fit_tensor", "input_maps": "fit_input", "sidecar": "describe"},
+            (names.quality,),
+            volumes=16,
+        ),
+        _Part(
+            steps.draw,
+            {**fits, "maps": "fit_tensor", "gqi": "fit_gqi", "record": "judge"},
+            (names.figure("index", "json"),),
+            volumes=16,
+        ),
+    ]
+    assert parts[-1].function.__name__ == LAST_STEP
+    return {part.function.__name__: part for part in parts}
+
+
+def _all(path: Callable[[str], Path], params: Iterable[str]) -> tuple[Path, ...]:
+    return tuple(path(param) for param in params)
+
+
+def _node(name: str, part: _Part, plan: RunPlan, volume_gb: float) -> Node:
+    on_gpu = name == "super_resolve" and plan.choices.device.startswith("cuda")
+    return Node(
+        Step(
+            part.function,
+            part.writes,
+            plan=plan,
+            state=plan.state,
+            use_gpu=on_gpu,
+        ),
+        name=name,
+        n_procs=plan.choices.threads if part.parallel else 1,
+        mem_gb=round(_LIBRARIES_GB + part.volumes * volume_gb, 2),
+    )
+
+
+def _volume_gb(plan: RunPlan) -> float:
+    """Size of one super-resolved volume in memory, GB."""
+    try:
+        shape = open_run(plan.files).shape
+    except BidsSrError:  # the first step will say what is wrong
+        return 0.0
+    return 4e-9 * math.prod(shape[:3]) * plan.names.factor**2
+
+
+def _run_name(label: str) -> str:
+    """Return a nipype name: letters, digits and underscores; labels have no underscore."""
+    return label.replace("-", "_").replace("+", "__plus__")

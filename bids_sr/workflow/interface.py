@@ -1,0 +1,95 @@
+"""The one kind of nipype interface used here: a function of `bids_sr.workflow.steps`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from nipype.interfaces.base import (
+    BaseInterface,
+    BaseInterfaceInputSpec,
+    TraitedSpec,
+    isdefined,
+    traits,
+)
+
+from bids_sr.workflow.failures import record_failure
+
+_ARGUMENTS = ("plan", "run", "sr", "masks", "maps", "input_maps", "gqi", "sidecar", "record")
+
+Stamp = tuple[str, int, int]
+"""Path, size and modification time (ns) of a file that a step wrote."""
+
+
+class StepInputs(BaseInterfaceInputSpec):
+    """The objects that travel; nipype's cache looks at the state alone."""
+
+    state = traits.Str(desc="all that decides the outcome")
+    plan = traits.Any(nohash=True)
+    run = traits.Any(nohash=True)
+    sr = traits.Any(nohash=True)
+    masks = traits.Any(nohash=True)
+    maps = traits.Any(nohash=True)
+    input_maps = traits.Any(nohash=True)
+    gqi = traits.Any(nohash=True)
+    sidecar = traits.Any(nohash=True)
+    record = traits.Any(nohash=True)
+    rank = traits.Int(0, usedefault=True, nohash=True, desc="place of the step in its run")
+    use_gpu = traits.Bool(False, usedefault=True, nohash=True)
+
+
+class StepOutputs(TraitedSpec):
+    """What a step returned, and the files it wrote."""
+
+    value = traits.Any()
+    stamps = traits.Any()
+
+
+class Step(BaseInterface):
+    """Calls one step function with those of its inputs that are connected.
+
+    Parameters
+    ----------
+    function : callable
+        A function of `bids_sr.workflow.steps`: ``plan`` and further arguments
+        by keyword. If its annotations name ``folder``, it gets the node's own
+        folder.
+    writes : iterable of pathlib.Path
+        Files that it leaves, for telling later whether they are still its own.
+    """
+
+    input_spec = StepInputs
+    output_spec = StepOutputs
+
+    def __init__(
+        self, function: Callable[..., Any], writes: Iterable[Path] = (), **inputs: Any
+    ) -> None:
+        super().__init__(**inputs)
+        self._function = function
+        self._writes = tuple(writes)
+        self._value: Any = None
+
+    def _run_interface(self, runtime: Any) -> Any:
+        given = {name: getattr(self.inputs, name) for name in _ARGUMENTS}
+        arguments = {name: value for name, value in given.items() if isdefined(value)}
+        if "folder" in self._function.__annotations__:
+            arguments["folder"] = Path(runtime.cwd)
+        try:
+            self._value = self._function(**arguments)
+        except Exception as error:
+            record_failure(self.inputs.plan, self._function.__name__, error)
+            raise
+        return runtime
+
+    def _list_outputs(self) -> dict[str, Any]:
+        return {"value": self._value, "stamps": [stamp(path) for path in self._writes]}
+
+
+def stamp(path: Path) -> Stamp | None:
+    """Return what tells one version of a file from another; None if it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return str(path), found.st_size, found.st_mtime_ns

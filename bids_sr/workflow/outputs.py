@@ -1,0 +1,51 @@
+"""What a finished run leaves, and whether it is all there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from bids_sr.bids.dwi_run import open_run
+from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS
+from bids_sr.bids.sidecars import FINGERPRINT
+from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
+from bids_sr.errors import BidsSrError
+from bids_sr.workflow.plan import RunPlan
+
+
+def expected_outputs(plan: RunPlan) -> list[Path]:
+    """Return every file that the run leaves, the participant's page aside.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        Its gradient table decides which maps there are.
+
+    Returns
+    -------
+    list of pathlib.Path
+
+    Raises
+    ------
+    InputError
+        If the run's files cannot be used.
+    """
+    gradients = open_run(plan.files).gradients
+    tensor = () if dti_volumes(gradients).reason else TENSOR_PARAMS
+    gqi = () if gqi_volumes(gradients).reason else GQI_PARAMS
+    files = plan.names.expected(tensor=tensor, gqi=gqi, input_tensor=tensor)
+    return [*files, plan.names.figure("index", "json")]
+
+
+def missing_outputs(plan: RunPlan) -> list[Path]:
+    """Return the expected files that are not there."""
+    return [path for path in expected_outputs(plan) if not path.is_file()]
+
+
+def is_complete(plan: RunPlan) -> bool:
+    """Tell whether the run was finished before, with the same input and settings."""
+    try:
+        sidecar = json.loads(plan.names.dwi_json.read_text(encoding="utf-8"))
+        return sidecar.get(FINGERPRINT) == plan.fingerprint and not missing_outputs(plan)
+    except (OSError, ValueError, AttributeError, BidsSrError):
+        return False

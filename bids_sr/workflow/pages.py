@@ -1,0 +1,92 @@
+"""Each participant's page, written as soon as the last of its runs is over."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import asdict
+
+from bids_sr.errors import BidsSrError
+from bids_sr.workflow.failures import Failure, read_failure, record_failure
+from bids_sr.workflow.plan import RunPlan
+
+LAST_STEP = "draw"
+
+_log = logging.getLogger("bids_sr")
+
+
+class PageWriter:
+    """Follows the steps and writes pages.
+
+    Parameters
+    ----------
+    out_dir : pathlib.Path
+        Derivative dataset.
+    plans : sequence of RunPlan
+        All runs of the call; those of a participant share a page.
+    """
+
+    def __init__(self, out_dir: Path, plans: Sequence[RunPlan]) -> None:
+        self._out_dir = out_dir
+        self._plans: dict[str, list[RunPlan]] = defaultdict(list)
+        for plan in plans:
+            self._plans[plan.files.subject].append(plan)
+        self._waiting: dict[str, set[str]] = {}
+        self.failed: list[str] = []
+        """Participants whose page could not be written."""
+
+    def expect(self, plans: Sequence[RunPlan]) -> None:
+        """Wait for these runs; a participant without one gets its page at the end."""
+        for plan in plans:
+            self._waiting.setdefault(plan.files.subject, set()).add(plan.label)
+
+    def on_step(self, node: Any, status: str) -> None:
+        """Take note of what a nipype plugin says of a node: start, end, exception."""
+        plan: RunPlan = node.inputs.plan
+        if status == "exception" and read_failure(plan) is None:
+            record_failure(plan, node.name, _killed())
+        if status == "exception" or (status == "end" and node.name == LAST_STEP):
+            waiting = self._waiting.get(plan.files.subject, set())
+            waiting.discard(plan.label)
+            if not waiting and plan.files.subject in self._waiting:
+                del self._waiting[plan.files.subject]
+                self.write(plan.files.subject)
+
+    def write_rest(self) -> None:
+        """Write the pages of participants whose runs never came to an end."""
+        for subject in list(self._waiting):
+            del self._waiting[subject]
+            self.write(subject)
+
+    def write(self, subject: str) -> None:
+        """Write the page of a participant; failing to is told, not raised."""
+        from bids_sr.report.participant import write_participant_page
+
+        failures = [f for plan in self._plans[subject] if (f := read_failure(plan)) is not None]
+        try:
+            page = write_participant_page(
+                self._out_dir, subject, errors=[_shown(failure) for failure in failures]
+            )
+        except Exception as error:
+            self.failed.append(subject)
+            text = str(error) if isinstance(error, BidsSrError) else repr(error)
+            _log.error("sub-%s: the page cannot be written: %s", subject, text)
+            _log.debug("sub-%s", subject, exc_info=True)
+        else:
+            _log.info("sub-%s: report in %s", subject, page)
+
+
+def _shown(failure: Failure) -> dict[str, str | None]:
+    shown: dict[str, str | None] = asdict(failure)
+    return shown
+
+
+def _killed() -> BidsSrError:
+    return BidsSrError(
+        "the process that worked on it was killed, most likely for want of memory.",
+        remedy="Lower --nprocs, --mem-mb or --batch-size, or give the job more memory.",
+    )

@@ -1,0 +1,126 @@
+"""What is to be done with one run: the parcel that every step gets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from bids_sr.bids.dwi_run import DwiFiles
+from bids_sr.bids.names import OutputNames
+from bids_sr.networks.card import ModelCard
+from bids_sr.resources import read_version
+
+
+@frozen
+class Choices:
+    """How runs are super-resolved; the same for all runs of a call."""
+
+    card: ModelCard
+    """The network."""
+    data_consistency: bool = True
+    """The measured band of k-space is put back."""
+    slice_axis: int | None = None
+    """Voxel axis 0 to 2; None: found per run."""
+    device: str = "cpu"
+    """``cpu`` or ``cuda:N``."""
+    batch_size: int | None = None
+    """Slices per batch; None: the device's default."""
+    threads: int = 1
+    """CPU cores per step."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those that change the output, as JSON content."""
+        return {
+            "factor": self.card.factor,
+            "model": self.card.name,
+            "data_consistency": self.data_consistency,
+            "slice_axis": self.slice_axis,
+        }
+
+
+@frozen
+class RunPlan:
+    """One run, its output names and how it is super-resolved."""
+
+    files: DwiFiles
+    """The input."""
+    names: OutputNames
+    """The output."""
+    choices: Choices
+    """The same for all runs of a call."""
+    fingerprint: str
+    """Changes with anything that changes the output."""
+
+    @property
+    def label(self) -> str:
+        """The run's name, for example ``sub-01_acq-AP``."""
+        return self.files.label
+
+    @property
+    def state(self) -> str:
+        """The fingerprint and where things lie: a step's result holds for these alone."""
+        return f"{self.fingerprint} {self.files.dataset_root} {self.names.out_dir}"
+
+
+def make_plan(files: DwiFiles, out_dir: Path, choices: Choices) -> RunPlan:
+    """Put together what the steps of one run need.
+
+    Parameters
+    ----------
+    files : DwiFiles
+        The run.
+    out_dir : pathlib.Path
+        Derivative dataset.
+    choices : Choices
+        How it is super-resolved.
+
+    Returns
+    -------
+    RunPlan
+    """
+    names = OutputNames(out_dir, files, choices.card.factor)
+    return RunPlan(files, names, choices, fingerprint(files, choices))
+
+
+def fingerprint(files: DwiFiles, choices: Choices) -> str:
+    """Return a checksum of all that decides what a run's outputs look like.
+
+    Parameters
+    ----------
+    files : DwiFiles
+        Sizes and times of its files count, not their content, and their paths
+        only below the dataset: datasets are mounted elsewhere in containers.
+    choices : Choices
+        Device, threads and batch size do not count.
+
+    Returns
+    -------
+    str
+        sha256, hexadecimal.
+    """
+    paths = (files.dwi, files.bval, files.bvec, files.mask)
+    content = {
+        "version": read_version(),
+        "weights": choices.card.sha256,
+        "settings": choices.settings,
+        "dataset": files.dataset_name,
+        "sidecar": files.sidecar,
+        "files": [_state(path, files.dataset_root) for path in paths],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _state(path: Path | None, root: Path) -> list[Any] | None:
+    if path is None:
+        return None
+    name = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+    try:
+        found = path.stat()
+    except OSError:  # a broken link, say: reading it will tell the user
+        return [name]
+    return [name, found.st_size, found.st_mtime_ns]

@@ -1,0 +1,117 @@
+"""The command line: what is accepted, what is refused, and how fast it answers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bids_sr.app.parser import build_parser
+from bids_sr.resources import read_version
+
+POSITIONALS = ["in", "out", "participant"]
+HEAVY = ("torch", "numpy", "nibabel", "dipy", "nipype", "bids", "matplotlib", "scipy", "yaml")
+
+
+def parse(*options):
+    return build_parser().parse_args([*POSITIONALS, *options])
+
+
+def test_defaults():
+    arguments = parse()
+    assert (arguments.bids_dir, arguments.output_dir) == (Path("in"), Path("out"))
+    assert (arguments.scale, arguments.device, arguments.model) == (2, "auto", None)
+    assert arguments.data_consistency is True
+    assert not arguments.participants and not arguments.sessions
+
+
+@pytest.mark.parametrize("option", ["--participant-label", "--participant_label"])
+def test_labels_lose_their_prefix(option):
+    assert parse(option, "sub-01", "02").participants == ["01", "02"]
+    assert parse("--session-id", "ses-a").sessions == ["a"]
+    assert parse("--session-label", "b").sessions == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "megabytes"),
+    [("8000", 8000), ("8000M", 8000), ("8G", 8000), ("8gb", 8000), ("0.5T", 5e5), ("500K", 0.5)],
+)
+def test_memory_suffixes(text, megabytes):
+    assert parse("--mem-mb", text).memory_mb == pytest.approx(megabytes)
+    assert parse("--mem_mb", text).memory_mb == pytest.approx(megabytes)
+
+
+@pytest.mark.parametrize(("text", "axis"), [("i", 0), ("j", 1), ("k", 2), ("0", 0), ("2", 2)])
+def test_slice_axis_by_letter_or_number(text, axis):
+    assert parse("--slice-axis", text).slice_axis == axis
+
+
+def test_derivatives_are_named_by_their_folder_unless_told():
+    found = parse("-d", "qsiprep=/data/x", "/data/derivatives/other").derivatives
+    assert found == [("qsiprep", Path("/data/x")), ("other", Path("/data/derivatives/other"))]
+
+
+def test_processors_have_the_names_people_know():
+    assert parse("--nprocs", "4").nprocs == parse("--n-cpus", "4").nprocs == 4
+    assert parse("--omp-nthreads", "3").threads == 3
+
+
+def test_v_is_verbose_and_counted():
+    assert parse("-vv").verbose == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--scale", "4"),
+        ("--slice-axis", "x"),
+        ("--device", "gpu"),
+        ("--device", "cuda:x"),
+        ("--batch-size", "0"),
+        ("--nprocs", "-1"),
+        ("--mem-mb", "lots"),
+        ("--mem-mb", "0"),
+        ("--participant-label", "../01"),
+        ("--derivatives", "=path"),
+        ("--no-such-option",),
+        ("--data",),  # abbreviations would change their meaning with the next option
+    ],
+)
+def test_nonsense_is_refused_with_status_2(options, capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse(*options)
+    assert stop.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_unknown_level_is_refused():
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["in", "out", "session"])
+
+
+def test_help_lists_the_shipped_networks():
+    from bids_sr.networks.registry import list_models
+
+    text = build_parser().format_help()
+    assert list_models()
+    for name in list_models():
+        assert name in text
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_import_nothing_heavy(option):
+    code = (
+        "import sys\n"
+        "from bids_sr.app.main import main\n"
+        "try:\n"
+        f"    main([{option!r}])\n"
+        "except SystemExit as stop:\n"
+        "    assert not stop.code\n"
+        f"heavy = [name for name in {HEAVY} if name in sys.modules]\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert ("usage:" if option == "--help" else read_version()) in done.stdout

@@ -1,0 +1,117 @@
+"""Arguments checked against each other and the file system."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bids_sr.app.parser import build_parser
+from bids_sr.app.settings import make_settings
+from bids_sr.errors import UsageError
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """Settings from a command line in a folder with an empty dataset ``raw``."""
+    (tmp_path / "raw").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    def build(*options, bids="raw", out="out", level="participant"):
+        return make_settings(build_parser().parse_args([bids, out, level, *options]))
+
+    return build
+
+
+def test_paths_are_absolute(make, tmp_path):
+    settings = make("-w", "work", "-d", "qsiprep=raw", "--bids-database-dir", "db")
+    assert settings.bids_dir == tmp_path / "raw"
+    assert settings.output_dir == tmp_path / "out"
+    assert settings.work_dir == tmp_path / "work"
+    assert settings.derivatives == (("qsiprep", tmp_path / "raw"),)
+    assert settings.database_dir == tmp_path / "db"
+
+
+def test_a_step_never_gets_more_cores_than_there_are(make):
+    assert make("--nprocs", "2", "--omp-nthreads", "5").threads == 2
+    assert make("--nprocs", "64").threads == 8
+    assert make("--nprocs", "4", "--omp-nthreads", "3").threads == 3
+    assert make().nprocs >= 1
+
+
+def test_memory_in_gigabytes(make):
+    assert make("--mem-mb", "8G").memory_gb == pytest.approx(8)
+    assert make().memory_gb is None
+
+
+def test_filters_and_plugin_are_read(make, tmp_path):
+    (tmp_path / "filters.json").write_text('{"dwi": {"acquisition": "AP"}}')
+    (tmp_path / "plugin.yml").write_text("plugin: SLURM\nplugin_args: {sbatch_args: --mem=8G}\n")
+    settings = make("--bids-filter-file", "filters.json", "--use-plugin", "plugin.yml")
+    assert settings.filters == {"dwi": {"acquisition": "AP"}}
+    assert settings.plugin == {"plugin": "SLURM", "plugin_args": {"sbatch_args": "--mem=8G"}}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"bids": "nowhere"}, "is not a folder"),
+        ({"out": "raw"}, "both input and output"),
+        ({"out": "raw/../raw/."}, "both input and output"),
+    ],
+)
+def test_impossible_folders(make, options, words):
+    with pytest.raises(UsageError, match=words):
+        make(**options)
+
+
+def test_work_folder_must_not_lie_in_the_dataset(make):
+    with pytest.raises(UsageError, match="inside the input dataset"):
+        make("-w", "raw/work")
+    with pytest.raises(UsageError, match="inside the input dataset"):
+        make("-w", "raw")
+
+
+@pytest.mark.parametrize("work", ["out", "."])
+def test_work_folder_must_not_hold_the_output(make, work):
+    # --clean-workdir would empty it
+    with pytest.raises(UsageError, match="holds the output"):
+        make("-w", work)
+
+
+def test_output_below_the_dataset_is_fine(make, tmp_path):
+    assert make(out="raw/derivatives/sr").output_dir == tmp_path / "raw/derivatives/sr"
+
+
+def test_output_must_not_be_a_derivative_that_is_read(make, tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UsageError, match="both input and output"):
+        make("-d", "qsiprep=out")
+
+
+def test_output_must_not_be_a_file(make, tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(UsageError, match="is a file"):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("{", "is not JSON"), (json.dumps(["dwi"]), "query per suffix"), (None, "cannot be read")],
+)
+def test_bad_filter_file(make, tmp_path, content, words):
+    if content is not None:
+        (tmp_path / "filters.json").write_text(content)
+    with pytest.raises(UsageError, match=words):
+        make("--bids-filter-file", "filters.json")
+
+
+@pytest.mark.parametrize(("content", "words"), [("a: [", "is not YAML"), ("- x", "nipype plugin")])
+def test_bad_plugin_file(make, tmp_path, content, words):
+    (tmp_path / "plugin.yml").write_text(content)
+    with pytest.raises(UsageError, match=words):
+        make("--use-plugin", "plugin.yml")
+
+
+def test_group_level_needs_no_dataset(make):
+    assert make(bids="nowhere", level="group").level == "group"
