@@ -1,0 +1,74 @@
+"""Whether the super-resolved image still says what the scanner measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from attrs import define
+from numpy.typing import NDArray
+
+from bids_sr.images.kspace import kspace_crop
+
+
+def consistency_residual(
+    sr: NDArray[np.float32], lr: NDArray[np.float32], factor: int
+) -> NDArray[np.float32]:
+    """Return ``D(SR) - LR``: the output cut back to the measured band, minus the input.
+
+    Parameters
+    ----------
+    sr : numpy.ndarray
+        (slices, f a, f b), super-resolved.
+    lr : numpy.ndarray
+        (slices, a, b), measured.
+    factor : int
+        In-plane factor.
+
+    Returns
+    -------
+    numpy.ndarray
+        (slices, a, b). D is `bids_sr.images.kspace.kspace_crop`, which keeps signs.
+    """
+    crop = kspace_crop(torch.from_numpy(np.ascontiguousarray(sr)), factor).numpy()
+    residual: NDArray[np.float32] = crop - lr
+    return residual
+
+
+@define
+class ResidualSums:
+    """Residuals of the volumes of one shell, added up as they come."""
+
+    squares: float = 0.0
+    """Of the residual."""
+    signed: float = 0.0
+    """Of the residual."""
+    reference_squares: float = 0.0
+    """Of the input."""
+    reference: float = 0.0
+    """Of the input."""
+
+    def add(self, residual: NDArray[np.float32], lr: NDArray[np.float32]) -> None:
+        """Add the voxels of one volume.
+
+        Parameters
+        ----------
+        residual, lr : numpy.ndarray
+            (n,), residual and input in the mask.
+        """
+        r, measured = residual.astype(np.float64), lr.astype(np.float64)
+        self.squares += float(r @ r)
+        self.signed += float(r.sum())
+        self.reference_squares += float(measured @ measured)
+        self.reference += float(measured.sum())
+
+    @property
+    def nrmse(self) -> float:
+        """Root mean square of the residual over that of the input; NaN without input."""
+        if self.reference_squares <= 0:
+            return float("nan")
+        return float(np.sqrt(self.squares / self.reference_squares))
+
+    @property
+    def bias(self) -> float:
+        """Mean residual over mean input, + where the output is brighter; NaN without input."""
+        return self.signed / self.reference if self.reference > 0 else float("nan")

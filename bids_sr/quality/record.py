@@ -1,0 +1,148 @@
+"""The record of a run: everything measured about it, as one flat dict for JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
+from bids_sr.diffusion.tensor import TensorMaps
+from bids_sr.images.nifti import DwiReader, load_volume
+from bids_sr.quality.series import above_b0_fraction, consistency_per_shell
+from bids_sr.quality.shift import white_matter_shift
+from bids_sr.resources import read_version
+from bids_sr.superres.engine import SuperResolvedDwi
+
+Value = str | int | float | bool | None
+Record = dict[str, Value]
+
+_PACKAGES = ("torch", "dipy", "numpy", "nibabel")
+
+
+def judge(
+    result: SuperResolvedDwi,
+    *,
+    input_mask: Path,
+    output_mask: Path,
+    input_maps: TensorMaps | None = None,
+    output_maps: TensorMaps | None = None,
+) -> Record:
+    """Work out the figures of merit of a run.
+
+    Volumes are read one at a time; memory holds a few of them.
+
+    Parameters
+    ----------
+    result : SuperResolvedDwi
+        The run and what became of it.
+    input_mask, output_mask : pathlib.Path
+        Brain masks on the grids of the input and of the output.
+    input_maps, output_maps : TensorMaps, optional
+        Tensor fits (with ``fa``, ``md`` and ``v1``) of the input and of the
+        output; None when they were skipped.
+
+    Returns
+    -------
+    dict
+        Flat; text, whole and finite numbers, truth values, and None where a figure
+        could not be worked out.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read.
+    """
+    inside = load_volume(input_mask)[0] > 0
+    fine_inside = load_volume(output_mask)[0] > 0
+    gradients = result.run.gradients
+    figures: dict[str, float] = {}
+    with DwiReader(result.run.files.dwi) as lr, DwiReader(result.dwi) as sr:
+        figures |= consistency_per_shell(sr, lr, gradients, inside, result.grid)
+        figures["s_above_s0_fraction_input"] = above_b0_fraction(lr, gradients, inside)
+        figures["s_above_s0_fraction_sr"] = above_b0_fraction(sr, gradients, fine_inside)
+    if output_maps is not None:
+        figures |= _fit(output_maps, "")
+    if input_maps is not None:
+        figures |= _fit(input_maps, "_input")
+    if input_maps is not None and output_maps is not None:
+        figures |= white_matter_shift(input_maps, output_maps, fine_inside, result.grid)
+    volume_ml = float(inside.sum()) * float(np.prod(result.grid.zooms)) / 1000
+    return {
+        **_scan(result),
+        **_processing(result),
+        "brain_volume_ml": round(volume_ml, 1),
+        **_safe(figures),
+        **_skipped(result),
+        "notes": " ".join(result.notes),
+    }
+
+
+def _scan(result: SuperResolvedDwi) -> Record:
+    files, gradients, grid = result.run.files, result.run.gradients, result.grid
+    fine = [z / grid.factor if a in grid.in_plane else z for a, z in enumerate(grid.zooms)]
+    return {
+        "run": files.label,
+        "subject": files.subject,
+        "session": files.session,
+        "acquisition": files.entities.get("acq"),
+        "n_volumes": gradients.n_volumes,
+        "n_b0": int(gradients.is_b0.sum()),
+        "n_directions": gradients.n_directions,
+        "shells": ";".join(f"{shell.bval:.0f}" for shell in gradients.shells),
+        "input_shape": "x".join(str(n) for n in grid.shape),
+        "input_zooms_mm": _by(grid.zooms),
+        "output_zooms_mm": _by(fine),
+        "slice_axis": grid.slice_axis,
+    }
+
+
+def _processing(result: SuperResolvedDwi) -> Record:
+    speed = result.slices / result.seconds if result.seconds > 0 else None
+    return {
+        "scale_factor": result.grid.factor,
+        "model": result.card.name,
+        "model_sha256": result.card.sha256,
+        "data_consistency": result.data_consistency,
+        "device": result.device,
+        "batch_size": result.batch_size,
+        "seconds_superres": round(result.seconds, 2),
+        "slices_per_second": None if speed is None else round(speed, 2),
+        "version": read_version(),
+        **{f"{package}_version": _version(package) for package in _PACKAGES},
+    }
+
+
+def _fit(maps: TensorMaps, suffix: str) -> dict[str, float]:
+    names = ("negative_eigenvalue_fraction", "nonfinite_fraction", "unfitted_fraction")
+    return {f"{name}{suffix}": maps.summary[name] for name in names}
+
+
+def _skipped(result: SuperResolvedDwi) -> Record:
+    gradients = result.run.gradients
+    return {
+        "dti_skipped_reason": dti_volumes(gradients).reason or "",
+        "gqi_skipped_reason": gqi_volumes(gradients).reason or "",
+    }
+
+
+def _by(sizes: Sequence[float]) -> str:
+    return "x".join(f"{size:.2f}" for size in sizes)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _safe(figures: Mapping[str, float]) -> Record:
+    """Round to six digits; what is not finite becomes None."""
+    return {
+        key: float(f"{value:.6g}") if math.isfinite(value) else None
+        for key, value in figures.items()
+    }
