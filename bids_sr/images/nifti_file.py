@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import nibabel as nib
 import numpy as np
@@ -19,6 +20,7 @@ from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
 from nibabel.nifti1 import Nifti1Header
 from nibabel.spatialimages import HeaderDataError
+from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
 from bids_sr.errors import InputError
@@ -30,6 +32,9 @@ _CHUNK = 1 << 20
 
 _READ_AHEAD = 1 << 16
 """Bytes decompressed beyond what is asked for; more would be lost on every jump."""
+
+_MIN_SPACING, _MAX_SPACING = 1 << 18, 1 << 21
+"""Uncompressed bytes between two index points of a gzip file."""
 
 _COPY_AGAIN = "Copy or convert it again from its source, or exclude this run."
 
@@ -58,7 +63,11 @@ class NiftiFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._trusted = False
+        self._verified = False
+        self._next = 0
+        self._forward: Any = None
+        self._random: ArrayProxy | None = None
+        self._closing = ExitStack()
         _refuse_missing(path)
         with self._failures():
             image: Any = nib.load(path)
@@ -68,35 +77,49 @@ class NiftiFile:
             self.shape = _without_trailing_ones(image.shape)
             self._refuse_content()
             self.affine = self._checked_affine(image)
-            self._stream, self._proxy = self._open(image)
+        proxy: ArrayProxy = image.dataobj
+        self._layout = (self.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter)
 
-    def read(self, cut: tuple[Any, ...]) -> NDArray[np.float32]:
-        """Return a part of the array as scaled float32, the caller's own."""
+    def volume(self, index: int) -> NDArray[np.float32]:
+        """Return a 3D volume of a 3D or 4D image as scaled float32, the caller's own.
+
+        Volumes asked for in order come from one fast pass through the file.
+        """
         with self._lock, self._failures():
-            if not self._trusted:
-                self._check_length()
-                self._trusted = True
-            return np.array(self._proxy[cut], dtype=np.float32)
+            if self._zipped and index == self._next:
+                data = self._volume_ahead()
+            else:
+                data = self._part((..., index) if len(self.shape) == 4 else (...,))
+            return np.array(data, dtype=np.float32)
+
+    def part(self, cut: tuple[Any, ...]) -> NDArray[np.float32]:
+        """Return any part of the array as scaled float32, the caller's own."""
+        with self._lock, self._failures():
+            return np.array(self._part(cut), dtype=np.float32)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; reading again would open it anew."""
         with self._lock:
-            self._stream.close()
+            self._closing.close()
+            self._forward, self._random, self._next = None, None, 0
 
     def check_bytes(self) -> None:
-        """Decompress the whole file, checksum included, and count the bytes."""
+        """Go through the whole file, checksum included, and count the bytes."""
         found = 0
         with self._failures():
-            opened: Any = igzip.open(self._path) if self._zipped else self._path.open("rb")
-            with opened as stream:
-                while chunk := stream.read(_CHUNK):
-                    found += len(chunk)
+            if self._zipped:
+                with igzip.open(self._path) as stream:
+                    while chunk := stream.read(_CHUNK):
+                        found += len(chunk)
+            else:
+                found = self._path.stat().st_size
         if found < self._expected_bytes:
             raise InputError(
                 f"is truncated: it holds {found} of {self._expected_bytes} bytes.",
                 file=self._path,
                 remedy=_COPY_AGAIN,
             )
+        self._verified = True
 
     @property
     def _zipped(self) -> bool:
@@ -104,35 +127,62 @@ class NiftiFile:
 
     @property
     def _expected_bytes(self) -> int:
-        voxels = int(np.prod(self.shape, dtype=object))
-        size: int = self.header.get_data_dtype().itemsize
-        return int(self._proxy.offset) + voxels * size
+        shape, dtype, offset, _, _ = self._layout
+        return int(offset) + math.prod(shape) * int(dtype.itemsize)
 
-    def _check_length(self) -> None:
-        # A gzip file ends with the number of bytes it holds. When that is what
-        # the header asks for the end was not cut off, and indexed_gzip verifies
-        # the checksum as the data stream by; but it takes a cut for an ordinary
-        # end. So if the number differs (a cut, several gzip members, padding)
-        # the whole file is gone through once.
-        if self._zipped:
-            with self._path.open("rb") as stream:
-                stream.seek(-4, 2)
-                held = int.from_bytes(stream.read(4), "little")
-            if held == self._expected_bytes % 2**32:
-                return
-            self.check_bytes()
-        elif self._path.stat().st_size < self._expected_bytes:
-            self.check_bytes()
+    def _volume_ahead(self) -> NDArray[Any]:
+        shape, dtype, offset, slope, inter = self._layout
+        if self._forward is None:
+            if not (self._verified or self._length_fits()):
+                self.check_bytes()
+            self._forward = self._closing.enter_context(igzip.open(self._path))
+            self._forward.read(offset)
+        size = math.prod(shape[:3]) * dtype.itemsize
+        raw = self._forward.read(size)
+        if len(raw) < size:
+            raise EOFError("volume is short")
+        self._next += 1
+        if self._next == math.prod(shape[3:]):
+            while self._forward.read(_CHUNK):  # the checksum comes at the very end
+                pass
+            self._verified = True
+            self._forward.close()
+            self._forward, self._next = None, 0
+        data = np.frombuffer(raw, dtype=dtype).reshape(shape[:3], order="F")
+        scaled: NDArray[Any] = apply_read_scaling(data, slope, inter)
+        return scaled
 
-    def _open(self, image: Any) -> tuple[IO[bytes], ArrayProxy]:
-        proxy: ArrayProxy = image.dataobj
-        stream: IO[bytes] = (
-            IndexedGzipFile(str(self._path), drop_handles=False, buffer_size=_READ_AHEAD)
-            if self._zipped
-            else self._path.open("rb")
+    def _part(self, cut: tuple[Any, ...]) -> NDArray[Any]:
+        # indexed_gzip takes a file that breaks off for one that ends there
+        # (version 1.10), so that all is there must be made sure of beforehand
+        if not self._verified:
+            self.check_bytes()
+        if self._random is None:
+            stream = self._indexed() if self._zipped else self._path.open("rb")
+            self._random = ArrayProxy(self._closing.enter_context(stream), self._layout, mmap=False)
+        data: NDArray[Any] = self._random[cut]
+        return data
+
+    def _indexed(self) -> IndexedGzipFile:
+        # A jump decompresses from the index point before it, so points should be
+        # no further apart than volumes; each keeps 32 KiB in memory.
+        shape, dtype, *_ = self._layout
+        spacing = math.prod(shape[:3]) * int(dtype.itemsize)
+        return IndexedGzipFile(
+            str(self._path),
+            drop_handles=False,
+            spacing=min(max(spacing, _MIN_SPACING), _MAX_SPACING),
+            buffer_size=_READ_AHEAD,
         )
-        spec = (self.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter)
-        return stream, ArrayProxy(stream, spec, mmap=False)
+
+    def _length_fits(self) -> bool:
+        # A gzip file ends with the number of bytes it holds. If that is what the
+        # header asks for, the end has not been cut off; if not, it may have been,
+        # or there are several gzip members, or padding.
+        with self._path.open("rb") as stream:
+            stream.seek(-4, 2)
+            held = int.from_bytes(stream.read(4), "little")
+        return held == self._expected_bytes % 2**32
 
     def _refuse_content(self) -> None:
         dtype = self.header.get_data_dtype()

@@ -18,9 +18,11 @@ from bids_sr.images.nifti_file import NiftiFile
 class DwiReader:
     """A 4D NIfTI image, read volume by volume or slab by slab.
 
-    The header is read when the object is made, voxels when asked for. A
-    ``.nii.gz`` is indexed as it is read, so any volume can be read again without
-    starting over. Calls from several threads take turns.
+    The header is read when the object is made, voxels when asked for. Volumes
+    asked for in order are decompressed in one pass. For anything else a ``.nii.gz``
+    is gone through once, to see that it is whole, and indexed as it is read, so
+    that any part can be read without starting over. Calls from several threads
+    take turns.
 
     Parameters
     ----------
@@ -81,7 +83,7 @@ class DwiReader:
         """
         if not 0 <= index < self.shape[3]:
             raise IndexError(f"volume {index} of {self.shape[3]}")
-        data = self._file.read((..., index))
+        data = self._file.volume(index)
         _refuse_nonfinite(data, self.path, index)
         return data
 
@@ -116,9 +118,9 @@ class DwiReader:
         cut[axis] = slice(start, stop)
         for position, index in enumerate(indices):
             if axis == 2:
-                part = self._file.read((slice(None), slice(None), cut[2], index))
+                part = self._file.part((slice(None), slice(None), cut[2], index))
             else:
-                part = self._file.read((..., index))[tuple(cut)]
+                part = self._file.volume(index)[tuple(cut)]
             _refuse_nonfinite(part, self.path, index)
             out[..., position] = part
         return out
@@ -175,15 +177,13 @@ def load_volume(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """
     nifti = NiftiFile(path)
     try:
-        if len(nifti.shape) == 4 and nifti.shape[3] == 1:
-            return nifti.read((..., 0)), nifti.affine
-        if len(nifti.shape) != 3:
+        if len(nifti.shape) != 3 and nifti.shape[3:] != (1,):
             raise InputError(
                 f"has {len(nifti.shape)} dimensions {nifti.shape} where 3 are wanted.",
                 file=path,
                 remedy="Give a 3D image.",
             )
-        return nifti.read((...,)), nifti.affine
+        return nifti.volume(0), nifti.affine
     finally:
         nifti.close()
 
