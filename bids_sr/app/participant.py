@@ -14,6 +14,7 @@ from pathlib import Path
 from bids_sr import __version__
 from bids_sr.app.environment import container
 from bids_sr.app.settings import Settings
+from bids_sr.app.validation import validate_input
 from bids_sr.bids.dataset import write_dataset_files
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.finding import find_dwi
@@ -25,6 +26,9 @@ from bids_sr.workflow.messages import Messages, configure_messages
 from bids_sr.workflow.outputs import is_complete
 from bids_sr.workflow.pages import PageWriter
 from bids_sr.workflow.plan import Choices, RunPlan, make_plan
+
+RAW = "raw"
+"""Name that `bids_sr.bids` gives to a dataset that is no derivative."""
 
 _log = logging.getLogger("bids_sr")
 
@@ -52,6 +56,7 @@ def run_participants(settings: Settings) -> int:
     found = _find(settings)
     log_dir = _open_log(settings)
     _log_start(settings, choices, log_dir)
+    _validate(settings, found, log_dir)
     write_dataset_files(settings.output_dir, sources=_sources(found), container=container())
     plans = [make_plan(files, settings.output_dir, choices) for files in found]
     pages = PageWriter(settings.output_dir, plans)
@@ -93,6 +98,12 @@ def _find(settings: Settings) -> list[DwiFiles]:
 
 def _sources(found: Sequence[DwiFiles]) -> dict[str, Path]:
     return {files.dataset_name: files.dataset_root for files in found}
+
+
+def _validate(settings: Settings, found: Sequence[DwiFiles], log_dir: Path) -> None:
+    raw = [files.dataset_root for files in found if files.dataset_name == RAW]
+    if raw and not (settings.skip_bids_validation or settings.reports_only):
+        validate_input(raw[0], settings.participants, log_dir)
 
 
 def _open_log(settings: Settings) -> Path:

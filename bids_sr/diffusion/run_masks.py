@@ -85,7 +85,7 @@ def mean_b0(run: DwiRun) -> NDArray[np.float32]:
     with DwiReader(run.files.dwi) as reader:
         for index in indices:
             total += reader.volume(int(index))
-    return total / np.float32(len(indices))
+    return (total / len(indices)).astype(np.float32)
 
 
 def _find(run: DwiRun) -> NDArray[np.bool_]:

@@ -88,7 +88,8 @@ def write_map_companions(
     volumes : sequence of int, optional
         Volumes fitted to.
     """
-    fitted_to, resolution = (), None
+    fitted_to: tuple[str, ...] = ()
+    resolution = None
     if grid is not None:
         fitted_to = (own_uri(plan.names.out_dir, plan.names.dwi),)
         resolution = resolution_text(grid.factor, grid.zooms, out_zooms(grid))

@@ -63,6 +63,7 @@ def configure_messages(messages: Messages) -> None:
 def _attach(logger: logging.Logger, handlers: list[logging.Handler], level: int) -> None:
     for old in list(logger.handlers):
         logger.removeHandler(old)
+        old.close()
     for handler in handlers:
         logger.addHandler(handler)
     logger.setLevel(level)

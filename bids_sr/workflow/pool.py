@@ -7,6 +7,7 @@ import os
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from traceback import format_exception
 from typing import Any
 
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin
@@ -14,7 +15,7 @@ from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 from bids_sr.workflow.messages import Messages, configure_messages
 
 
-class PoolPlugin(MultiProcPlugin):  # type: ignore[misc]
+class PoolPlugin(MultiProcPlugin):
     """nipype's ``MultiProc`` with four differences.
 
     Workers are started fresh, not forked: CUDA and OpenMP do not survive a fork.
@@ -30,6 +31,8 @@ class PoolPlugin(MultiProcPlugin):  # type: ignore[misc]
     messages : Messages
         What workers say, and where.
     """
+
+    pool: ProcessPoolExecutor
 
     def __init__(self, plugin_args: dict[str, Any], messages: Messages) -> None:
         super().__init__(plugin_args)
@@ -64,7 +67,7 @@ class PoolPlugin(MultiProcPlugin):  # type: ignore[misc]
             return super()._submit_job(node, updatehash=updatehash)
 
     def _sort_jobs(self, jobids: Any, scheduler: str | None = None) -> list[int]:
-        return sorted(jobids, key=lambda job: -self.procs[job].inputs.rank)
+        return sorted(jobids, key=lambda job: -getattr(self.procs[job].inputs, "rank", 0))
 
     def _async_callback(self, args: Any) -> None:
         if args.exception() is None:
@@ -73,7 +76,7 @@ class PoolPlugin(MultiProcPlugin):  # type: ignore[misc]
     def _get_result(self, taskid: int) -> Any:
         future = self._task_obj[taskid]
         if future.done() and (error := future.exception()) is not None:
-            raise error
+            return {"result": None, "traceback": format_exception(error), "taskid": taskid}
         return super()._get_result(taskid)
 
 

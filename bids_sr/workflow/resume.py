@@ -29,11 +29,14 @@ def can_be_reused(folder: Path, name: str, state: str) -> bool:
     -------
     bool
     """
+    saved = folder / f"result_{name}.pklz"
+    if not saved.is_file():  # nipype would wait for it
+        return False
     try:
-        result = loadpkl(folder / f"result_{name}.pklz")
+        result = loadpkl(saved)
         made_for = result.inputs["state"]
         stamps = result.outputs.stamps
-    except Exception:  # none yet, cut short, or of another version: whatever it is, it is no use
+    except Exception:  # cut short, or of another version: whatever it is, it is no use
         return False
     if made_for != state or not isinstance(stamps, list):
         return False

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bids_sr.bids.atomic import write_json
 from bids_sr.bids.dwi_run import DwiRun, open_run
 from bids_sr.workflow import companions
 
@@ -123,9 +124,16 @@ def judge(
     sidecar: Path,
 ) -> Path:
     """Work out the figures of merit; the series' sidecar is there before them."""
-    from bids_sr.bids.atomic import write_json
+    from bids_sr.quality import record
 
-    write_json(plan.names.quality, {"run": plan.label})
+    figures = record.judge(
+        sr,
+        input_mask=masks.input,
+        output_mask=masks.output,
+        input_maps=input_maps,
+        output_maps=maps,
+    )
+    write_json(plan.names.quality, figures)
     return plan.names.quality
 
 

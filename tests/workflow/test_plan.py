@@ -1,0 +1,60 @@
+"""The fingerprint changes with what changes the output, and with nothing else."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+
+import pytest
+from attrs import evolve
+
+from bids_sr.bids.finding import find_dwi
+from bids_sr.workflow.plan import fingerprint
+
+
+def test_same_input_same_fingerprint(make_plans):
+    assert make_plans("01")[0].fingerprint == make_plans("01")[0].fingerprint
+
+
+@pytest.mark.parametrize("change", [{"slice_axis": 0}, {"data_consistency": False}])
+def test_settings_that_change_the_output_count(make_plans, change):
+    assert make_plans("01")[0].fingerprint != make_plans("01", **change)[0].fingerprint
+
+
+@pytest.mark.parametrize("change", [{"device": "cuda:0"}, {"threads": 7}, {"batch_size": 3}])
+def test_where_it_is_computed_does_not_count(make_plans, change):
+    assert make_plans("01")[0].fingerprint == make_plans("01", **change)[0].fingerprint
+
+
+def test_weights_count(plan):
+    other = evolve(plan.choices, card=evolve(plan.choices.card, sha256="0" * 64))
+    assert fingerprint(plan.files, other) != plan.fingerprint
+
+
+@pytest.mark.parametrize("extension", [".nii.gz", ".bval", ".bvec"])
+def test_a_changed_file_counts(plan, extension):
+    path = plan.files.dwi.with_name(f"{plan.label}_dwi{extension}")
+    os.utime(path, ns=(0, 12345))
+    assert fingerprint(plan.files, plan.choices) != plan.fingerprint
+
+
+def test_metadata_count(plan):
+    files = evolve(plan.files, sidecar={**plan.files.sidecar, "SliceEncodingDirection": "i"})
+    assert fingerprint(files, plan.choices) != plan.fingerprint
+
+
+def test_where_the_dataset_is_mounted_does_not_count(plan, tmp_path):
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(plan.files.dataset_root, moved)  # with times
+    (files,) = find_dwi(moved)
+    assert fingerprint(files, plan.choices) == plan.fingerprint
+
+
+def test_a_missing_file_is_no_reason_to_fail_here(plan):
+    plan.files.dwi.unlink()
+    assert fingerprint(plan.files, plan.choices) != plan.fingerprint
+
+
+def test_plans_travel_to_other_processes(plan):
+    assert pickle.loads(pickle.dumps(plan)) == plan

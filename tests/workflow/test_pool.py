@@ -1,0 +1,153 @@
+"""The pool survives the death of a worker, and does not outlive its parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from nipype import Function, Node, Workflow
+
+from bids_sr.workflow.messages import Messages
+from bids_sr.workflow.pool import PoolPlugin
+
+# as text: worker processes cannot import this module
+DIES = "def f(x):\n    import os\n    os.kill(os.getpid(), 9)\n"
+FAILS = "def f(x):\n    raise ValueError('odd')\n"
+WORKS = "def f(x):\n    import os\n    return os.getpid()\n"
+
+
+def workflow(folder, *sources):
+    """Independent chains of two nodes: the given one, then one that works."""
+    whole = Workflow("whole", base_dir=str(folder))
+    for number, source in enumerate(sources):
+        pair = [
+            Node(Function(function=text, output_names=["x"]), name=f"{name}{number}", mem_gb=0.1)
+            for name, text in (("first", source), ("second", WORKS))
+        ]
+        pair[0].inputs.x = number
+        whole.connect(pair[0], "x", pair[1], "x")
+    whole.config["execution"] = {
+        "crashdump_dir": str(folder),
+        "poll_sleep_duration": "0.1",
+        "create_report": "false",
+    }
+    return whole
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run chains in a pool of one worker; returns what became of the nodes."""
+
+    def go(*sources, fails=True):
+        said = []
+        arguments = {
+            "n_procs": 1,
+            "raise_insufficient": False,
+            "status_callback": lambda node, status: said.append((node.name, status)),
+        }
+        plugin = PoolPlugin(arguments, Messages())
+        if fails:
+            with pytest.raises(Exception):  # noqa: B017 - nipype wraps what was raised
+                workflow(tmp_path, *sources).run(plugin=plugin)
+        else:
+            workflow(tmp_path, *sources).run(plugin=plugin)
+        return said
+
+    return go
+
+
+def test_all_works(run):
+    said = run(WORKS, WORKS, fails=False)
+    assert {name for name, status in said if status == "end"} == {
+        "first0",
+        "first1",
+        "second0",
+        "second1",
+    }
+
+
+def test_runs_that_were_begun_are_finished_first(tmp_path):
+    said = []
+    arguments = {
+        "n_procs": 1,
+        "status_callback": lambda node, status: said.append(node.name) if status == "end" else 0,
+    }
+    whole = workflow(tmp_path, WORKS, WORKS)
+    for node in whole._graph.nodes():
+        node.inputs.add_trait("rank", int(node.name.startswith("second")))
+        node.inputs.rank = int(node.name.startswith("second"))
+    whole.run(plugin=PoolPlugin(arguments, Messages()))
+    assert said in (
+        ["first0", "second0", "first1", "second1"],
+        ["first1", "second1", "first0", "second0"],
+    )
+
+
+def test_a_failure_stops_its_own_chain_only(run):
+    said = run(FAILS, WORKS)
+    assert ("first0", "exception") in said and ("second1", "end") in said
+    assert not any(name == "second0" for name, _ in said)
+
+
+def test_a_killed_worker_is_a_failure_and_the_rest_goes_on(run):
+    said = run(DIES, WORKS)
+    assert ("first0", "exception") in said and ("second1", "end") in said
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from nipype import Function, Node, Workflow
+from bids_sr.workflow.messages import Messages
+from bids_sr.workflow.pool import PoolPlugin
+
+SLEEPS = '''
+def f(x):
+    import os, time
+    from pathlib import Path
+    Path(x).write_text(str(os.getpid()))
+    time.sleep(600)
+'''
+if __name__ == "__main__":
+    whole = Workflow("whole", base_dir={folder!r})
+    node = Node(Function(function=SLEEPS, output_names=["x"]), name="sleeps")
+    node.inputs.x = {pid_file!r}
+    whole.add_nodes([node])
+    whole.run(plugin=PoolPlugin({{"n_procs": 1}}, Messages()))
+"""
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123 - as short as it gets
+            return stat.read().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+def test_workers_end_when_the_parent_is_killed(tmp_path):
+    pid_file = tmp_path / "pid"
+    script = tmp_path / "script.py"
+    script.write_text(
+        SCRIPT.format(tests="", folder=str(tmp_path / "work"), pid_file=str(pid_file))
+    )
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.DEVNULL) as parent:
+        try:
+            wait_until(lambda: pid_file.exists() and pid_file.read_text())
+            worker = int(pid_file.read_text())
+            assert worker != parent.pid and is_alive(worker)
+        finally:
+            os.kill(parent.pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(worker))
