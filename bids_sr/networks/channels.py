@@ -27,6 +27,10 @@ class SeriesConditioning:
     fit [1]_ to its own shell predicts for its direction. Within a shell S0 and
     the trace are one constant, so six unknowns do and no b0 is needed.
 
+    Channels of another contrast (the mean b0 beside a weighted volume, the mean
+    DWI beside a b0) are brought to the level of the volume's own contrast by one
+    factor, so that a network sees numbers of one size at any b-value.
+
     Fallbacks: no b0 -> the shell's mean stands in; fewer than seven directions
     in the shell -> the shell's mean stands in for the tensor; b0 volumes see the
     mean b0 there and the mean of the largest shell as mean DWI.
@@ -102,17 +106,14 @@ class SeriesConditioning:
             One array of `volume`'s shape per name, in its unit.
         """
         fit = self._shell_of.get(index)
-        if fit is None:
-            own = self.mean_b0
-            known = {"mean_b0": own, "mean_dwi": self.mean_dwi, "tensor": own}
-        else:
-            known = {"mean_b0": self.mean_b0, "mean_dwi": fit.mean, "tensor": None}
-            if "tensor" in names:
-                known["tensor"] = fit.predict(index)
-        fallback = fit.mean if fit is not None else self.mean_b0
-        known["dwi"] = volume
+        own = self.mean_b0 if fit is None else fit.mean
+        known: dict[str, np.ndarray | None] = {"dwi": volume, "tensor": None}
+        known["mean_b0"] = _at_level(self.mean_b0, own)
+        known["mean_dwi"] = _at_level(self.mean_dwi, own) if fit is None else own
+        if fit is not None and "tensor" in names:
+            known["tensor"] = fit.predict(index)
         arrays = (known[name] for name in names)
-        return [fallback if array is None else array for array in arrays]  # type: ignore[misc]
+        return [own if array is None else array for array in arrays]  # type: ignore[misc]
 
 
 class _ShellFit:
@@ -151,14 +152,27 @@ class _ShellFit:
         if self._coefficients is None:
             return None
         row = self._design[self._row[index]].astype(np.float32)
-        # a fit to near-zero background must not explode: no direction exceeds
-        # the shell's mean by more than the shell has volumes
-        ceiling = self.mean * np.float32(len(self.volumes))
+        # a fit to near-zero background must not explode; in tissue, even fluid in a
+        # tube, no direction comes near this many times the mean over directions
+        ceiling = self.mean * np.float32(_MAX_TO_MEAN)
         return np.minimum(np.exp(np.tensordot(row, self._coefficients, axes=1)), ceiling)
 
 
 _FLOOR = np.float32(1e-3)
 """Signal, of the b0's bright tissue, below which the logarithm is not taken."""
+
+
+_MAX_TO_MEAN = 4.0
+"""Largest predicted signal, relative to the shell's mean."""
+
+
+def _at_level(image: np.ndarray | None, own: np.ndarray | None) -> np.ndarray | None:
+    """Scale `image` so that its bright half has the mean that `own` has there."""
+    if image is None or own is None or image is own:
+        return image
+    bright = image > image.mean()
+    total = float(image[bright].sum())
+    return image * np.float32(own[bright].sum() / total) if total > 0 else image
 
 
 def _design(bvecs: np.ndarray) -> np.ndarray:

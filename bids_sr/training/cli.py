@@ -60,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     how.add_argument("--steps", type=int, default=8000, help=" ")
     how.add_argument("--batch-size", type=int, default=16, help="patches per step")
     how.add_argument("--patch", type=int, default=40, help="low-resolution patch side, pixels")
-    how.add_argument("--learning-rate", type=float, default=1.2e-3, help=" ")
+    how.add_argument("--learning-rate", type=float, default=8e-4, help=" ")
     how.add_argument("--schedule", default="cosine", choices=["cosine", "one-cycle"], help=" ")
     how.add_argument("--weight-decay", type=float, default=1e-4, help=" ")
     how.add_argument("--seed", type=int, default=42, help=" ")

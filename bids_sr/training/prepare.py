@@ -23,7 +23,7 @@ from bids_sr.networks.channels import CHANNELS, SeriesConditioning
 from bids_sr.training.degradation import DEGRADATIONS
 
 _LOG = logging.getLogger("bids_sr")
-_FORMAT = 1
+_FORMAT = 2
 """Raise when the arrays change, so that an old cache is not read."""
 
 

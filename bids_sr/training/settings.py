@@ -36,7 +36,7 @@ class TrainingSettings:
     """Patches per step."""
     steps: int = 8000
     """Optimiser steps in all."""
-    learning_rate: float = 1.2e-3
+    learning_rate: float = 8e-4
     """Peak of the schedule."""
     warmup: int = 200
     """Steps of linear warm-up before the cosine."""
@@ -44,6 +44,9 @@ class TrainingSettings:
     """``cosine`` (warm-up, then down to zero) or ``one-cycle`` (up for 30 %, then down)."""
     weight_decay: float = 1e-4
     """Of AdamW."""
+    clip: float = 0.02
+    """Largest norm of the gradient, some four times the usual one; without normalisation
+    layers a rare steep step can throw the network off for good."""
     ema: float = 0.998
     """Decay of the running mean of weights that is kept as the result."""
     subset: int = 15

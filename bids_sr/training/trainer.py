@@ -82,6 +82,10 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),
             lr=settings.learning_rate,
+            betas=(
+                0.9,
+                0.99,
+            ),  # a short memory of squared gradients: steep steps are damped at once
             weight_decay=settings.weight_decay,
         )
         self.features = None
@@ -128,7 +132,7 @@ class Trainer:
             loss, terms["feature"] = pixel + feature, float(feature.detach())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self.optimizer.step()
         self._average()
         terms["learning_rate"] = self.optimizer.param_groups[0]["lr"]

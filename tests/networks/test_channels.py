@@ -66,9 +66,7 @@ def test_means_are_of_the_own_shell():
     conditioning = condition(gradients, values)
     assert channel(conditioning, 3, 0.4, "mean_dwi") == pytest.approx(0.4)
     assert channel(conditioning, 12, 0.2, "mean_dwi") == pytest.approx(0.2)
-    assert channel(conditioning, 12, 0.2, "mean_b0") == pytest.approx(1.0)
-    # a b0 sees the shell with most directions, and itself averaged in place of a fit
-    assert channel(conditioning, 0, 1.0, "mean_dwi") == pytest.approx(0.2)
+    # a b0 sees itself averaged in place of a fit
     assert channel(conditioning, 0, 1.0, "tensor") == pytest.approx(1.0)
 
 
@@ -85,6 +83,19 @@ def test_every_series_gives_every_channel(bvals, index):
         np.testing.assert_allclose(array, 0.5, rtol=1e-3)
 
 
+def test_other_contrasts_come_at_the_own_level():
+    gradients = table([0, *[1000] * 8])
+    b0 = np.array([[0.0, 0.0, 1.0, 3.0]], np.float32)
+    dwi = np.array([[0.0, 0.0, 0.4, 0.4]], np.float32)
+    conditioning = SeriesConditioning(gradients)
+    for index in range(9):
+        conditioning.add(index, dwi if index else b0)
+    (shown,) = conditioning.channels(1, dwi, ["mean_b0"])
+    np.testing.assert_allclose(shown, b0 * 0.4 / 3, rtol=1e-5)
+    (shown,) = conditioning.channels(0, b0, ["mean_dwi"])
+    np.testing.assert_allclose(shown, dwi * 2 / 0.4, rtol=1e-5)
+
+
 def test_background_does_not_explode():
     gradients = table([0, *[1000] * 10])
     values = np.zeros(11)
@@ -92,7 +103,7 @@ def test_background_does_not_explode():
     conditioning = condition(gradients, values)
     predicted = [channel(conditioning, i, values[i], "tensor") for i in range(1, 11)]
     assert np.all(np.isfinite(predicted))
-    assert max(predicted) <= 1.0 + 1e-6
+    assert max(predicted) <= 0.4 + 1e-6  # four times the mean
 
 
 def test_chosen_volumes_only():
