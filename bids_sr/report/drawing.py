@@ -1,0 +1,195 @@
+"""Rows of pictures on black, with letters at the edges, as a PNG file.
+
+Matplotlib sets the letters; the pictures are put in place element by element
+(``figimage``), so that two files with the same layout lie on each other exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from attrs import field, frozen
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from bids_sr.bids.atomic import atomic_path
+from bids_sr.report.raster import Rgb, change_bar, enlarge
+
+_DPI = 100
+_GAP = 14
+_HEAD = 34
+_BAR = (20, 96)  # width of the colour bar; room for it and its figures
+_SOFT, _BRIGHT = "#b9b9b9", "#ffffff"
+_LETTER_SIZE, _TITLE_SIZE = 19, 16
+
+
+@frozen
+class Panel:
+    """One picture of a row."""
+
+    picture: Rgb
+    """(row, column, 3)."""
+    title: str = ""
+    """Printed above it."""
+    letters: tuple[str, str, str, str] = ("", "", "", "")
+    """What lies at the left, right, top and bottom edge."""
+
+
+@frozen
+class Layout:
+    """Sizes shared by all panels of a figure."""
+
+    panel: tuple[int, int]
+    """Height and width of a panel in the file, picture elements."""
+    bar: tuple[str, str, str] | None = field(default=None)
+    """Figures beside the colour bar, from top to bottom."""
+
+
+def panel_size(shape: tuple[int, int], spacing: tuple[float, float], width: int) -> tuple[int, int]:
+    """Return height and width of a panel about `width` wide, in the file.
+
+    Square voxels become squares of a whole number of picture elements.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and columns of the picture.
+    spacing : tuple of float
+        Height and width of a voxel, mm.
+    width : int
+        Wanted width.
+
+    Returns
+    -------
+    tuple of int
+
+    Examples
+    --------
+    >>> panel_size((120, 100), (1.0, 1.0), 380)
+    (480, 400)
+    """
+    rows, columns = shape
+    times = max(1, round(width / columns))
+    tall = spacing[0] / spacing[1]
+    if abs(tall - 1) < 0.01:
+        return rows * times, columns * times
+    return max(1, round(rows * times * tall)), columns * times
+
+
+def draw(path: Path, rows: Sequence[Sequence[Panel]], layout: Layout) -> tuple[int, int]:
+    """Write rows of panels to a PNG file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Written whole or not at all.
+    rows : sequence of sequence of Panel
+        As many panels in each row.
+    layout : Layout
+
+    Returns
+    -------
+    tuple of int
+        Width and height of the file.
+    """
+    canvas, places = _compose(rows, layout)
+    height, width = canvas.shape[:2]
+    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor="black")
+    figure.figimage(canvas, origin="upper", resize=False)
+    for panel, (top, left) in places:
+        _label(figure, panel, layout.panel, top, left)
+    if layout.bar:
+        _label_bar(figure, layout.bar, width, height)
+    agg = FigureCanvasAgg(figure)
+    agg.draw()
+    _save(path, np.asarray(agg.buffer_rgba())[..., :3])
+    return width, height
+
+
+def _compose(
+    rows: Sequence[Sequence[Panel]], layout: Layout
+) -> tuple[Rgb, list[tuple[Panel, tuple[int, int]]]]:
+    high, wide = layout.panel
+    columns = len(rows[0])
+    height = len(rows) * (_HEAD + high + _GAP)
+    body = _GAP + columns * (wide + _GAP)
+    width = body + (_BAR[1] if layout.bar else 0)
+    canvas = np.zeros((height, width, 3), np.uint8)
+    places = []
+    for r, row in enumerate(rows):
+        for c, panel in enumerate(row):
+            top, left = r * (_HEAD + high + _GAP) + _HEAD, _GAP + c * (wide + _GAP)
+            canvas[top : top + high, left : left + wide] = enlarge(panel.picture, high, wide)
+            places.append((panel, (top, left)))
+    if layout.bar:
+        bar_top, bar_bottom = _bar_span(height)
+        canvas[bar_top:bar_bottom, body : body + _BAR[0]] = change_bar(
+            bar_bottom - bar_top, _BAR[0]
+        )
+    return canvas, places
+
+
+def _bar_span(height: int) -> tuple[int, int]:
+    return _HEAD + height // 10, height - _GAP - height // 10
+
+
+def _label(figure: Figure, panel: Panel, size: tuple[int, int], top: int, left: int) -> None:
+    high, wide = size
+    inset = 14
+    if panel.title:
+        _text(figure, left, top - _HEAD / 2, panel.title, _SOFT, _TITLE_SIZE, ha="left")
+    middle_row, middle_column = top + high / 2, left + wide / 2
+    spots = (
+        (left + inset, middle_row),
+        (left + wide - inset, middle_row),
+        (middle_column, top + inset),
+        (middle_column, top + high - inset),
+    )
+    for letter, (x, y) in zip(panel.letters, spots, strict=True):
+        if letter:
+            _text(figure, x, y, letter, _BRIGHT, _LETTER_SIZE, weight="bold")
+
+
+def _label_bar(figure: Figure, texts: tuple[str, str, str], width: int, height: int) -> None:
+    top, bottom = _bar_span(height)
+    x = width - _BAR[1] + _BAR[0] + 6
+    for text, y in zip(texts, (top + 6, (top + bottom) / 2, bottom - 6), strict=True):
+        _text(figure, x, y, text, _SOFT, _TITLE_SIZE, ha="left")
+
+
+def _text(
+    figure: Figure,
+    x: float,
+    y: float,
+    text: str,
+    colour: str,
+    size: float,
+    ha: str = "center",
+    weight: str = "normal",
+) -> None:
+    """Print `text` at picture elements counted from the upper left."""
+    width, height = (side * _DPI for side in figure.get_size_inches())
+    # a dollar sign would start a formula
+    figure.text(
+        x / width,
+        1 - y / height,
+        text,
+        color=colour,
+        fontsize=size * 72 / _DPI,
+        ha=ha,
+        va="center",
+        weight=weight,
+        parse_math=False,
+    )
+
+
+def _save(path: Path, picture: Rgb) -> None:
+    colourless = np.array_equal(picture[..., 0], picture[..., 1]) and np.array_equal(
+        picture[..., 0], picture[..., 2]
+    )
+    image = Image.fromarray(picture[..., 0] if colourless else picture)
+    with atomic_path(path) as temporary:
+        image.save(temporary, format="PNG", optimize=True)

@@ -1,0 +1,86 @@
+"""All pictures of one run, drawn from the files of the output folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from nibabel.orientations import aff2axcodes
+from numpy.typing import NDArray
+
+from bids_sr.bids.names import OutputNames
+from bids_sr.images.grid import SliceGrid, to_slices
+from bids_sr.images.nifti import DwiReader, load_volume
+from bids_sr.report.contrast_figures import ContrastSlices, contrast_pictures
+from bids_sr.report.index import Picture, write_index
+from bids_sr.report.orientation import SliceView, slice_view
+from bids_sr.report.sampling import Sample, choose_contrasts, choose_sample
+from bids_sr.report.tensor_figures import tensor_pictures
+from bids_sr.superres.engine import SuperResolvedDwi
+
+_PLANES = {"R": "sagittal", "L": "sagittal", "A": "coronal", "P": "coronal"}
+
+
+def make_figures(sr: SuperResolvedDwi, names: OutputNames, *, mask: Path, has_tensor: bool) -> Path:
+    """Draw the pictures of a run and list them.
+
+    One volume at a time is held in memory.
+
+    Parameters
+    ----------
+    sr : SuperResolvedDwi
+        The series, before and after.
+    names : OutputNames
+        Where things lie; the pictures go to ``names.figures_dir``.
+    mask : pathlib.Path
+        Brain mask on the output grid. It only decides where to look.
+    has_tensor : bool
+        Whether there are tensor maps to show.
+
+    Returns
+    -------
+    pathlib.Path
+        The list, ``..._desc-index_dwi.json``.
+
+    Raises
+    ------
+    InputError, OutputError
+        If an image cannot be read or a picture not be written.
+    """
+    grid = sr.grid
+    brain = to_slices(load_volume(mask)[0] > 0, grid.slice_axis)
+    sample = choose_sample(brain, grid.factor)
+    view = slice_view(grid.high_resolution[1], grid.slice_axis)
+    plane = plane_name(grid)
+    pictures = _series_pictures(sr, names, brain[list(sample.slices)], sample, view, plane)
+    if has_tensor:
+        pictures += tensor_pictures(names, sample, view, grid.slice_axis, plane)
+    index = names.figure("index", "json")
+    write_index(index, pictures, sr.card.to_dict())
+    return index
+
+
+def plane_name(grid: SliceGrid) -> str:
+    """Return ``axial``, ``coronal`` or ``sagittal``, whichever the slices are nearest to."""
+    return _PLANES.get(aff2axcodes(grid.affine)[grid.slice_axis], "axial")
+
+
+def _series_pictures(
+    sr: SuperResolvedDwi,
+    names: OutputNames,
+    brain: NDArray[np.bool_],
+    sample: Sample,
+    view: SliceView,
+    plane: str,
+) -> list[Picture]:
+    pictures: list[Picture] = []
+    axis = sr.grid.slice_axis
+    with DwiReader(sr.run.files.dwi) as acquired, DwiReader(sr.dwi) as output:
+        for contrast in choose_contrasts(sr.run.gradients):
+            before, after = (
+                to_slices(reader.volume(contrast.volume), axis)[list(sample.slices)]
+                for reader in (acquired, output)
+            )
+            shown = ContrastSlices(contrast, before, after, brain, sample, view, plane, "ijk"[axis])
+            pictures += contrast_pictures(shown, names)
+    return pictures

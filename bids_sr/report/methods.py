@@ -1,0 +1,220 @@
+"""The methods paragraph that users may copy into their papers."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from bids_sr.report.glossary import is_known, versioned_package
+from bids_sr.report.tables import tidy
+
+NOTICE = (
+    "This text was written by bids_sr from what was recorded during processing. It is meant to be "
+    "copied unchanged into publications and is in the public domain (CC0)."
+)
+
+_REFERENCES = {
+    "bids": "Gorgolewski KJ, Auer T, Calhoun VD, et al. (2016). The brain imaging data structure, "
+    "a format for organizing and describing outputs of neuroimaging experiments. Scientific Data "
+    "3:160044. doi:10.1038/sdata.2016.44",
+    "dipy": "Garyfallidis E, Brett M, Amirbekian B, et al. (2014). Dipy, a library for the "
+    "analysis of diffusion MRI data. Frontiers in Neuroinformatics 8:8. "
+    "doi:10.3389/fninf.2014.00008",
+    "gqi": "Yeh F-C, Wedeen VJ, Tseng W-YI (2010). Generalized q-sampling imaging. IEEE "
+    "Transactions on Medical Imaging 29(9):1626-1635. doi:10.1109/TMI.2010.2045126",
+    "method": "Lohr, Werner (2026). Layer Selection in Feature-Based Losses Affects Image Quality "
+    "and Microstructural Consistency in Deep Learning Super-Resolution of Brain Diffusion MRI. "
+    "arXiv:2605.15895",
+    "nibabel": "Brett M, Markiewicz CJ, Hanke M, et al. NiBabel: access to neuroimaging file "
+    "formats. doi:10.5281/zenodo.591597",
+    "nipype": "Gorgolewski K, Burns CD, Madison C, et al. (2011). Nipype: a flexible, lightweight "
+    "and extensible neuroimaging data processing framework in Python. Frontiers in "
+    "Neuroinformatics 5:13. doi:10.3389/fninf.2011.00013",
+    "pybids": "Yarkoni T, Markiewicz CJ, de la Vega A, et al. (2019). PyBIDS: Python tools for "
+    "BIDS datasets. Journal of Open Source Software 4(40):1294. doi:10.21105/joss.01294",
+    "torch": "Paszke A, Gross S, Massa F, et al. (2019). PyTorch: an imperative style, "
+    "high-performance deep learning library. Advances in Neural Information Processing Systems 32",
+}
+
+
+@frozen
+class Methods:
+    """The text in pieces, so that a page can set it."""
+
+    paragraphs: tuple[str, ...]
+    """Plain text."""
+    references: tuple[str, ...]
+    """In alphabetical order."""
+
+    def markdown(self) -> str:
+        """Return the text as Markdown; names taken from files cannot become markup."""
+        lines = ["## Super-resolution of diffusion MRI", "", f"*{NOTICE}*"]
+        for paragraph in self.paragraphs:
+            lines += ["", html.escape(paragraph, quote=False)]
+        lines += ["", "### References", ""]
+        lines += [f"- {reference}" for reference in self.references]
+        return "\n".join(lines) + "\n"
+
+
+def methods_text(
+    records: Sequence[Mapping[str, Any]],
+    models: Sequence[Mapping[str, Any]] = (),
+    *,
+    gqi: bool = False,
+) -> str:
+    """Write the methods section for a set of runs, as Markdown.
+
+    Parameters
+    ----------
+    records : sequence of mapping
+        The runs' records of figures.
+    models : sequence of mapping
+        Contents of the model cards, where they are known.
+    gqi : bool
+        Whether QA and GFA were computed.
+
+    Returns
+    -------
+    str
+    """
+    return describe(records, models, gqi=gqi).markdown()
+
+
+def describe(
+    records: Sequence[Mapping[str, Any]],
+    models: Sequence[Mapping[str, Any]] = (),
+    *,
+    gqi: bool = False,
+) -> Methods:
+    """Write the methods section; parameters as `methods_text`."""
+    versions = _versions(records)
+    tensor = any(not is_known(record.get("dti_skipped_reason")) for record in records)
+    cited = {"bids", "method", "nibabel", "nipype", "pybids", "torch"}
+    cited |= {"dipy"} if tensor or gqi else set()
+    cited |= {"gqi"} if gqi else set()
+    paragraphs = (
+        _software(records, versions),
+        " ".join(_resolution(records, models, versions)),
+        " ".join(_diffusion(tensor, gqi, versions)),
+    )
+    return Methods(
+        tuple(paragraph for paragraph in paragraphs if paragraph),
+        tuple(sorted(_REFERENCES[name] for name in cited)),
+    )
+
+
+def _software(records: Sequence[Mapping[str, Any]], versions: Mapping[str, str]) -> str:
+    runs = f"{len(records)} diffusion MRI run{'s' if len(records) != 1 else ''}"
+    return (
+        f"{runs}, organized as a BIDS dataset (Gorgolewski et al., 2016), "
+        f"{'were' if len(records) != 1 else 'was'} processed with bids_sr"
+        f"{_version(versions, 'bids_sr')}, which implements super-resolution with feature-based "
+        f"losses after Lohr and Werner (2026) and builds on Nipype{_version(versions, 'nipype')} "
+        f"(Gorgolewski et al., 2011), PyBIDS{_version(versions, 'pybids')} (Yarkoni et al., 2019) "
+        f"and NiBabel{_version(versions, 'nibabel')} (Brett et al.)."
+    )
+
+
+def _resolution(
+    records: Sequence[Mapping[str, Any]],
+    models: Sequence[Mapping[str, Any]],
+    versions: Mapping[str, str],
+) -> list[str]:
+    sums = ", ".join(text[:12] for text in _distinct(records, "model_sha256"))
+    weights = f" (weights sha256 {sums})" if sums else ""
+    factor = _either(_distinct(records, "scale_factor"))
+    text = [
+        f"Every slice was super-resolved by a factor of {factor} along both in-plane "
+        f"axes{_steps(records)}; the slice axis and the field of view were left as acquired.",
+        f"The convolutional network {_either(_distinct(records, 'model'))}{weights} was run in "
+        f"PyTorch{_version(versions, 'torch')} (Paszke et al., 2019).",
+    ]
+    return [*text, *_training(models), *_consistency(records)]
+
+
+def _steps(records: Sequence[Mapping[str, Any]]) -> str:
+    keys = ("input_zooms_mm", "output_zooms_mm")
+    pairs = dict.fromkeys(
+        (tidy(str(record[keys[0]])), tidy(str(record[keys[1]])))
+        for record in records
+        if all(is_known(record.get(key)) for key in keys)
+    )
+    steps = [f"from {before} mm to {after} mm" for before, after in pairs]
+    return f" ({_either(steps, 'and ')})" if steps else ""
+
+
+def _training(models: Sequence[Mapping[str, Any]]) -> list[str]:
+    told = []
+    for model in models:
+        facts = []
+        if is_known(model.get("loss")):
+            facts.append(f"with the loss {model['loss']}")
+        if is_known(model.get("degradation")):
+            facts.append(f"on slices coarsened by the degradation '{model['degradation']}'")
+        if facts:
+            told.append(f"{model.get('name', 'It')} was trained {' '.join(facts)}.")
+    return list(dict.fromkeys(told))
+
+
+def _consistency(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    kept = {record.get("data_consistency") for record in records} - {None}
+    if kept == {True}:
+        return [
+            "The central part of k-space, which the scanner had measured, was then put back: "
+            "SR + U(LR - D(SR)), where D cuts the central band out of the super-resolved slice "
+            "and U fills it with zeros (sinc interpolation); negative values were set to zero."
+        ]
+    if kept == {False}:
+        return [
+            "The output was not made consistent with the acquired k-space; negative values were "
+            "set to zero."
+        ]
+    if kept:
+        return ["In some of the runs the acquired central part of k-space was put back."]
+    return []
+
+
+def _diffusion(tensor: bool, gqi: bool, versions: Mapping[str, str]) -> list[str]:
+    cited = f"DIPY{_version(versions, 'dipy')} (Garyfallidis et al., 2014)"
+    text = []
+    if tensor:
+        text.append(
+            "Diffusion tensors were fitted to the input and to the output by weighted least "
+            f"squares with {cited}."
+        )
+    if gqi:
+        text.append(
+            "Quantitative anisotropy was computed by generalized q-sampling imaging (Yeh et al., "
+            f"2010){'' if tensor else f' with {cited}'}."
+        )
+    return text
+
+
+def _versions(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    versions = {"bids_sr": _either(_distinct(records, "version"), unknown="")}
+    for key in {key for record in records for key in record}:
+        package = versioned_package(key)
+        if package:
+            versions[package] = _either(_distinct(records, key), unknown="")
+    return versions
+
+
+def _version(versions: Mapping[str, str], package: str) -> str:
+    version = versions.get(package, "")
+    return f" {version}" if version else ""
+
+
+def _distinct(records: Sequence[Mapping[str, Any]], key: str) -> list[str]:
+    values = (record.get(key) for record in records)
+    return list(dict.fromkeys(str(value) for value in values if is_known(value)))
+
+
+def _either(texts: Sequence[str], joint: str = "or ", unknown: str = "(not recorded)") -> str:
+    if not texts:
+        return unknown
+    if len(texts) == 1:
+        return texts[0]
+    return f"{', '.join(texts[:-1])} {joint}{texts[-1]}"

@@ -1,0 +1,92 @@
+"""Pages from templates: every value is escaped, style and script are part of the page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from bids_sr.bids.atomic import write_text
+from bids_sr.resources import read_version
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("bids_sr", "report/templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def write_page(
+    path: Path, template: str, *, styles: tuple[str, ...], scripts: tuple[str, ...], **content: Any
+) -> Path:
+    """Render a template to an HTML file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Written whole or not at all.
+    template : str
+        Name of the template.
+    styles, scripts : tuple of str
+        Names of the style sheets and scripts that become part of the page. No
+        other script can run in it, even if markup should slip in.
+    **content
+        What the template shows.
+
+    Returns
+    -------
+    pathlib.Path
+        `path`.
+    """
+    script = _source(scripts)
+    page = (
+        _environment()
+        .get_template(template)
+        .render(
+            style=Markup(_source(styles)),
+            script=Markup(script),
+            policy=_policy(script),
+            version=read_version(),
+            written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            **content,
+        )
+    )
+    write_text(path, page)
+    return path
+
+
+def slug(text: str) -> str:
+    """Return `text` as an HTML id.
+
+    Examples
+    --------
+    >>> slug("sub-01_acq-AP res.x2")
+    'sub-01_acq-AP-res-x2'
+    """
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", text)
+
+
+def _source(names: tuple[str, ...]) -> str:
+    loader = _environment().loader
+    assert loader is not None
+    return "\n".join(loader.get_source(_environment(), name)[0] for name in names)
+
+
+def _policy(script: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
+        "img-src * data: file:; base-uri 'none'; form-action 'none'"
+    )

@@ -1,0 +1,129 @@
+"""A participant's page: pictures, figures and methods of all runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from bids_sr.bids.atomic import write_text
+from bids_sr.report.cautions import NO_TRUTH, cautions
+from bids_sr.report.glossary import DC_BIAS, DC_NRMSE
+from bids_sr.report.index import Picture, PictureIndex
+from bids_sr.report.methods import NOTICE, describe
+from bids_sr.report.pages import slug, write_page
+from bids_sr.report.records import FinishedRun, read_failures, read_runs
+from bids_sr.report.tables import (
+    model_rows,
+    other_rows,
+    pair_rows,
+    processing_rows,
+    scan_rows,
+    shell_rows,
+    single_rows,
+    version_rows,
+)
+
+
+def write_participant_page(
+    out_dir: Path, subject: str, *, errors: Sequence[Mapping[str, Any]] = ()
+) -> Path:
+    """Write ``sub-<subject>.html`` from what lies in the output folder.
+
+    Neither images nor networks are read: the page can be written again at any time.
+
+    Parameters
+    ----------
+    out_dir : pathlib.Path
+        Top folder of the derivative dataset.
+    subject : str
+        Label without ``sub-``.
+    errors : sequence of mapping
+        Runs that failed, with ``run``, ``message`` and ``crash_file``, beside
+        those found in the ``logs`` folder.
+
+    Returns
+    -------
+    pathlib.Path
+        The page. The methods lie beside the pictures, as Markdown.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    runs, unreadable = read_runs(out_dir, subject)
+    failed = [*unreadable, *read_failures(out_dir, runs, subject, errors)]
+    indexes = [run.pictures() for run in runs]
+    methods = describe(
+        [run.values for run in runs],
+        _distinct_models(indexes),
+        gqi=any(run.has_maps("gqi") for run in runs),
+    )
+    folder = f"sub-{subject}/figures"
+    methods_file = f"{folder}/sub-{subject}_desc-methods.md"
+    if runs:
+        write_text(out_dir / methods_file, methods.markdown())
+    return write_page(
+        participant_page(out_dir, subject),
+        "participant.html",
+        styles=("style.css",),
+        scripts=("viewer.js",),
+        subject=subject,
+        runs=[_run(run, index) for run, index in zip(runs, indexes, strict=True)],
+        failed=failed,
+        folder=folder,
+        source=quote(folder),
+        has_group=(out_dir / "group_dwi.html").is_file(),
+        no_truth=NO_TRUTH,
+        residual=DC_NRMSE,
+        bias=DC_BIAS,
+        methods=methods,
+        methods_notice=NOTICE,
+        methods_file=quote(methods_file),
+    )
+
+
+def participant_page(out_dir: Path, subject: str) -> Path:
+    """Return the path of a participant's page."""
+    return out_dir / f"sub-{subject}.html"
+
+
+def _run(run: FinishedRun, index: PictureIndex) -> dict[str, Any]:
+    record = run.values
+    identity = slug(run.key)
+    return {
+        "id": identity,
+        "title": run.key.replace("_", " "),
+        "scan": scan_rows(record),
+        "processing": processing_rows(record),
+        "cautions": cautions(record, index.model),
+        "lost": index.lost,
+        "sections": _sections(identity, index.pictures),
+        "pairs": pair_rows(record),
+        "single": single_rows(record),
+        "shells": shell_rows(record),
+        "other": other_rows(record),
+        "model": model_rows(index.model),
+        "versions": version_rows(record),
+        "record": json.dumps(record, indent=2),
+        "record_name": run.path.name,
+    }
+
+
+def _sections(identity: str, pictures: Sequence[Picture]) -> list[dict[str, Any]]:
+    return [
+        {"id": f"{identity}-pictures-{number}", "title": title, "pictures": list(group)}
+        for number, (title, group) in enumerate(groupby(pictures, lambda p: p.section))
+    ]
+
+
+def _distinct_models(indexes: Sequence[PictureIndex]) -> list[Mapping[str, Any]]:
+    models: dict[str, Mapping[str, Any]] = {}
+    for index in indexes:
+        if index.model:
+            models.setdefault(str(index.model.get("sha256")), index.model)
+    return list(models.values())

@@ -1,0 +1,157 @@
+"""What the output folder says of its runs: finished ones, failed ones, unreadable ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from bids_sr.report.index import PictureIndex, read_index
+
+_QUALITY = "_desc-sr_quality.json"
+_ERROR = "_error.json"
+
+
+@frozen
+class FinishedRun:
+    """A run with a record of figures."""
+
+    key: str
+    """File name up to ``_desc-sr``: ``sub-01_acq-AP_res-x2``; unique in a dataset."""
+    path: Path
+    """The record's file."""
+    values: Mapping[str, Any]
+    """The record."""
+    out_dir: Path
+    """Top folder of the derivative dataset."""
+
+    @property
+    def label(self) -> str:
+        """The source's name, as the record says, else the key."""
+        return str(self.values.get("run") or self.key)
+
+    @property
+    def subject(self) -> str:
+        """Participant label without ``sub-``."""
+        return self.key.split("_")[0].removeprefix("sub-")
+
+    @property
+    def index(self) -> Path:
+        """List of the run's pictures."""
+        return self.figures_dir / f"{self.key}_desc-index_dwi.json"
+
+    @property
+    def figures_dir(self) -> Path:
+        """Folder of the participant's pictures."""
+        return self.out_dir / f"sub-{self.subject}" / "figures"
+
+    def pictures(self) -> PictureIndex:
+        """Read the list of pictures."""
+        return read_index(self.index)
+
+    def has_maps(self, model: str) -> bool:
+        """Tell whether maps of ``tensor`` or ``gqi`` lie beside the record."""
+        return any(self.path.parent.glob(f"{self.key}_model-{model}_*_dwimap.nii.gz"))
+
+
+@frozen
+class FailedRun:
+    """A run that ended with an error."""
+
+    label: str
+    """The source's name."""
+    message: str
+    """What went wrong and what to do."""
+    crash_file: str = ""
+    """Details for developers, if any."""
+
+    @property
+    def subject(self) -> str:
+        """Participant label without ``sub-``."""
+        return self.label.split("_")[0].removeprefix("sub-")
+
+
+def read_runs(out_dir: Path, subject: str = "*") -> tuple[list[FinishedRun], list[FailedRun]]:
+    """Read the records of a participant, or of all.
+
+    Parameters
+    ----------
+    out_dir : pathlib.Path
+    subject : str
+        Label without ``sub-``; by default everybody.
+
+    Returns
+    -------
+    runs : list of FinishedRun
+        Sorted by name.
+    unreadable : list of FailedRun
+        Records that are damaged.
+    """
+    runs, unreadable = [], []
+    patterns = (f"sub-{subject}/dwi/*{_QUALITY}", f"sub-{subject}/ses-*/dwi/*{_QUALITY}")
+    for path in sorted(path for pattern in patterns for path in out_dir.glob(pattern)):
+        key = path.name.removesuffix(_QUALITY)
+        values = _read_mapping(path)
+        if values is None:
+            problem = f"{path}: is not a readable record of figures. Run this participant again."
+            unreadable.append(FailedRun(key, problem))
+        else:
+            runs.append(FinishedRun(key, path, values, out_dir))
+    return runs, unreadable
+
+
+def read_failures(
+    out_dir: Path,
+    runs: Sequence[FinishedRun],
+    subject: str = "*",
+    errors: Iterable[Mapping[str, Any]] = (),
+) -> list[FailedRun]:
+    """Collect the failed runs of a participant, or of all.
+
+    Parameters
+    ----------
+    out_dir : pathlib.Path
+        Failures are left in its ``logs`` folder. One that is older than the
+        run's record is past and not told.
+    runs : sequence of FinishedRun
+        The finished ones.
+    subject : str
+        Label without ``sub-``; by default everybody.
+    errors : iterable of mapping
+        Further ones, with ``run``, ``message`` and ``crash_file``.
+
+    Returns
+    -------
+    list of FailedRun
+        Sorted by name, one for each run.
+    """
+    failures = {failure.label: failure for failure in map(_failure, errors)}
+    finished = {run.label: run.path.stat().st_mtime for run in runs}
+    for path in sorted((out_dir / "logs").glob(f"sub-*{_ERROR}")):
+        label = path.name.removesuffix(_ERROR)
+        if subject not in ("*", label.split("_")[0].removeprefix("sub-")):
+            continue
+        if path.stat().st_mtime < finished.get(label, 0):
+            continue
+        content = _read_mapping(path) or {}
+        failures.setdefault(label, _failure({**content, "run": label}))
+    return sorted(failures.values(), key=lambda failure: failure.label)
+
+
+def _failure(error: Mapping[str, Any]) -> FailedRun:
+    return FailedRun(
+        str(error.get("run") or "unknown run"),
+        str(error.get("message") or "No message was left."),
+        str(error.get("crash_file") or ""),
+    )
+
+
+def _read_mapping(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None

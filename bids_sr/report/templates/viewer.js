@@ -1,0 +1,182 @@
+"use strict";
+// Before/after pictures: swap, flicker, wipe, magnify, full window. Without this script both are shown.
+(() => {
+  const FLICKER_MS = 667, LARGEST = 12;
+  let flickering = null;  // one pair at a time
+
+  const dialog = document.createElement("dialog");
+  dialog.className = "window";
+  dialog.setAttribute("aria-label", "Picture in the full window");
+  document.body.append(dialog);
+
+  document.querySelectorAll(".viewer").forEach((figure) => {
+    const find = (selector) => figure.querySelector(selector);
+    const stage = find(".stage"), pair = figure.dataset.kind === "compare";
+    const slider = find(".wipe input"), flickerButton = find(".flicker");
+    const edge = document.createElement("div");
+    const view = { z: 1, x: 0, y: 0, share: 0 };  // share: percent of the width that shows "after"
+    let timer = 0;
+
+    figure.classList.add("live");
+    edge.className = "edge";
+    edge.hidden = true;
+    if (pair) stage.append(edge);
+    stage.tabIndex = 0;
+    stage.setAttribute("role", "group");
+    stage.setAttribute("aria-label", find("h4").textContent + ": picture" + (pair ? ", press space to swap" : ""));
+
+    // ---- which of the two
+    function show(share) {
+      view.share = Math.min(100, Math.max(0, share));
+      slider.value = String(Math.round(view.share));
+      find(".show-before").setAttribute("aria-pressed", String(view.share === 0));
+      find(".show-after").setAttribute("aria-pressed", String(view.share === 100));
+      edge.hidden = view.share === 0 || view.share === 100;
+      place();
+      stage.querySelector(".before").setAttribute("aria-hidden", String(view.share === 100));
+      stage.querySelector(".after").setAttribute("aria-hidden", String(view.share === 0));
+    }
+    const swap = () => show(view.share >= 50 ? 0 : 100);
+    function stop() {
+      clearInterval(timer);
+      timer = 0;
+      if (flickering === stop) flickering = null;
+      flickerButton.setAttribute("aria-pressed", "false");
+    }
+    function flicker() {
+      if (timer) return stop();
+      if (flickering) flickering();
+      flickering = stop;
+      flickerButton.setAttribute("aria-pressed", "true");
+      swap();
+      timer = setInterval(swap, FLICKER_MS);
+    }
+
+    // ---- where one looks
+    function place() {
+      const box = stage.getBoundingClientRect();
+      view.x = Math.min(0, Math.max(box.width * (1 - view.z), view.x));
+      view.y = Math.min(0, Math.max(box.height * (1 - view.z), view.y));
+      stage.style.setProperty("--z", view.z);
+      stage.style.setProperty("--x", view.x + "px");
+      stage.style.setProperty("--y", view.y + "px");
+      stage.classList.toggle("near", view.z > 1);
+      find(".factor").textContent = (Math.round(view.z * 10) / 10) + "\u00d7";
+      if (!pair) return;
+      // the picture is moved under the edge, which stays at its share of the window
+      const at = (box.width * view.share / 100 - view.x) / view.z;
+      const cut = view.share === 0 ? box.width : view.share === 100 ? 0 : box.width - at;
+      stage.style.setProperty("--wipe", "inset(0 " + cut + "px 0 0)");
+      edge.style.left = view.share + "%";
+    }
+    function zoom(times, clientX, clientY) {
+      const box = stage.getBoundingClientRect();
+      const px = clientX === undefined ? box.width / 2 : clientX - box.left;
+      const py = clientY === undefined ? box.height / 2 : clientY - box.top;
+      const z = Math.min(LARGEST, Math.max(1, view.z * times));
+      view.x = px - (px - view.x) * z / view.z;
+      view.y = py - (py - view.y) * z / view.z;
+      view.z = z;
+      place();
+    }
+    function move(dx, dy) { view.x += dx; view.y += dy; place(); }
+
+    // ---- full window
+    const inWindow = () => dialog.contains(figure);
+    function enlarge() {
+      if (inWindow()) return dialog.close();
+      const spot = document.createComment("picture"), height = figure.offsetHeight;
+      figure.before(spot);
+      const holder = document.createElement("div");  // keeps the page from jumping
+      holder.style.height = height + "px";
+      spot.before(holder);
+      dialog.append(figure);
+      dialog.showModal();
+      find(".enlarge").textContent = "Back to the page";
+      dialog.addEventListener("close", () => {
+        holder.remove();
+        spot.replaceWith(figure);
+        find(".enlarge").textContent = "Full window";
+        reset();
+        find(".enlarge").focus();
+      }, { once: true });
+      reset();
+      stage.focus();
+    }
+    function reset() { view.z = 1; view.x = 0; view.y = 0; place(); }
+
+    // ---- hands
+    let drag = null;
+    stage.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      drag = { x: event.clientX, y: event.clientY, moved: false };
+      stage.setPointerCapture(event.pointerId);
+    });
+    stage.addEventListener("pointermove", (event) => {
+      if (!drag) return;
+      const dx = event.clientX - drag.x, dy = event.clientY - drag.y;
+      if (!drag.moved && Math.hypot(dx, dy) < 4) return;
+      drag = { x: event.clientX, y: event.clientY, moved: true };
+      stage.classList.add("held");
+      if (view.z > 1) move(dx, dy);
+    });
+    const release = (event) => {
+      stage.classList.remove("held");
+      if (drag && !drag.moved && event.type === "pointerup" && pair) { stop(); swap(); }
+      drag = null;
+    };
+    stage.addEventListener("pointerup", release);
+    stage.addEventListener("pointercancel", release);
+    stage.addEventListener("wheel", (event) => {
+      if (!inWindow() && !event.ctrlKey) return;  // the page scrolls as usual
+      event.preventDefault();
+      zoom(event.deltaY < 0 ? 1.2 : 1 / 1.2, event.clientX, event.clientY);
+    }, { passive: false });
+    stage.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const step = 40, keys = {
+        "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5), "0": reset, "f": enlarge,
+      };
+      if (pair) keys[" "] = keys["Enter"] = () => { stop(); swap(); };
+      if (view.z > 1) Object.assign(keys, {
+        ArrowLeft: () => move(step, 0), ArrowRight: () => move(-step, 0),
+        ArrowUp: () => move(0, step), ArrowDown: () => move(0, -step),
+      });
+      if (!keys[event.key]) return;
+      event.preventDefault();
+      keys[event.key]();
+    });
+    find(".zoom-in").addEventListener("click", () => zoom(1.5));
+    find(".zoom-out").addEventListener("click", () => zoom(1 / 1.5));
+    find(".enlarge").addEventListener("click", enlarge);
+    if (pair) {
+      find(".show-before").addEventListener("click", () => { stop(); show(0); });
+      find(".show-after").addEventListener("click", () => { stop(); show(100); });
+      flickerButton.addEventListener("click", flicker);
+      slider.addEventListener("input", () => { stop(); show(Number(slider.value)); });
+      show(0);
+    }
+    new ResizeObserver(place).observe(stage);
+    place();
+  });
+
+  document.addEventListener("visibilitychange", () => { if (document.hidden && flickering) flickering(); });
+
+  document.querySelectorAll("button.copy").forEach((button) => {
+    const source = document.getElementById(button.dataset.copies);
+    const told = button.parentElement.querySelector(".copied");
+    button.addEventListener("click", async () => {
+      let done = false;
+      try {
+        await navigator.clipboard.writeText(source.value);
+        done = true;
+      } catch {  // pages opened from a file may not be allowed to: the old way
+        source.hidden = false;
+        source.select();
+        done = document.execCommand("copy");
+        source.hidden = done;
+      }
+      told.textContent = done ? "Copied." : "Select the text below and copy it.";
+    });
+  });
+})();

@@ -1,0 +1,131 @@
+"""Pictures of the tensor fit: of the input, voxel by voxel, and of the output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from bids_sr.bids.names import OutputNames
+from bids_sr.images.grid import to_slices
+from bids_sr.images.nifti import DwiReader, load_volume
+from bids_sr.report.contrast_figures import PANEL_WIDTH, letters, slice_titles
+from bids_sr.report.drawing import Layout, Panel, draw, panel_size
+from bids_sr.report.index import COMPARE, Picture
+from bids_sr.report.orientation import SliceView
+from bids_sr.report.raster import Rgb, color, gray
+from bids_sr.report.sampling import Sample
+
+SECTION = "Diffusion tensor"
+BEFORE, AFTER = "fit on the input", "fit on the output"
+
+Slices = NDArray[np.float32]
+
+
+@frozen
+class _Map:
+    param: str
+    title: str
+    caption: str
+    read: Callable[[Path], Slices]
+    """From a file to (x, y, z, ...)."""
+    shade: Callable[[Slices], Rgb]
+
+
+def _read_scalar(path: Path) -> Slices:
+    return load_volume(path)[0]
+
+
+def _read_colours(path: Path) -> Slices:
+    with DwiReader(path) as reader:
+        return np.stack([reader.volume(channel) for channel in range(3)], axis=-1)
+
+
+_MAPS = (
+    _Map(
+        "fa",
+        "Fractional anisotropy",
+        "0 is black, 1 is white. The fit on the input is drawn with its own voxels, enlarged "
+        "without interpolation.",
+        _read_scalar,
+        lambda picture: gray(picture, 1.0),
+    ),
+    _Map(
+        "colorfa",
+        "Main direction",
+        "Red: left-right, green: front-back, blue: up-down; bright where FA is high.",
+        _read_colours,
+        color,
+    ),
+)
+
+
+def tensor_pictures(
+    names: OutputNames, sample: Sample, view: SliceView, slice_axis: int, plane: str
+) -> list[Picture]:
+    """Draw FA and colour FA before and after; a map that is not there is left out.
+
+    Parameters
+    ----------
+    names : OutputNames
+        Where maps and pictures lie.
+    sample : Sample
+        Slice numbers and cut-out.
+    view : SliceView
+        How the output's slices are turned.
+    slice_axis : int
+        Voxel axis across the slices.
+    plane : str
+        ``axial``, ``coronal`` or ``sagittal``.
+
+    Returns
+    -------
+    list of Picture
+    """
+    pictures = []
+    for shown in _MAPS:
+        maps = (names.input_tensor(shown.param), names.tensor(shown.param))
+        if not all(path.is_file() for path in maps):
+            continue
+        files, size = [], (0, 0)
+        for path, tag, factor in zip(maps, ("input", "sr"), (1, sample.factor), strict=True):
+            slices = to_slices(shown.read(path), slice_axis)[list(sample.slices)]
+            target = names.figure(f"{shown.param}{tag}", "png")
+            row = _row(shown, sample.box.cut(slices, factor), sample, view, slice_axis)
+            size = draw(target, [row], Layout(_size(sample, view)))
+            files.append(target.name)
+        pictures.append(
+            Picture(
+                kind=COMPARE,
+                section=SECTION,
+                title=shown.title,
+                alt=f"{shown.title} in {len(sample.slices)} {plane} slices",
+                caption=shown.caption,
+                width=size[0],
+                height=size[1],
+                before=files[0],
+                after=files[1],
+                before_label=BEFORE,
+                after_label=AFTER,
+            )
+        )
+    return pictures
+
+
+def _row(
+    shown: _Map, slices: Slices, sample: Sample, view: SliceView, slice_axis: int
+) -> list[Panel]:
+    titles = slice_titles(sample, "ijk"[slice_axis])
+    return [
+        Panel(shown.shade(view.picture(slice_)), title, letters(view))
+        for slice_, title in zip(slices, titles, strict=True)
+    ]
+
+
+def _size(sample: Sample, view: SliceView) -> tuple[int, int]:
+    """Return the panel size of the output's pictures, which the input's share."""
+    a, b = ((end - start) * sample.factor for start, end in (sample.box.a, sample.box.b))
+    return panel_size((b, a) if view.transpose else (a, b), view.spacing, PANEL_WIDTH)

@@ -1,0 +1,186 @@
+"""An output folder with one super-resolved run, and records without images."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from bids_sr.bids.names import OutputNames
+from bids_sr.images.grid import SliceGrid
+from bids_sr.images.kspace import sinc_upsample
+from bids_sr.images.nifti import DwiReader, VolumeWriter, write_image
+from bids_sr.networks.card import ModelCard
+from bids_sr.report.figures import make_figures
+from bids_sr.superres.engine import SuperResolvedDwi
+
+HOSTILE = '"><script>window.hacked=1</script><img src=x onerror="window.hacked=1">'
+
+
+def make_card(**changes):
+    content = {
+        "name": "tiny",
+        "factor": 2,
+        "degradation": "kspace",
+        "channels": ("dwi",),
+        "architecture": {"class": "SubPixelUNet"},
+        "sha256": "ab" * 32,
+        "voxel_sizes_mm": [[2.0, 2.0, 3.0]],
+        "b_values": (1000,),
+        "data": ("nobody",),
+        "licence": "CC0",
+        "seed": 1,
+        "command": "none",
+        "commit": "none",
+        "loss": "L1",
+        "figures": {},
+    }
+    return ModelCard(**(content | changes))
+
+
+def make_record(**changes):
+    record = {
+        "run": "sub-01",
+        "subject": "01",
+        "session": None,
+        "acquisition": None,
+        "n_volumes": 17,
+        "n_b0": 1,
+        "n_directions": 16,
+        "shells": "1000",
+        "input_shape": "24x22x4",
+        "input_zooms_mm": "2.00x2.00x3.00",
+        "output_zooms_mm": "1.00x1.00x3.00",
+        "slice_axis": 2,
+        "scale_factor": 2,
+        "model": "tiny",
+        "model_sha256": "ab" * 32,
+        "data_consistency": True,
+        "device": "cpu (1 threads)",
+        "seconds_superres": 84.0,
+        "slices_per_second": 0.8,
+        "version": "9.8.7",
+        "torch_version": "2.9.9",
+        "dc_nrmse_b0": 0.002,
+        "dc_nrmse_b1000": 0.004,
+        "dc_bias_b0": 0.0,
+        "dc_bias_b1000": -0.0001,
+        "wm_fa_median_input": 0.41,
+        "wm_fa_median_sr": 0.44,
+        "wm_md_median_input": 0.75,
+        "wm_md_median_sr": 0.74,
+        "wm_fa_wasserstein": 0.02,
+        "wm_md_wasserstein": 0.01,
+        "v1_angle_median_deg": 6.4,
+        "negative_eigenvalue_fraction_input": 0.0,
+        "negative_eigenvalue_fraction": 0.0001,
+        "nonfinite_fraction_input": 0.0,
+        "nonfinite_fraction": 0.0,
+        "s_above_s0_fraction_input": 0.01,
+        "s_above_s0_fraction_sr": 0.02,
+        "dti_skipped_reason": "",
+        "notes": "",
+    }
+    return record | changes
+
+
+@pytest.fixture
+def card():
+    """Function: a model card with these changes."""
+    return make_card
+
+
+@pytest.fixture
+def record():
+    """Function: a run's record with these changes."""
+    return make_record
+
+
+@pytest.fixture
+def hostile():
+    """Text that runs a script if it gets into a page as it is."""
+    return HOSTILE
+
+
+@pytest.fixture
+def put_record(tmp_path):
+    """Function: write a run's record into the output folder; returns its path."""
+
+    def put(key="sub-01_res-x2", folder=tmp_path / "out", **changes):
+        subject = key.split("_")[0]
+        path = folder / subject / "dwi" / f"{key}_desc-sr_quality.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(make_record(**changes)))
+        return path
+
+    return put
+
+
+@pytest.fixture
+def scan(tmp_path, make_run):
+    """A run, its interpolation written as if super-resolved, mask, names; `detail` is added."""
+
+    def make(detail=None):
+        run = make_run(tmp_path)
+        names = OutputNames(tmp_path / "out", run.files, 2)
+        with DwiReader(run.files.dwi) as reader:
+            grid = SliceGrid(reader.shape[:3], reader.affine, 2, 2)
+            shape, affine = grid.high_resolution
+            with VolumeWriter(names.dwi, (*shape, reader.shape[3]), affine) as writer:
+                for index in range(reader.shape[3]):
+                    slices = np.moveaxis(reader.volume(index), 2, 0)
+                    fine = sinc_upsample(torch.from_numpy(slices.copy()), 2).numpy()
+                    volume = np.moveaxis(fine, 0, 2)
+                    writer.write(volume if detail is None else volume + detail)
+        mask = np.zeros(shape, bool)
+        mask[8:-8, 8:-8] = True
+        write_image(names.mask, mask, affine)
+        sr = SuperResolvedDwi(
+            dwi=names.dwi,
+            run=run,
+            grid=grid,
+            card=make_card(),
+            scale=1.0,
+            device="cpu",
+            seconds=1.0,
+            slices=68,
+            batch_size=4,
+            data_consistency=True,
+            notes=(),
+        )
+        return sr, names
+
+    return make
+
+
+@pytest.fixture
+def maps():
+    """Function: write FA and colour FA of both grids; returns nothing."""
+
+    def write(sr, names, fa=0.5):
+        shape, affine = sr.grid.high_resolution
+        generator = np.random.default_rng(3)
+        for path, size, aff in (
+            (names.input_tensor, sr.grid.shape, sr.grid.affine),
+            (names.tensor, shape, affine),
+        ):
+            write_image(path("fa"), generator.uniform(0, fa, size), aff)
+            write_image(path("colorfa"), generator.uniform(0, fa, (*size, 3)), aff)
+
+    return write
+
+
+@pytest.fixture
+def output(tmp_path, scan, maps):
+    """Function: an output folder with pictures and a record; returns the folder."""
+
+    def make(**changes):
+        sr, names = scan()
+        maps(sr, names)
+        make_figures(sr, names, mask=names.mask, has_tensor=True)
+        names.quality.write_text(json.dumps(make_record(**changes)))
+        return names.out_dir
+
+    return make

@@ -1,0 +1,148 @@
+"""The pictures of a run: honest pairs, true differences, a complete list."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bids_sr.report.figures import make_figures, plane_name
+from bids_sr.report.index import read_index
+
+BAR = 96  # room of the colour bar
+
+
+def read(folder, name):
+    return np.asarray(Image.open(folder / name).convert("RGB")).astype(int)
+
+
+def drawn(sr, names, has_tensor=False):
+    return read_index(make_figures(sr, names, mask=names.mask, has_tensor=has_tensor))
+
+
+def titled(index, section, title):
+    return next(p for p in index.pictures if p.section == section and p.title == title)
+
+
+def test_all_pictures_are_there(scan, maps):
+    sr, names = scan()
+    maps(sr, names)
+    index = drawn(sr, names, has_tensor=True)
+    assert index.lost == ()
+    assert index.model["name"] == "tiny"
+    assert list(dict.fromkeys(p.section for p in index.pictures)) == [
+        "b = 0",
+        "b = 1000 s/mm²",
+        "Diffusion tensor",
+    ]
+    for picture in index.pictures:
+        assert picture.alt and picture.caption
+        for name in picture.files:
+            with Image.open(names.figures_dir / name) as image:
+                assert image.size == (picture.width, picture.height)
+    names_used = [name for picture in index.pictures for name in picture.files]
+    assert len(set(names_used)) == len(names_used)
+    assert all(name.startswith("sub-01_res-x2_desc-") for name in names_used)
+
+
+def test_equal_images_give_equal_pictures_and_no_change(scan):
+    sr, names = scan()
+    index = drawn(sr, names)
+    pair = titled(index, "b = 0", "Interpolated and super-resolved")
+    assert np.array_equal(*(read(names.figures_dir, name) for name in pair.files))
+    change = titled(index, "b = 0", "What was added, and what was kept")
+    picture = read(names.figures_dir, change.image)
+    colour = picture.max(axis=-1) - picture.min(axis=-1)
+    assert colour[:, :-BAR].max() <= 4
+
+
+def test_a_bright_voxel_lights_up_at_one_place_only(scan):
+    detail = np.zeros((48, 44, 4), np.float32)
+    detail[20, 21] = 4000
+    sr, names = scan(detail)
+    pair = titled(drawn(sr, names), "b = 0", "Interpolated and super-resolved")
+    before, after = (read(names.figures_dir, name) for name in pair.files)
+    rows, columns = np.nonzero(np.any(before != after, axis=-1))
+    left, right = columns[columns < before.shape[1] / 2], columns[columns > before.shape[1] / 2]
+    assert np.array_equal(np.unique(left) - left.min(), np.unique(right) - right.min())
+    times = round(400 / 32)  # the cut-out is 32 output voxels wide
+    assert rows.max() - rows.min() < 2 * times
+    assert left.max() - left.min() < 2 * times
+
+
+def test_the_window_is_that_of_the_interpolation(scan):
+    """A network that brightens everything must not look like one that does not."""
+    sr, names = scan(np.full((48, 44, 4), 500, np.float32))
+    pair = titled(drawn(sr, names), "b = 0", "Interpolated and super-resolved")
+    before, after = (read(names.figures_dir, name) for name in pair.files)
+    assert after.mean() > before.mean() + 10
+
+
+def test_what_leaves_the_measurement_shows_in_the_residual(scan):
+    sr, names = scan(np.full((48, 44, 4), 100, np.float32))
+    change = titled(drawn(sr, names), "b = 0", "What was added, and what was kept")
+    picture = read(names.figures_dir, change.image)
+    lower = picture[picture.shape[0] // 2 + 40 :, :-BAR]
+    assert (lower[..., 0] > lower[..., 2] + 40).mean() > 0.5  # orange: too bright
+
+
+def test_missing_maps_are_left_out(scan):
+    sr, names = scan()
+    index = drawn(sr, names, has_tensor=True)
+    assert all(p.section != "Diffusion tensor" for p in index.pictures)
+
+
+def test_input_maps_are_enlarged_without_interpolation(scan, maps):
+    sr, names = scan()
+    maps(sr, names, fa=1.0)
+    pair = titled(drawn(sr, names, has_tensor=True), "Diffusion tensor", "Fractional anisotropy")
+    before, after = (read(names.figures_dir, name) for name in pair.files)
+    assert before.shape == after.shape
+    row = before.shape[0] // 2 + 7
+    jumps = [np.count_nonzero(np.diff(p[row, 40 : p.shape[1] // 2, 0])) for p in (before, after)]
+    assert jumps[1] > 1.5 * jumps[0]  # half as many voxels in the input
+
+
+def test_plane_is_named(scan):
+    sr, _ = scan()
+    assert plane_name(sr.grid) == "axial"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"before": "../secret.png"},
+        {"before": "https://example.org/a.png"},
+        {"before": "/etc/hostname"},
+        {"before": "missing.png"},
+        {"kind": "script"},
+        {"width": "1;}"},
+    ],
+)
+def test_a_list_can_only_name_pictures_beside_it(tmp_path, damage):
+    for name in ("a.png", "b.png"):
+        (tmp_path / "figures" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "figures" / name).write_bytes(b"")
+    (tmp_path / "secret.png").write_bytes(b"")
+    texts = dict.fromkeys(("section", "title", "alt", "caption"), "text")
+    whole = {"kind": "compare", "width": 2, "height": 2, "before": "a.png", "after": "b.png"}
+    path = tmp_path / "figures" / "index.json"
+    path.write_text(json.dumps({"figures": [texts | whole, texts | whole | damage], "model": {}}))
+    index = read_index(path)
+    assert len(index.pictures) == 1
+    assert len(index.lost) == 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"figures": 3, "model": []}', "null"])
+def test_damaged_lists_are_told_not_raised(tmp_path, text):
+    path = tmp_path / "index.json"
+    path.write_text(text)
+    index = read_index(path)
+    assert index.pictures == ()
+    assert index.model == {}
+
+
+def test_no_list_is_told(tmp_path):
+    assert "No pictures" in read_index(tmp_path / "none.json").lost[0]

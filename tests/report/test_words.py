@@ -1,0 +1,198 @@
+"""What the pages say: values, their absence, cautions, methods."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bids_sr.report.cautions import cautions
+from bids_sr.report.glossary import Entry, is_known, leftovers, lookup
+from bids_sr.report.methods import methods_text
+from bids_sr.report.tables import (
+    model_rows,
+    other_rows,
+    pair_rows,
+    scan_rows,
+    shell_rows,
+    single_rows,
+)
+
+
+def cells(rows):
+    return {row.label: [cell.text for cell in row.cells] for row in rows}
+
+
+@pytest.mark.parametrize("value", [None, "", "n/a", float("nan"), float("inf"), [], {}])
+def test_nothing_is_printed_as_not_known(value):
+    assert not is_known(value)
+    assert Entry("x", "x").text(value) == "not known"
+
+
+@pytest.mark.parametrize("value", [0, 0.0, False, "0", [0]])
+def test_zero_and_no_are_known(value):
+    assert is_known(value)
+
+
+def test_small_is_not_printed_as_zero():
+    entry = Entry("x", "x", percent=True)
+    assert entry.text(0.0) == "0.000 %"
+    assert entry.text(-1e-9) == "under 0.001 %"
+    assert entry.text(0.5) == "50.000 %"
+
+
+def test_changes_have_a_sign_or_are_not_known():
+    entry = Entry("x", "x", decimals=2)
+    assert entry.change(0.4, 0.5) == "+0.10"
+    assert entry.change(0.5, 0.4) == "-0.10"
+    assert entry.change(None, 0.4) == "not known"
+    assert entry.change(0.5, float("nan")) == "not known"
+
+
+def test_every_key_of_the_record_is_shown_somewhere(record):
+    assert leftovers(record()) == []
+    odd = record(new_figure=0.25, nested={"a": 1}, **{"<b>": "x"})
+    assert leftovers(odd) == ["new_figure", "nested", "<b>"]
+    assert cells(other_rows(odd)) == {
+        "new_figure": ["0.250"],
+        "nested": ['{"a": 1}'],
+        "<b>": ["x"],
+    }
+    assert lookup("new_figure").label == "new_figure"
+
+
+def test_before_and_after_stand_side_by_side(record):
+    rows = cells(pair_rows(record()))
+    assert rows["FA in white matter"] == ["0.410", "0.440", "+0.030"]
+    assert rows["Negative eigenvalues"] == ["0.000 %", "0.010 %", "+0.010 %"]
+
+
+def test_shells_in_ascending_order(record):
+    rows = shell_rows(record(dc_nrmse_b300=0.01, dc_bias_b300=None))
+    assert [row.label for row in rows] == ["b = 0", "b = 300", "b = 1000"]
+    assert cells(rows)["b = 300"] == ["1.000 %", "not known"]
+
+
+def test_scan_in_readable_units(record):
+    rows = cells(scan_rows(record(shells="1000;2000")))
+    assert rows["Shells"] == ["1000, 2000 s/mm²"]
+    assert rows["Acquired voxel"] == [
+        "2.00 \N{MULTIPLICATION SIGN} 2.00 \N{MULTIPLICATION SIGN} 3.00 mm"
+    ]
+    assert rows["Slice axis"] == ["k"]
+
+
+def test_empty_record_says_not_known_everywhere():
+    for rows in (scan_rows({}), pair_rows({}), single_rows({})):
+        assert rows
+        assert all(not cell.known for row in rows for cell in row.cells)
+
+
+def test_model_card_says_what_it_does_not_say(card):
+    rows = cells(model_rows(card(data=()).to_dict()))
+    assert rows["Training data"] == ["the card does not say"]
+    assert model_rows({}) == []
+
+
+def test_a_usual_run_needs_no_caution(record, card):
+    assert cautions(record(), json.loads(json.dumps(card().to_dict()))) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "model", "told"),
+    [
+        ({"data_consistency": False}, {}, "switched off"),
+        ({"input_zooms_mm": "1.00x1.00x3.00"}, {}, "outside what the network was trained on"),
+        ({"input_zooms_mm": "3.00x2.00x2.00", "slice_axis": 2}, {}, "outside"),
+        ({"shells": "1000;5000"}, {}, "b = 5000"),
+        ({}, {"voxel_sizes_mm": []}, "does not say which voxel sizes"),
+        ({}, {"b_values": []}, "does not say which b-values"),
+        ({"dti_skipped_reason": "DTI skipped: no b0."}, {}, "DTI skipped: no b0."),
+        ({"gqi_skipped_reason": "GQI skipped."}, {}, "GQI skipped."),
+        ({"notes": "The batch was halved."}, {}, "The batch was halved."),
+        ({"v1_angle_median_deg": None}, {}, "Turn of the main direction"),
+        ({"wm_fa_median_sr": float("nan")}, {}, "FA in white matter"),
+        (
+            {
+                "dc_nrmse_b0": None,
+                "dc_nrmse_b1000": None,
+                "dc_bias_b0": None,
+                "dc_bias_b1000": None,
+            },
+            {},
+            "residual",
+        ),
+    ],
+)
+def test_cautions(record, card, changes, model, told):
+    texts = cautions(record(**changes), card().to_dict() | model)
+    assert len(texts) == 1
+    assert told in texts[0]
+
+
+def test_the_slice_axis_decides_what_is_in_plane(record, card):
+    assert cautions(record(input_zooms_mm="3.00x2.00x2.00", slice_axis=0), card().to_dict()) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"input_zooms_mm": "big"},
+        {"shells": "many;few"},
+        {"slice_axis": "k"},
+        {"notes": ["a", 3]},
+        {"shells": None},
+    ],
+)
+def test_odd_records_do_not_stop_the_page(record, card, damage):
+    cautions(record(**damage), card().to_dict())
+    cautions(record(**damage), {"voxel_sizes_mm": "x", "b_values": [None, {}]})
+    scan_rows(record(**damage))
+
+
+def test_skipped_fits_are_not_called_missing(record, card):
+    none = dict.fromkeys((k for k in record() if k.startswith(("wm_", "v1_", "n"))), None)
+    texts = cautions(record(**none, dti_skipped_reason="DTI skipped."), card().to_dict())
+    assert "DTI skipped." in texts
+    assert not any("FA" in text for text in texts)
+
+
+def test_methods_tell_what_was_done(record, card):
+    text = methods_text([record()], [card().to_dict()], gqi=True)
+    for part in (
+        "1 diffusion MRI run,",
+        "bids_sr 9.8.7",
+        "factor of 2",
+        "from 2.00 \N{MULTIPLICATION SIGN} 2.00",
+        "tiny",
+        "abababababab",
+        "PyTorch 2.9.9",
+        "U(LR - D(SR))",
+        "weighted least squares",
+        "arXiv:2605.15895",
+        "fninf.2014.00008",
+        "fninf.2011.00013",
+        "joss.01294",
+        "TMI.2010.2045126",
+        "CC0",
+    ):
+        assert part in text
+    assert text.index("Brett") < text.index("Garyfallidis E") < text.index("Yeh F-C")
+
+
+def test_methods_leave_out_what_was_not_done(record):
+    skipped = record(dti_skipped_reason="b0s only", data_consistency=False)
+    text = methods_text([skipped, skipped])
+    assert "2 diffusion MRI runs" in text
+    assert "least squares" not in text and "Garyfallidis" not in text and "Yeh" not in text
+    assert "not made consistent" in text
+
+
+def test_methods_do_not_invent_versions(record):
+    text = methods_text([record(version=None, torch_version=None)])
+    assert "None" not in text
+    assert "bids_sr," in text
+
+
+def test_methods_are_no_way_in(record, hostile):
+    assert "<script" not in methods_text([record(model=hostile)])
