@@ -9,6 +9,7 @@ import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from gzip import BadGzipFile
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +30,9 @@ _LOG = logging.getLogger("bids_sr")
 
 _CHUNK = 1 << 20
 """Bytes decompressed at a time when a whole file is checked."""
+
+_LONGEST_HEADER = 540
+"""Bytes of a NIfTI-2 header; that of NIfTI-1 has 348."""
 
 _READ_AHEAD = 1 << 16
 """Bytes decompressed beyond what is asked for; more would be lost on every jump."""
@@ -70,9 +74,7 @@ class NiftiFile:
         self._closing = ExitStack()
         _refuse_missing(path)
         with self._failures():
-            image: Any = nib.load(path)
-            if type(image) not in (nib.Nifti1Image, nib.Nifti2Image):
-                raise ImageFileError(f"it is {type(image).__name__}")
+            image = self._without_voxels()
             self.header: Nifti1Header = image.header
             self.shape = _without_trailing_ones(image.shape)
             self._refuse_content()
@@ -90,12 +92,12 @@ class NiftiFile:
                 data = self._volume_ahead()
             else:
                 data = self._part((..., index) if len(self.shape) == 4 else (...,))
-            return np.array(data, dtype=np.float32)
+            return _float32(data)
 
     def part(self, cut: tuple[Any, ...]) -> NDArray[np.float32]:
         """Return any part of the array as scaled float32, the caller's own."""
         with self._lock, self._failures():
-            return np.array(self._part(cut), dtype=np.float32)
+            return _float32(self._part(cut))
 
     def close(self) -> None:
         """Close the file; reading again would open it anew."""
@@ -129,6 +131,16 @@ class NiftiFile:
     def _expected_bytes(self) -> int:
         shape, dtype, offset, _, _ = self._layout
         return int(offset) + math.prod(shape) * int(dtype.itemsize)
+
+    def _without_voxels(self) -> Any:
+        # not nibabel.load: it opens by name, where a cut goes unnoticed
+        with igzip.open(self._path) if self._zipped else self._path.open("rb") as stream:
+            start = stream.read(_LONGEST_HEADER)
+            stream.seek(0)
+            for kind in (nib.Nifti1Image, nib.Nifti2Image):
+                if kind.header_class.may_contain_header(start):
+                    return kind.from_stream(stream)
+        raise ImageFileError("it has no NIfTI header")
 
     def _volume_ahead(self) -> NDArray[Any]:
         shape, dtype, offset, slope, inter = self._layout
@@ -223,11 +235,18 @@ class NiftiFile:
             reason = "its data end or break off where they should not"
             if isinstance(error, OSError) and error.strerror:
                 reason = error.strerror
+            elif isinstance(error, BadGzipFile):  # not gzip at all, or a wrong checksum
+                reason = _one_line(error, self._path)
             raise InputError(
                 f"cannot be read, truncated or damaged: {reason}.",
                 file=self._path,
                 remedy=_COPY_AGAIN,
             ) from error
+
+
+def _float32(data: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # becomes infinite, which is looked for
+        return np.array(data, dtype=np.float32)
 
 
 def _one_line(error: Exception, path: Path) -> str:

@@ -192,7 +192,7 @@ def _refuse_nonfinite(data: NDArray[np.float32], path: Path, index: int) -> None
     bad = data.size - int(np.count_nonzero(np.isfinite(data)))
     if bad:
         raise InputError(
-            f"volume {index} (counted from 0) holds {bad} voxels that are NaN or infinite.",
+            f"volume {index} (counted from 0) is NaN or infinite in {bad} of {data.size} voxels.",
             file=path,
             remedy="Repair them or remove the volume with its b-value and direction.",
         )

@@ -1,0 +1,33 @@
+"""Small NIfTI files for the image tests."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+AFFINE = np.array(
+    [[-2.0, 0.1, 0.0, 60.0], [0.1, 2.0, 0.2, -70.0], [0.0, -0.2, 2.5, -30.0], [0, 0, 0, 1]]
+)
+
+
+@pytest.fixture
+def series():
+    """(13, 11, 7, 5) int16 noise: it hardly compresses, as real scans."""
+    return np.random.default_rng(0).integers(0, 4000, (13, 11, 7, 5)).astype(np.int16)
+
+
+@pytest.fixture
+def write_nifti(tmp_path):
+    """A function that saves an array with nibabel and returns the path."""
+
+    def write(data, name="sub-01_dwi.nii.gz", affine=AFFINE, image=nib.Nifti1Image, edit=None):
+        made = image(data, affine)
+        made.header.set_xyzt_units("mm", "sec")
+        if edit is not None:
+            edit(made.header)
+        path = tmp_path / name
+        made.to_filename(path)
+        return path
+
+    return write
