@@ -12,7 +12,7 @@ import numpy as np
 from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
 from bids_sr.diffusion.tensor import TensorMaps
 from bids_sr.images.nifti import DwiReader, load_volume
-from bids_sr.quality.series import above_b0_fraction, consistency_per_shell
+from bids_sr.quality.series import series_figures
 from bids_sr.quality.shift import white_matter_shift
 from bids_sr.resources import read_version
 from bids_sr.superres.engine import SuperResolvedDwi
@@ -59,11 +59,8 @@ def judge(
     inside = load_volume(input_mask)[0] > 0
     fine_inside = load_volume(output_mask)[0] > 0
     gradients = result.run.gradients
-    figures: dict[str, float] = {}
     with DwiReader(result.run.files.dwi) as lr, DwiReader(result.dwi) as sr:
-        figures |= consistency_per_shell(sr, lr, gradients, inside, result.grid)
-        figures["s_above_s0_fraction_input"] = above_b0_fraction(lr, gradients, inside)
-        figures["s_above_s0_fraction_sr"] = above_b0_fraction(sr, gradients, fine_inside)
+        figures = series_figures(lr, sr, gradients, inside, fine_inside, result.grid)
     if output_maps is not None:
         figures |= _fit(output_maps, "")
     if input_maps is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
+from attrs import define
 from numpy.typing import NDArray
 
 from bids_sr.bids.gradients import GradientTable
@@ -35,66 +36,85 @@ def shell_names(gradients: GradientTable) -> list[str]:
     return names
 
 
-def consistency_per_shell(
-    sr: DwiReader,
+def series_figures(
     lr: DwiReader,
+    sr: DwiReader,
     gradients: GradientTable,
     input_mask: Mask,
+    output_mask: Mask,
     grid: SliceGrid,
 ) -> dict[str, float]:
-    """Return the residual ``D(SR) - LR`` in the brain, shell by shell.
+    """Compare input and output volume by volume; each is read once.
 
     Parameters
     ----------
-    sr, lr : DwiReader
-        Output and input.
+    lr, sr : DwiReader
+        Input and output.
     gradients : GradientTable
         Of both.
-    input_mask : numpy.ndarray
-        (x, y, z), bool, brain on the input grid.
+    input_mask, output_mask : numpy.ndarray
+        (x, y, z), bool, brain on the grids of the input and of the output.
     grid : SliceGrid
         Input grid, slice axis and factor.
 
     Returns
     -------
     dict of str to float
-        ``dc_nrmse_<shell>`` and ``dc_bias_<shell>``.
+        ``dc_nrmse_<shell>`` and ``dc_bias_<shell>`` of the residual ``D(SR) - LR``;
+        ``s_above_s0_fraction_input`` and ``s_above_s0_fraction_sr``, see `AboveB0`.
     """
     inside = to_slices(input_mask, grid.slice_axis)
     sums: dict[str, ResidualSums] = defaultdict(ResidualSums)
-    for index, shell in enumerate(shell_names(gradients)):
-        measured = to_slices(lr.volume(index), grid.slice_axis)
-        output = to_slices(sr.volume(index), grid.slice_axis)
-        residual = consistency_residual(output, measured, grid.factor)
-        sums[shell].add(residual[inside], measured[inside])
+    before, after = AboveB0(), AboveB0()
+    names = shell_names(gradients)
+    for index in np.argsort(~gradients.is_b0, kind="stable"):  # b0s first
+        measured, output = lr.volume(int(index)), sr.volume(int(index))
+        is_b0 = bool(gradients.is_b0[index])
+        before.add(measured[input_mask], is_b0=is_b0)
+        after.add(output[output_mask], is_b0=is_b0)
+        slices = to_slices(measured, grid.slice_axis)
+        residual = consistency_residual(to_slices(output, grid.slice_axis), slices, grid.factor)
+        sums[names[index]].add(residual[inside], slices[inside])
     figures = {}
     for shell in sorted(sums, key=lambda name: int(name[1:])):
         figures[f"dc_nrmse_{shell}"] = sums[shell].nrmse
         figures[f"dc_bias_{shell}"] = sums[shell].bias
+    figures["s_above_s0_fraction_input"] = before.fraction
+    figures["s_above_s0_fraction_sr"] = after.fraction
     return figures
 
 
-def above_b0_fraction(reader: DwiReader, gradients: GradientTable, mask: Mask) -> float:
-    """Return the share of diffusion-weighted samples brighter than the mean b0.
+@define
+class AboveB0:
+    """Counts diffusion-weighted samples that are brighter than the mean b0."""
 
-    Parameters
-    ----------
-    reader : DwiReader
-        The series.
-    gradients : GradientTable
-        Its gradient table.
-    mask : numpy.ndarray
-        (x, y, z), bool.
+    b0_sum: NDArray[np.float32] | None = None
+    """Sum of the b0s so far, (n,)."""
+    b0s: int = 0
+    """How many."""
+    above: int = 0
+    """Weighted samples brighter than the mean b0."""
+    samples: int = 0
+    """Weighted samples."""
 
-    Returns
-    -------
-    float
-        Of all samples (voxels in the mask times weighted volumes); NaN without b0
-        or without weighted volumes.
-    """
-    b0s, weighted = np.flatnonzero(gradients.is_b0), np.flatnonzero(~gradients.is_b0)
-    if not b0s.size or not weighted.size or not mask.any():
-        return float("nan")
-    mean_b0 = sum(reader.volume(int(i))[mask] for i in b0s) / np.float32(b0s.size)
-    above = sum(int((reader.volume(int(i))[mask] > mean_b0).sum()) for i in weighted)
-    return above / (mean_b0.size * weighted.size)
+    def add(self, signals: NDArray[np.float32], *, is_b0: bool) -> None:
+        """Add the voxels of one volume; all b0s come first.
+
+        Parameters
+        ----------
+        signals : numpy.ndarray
+            (n,), the voxels in the mask.
+        is_b0 : bool
+            Whether the volume is a b0.
+        """
+        if is_b0:
+            self.b0_sum = signals if self.b0_sum is None else self.b0_sum + signals
+            self.b0s += 1
+        elif self.b0_sum is not None:
+            self.above += int(np.count_nonzero(signals * self.b0s > self.b0_sum))
+            self.samples += signals.size
+
+    @property
+    def fraction(self) -> float:
+        """Share of all weighted samples; NaN without b0s or without samples."""
+        return self.above / self.samples if self.samples else float("nan")

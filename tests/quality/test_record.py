@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -15,7 +14,7 @@ from bids_sr.images.nifti import DwiReader, VolumeWriter, write_image
 from bids_sr.networks.registry import load_card
 from bids_sr.quality.interpolation import interpolate
 from bids_sr.quality.record import judge
-from bids_sr.quality.series import above_b0_fraction, shell_names
+from bids_sr.quality.series import AboveB0, shell_names
 from bids_sr.superres.engine import SuperResolvedDwi
 
 EXPECTED = [
@@ -141,15 +140,25 @@ def test_too_few_directions_leave_the_tensor_out_and_say_why(judged):
     json.dumps(record, allow_nan=False)
 
 
-def test_s_above_s0_counts_samples(tmp_path: Path, make_run):
-    run = make_run(tmp_path)
-    data = np.full((2, 2, 2, 17), 10, np.int16)
-    data[..., 0] = 20
-    data[0, 0, 0, 1:5] = 30
-    nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / "x.nii.gz")
-    with DwiReader(tmp_path / "x.nii.gz") as reader:
-        found = above_b0_fraction(reader, run.gradients, np.ones((2, 2, 2), bool))
-    assert found == pytest.approx(4 / (8 * 16))
+def test_s_above_s0_counts_samples_above_the_mean_b0():
+    counter = AboveB0()
+    for b0 in (10, 30):
+        counter.add(np.full(8, b0, np.float32), is_b0=True)
+    counter.add(np.array([21, 19, 19, 19, 19, 19, 25, 20], np.float32), is_b0=False)
+    counter.add(np.full(8, 5, np.float32), is_b0=False)
+    assert counter.fraction == pytest.approx(2 / 16)
+    assert np.isnan(AboveB0().fraction)
+
+
+def test_each_volume_is_read_once(judged, monkeypatch):
+    reads = []
+    original = DwiReader.volume
+    monkeypatch.setattr(
+        DwiReader, "volume", lambda self, i: reads.append((self.path, i)) or original(self, i)
+    )
+    judged(fit=False)
+    judging = reads[-34:]
+    assert len(set(judging)) == 34
 
 
 def test_shells_are_named_by_volume(tmp_path, make_run):
