@@ -191,8 +191,7 @@ def _make_header(
     header["magic"] = b"n+1"
     if like is not None:
         header.set_dim_info(*like.get_dim_info())
-        if len(shape) == 4:
-            header["pixdim"][4] = _repetition_time(like)
+    header["pixdim"][4] = _repetition_time(like)
     return header
 
 
@@ -203,7 +202,9 @@ def _orientation_codes(like: Nifti1Header | None) -> tuple[int, int]:
     return qform or sform or 1, sform or qform or 1
 
 
-def _repetition_time(like: Nifti1Header) -> float:
+def _repetition_time(like: Nifti1Header | None) -> float:
+    if like is None:
+        return 0.0
     seconds = float(like["pixdim"][4]) * _SECONDS_PER.get(int(like["xyzt_units"]) & 0o70, 1.0)
     # not a number and the like mean unknown, which NIfTI writes as 0
     return seconds if np.isfinite(seconds) and seconds > 0 else 0.0

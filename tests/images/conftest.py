@@ -6,9 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-AFFINE = np.array(
-    [[-2.0, 0.1, 0.0, 60.0], [0.1, 2.0, 0.2, -70.0], [0.0, -0.2, 2.5, -30.0], [0, 0, 0, 1]]
-)
+TURN = np.array([[-1, 0, 0], [0, 0.96, -0.28], [0, 0.28, 0.96]])
+AFFINE = np.vstack([np.column_stack([TURN * (2, 2, 2.5), (60, -70, -30)]), [0, 0, 0, 1]])
 
 
 @pytest.fixture
