@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         _log.debug("Internal error", exc_info=True)
         sys.stderr.write(
-            f"bids-sr: internal error: {type(error).__name__}: {error} "
+            f"bids-sr: internal error ({type(error).__name__}: {error}). "
             "Run again with -v for the details and report them.\n"
         )
         return EXIT_INTERNAL

@@ -137,7 +137,7 @@ def _check_folders(settings: Settings) -> None:
                 remedy="Correct --derivatives.",
             )
     sources = [bids_dir, *(path for _, path in settings.derivatives)]
-    if output_dir in sources:
+    if output_dir in sources and settings.level == "participant":
         raise UsageError(
             "is both input and output.",
             file=output_dir,

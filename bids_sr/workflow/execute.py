@@ -18,6 +18,9 @@ from bids_sr.workflow.pages import PageWriter
 from bids_sr.workflow.plan import RunPlan
 from bids_sr.workflow.pool import PoolPlugin
 
+TEMPORARY = ".tmp-"
+"""How the names of files begin that `bids_sr.bids.atomic` has not finished."""
+
 _log = logging.getLogger("bids_sr")
 
 
@@ -92,6 +95,15 @@ def _retire(plan: RunPlan) -> None:
     """Take away what says that the run is finished, or has failed, before it starts anew."""
     for path in (plan.names.quality, plan.names.figure("index", "json"), plan.names.error):
         path.unlink(missing_ok=True)
+    for path in _left_overs(plan):
+        path.unlink(missing_ok=True)
+
+
+def _left_overs(plan: RunPlan) -> list[Path]:
+    """Return half-written files of this very run, which a killed process left behind."""
+    names = {path.name for path in plan.names.expected()}
+    found = plan.names.folder.glob(f"{TEMPORARY}*")
+    return [path for path in found if path.name.split("-", 2)[-1] in names]
 
 
 def _failure(plan: RunPlan, how: Execution) -> Failure | None:

@@ -50,7 +50,7 @@ def test_expected_errors_are_one_line(call, capsys, error, status):
 def test_internal_errors_are_70_without_traceback(call, capsys):
     assert call(ZeroDivisionError("oops")) == 70
     told = capsys.readouterr().err
-    assert "internal error: ZeroDivisionError: oops" in told
+    assert "internal error (ZeroDivisionError: oops)" in told
     assert "Traceback" not in told
 
 

@@ -115,3 +115,4 @@ def test_bad_plugin_file(make, tmp_path, content, words):
 
 def test_group_level_needs_no_dataset(make):
     assert make(bids="nowhere", level="group").level == "group"
+    assert make(bids="out", level="group").level == "group"

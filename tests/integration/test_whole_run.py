@@ -1,0 +1,144 @@
+"""A good dataset from end to end: what is written, and what a second call does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bids_sr.app.validation import _find_program
+
+EXPECTED = Path(__file__).with_name("expected_outputs.txt")
+
+
+@pytest.fixture(scope="module")
+def dataset(writers, tmp_path_factory):
+    return writers.write_dataset(tmp_path_factory.mktemp("good") / "raw", ("01",))
+
+
+@pytest.fixture(scope="module")
+def first(process, dataset, tmp_path_factory):
+    """The first call, with a work folder."""
+    folder = tmp_path_factory.mktemp("first")
+    return process(dataset, folder / "out", "-w", folder / "work")
+
+
+@pytest.fixture
+def copy(first, tmp_path):
+    """A copy of what the first call left, to be tampered with."""
+    shutil.copytree(first.out.parent, tmp_path / "copy")
+    return tmp_path / "copy" / "out"
+
+
+def series(out):
+    return out / "sub-01/dwi/sub-01_res-x2_desc-sr_dwi.nii.gz"
+
+
+def test_it_works(first):
+    assert first.status == 0, first.told
+    assert "Traceback" not in first.told
+    assert first.lines("1 of 1 runs done")
+
+
+def test_exactly_the_expected_files(first):
+    found = {
+        path.relative_to(first.out).as_posix()
+        for path in first.out.rglob("*")
+        if path.is_file() and not {"logs", "figures"} & set(path.relative_to(first.out).parts)
+    }
+    assert sorted(found) == EXPECTED.read_text().split()
+
+
+def test_pictures_and_page_are_there(first):
+    assert (first.out / "sub-01.html").stat().st_size > 1000
+    assert list((first.out / "sub-01/figures").glob("*.png"))
+
+
+def test_nothing_but_a_log_in_the_log_folder(first):
+    (folder,) = (first.out / "logs").iterdir()
+    assert [path.name for path in folder.iterdir()] == ["log.txt"]
+    assert "Traceback" not in (folder / "log.txt").read_text()
+
+
+def test_the_dataset_describes_itself(first):
+    description = json.loads((first.out / "dataset_description.json").read_text())
+    assert description["Name"] and description["DatasetType"] == "derivative"
+    assert description["GeneratedBy"][0]["Name"] == "bids_sr"
+
+
+@pytest.mark.skipif(_find_program() is None, reason="no BIDS validator is installed")
+def test_the_validator_finds_no_error(first):
+    done = subprocess.run(
+        [_find_program(), str(first.out), "--json"], capture_output=True, text=True, check=False
+    )
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    assert not [issue for issue in issues if issue["severity"] == "error"]
+
+
+def test_a_second_call_touches_nothing(process, dataset, copy):
+    # the state of the first call is found by time of change
+    before = {path: path.stat().st_mtime_ns for path in copy.rglob("*.nii.gz")}
+    again = process(dataset, copy)
+    assert again.status == 0
+    assert again.lines("sub-01", "complete already")
+    assert before == {path: path.stat().st_mtime_ns for path in copy.rglob("*.nii.gz")}
+
+
+def test_other_settings_make_it_anew(process, dataset, copy):
+    old = series(copy).read_bytes()
+    assert process(dataset, copy, "--no-data-consistency").status == 0
+    assert series(copy).read_bytes() != old
+
+
+def test_a_changed_input_makes_it_anew(process, first, copy, tmp_path, dataset):
+    changed = tmp_path / "raw"
+    shutil.copytree(dataset, changed)
+    bval = changed / "sub-01/dwi/sub-01_dwi.bval"
+    bval.write_text(bval.read_text().replace("1000", "990"))
+    assert not process(changed, copy).lines("complete already")
+    assert "990" in series(copy).with_name("sub-01_res-x2_desc-sr_dwi.bval").read_text()
+
+
+def test_what_is_missing_is_made_again_and_the_rest_is_kept(process, dataset, first):
+    out = first.out
+    missing = out / "sub-01/dwi/sub-01_res-x2_model-tensor_param-md_dwimap.nii.gz"
+    content, time = missing.read_bytes(), series(out).stat().st_mtime_ns
+    missing.unlink()
+    assert process(dataset, out, "-w", out.parent / "work").status == 0
+    assert missing.read_bytes() == content
+    assert series(out).stat().st_mtime_ns == time, "the work folder remembers the series"
+
+
+def test_a_work_folder_does_not_vouch_for_files_of_another_call(process, dataset, first, copy):
+    # other settings wrote over the series meanwhile, with another work folder
+    good = series(first.out).read_bytes()
+    process(dataset, copy, "--no-data-consistency", "-w", copy.parent / "other-work")
+    assert series(copy).read_bytes() != good
+    assert process(dataset, copy, "-w", copy.parent / "work").status == 0
+    assert series(copy).read_bytes() == good
+
+
+def test_reports_only_writes_the_page_and_nothing_else(process, dataset, copy):
+    page = copy / "sub-01.html"
+    page.unlink()
+    time = series(copy).stat().st_mtime_ns
+    assert process(dataset, copy, "--reports-only").status == 0
+    assert page.is_file() and series(copy).stat().st_mtime_ns == time
+
+
+def test_group_level(call_here, dataset, copy):
+    shutil.rmtree(copy.parent / "work")
+    assert call_here(dataset, copy, "group").status == 0
+    header, row = (copy / "group_dwi.tsv").read_text().splitlines()
+    assert row.startswith("sub-01") or "sub-01" in row.split("\t")
+    assert "dc_nrmse_b0" in header.split("\t")
+    assert (copy / "group_dwi.html").is_file()
+
+
+def test_group_level_of_nothing_is_a_usage_error(call_here, dataset, tmp_path):
+    outcome = call_here(dataset, tmp_path, "group")
+    assert outcome.status == 2
+    assert len(outcome.told.splitlines()) == 1
