@@ -21,14 +21,13 @@ from bids_sr.report.glossary import (
     SINGLE,
     TEXTS,
     is_known,
-    is_number,
     lookup,
     shell_of,
 )
 from bids_sr.report.pages import slug, write_page
 from bids_sr.report.participant import participant_page
 from bids_sr.report.records import FailedRun, FinishedRun, read_failures, read_runs
-from bids_sr.report.strips import HEIGHT, WIDTH, plots
+from bids_sr.report.strips import HEIGHT, WIDTH, largest_residuals, plots
 from bids_sr.report.tables import tidy
 
 NAME = "bids_name"
@@ -176,12 +175,7 @@ def _heads() -> list[dict[str, str]]:
 
 def _row(run: FinishedRun) -> dict[str, Any]:
     cells = [_cell(key, run.values.get(key)) for key in _SHOWN]
-    residuals = [
-        value
-        for key, value in run.values.items()
-        if (split := shell_of(key)) and split[0] == DC_NRMSE.key and is_number(value)
-    ]
-    worst = max(residuals, default=None)
+    worst = max(largest_residuals(run.values).values(), default=None)
     cells.append(GroupCell(DC_NRMSE.text(worst), "" if worst is None else str(worst)))
     return {
         "key": run.key,

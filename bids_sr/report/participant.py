@@ -17,6 +17,7 @@ from bids_sr.report.methods import NOTICE, describe
 from bids_sr.report.pages import slug, write_page
 from bids_sr.report.records import FinishedRun, read_failures, read_runs
 from bids_sr.report.tables import (
+    model_grids,
     model_rows,
     other_rows,
     pair_rows,
@@ -108,6 +109,7 @@ def _run(run: FinishedRun, index: PictureIndex) -> dict[str, Any]:
         "shells": shell_rows(record),
         "other": other_rows(record),
         "model": model_rows(index.model),
+        "grids": model_grids(index.model),
         "versions": version_rows(record),
         "record": json.dumps(record, indent=2),
         "record_name": run.path.name,

@@ -76,7 +76,7 @@ class Plot:
 
 
 def plots(records: Mapping[str, Mapping[str, Any]]) -> list[Plot]:
-    """Lay out the plots of all measures that are known, and not 0, in at least one run.
+    """Lay out the plots of all measures that are known, and not 0, in some run.
 
     Parameters
     ----------
@@ -87,15 +87,26 @@ def plots(records: Mapping[str, Mapping[str, Any]]) -> list[Plot]:
     -------
     list of Plot
     """
-    bvals = sorted({split[1] for r in records.values() for key in r if (split := shell_of(key))})
-    residual = [(f"b = {b}", f"{DC_NRMSE.key}_b{b}") for b in bvals]
-    laid = [_plot(DC_NRMSE, "Residual to the measurement", residual, records, paired=False)]
-    for entry, (before, after) in PAIRS:
-        columns = [("input", before), ("super-resolved", after)]
+    residuals = {run: largest_residuals(record) for run, record in records.items()}
+    columns = [("b = 0", "b0"), ("largest of b > 0", "above")]
+    laid = [_plot(DC_NRMSE, "Residual to the measurement", columns, residuals, paired=False)]
+    for entry, keys in PAIRS:
+        columns = list(zip(("input", "super-resolved"), keys, strict=True))
         laid.append(_plot(entry, entry.label, columns, records, paired=True))
     alone = (*SINGLE, Entry("seconds_superres", "Time for super-resolution", unit="s"))
     laid += [_plot(e, e.label, [("", e.key)], records, paired=False) for e in alone]
     return [plot for plot in laid if plot is not None]
+
+
+def largest_residuals(record: Mapping[str, Any]) -> dict[str, float]:
+    """Return the residual at b = 0 (``b0``) and the largest one at other b-values (``above``)."""
+    found: dict[str, float] = {}
+    for key, value in record.items():
+        split = shell_of(key)
+        if split and split[0] == DC_NRMSE.key and is_number(value):
+            place = "above" if split[1] else "b0"
+            found[place] = max(float(value), found.get(place, 0.0))
+    return found
 
 
 def _plot(
@@ -112,7 +123,7 @@ def _plot(
         for _, key in columns
     ]
     everything = [value for column in values for value in column.values()]
-    if not any(everything):
+    if entry.optional or not any(everything):
         return None  # nothing known, or 0 in every run
     marks = nice_ticks(min(everything), max(everything))
     unit = "%" if entry.percent else entry.unit
@@ -121,7 +132,7 @@ def _plot(
         _strip(label, column, _LEFT + room * (i + 0.5), room, marks, unit)
         for i, ((label, _), column) in enumerate(zip(columns, values, strict=True))
     )
-    digits = max(0, -math.floor(math.log10(marks[1] - marks[0]) + 1e-9))
+    digits = next(d for d in range(15) if all(round(m, d) == m for m in marks) or d == 14)
     return Plot(
         title,
         unit,

@@ -140,15 +140,51 @@ def model_rows(model: Mapping[str, Any]) -> list[Row]:
     return [Row(labels.get(key, key), (_card_cell(key, model.get(key)),)) for key in keys]
 
 
+@frozen
+class Grid:
+    """A table of a model card's own figures."""
+
+    title: str
+    """What they are called there."""
+    heads: tuple[str, ...]
+    """Column names."""
+    rows: tuple[Row, ...]
+    """Label and the other cells of each line."""
+
+
+def model_grids(model: Mapping[str, Any]) -> list[Grid]:
+    """Return those figures of a model card that are lists of equal things, as tables."""
+    figures = model.get("figures")
+    grids = []
+    for title, lines in figures.items() if isinstance(figures, dict) else ():
+        if _is_grid(lines):
+            heads = tuple(dict.fromkeys(key for line in lines for key in line))
+            entries = [Entry(head, head, decimals=2) for head in heads]
+            cells = [[_cell(entry, line.get(entry.key)) for entry in entries] for line in lines]
+            rows = tuple(Row(first.text, tuple(rest)) for first, *rest in cells)
+            grids.append(Grid(str(title), heads, rows))
+    return grids
+
+
+def _is_grid(lines: Any) -> bool:
+    return (
+        isinstance(lines, list)
+        and bool(lines)
+        and all(line and isinstance(line, dict) for line in lines)
+    )
+
+
 def _card_cell(key: str, value: Any) -> Cell:
     if not is_known(value):
         return Cell("the card does not say", False)
     if key == "voxel_sizes_mm" and isinstance(value, list | tuple):
         return Cell("; ".join(_times(size) for size in value))
     if isinstance(value, list | tuple):
-        return Cell(", ".join(str(item) for item in value))
+        return Cell("; ".join(str(item) for item in value))
     if isinstance(value, dict):
-        return Cell("; ".join(f"{name}: {_plain(item)}" for name, item in value.items()))
+        flat = {name: item for name, item in value.items() if not _is_grid(item)}
+        told = "; ".join(f"{name}: {_plain(item)}" for name, item in flat.items())
+        return Cell(told or "see the table below")
     return Cell(str(value))
 
 

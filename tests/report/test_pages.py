@@ -13,7 +13,7 @@ import pytest
 from bids_sr.errors import UsageError
 from bids_sr.report.group import write_group
 from bids_sr.report.participant import write_participant_page
-from bids_sr.report.strips import nice_ticks, plots
+from bids_sr.report.strips import largest_residuals, nice_ticks, plots
 
 
 class Page(HTMLParser):
@@ -233,6 +233,20 @@ def test_pairs_are_joined_within_a_run(record):
     )
     assert [(one.run, other.run) for one, other in plot.lines] == [("a", "a")]
     assert all(strip.box is None for strip in plot.strips)  # too few for quartiles
+
+
+def test_residuals_of_all_shells_are_summed_up(record):
+    values = record(dc_nrmse_b300=0.01, dc_nrmse_b928=None)
+    assert largest_residuals(values) == {"b0": 0.002, "above": 0.01}
+    plot = next(p for p in plots({"a": values}) if p.title == "Residual to the measurement")
+    assert [strip.points[0].text for strip in plot.strips] == ["0.2 %", "1 %"]
+
+
+def test_printed_ticks_are_the_true_ones(record):
+    values = {f"{i}": record(v1_angle_median_deg=i * 0.012) for i in range(9)}
+    plot = next(p for p in plots(values) if p.title == "Turn of the main direction")
+    texts = [float(tick.text) for tick in plot.ticks]
+    assert len({round(b - a, 9) for a, b in pairwise(texts)}) == 1
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (-3, 7), (1e-7, 2e-7), (5, 5), (0, 0), (9, 1e6)])

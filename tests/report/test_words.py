@@ -10,6 +10,7 @@ from bids_sr.report.cautions import cautions
 from bids_sr.report.glossary import Entry, is_known, leftovers, lookup
 from bids_sr.report.methods import methods_text
 from bids_sr.report.tables import (
+    model_grids,
     model_rows,
     other_rows,
     pair_rows,
@@ -92,6 +93,17 @@ def test_model_card_says_what_it_does_not_say(card):
     rows = cells(model_rows(card(data=()).to_dict()))
     assert rows["Training data"] == ["the card does not say"]
     assert model_rows({}) == []
+
+
+def test_figures_of_the_model_card_become_a_table(card):
+    lines = [{"method": "sinc", "psnr": 26.544}, {"method": "network", "ssim": 0.9}]
+    model = card(figures={"validation": lines, "psnr": 27.5}).to_dict()
+    (grid,) = model_grids(model)
+    assert grid.heads == ("method", "psnr", "ssim")
+    assert cells(grid.rows) == {"sinc": ["26.54", "not known"], "network": ["not known", "0.90"]}
+    assert cells(model_rows(model))["Measured on held-out scans"] == ["psnr: 27.5"]
+    for odd in ({"figures": 3}, {"figures": {"a": [1]}}, {"figures": {"a": [{}]}}):
+        assert model_grids(odd) == []
 
 
 def test_a_usual_run_needs_no_caution(record, card):

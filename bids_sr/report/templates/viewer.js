@@ -20,7 +20,11 @@
     figure.classList.add("live");
     edge.className = "edge";
     edge.hidden = true;
-    if (pair) stage.append(edge);
+    if (pair) {
+      edge.dataset.left = find(".show-after").textContent;
+      edge.dataset.right = find(".show-before").textContent;
+      stage.append(edge);
+    }
     stage.tabIndex = 0;
     stage.setAttribute("role", "group");
     stage.setAttribute("aria-label", find("h4").textContent + ": picture" + (pair ? ", press space to swap" : ""));
