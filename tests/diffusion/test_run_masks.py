@@ -1,0 +1,88 @@
+"""The mask of a run on both its grids."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+from attrs import evolve
+
+from bids_sr.diffusion.run_masks import load_mask, make_masks, mean_b0
+from bids_sr.errors import InputError
+from bids_sr.images.grid import SliceGrid
+
+
+@pytest.fixture
+def run(make_run, tmp_path):
+    return make_run(tmp_path)
+
+
+@pytest.fixture
+def make(run, tmp_path):
+    """Masks of a run at factor 2."""
+    affine = nib.load(run.files.dwi).affine
+    grid = SliceGrid(run.shape[:3], affine, 2, 2)
+
+    def build(one=run):
+        paths = {"input_mask": tmp_path / "in.nii.gz", "output_mask": tmp_path / "out.nii.gz"}
+        return make_masks(one, grid, **paths)
+
+    return build
+
+
+def with_mask(run, tmp_path, values, affine=None):
+    path = tmp_path / "mask.nii.gz"
+    affine = nib.load(run.files.dwi).affine if affine is None else affine
+    nib.Nifti1Image(values.astype(np.uint8), affine).to_filename(path)
+    return evolve(run, files=evolve(run.files, mask=path))
+
+
+def test_found_mask_is_the_same_place_on_both_grids(make, run):
+    masks = make()
+    small, large = load_mask(masks.input), load_mask(masks.output)
+    assert not masks.given and small.any() and not small.all()
+    assert small.shape == run.shape[:3] and large.shape == (48, 44, 4)
+    assert np.array_equal(large, small.repeat(2, axis=0).repeat(2, axis=1))
+    assert nib.load(masks.output).get_data_dtype() == np.uint8
+
+
+def test_given_mask_is_taken(make, run, tmp_path):
+    inside = np.zeros(run.shape[:3])
+    inside[3:9, 4:12, 1:3] = 1
+    masks = make(with_mask(run, tmp_path, inside))
+    assert masks.given
+    assert np.array_equal(load_mask(masks.input), inside > 0)
+    assert load_mask(masks.output).sum() == 4 * inside.sum()
+
+
+def test_given_mask_on_a_grid_of_its_own(make, run, tmp_path):
+    # voxels of half the size, the same box
+    affine = nib.load(run.files.dwi).affine @ np.diag([0.5, 0.5, 0.5, 1])
+    affine[:3, 3] = nib.load(run.files.dwi).affine[:3] @ [-0.25, -0.25, -0.25, 1]
+    inside = np.zeros([2 * n for n in run.shape[:3]])
+    inside[6:18, 8:24, 2:6] = 1
+    masks = make(with_mask(run, tmp_path, inside, affine))
+    expected = np.zeros(run.shape[:3], bool)
+    expected[3:9, 4:12, 1:3] = True
+    assert np.array_equal(load_mask(masks.input), expected)
+
+
+def test_mask_elsewhere(make, run, tmp_path):
+    affine = nib.load(run.files.dwi).affine.copy()
+    affine[0, 3] += 1000
+    one = with_mask(run, tmp_path, np.ones(run.shape[:3]), affine)
+    with pytest.raises(InputError, match=r"mask\.nii\.gz: has no voxel inside"):
+        make(one)
+
+
+def test_mean_b0(run):
+    data = nib.load(run.files.dwi).get_fdata()
+    assert np.allclose(mean_b0(run), data[..., 0])
+    b0s = evolve(run.gradients, bvals=np.where(np.arange(17) < 3, 0.0, 1000.0))
+    assert np.allclose(mean_b0(evolve(run, gradients=b0s)), data[..., :3].mean(axis=3), rtol=1e-5)
+
+
+def test_mean_of_all_volumes_without_b0(run):
+    none = evolve(run.gradients, bvals=np.full(17, 1000.0))
+    data = nib.load(run.files.dwi).get_fdata()
+    assert np.allclose(mean_b0(evolve(run, gradients=none)), data.mean(axis=3), rtol=1e-5)

@@ -1,0 +1,76 @@
+"""What is cleared before a run, which plugin takes it, and what counts as failed."""
+
+from __future__ import annotations
+
+import pytest
+
+from bids_sr.workflow import execute as module
+from bids_sr.workflow.execute import Execution, _left_overs, _plugin, execute
+from bids_sr.workflow.pages import PageWriter
+from bids_sr.workflow.pool import PoolPlugin
+
+
+@pytest.fixture
+def how(tmp_path):
+    return Execution(tmp_path / "work", tmp_path / "logs")
+
+
+@pytest.fixture
+def pages(plan):
+    return PageWriter(plan.names.out_dir, [plan])
+
+
+def touch(*paths):
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+
+
+def test_nothing_to_do(how, pages):
+    assert execute([], how, pages) == []
+
+
+def test_marks_of_an_earlier_end_are_gone_before_it_starts(plan, how, pages, monkeypatch):
+    marks = [plan.names.quality, plan.names.figure("index", "json"), plan.names.error]
+    touch(*marks)
+    seen = []
+    monkeypatch.setattr(module, "_run", lambda *_: seen.extend(path.exists() for path in marks))
+    execute([plan], how, pages)
+    assert seen == [False, False, False]
+
+
+def test_missing_outputs_are_a_failure(plan, how, pages, monkeypatch):
+    monkeypatch.setattr(module, "_run", lambda *_: None)
+    (failure,) = execute([plan], how, pages)
+    assert "outputs are missing" in failure.message
+    assert plan.names.error.is_file()
+
+
+def test_left_overs_are_those_of_this_very_run(plan):
+    folder = plan.names.folder
+    own = [folder / f".tmp-a1_b2-{plan.names.dwi.name}", folder / f".tmp-x-{plan.names.bval.name}"]
+    others = [
+        folder / ".tmp-a1-sub-01_acq-AP_res-x2_desc-sr_dwi.nii.gz",
+        folder / ".tmp-a1-sub-01_res-x3_desc-sr_dwi.nii.gz",
+        plan.names.dwi,
+    ]
+    touch(*own, *others)
+    assert sorted(_left_overs(plan)) == sorted(own)
+
+
+def test_one_core_needs_no_other_process(how, pages):
+    assert _plugin(how, pages)["plugin"] == "Linear"
+
+
+def test_several_cores_and_memory(tmp_path, pages):
+    how = Execution(tmp_path, tmp_path, nprocs=3, memory_gb=5.0)
+    plugin = _plugin(how, pages)["plugin"]
+    assert isinstance(plugin, PoolPlugin)
+    assert (plugin.processors, plugin.memory_gb, plugin.n_gpu_procs) == (3, 5.0, 1)
+
+
+def test_a_plugin_of_the_users_choice(tmp_path, pages):
+    given = {"plugin": "SLURM", "plugin_args": {"sbatch_args": "--mem=8G"}}
+    chosen = _plugin(Execution(tmp_path, tmp_path, nprocs=3, plugin=given), pages)
+    assert chosen["plugin"] == "SLURM"
+    assert chosen["plugin_args"]["sbatch_args"] == "--mem=8G"

@@ -1,0 +1,59 @@
+"""When a run counts as finished."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bids_sr.bids.sidecars import FINGERPRINT
+from bids_sr.errors import InputError
+from bids_sr.workflow.outputs import expected_outputs, is_complete, missing_outputs
+
+
+@pytest.fixture
+def finished(plan):
+    """The plan of a run whose outputs are all there, empty but for the fingerprint."""
+    for path in expected_outputs(plan):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    plan.names.dwi_json.write_text(json.dumps({FINGERPRINT: plan.fingerprint}))
+    return plan
+
+
+def test_all_there(finished):
+    assert not missing_outputs(finished) and is_complete(finished)
+
+
+def test_any_file_missing(finished):
+    for path in expected_outputs(finished):
+        content = path.read_bytes()
+        path.unlink()
+        assert not is_complete(finished), path
+        assert missing_outputs(finished) == [path]
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "{", '{"Fingerprint": "other"}'])
+def test_made_otherwise(finished, content):
+    finished.names.dwi_json.write_text(content)
+    assert not is_complete(finished)
+
+
+def test_no_maps_are_expected_without_directions(make_plans):
+    (plan,) = make_plans("01", directions=4)
+    assert not [path for path in expected_outputs(plan) if "dwimap" in path.name]
+
+
+def test_tensor_without_gqi(make_plans):
+    (plan,) = make_plans("01", directions=8)
+    names = [path.name for path in expected_outputs(plan)]
+    assert any("model-tensor" in name for name in names)
+    assert not any("model-gqi" in name for name in names)
+
+
+def test_a_run_that_cannot_be_used_is_not_complete(finished):
+    finished.files.bval.unlink()
+    assert not is_complete(finished)
+    with pytest.raises(InputError):
+        missing_outputs(finished)
