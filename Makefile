@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml version
 
 demo: $(STAMP) ## super-resolve the example scan and write its report
 	rm -rf $(DEMO_OUT) $(DEMO_WORK)
-	$(BIN)/bids-sr $(DEMO_DATA) $(DEMO_OUT) participant --nprocs 1 -w $(DEMO_WORK)
+	$(BIN)/bids-sr $(DEMO_DATA) $(DEMO_OUT) participant -w $(DEMO_WORK)
 	$(BIN)/bids-sr $(DEMO_DATA) $(DEMO_OUT) group
 	@echo; echo "Done. Open these in a browser:"
 	@for page in $(DEMO_OUT)/*.html; do echo "  $(CURDIR)/$$page"; done
@@ -43,7 +43,8 @@ format: $(STAMP) ## let ruff put the code into shape
 	$(BIN)/ruff format .
 
 container: ## build the container image (docker; set ENGINE=podman for podman)
-	$(or $(ENGINE),docker) build -t bids_sr:$(shell cat version) -t bids_sr:latest .
+	$(or $(ENGINE),docker) build --build-arg IMAGE_TAG=bids_sr:$(shell cat version) \
+		-t bids_sr:$(shell cat version) -t bids_sr:latest .
 
 clean: ## remove what the demo, the tests and the builds left
 	rm -rf $(DEMO_OUT) $(DEMO_WORK) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 from bids_sr.app.environment import prepare_environment
 from bids_sr.app.parser import build_parser
@@ -14,6 +18,7 @@ from bids_sr.workflow.messages import Messages, configure_messages
 
 EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 
 _log = logging.getLogger("bids_sr")
 
@@ -30,19 +35,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0: all done; 1: a run failed; 2: the command line or the dataset cannot
-        be used; 70: internal error; 130: interrupted.
+        be used; 70: internal error; 130 or 143: interrupted.
     """
     try:
         settings = make_settings(build_parser().parse_args(arguments))
         prepare_environment(settings.threads)
         configure_messages(Messages(settings.verbosity))
-        return _run(settings)
+        with _tidy_end():
+            return _run(settings)
     except BidsSrError as error:
         sys.stderr.write(f"bids-sr: error: {error}\n")
         return error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, _Terminated) as end:
         sys.stderr.write("bids-sr: interrupted.\n")
-        return EXIT_INTERRUPTED
+        return EXIT_TERMINATED if isinstance(end, _Terminated) else EXIT_INTERRUPTED
     except Exception as error:
         _log.debug("Internal error", exc_info=True)
         sys.stderr.write(
@@ -50,6 +56,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "Run again with -v for the details and report them.\n"
         )
         return EXIT_INTERNAL
+
+
+class _Terminated(BaseException):
+    """The process was asked to end: by a scheduler whose time is up, say."""
+
+
+@contextmanager
+def _tidy_end() -> Iterator[None]:
+    """Make a request to end an exception, so that half-written files are removed."""
+
+    def end(signal_number: int, frame: FrameType | None) -> None:
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(settings: Settings) -> int:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+
 import pytest
 
 from bids_sr.app import main as module
@@ -21,7 +25,7 @@ def call(tmp_path, monkeypatch):
         def stand_in(settings):
             if isinstance(outcome, BaseException):
                 raise outcome
-            return outcome
+            return outcome(settings) if callable(outcome) else outcome
 
         monkeypatch.setattr(module, "_run", stand_in)
         return main([str(tmp_path / "raw"), str(tmp_path / "out"), "participant"])
@@ -52,6 +56,21 @@ def test_internal_errors_are_70_without_traceback(call, capsys):
     told = capsys.readouterr().err
     assert "internal error (ZeroDivisionError: oops)" in told
     assert "Traceback" not in told
+
+
+def test_a_request_to_end_is_143_and_unwinds(call):
+    before = signal.getsignal(signal.SIGTERM)
+    unwound = []
+
+    def stand_in(settings):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(30)
+        finally:
+            unwound.append(True)
+
+    assert call(stand_in) == 143
+    assert unwound and signal.getsignal(signal.SIGTERM) is before
 
 
 def test_interruption_is_130(call):

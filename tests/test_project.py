@@ -1,0 +1,71 @@
+"""The files at the top say what is so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bids_sr.resources import read_version
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+
+
+def tracked():
+    done = subprocess.run(
+        ["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("not a git checkout")
+    return [REPOSITORY / name for name in done.stdout.splitlines()]
+
+
+def test_version_has_one_source():
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*", read_version())
+    assert "version" in PROJECT["project"]["dynamic"]
+    assert f"## {read_version()} " in (REPOSITORY / "CHANGES.md").read_text()
+
+
+def test_torch_is_a_range_that_builds_for_cuda_12_and_13_satisfy():
+    (torch,) = [line for line in PROJECT["project"]["dependencies"] if line.startswith("torch")]
+    assert torch == "torch>=2.9,<3"
+    assert not any("torchvision" in line for line in PROJECT["project"]["dependencies"])
+
+
+def test_citation_is_well_formed():
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
+    assert {"cff-version", "title", "message", "authors"} <= set(citation)
+    assert citation["license"] == PROJECT["project"]["license"]
+
+
+def test_every_make_target_that_the_documentation_names_exists():
+    targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    assert {"demo", "test", "lint"} <= targets
+    for page in [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")]:
+        assert set(re.findall(r"`make ([a-z]+)", page.read_text())) <= targets, page
+
+
+def test_what_the_dockerfile_copies_is_not_ignored():
+    kept = {
+        line[1:]
+        for line in (REPOSITORY / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
+    copies = re.findall(r"^COPY (?!--)(.+)$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)
+    sources = {name for line in copies for name in line.split()[:-1]}
+    assert sources and sources <= kept
+    for name in kept:
+        assert (REPOSITORY / name).exists()
+
+
+def test_no_path_of_a_machine_is_left_in_the_code():
+    for path in tracked():
+        if path.suffix in (".py", ".toml", ".yaml", ".cff", ".css", ".js", ".html", ".md"):
+            text = path.read_text()
+            if path != Path(__file__):
+                assert not re.search(r"/work/(main|shared)|/root/", text), path
