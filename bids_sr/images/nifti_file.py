@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import logging
 import math
 import threading
 import zlib
@@ -25,8 +23,7 @@ from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
 from bids_sr.errors import InputError
-
-_LOG = logging.getLogger("bids_sr")
+from bids_sr.images.orientation import warn_of_orientation
 
 _CHUNK = 1 << 20
 """Bytes decompressed at a time when a whole file is checked."""
@@ -49,7 +46,6 @@ _READ_ERRORS = (
     EOFError,
     ValueError,
     OverflowError,
-    MemoryError,
     zlib.error,
     cast("type[Exception]", isal_zlib.error),
 )
@@ -218,7 +214,7 @@ class NiftiFile:
                 file=self._path,
                 remedy="Convert it again from DICOM.",
             )
-        _warn_of_orientation(self._path, self.header)
+        warn_of_orientation(self._path, self.header)
         return affine
 
     @contextmanager
@@ -232,16 +228,19 @@ class NiftiFile:
                 remedy=_COPY_AGAIN,
             ) from error
         except _READ_ERRORS as error:
-            reason = "its data end or break off where they should not"
-            if isinstance(error, OSError) and error.strerror:
-                reason = error.strerror
-            elif isinstance(error, BadGzipFile):  # not gzip at all, or a wrong checksum
-                reason = _one_line(error, self._path)
             raise InputError(
-                f"cannot be read, truncated or damaged: {reason}.",
+                f"cannot be read{_why(error, self._path)}.",
                 file=self._path,
                 remedy=_COPY_AGAIN,
             ) from error
+
+
+def _why(error: Exception, path: Path) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f": {error.strerror}"
+    if isinstance(error, BadGzipFile):  # no gzip at all, or a wrong checksum
+        return f", truncated or damaged: {_one_line(error, path)}"
+    return ", truncated or damaged: its data end or break off where they should not"
 
 
 def _float32(data: NDArray[Any]) -> NDArray[np.float32]:
@@ -270,34 +269,3 @@ def _without_trailing_ones(shape: Sequence[int]) -> tuple[int, ...]:
     while len(short) > 4 and short[-1] == 1:
         short = short[:-1]
     return short
-
-
-def _warn_of_orientation(path: Path, header: Nifti1Header) -> None:
-    sform, qform = header.get_sform(coded=True)[0], _qform(header)
-    if sform is None and qform is None:
-        _LOG.warning(
-            "%s: neither qform nor sform is set, left and right may be swapped: check it.", path
-        )
-    elif sform is not None and qform is not None:
-        apart = _furthest_apart(sform, qform, header.get_data_shape()[:3])
-        if apart > 0.5 * min(header.get_zooms()[:3]):
-            _LOG.warning(
-                "%s: qform and sform lie up to %.1f mm apart; the sform is used.", path, apart
-            )
-
-
-def _qform(header: Nifti1Header) -> NDArray[np.float64] | None:
-    try:
-        qform: NDArray[np.float64] | None = header.get_qform(coded=True)[0]
-    except HeaderDataError:
-        # a broken quaternion only matters where it is the one orientation
-        # there is, and then nibabel has already refused the image
-        return None
-    return qform
-
-
-def _furthest_apart(
-    one: NDArray[np.float64], other: NDArray[np.float64], shape: Sequence[int]
-) -> float:
-    corners = np.array([[*c, 1] for c in itertools.product(*((0, n - 1) for n in shape))])
-    return float(np.linalg.norm(corners @ (one - other).T, axis=1).max())
