@@ -118,7 +118,7 @@ PAIRS = (
             "wm_fa_median",
             "FA in white matter",
             "Median fractional anisotropy in white matter. Finer voxels hold less of a mixture of "
-            "tissues and directions, so some rise is expected; noise raises FA as well.",
+            "tissues and directions, which raises FA; so does noise.",
         ),
         ("wm_fa_median_input", "wm_fa_median_sr"),
     ),
@@ -126,8 +126,8 @@ PAIRS = (
         Entry(
             "wm_md_median",
             "MD in white matter",
-            "Median mean diffusivity in white matter. Sharper images should hardly move it: "
-            "a shift of several percent is a reason to look closer.",
+            "Median mean diffusivity in white matter. A shift of several percent is a reason to "
+            "look closer.",
             unit="10⁻³ mm²/s",
         ),
         ("wm_md_median_input", "wm_md_median_sr"),

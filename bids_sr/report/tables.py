@@ -159,7 +159,7 @@ def model_grids(model: Mapping[str, Any]) -> list[Grid]:
     for title, lines in figures.items() if isinstance(figures, dict) else ():
         if _is_grid(lines):
             heads = tuple(dict.fromkeys(key for line in lines for key in line))
-            entries = [Entry(head, head, decimals=2) for head in heads]
+            entries = [Entry(head, head) for head in heads]
             cells = [[_cell(entry, line.get(entry.key)) for entry in entries] for line in lines]
             rows = tuple(Row(first.text, tuple(rest)) for first, *rest in cells)
             grids.append(Grid(str(title), heads, rows))

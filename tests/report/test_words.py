@@ -100,7 +100,7 @@ def test_figures_of_the_model_card_become_a_table(card):
     model = card(figures={"validation": lines, "psnr": 27.5}).to_dict()
     (grid,) = model_grids(model)
     assert grid.heads == ("method", "psnr", "ssim")
-    assert cells(grid.rows) == {"sinc": ["26.54", "not known"], "network": ["not known", "0.90"]}
+    assert cells(grid.rows) == {"sinc": ["26.544", "not known"], "network": ["not known", "0.900"]}
     assert cells(model_rows(model))["Measured on held-out scans"] == ["psnr: 27.5"]
     for odd in ({"figures": 3}, {"figures": {"a": [1]}}, {"figures": {"a": [{}]}}):
         assert model_grids(odd) == []
