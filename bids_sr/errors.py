@@ -35,9 +35,7 @@ class BidsSrError(Exception):
         return _rebuild, (type(self), self.problem, self.file, self.remedy)
 
 
-def _rebuild(
-    kind: type[BidsSrError], problem: str, file: str | None, remedy: str
-) -> BidsSrError:
+def _rebuild(kind: type[BidsSrError], problem: str, file: str | None, remedy: str) -> BidsSrError:
     return kind(problem, file=file, remedy=remedy)
 
 

@@ -30,9 +30,7 @@ def resource(name: str) -> Path:
     for candidate in (_PACKAGE / "_shipped" / name, _PACKAGE.parent / name):
         if candidate.exists():
             return candidate
-    raise FileNotFoundError(
-        f"'{name}' is missing from this installation of bids_sr: reinstall it."
-    )
+    raise FileNotFoundError(f"'{name}' is missing from this installation of bids_sr: reinstall it.")
 
 
 def read_version() -> str:
