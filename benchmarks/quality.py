@@ -71,7 +71,7 @@ class Trial:
     """Brain on the grid of the truth, its rim eroded."""
 
 
-def make_trial(run: DwiRun, factor: int, step: int, folder: Path) -> Trial:
+def make_trial(run: DwiRun, factor: int, step: int, folder: Path, rim: int = RIM) -> Trial:
     """Degrade a run; keep every `step`-th slice."""
     truth, small = folder / "truth.nii.gz", folder / "lr.nii.gz"
     with DwiReader(run.files.dwi) as reader:
@@ -95,7 +95,7 @@ def make_trial(run: DwiRun, factor: int, step: int, folder: Path) -> Trial:
                 coarse.write(from_slices(kspace_downsample(slices, factor).numpy(), axis))
         b0s = np.flatnonzero(run.gradients.is_b0)
         mean_b0 = np.mean([reader.volume(int(i)) for i in b0s], axis=0)
-        mask = erode(brain_mask(mean_b0, reader.zooms)[cut], RIM, axis)
+        mask = erode(brain_mask(mean_b0, reader.zooms)[cut], rim, axis)
     lr = DwiRun(evolve(run.files, dwi=small, mask=None), run.gradients, (*lr_shape, volumes))
     return Trial(truth, lr, SliceGrid(lr_shape, lr_affine, axis, factor), mask)
 
@@ -200,6 +200,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", help="network: name or folder; default: that of the factor")
     parser.add_argument("--scale", type=int, choices=(2, 3), default=2, help="in-plane factor")
     parser.add_argument("--slices-step", type=int, default=1, help="keep every n-th slice")
+    parser.add_argument("--rim", type=int, default=RIM, help="voxels taken off the brain's rim")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--out", type=Path, help="also write the figures to this JSON file")
@@ -224,7 +225,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     run = choose_run(options)
     card = load_card(options.model, options.scale)
     with tempfile.TemporaryDirectory() as name:
-        trial = make_trial(run, options.scale, options.slices_step, Path(name))
+        trial = make_trial(run, options.scale, options.slices_step, Path(name), options.rim)
         rows = list(
             compare(trial, card, Path(name), device=options.device, threads=options.threads)
         )
@@ -235,7 +236,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "slices_step": options.slices_step,
         "degradation": "k-space crop, magnitude",
         "psnr_data_range": "99th percentile of each reference volume in the mask",
-        "mask": f"brain, {RIM} voxels of its rim eroded in plane",
+        "mask": f"brain, {options.rim} voxels of its rim eroded in plane",
         "mask_voxels": voxels,
         "white_matter_voxels": rows[0]["wm_voxels"],
         "model": card.name,

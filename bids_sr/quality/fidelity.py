@@ -110,7 +110,7 @@ def erode(mask: Mask, voxels: int, slice_axis: int = 2) -> Mask:
     mask : numpy.ndarray
         (x, y, z), bool. Not changed.
     voxels : int
-        Thickness of the rim, in plane.
+        Thickness of the rim, in plane; 0 leaves the mask as it is.
     slice_axis : int
         Voxel axis across the slices.
 
@@ -121,6 +121,8 @@ def erode(mask: Mask, voxels: int, slice_axis: int = 2) -> Mask:
     """
     from scipy.ndimage import binary_erosion
 
+    if voxels == 0:  # scipy takes 0 as "until nothing changes"
+        return mask.copy()
     slices = to_slices(mask, slice_axis)
     eroded = np.stack([binary_erosion(each, iterations=voxels) for each in slices])
     return from_slices(eroded, slice_axis)

@@ -20,7 +20,7 @@ from bids_sr.superres.engine import SuperResolvedDwi
 Value = str | int | float | bool | None
 Record = dict[str, Value]
 
-_PACKAGES = ("torch", "dipy", "numpy", "nibabel")
+_PACKAGES = ("torch", "dipy", "numpy", "nibabel", "nipype", "pybids")
 
 
 def judge(

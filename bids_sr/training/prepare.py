@@ -148,7 +148,12 @@ def _write_run(
     run: DwiRun, folder: Path, factor: int, degradation: str, subset: int, seed: int
 ) -> None:
     with DwiReader(run.files.dwi) as reader:
-        axis = choose_slice_axis(reader.shape[:3], reader.zooms, run.files.sidecar, None)
+        axis = choose_slice_axis(
+            reader.shape[:3],
+            reader.zooms,
+            run.files.sidecar,
+            dim_info_slice=reader.header.get_dim_info()[2],
+        )
         in_plane = [reader.zooms[i] * factor for i in range(3) if i != axis]
         series = _read_slices(reader, axis, factor)
     reference = np.flatnonzero(run.gradients.is_b0)

@@ -80,3 +80,10 @@ def test_the_rim_goes_within_the_slice_only(axis):
     sides = [int(eroded.any(axis=tuple({0, 1, 2} - {a})).sum()) for a in range(3)]
     assert sides == [12 if a == axis else 8 for a in range(3)]
     assert mask.sum() == 12**3
+
+
+def test_no_rim_leaves_the_mask():
+    mask = np.zeros((6, 6, 2), bool)
+    mask[1:5, 1:5] = True
+    np.testing.assert_array_equal(erode(mask, 0), mask)
+    assert erode(mask, 1).sum() == 8

@@ -31,7 +31,7 @@ def test_output_keeps_what_was_measured(make_run, tiny_model, tmp_path):
     free = resolve(run, tiny_model, tmp_path / "free.nii.gz", data_consistency=False)
     left, left_free = (residual(path, source) for path in (result.dwi, free.dwi))
     assert left < 0.005 * result.scale
-    assert left < 0.4 * left_free
+    assert left < 0.6 * left_free
     assert image.get_fdata().min() >= 0
 
 
