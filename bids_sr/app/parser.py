@@ -14,6 +14,7 @@ from bids_sr import __version__
 from bids_sr.resources import resource
 
 _AXES = {"i": 0, "j": 1, "k": 2, "0": 0, "1": 1, "2": 2}
+_LEAST_MEMORY_MB = 1000
 _MEGABYTES = {"K": 1e-3, "M": 1.0, "G": 1e3, "T": 1e6}
 
 
@@ -201,7 +202,7 @@ def _add_execution(group: argparse._ArgumentGroup) -> None:
         type=Path,
         metavar="FILE",
         help="YAML file that names another nipype plugin, for example a cluster's, and its "
-        "arguments",
+        "arguments; give -w a folder that all machines see",
     )
     group.add_argument(
         "--write-graph",
@@ -275,4 +276,8 @@ def _memory(value: str) -> float:
     size = float(found[1]) * _MEGABYTES[found[2] or "M"] if found else 0.0
     if size <= 0:
         raise argparse.ArgumentTypeError(f"'{value}' is not a size: write 8000, 8000M or 8G")
+    if size < _LEAST_MEMORY_MB:
+        raise argparse.ArgumentTypeError(
+            f"'{value}' is {size:g} MB, but a step needs at least 1 GB: write 8000, 8000M or 8G"
+        )
     return size

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from bids_sr.errors import BidsSrError
+from bids_sr.errors import BidsSrError, UsageError
 from bids_sr.workflow.failures import Failure, read_failure, record_failure
 from bids_sr.workflow.graph import build_workflow
 from bids_sr.workflow.messages import Messages
@@ -62,7 +62,13 @@ def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list
     -------
     list of Failure
         One for each run that failed, in the order of `plans`.
+
+    Raises
+    ------
+    UsageError
+        If nipype has no such plugin; nothing was done then.
     """
+    _check_plugin(how.plugin)
     if not plans:
         return []
     for plan in plans:
@@ -120,6 +126,18 @@ def _failure(plan: RunPlan, how: Execution) -> Failure | None:
         return Failure(plan.label, "", "not processed, since another run failed.")
     names = ", ".join(path.name for path in missing[:3]) + (" ..." if len(missing) > 3 else "")
     return record_failure(plan, "end", RuntimeError(f"{len(missing)} outputs are missing: {names}"))
+
+
+def _check_plugin(plugin: Mapping[str, Any] | None) -> None:
+    from nipype.pipeline import plugins
+
+    if plugin is None or hasattr(plugins, f"{plugin['plugin']}Plugin"):
+        return
+    known = sorted(name.removesuffix("Plugin") for name in dir(plugins) if name.endswith("Plugin"))
+    raise UsageError(
+        f"nipype has no plugin '{plugin['plugin']}'.",
+        remedy=f"Name one of these in the file of --use-plugin: {', '.join(known)}.",
+    )
 
 
 def _plugin(how: Execution, pages: PageWriter) -> dict[str, Any]:

@@ -36,7 +36,14 @@ def test_labels_lose_their_prefix(option):
 
 @pytest.mark.parametrize(
     ("text", "megabytes"),
-    [("8000", 8000), ("8000M", 8000), ("8G", 8000), ("8gb", 8000), ("0.5T", 5e5), ("500K", 0.5)],
+    [
+        ("8000", 8000),
+        ("8000M", 8000),
+        ("8G", 8000),
+        ("8gb", 8000),
+        ("0.5T", 5e5),
+        ("2000000K", 2000),
+    ],
 )
 def test_memory_suffixes(text, megabytes):
     assert parse("--mem-mb", text).memory_mb == pytest.approx(megabytes)
@@ -73,6 +80,8 @@ def test_v_is_verbose_and_counted():
         ("--nprocs", "-1"),
         ("--mem-mb", "lots"),
         ("--mem-mb", "0"),
+        ("--mem-mb", "8"),  # gigabytes were meant; nothing would ever start
+        ("--mem-mb", "500K"),
         ("--participant-label", "../01"),
         ("--derivatives", "=path"),
         ("--no-such-option",),

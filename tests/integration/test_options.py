@@ -1,0 +1,75 @@
+"""Each option does what it says."""
+
+from __future__ import annotations
+
+import json
+
+import nibabel as nib
+import pytest
+
+
+@pytest.fixture(scope="module")
+def dataset(writers, tmp_path_factory):
+    return writers.write_dataset(tmp_path_factory.mktemp("options") / "raw", ("01", "02"))
+
+
+@pytest.fixture
+def stale(tmp_path):
+    """A work folder with something old in it."""
+    folder = tmp_path / "work"
+    (folder / "old").mkdir(parents=True)
+    (folder / "file").write_text("")
+    return folder
+
+
+def test_many_at_once(process, dataset, stale, tmp_path):
+    out = tmp_path / "out"
+    outcome = process(
+        dataset, out, "--participant_label", "sub-02", "--slice-axis", "j", "--batch-size", "3",
+        "--bids-database-dir", tmp_path / "database", "-w", stale, "--clean-workdir",
+        "--write-graph", "--notrack", "--mem-mb", "1G", "--nprocs", "2", "--omp-nthreads", "2",
+        "-v",
+    )  # fmt: skip
+    assert outcome.status == 0, outcome.told
+    assert not list(out.glob("sub-01*")), "only the participant asked for"
+    series = out / "sub-02/dwi/sub-02_res-x2_desc-sr_dwi.nii.gz"
+    assert nib.load(series).shape == (48, 22, 8, 17), "not refined along j"
+    record = json.loads(series.with_name("sub-02_res-x2_desc-sr_quality.json").read_text())
+    assert record["slice_axis"] == 1 and record["batch_size"] == 3
+    assert "2 threads" in record["device"]
+    assert not (stale / "old").exists() and not (stale / "file").exists()
+    assert list((tmp_path / "database").iterdir())
+    assert list(out.glob("logs/*/graph.dot"))
+    assert outcome.lines("Settings("), "-v tells the settings"
+
+
+def test_a_plugin_of_nipype(process, dataset, tmp_path):
+    plugin = tmp_path / "plugin.yml"
+    plugin.write_text(
+        "plugin: MultiProc\nplugin_args: {n_procs: 1, raise_insufficient: false, mp_context: spawn}\n"
+    )
+    outcome = process(
+        dataset, tmp_path / "out", "--participant-label", "01", "--use-plugin", plugin
+    )
+    assert outcome.status == 0, outcome.told
+    assert (tmp_path / "out/sub-01.html").is_file()
+
+
+def test_a_plugin_that_nipype_does_not_have(process, dataset, tmp_path):
+    plugin = tmp_path / "plugin.yml"
+    plugin.write_text("plugin: Abacus\n")
+    outcome = process(dataset, tmp_path / "out", "--use-plugin", plugin)
+    assert outcome.status == 2
+    assert outcome.lines("no plugin 'Abacus'", "SLURM")
+
+
+def test_the_validator_is_heard(call_here, model, writers, tmp_path):
+    from bids_sr.app.validation import _find_program
+
+    if _find_program() is None:
+        pytest.skip("no BIDS validator is installed")
+    dataset = writers.write_dataset(tmp_path / "raw", ("01",))
+    (dataset / "sub-01/dwi/sub-01_dwi.bvec").unlink()
+    arguments = (dataset, tmp_path / "out", "participant", "--model", model, "--nprocs", "1")
+    assert call_here(*arguments).lines("BIDS validator finds", "sub-01")
+    assert not call_here(*arguments, "--skip-bids-validation").lines("BIDS validator")
