@@ -46,7 +46,9 @@ def test_many_at_once(process, dataset, stale, tmp_path):
 def test_a_plugin_of_nipype(process, dataset, tmp_path):
     plugin = tmp_path / "plugin.yml"
     plugin.write_text(
-        "plugin: MultiProc\nplugin_args: {n_procs: 1, raise_insufficient: false, mp_context: spawn}\n"
+        # not forked: this process has used torch's threads
+        "plugin: MultiProc\n"
+        "plugin_args: {n_procs: 1, raise_insufficient: false, mp_context: spawn}\n"
     )
     outcome = process(
         dataset, tmp_path / "out", "--participant-label", "01", "--use-plugin", plugin
