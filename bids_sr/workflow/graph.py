@@ -30,8 +30,10 @@ _EXECUTION = {
     "poll_sleep_duration": "0.2",
     "remove_unnecessary_outputs": "false",
 }
-_LIBRARIES_GB = 0.7
-"""What a process holds for torch, dipy and the like before it has read anything."""
+_BASE_GB = 0.9
+"""What a process holds for torch, dipy and the like, and for the slabs of a fit."""
+_CUDA_GB = 1.0
+"""What CUDA adds to it."""
 
 
 @frozen
@@ -39,10 +41,15 @@ class _Part:
     """One node: its function, where its arguments come from, what it costs."""
 
     function: Callable[..., Any]
+    """Of `bids_sr.workflow.steps`; its name is the node's."""
     needs: dict[str, str]
+    """Argument -> node that gives it."""
     writes: tuple[Path, ...] = ()
+    """Files it leaves."""
     parallel: bool = False
+    """It uses several cores."""
     volumes: float = 0.0
+    """Memory beside the base, in super-resolved volumes: measured, and a quarter more."""
 
 
 def build_workflow(plans: Sequence[RunPlan], work_dir: Path) -> Workflow:
@@ -104,23 +111,23 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
     fits = {"sr": "super_resolve", "masks": "mask"}
     parts = [
         _Part(steps.read, {}),
-        _Part(steps.super_resolve, {"run": "read"}, (names.dwi,), parallel=True, volumes=24),
+        _Part(steps.super_resolve, {"run": "read"}, (names.dwi,), parallel=True, volumes=14),
         _Part(steps.describe, {"sr": "super_resolve"}, (names.bval, names.bvec, names.dwi_json)),
         _Part(steps.mask, {"sr": "super_resolve"}, (names.mask, names.mask_json), volumes=8),
-        _Part(steps.fit_input, fits, _all(names.input_tensor, TENSOR_PARAMS), True, volumes=12),
-        _Part(steps.fit_tensor, fits, _all(names.tensor, TENSOR_PARAMS), True, volumes=36),
-        _Part(steps.fit_gqi, fits, _all(names.gqi, GQI_PARAMS), True, volumes=16),
+        _Part(steps.fit_input, fits, _all(names.input_tensor, TENSOR_PARAMS), True, volumes=4),
+        _Part(steps.fit_tensor, fits, _all(names.tensor, TENSOR_PARAMS), True, volumes=12),
+        _Part(steps.fit_gqi, fits, _all(names.gqi, GQI_PARAMS), True, volumes=6),
         _Part(
             steps.judge,
             {**fits, "maps": "fit_tensor", "input_maps": "fit_input", "sidecar": "describe"},
             (names.quality,),
-            volumes=16,
+            volumes=12,
         ),
         _Part(
             steps.draw,
             {**fits, "maps": "fit_tensor", "gqi": "fit_gqi", "record": "judge"},
             (names.figure("index", "json"),),
-            volumes=16,
+            volumes=12,
         ),
     ]
     assert parts[-1].function.__name__ == LAST_STEP
@@ -143,7 +150,7 @@ def _node(name: str, part: _Part, plan: RunPlan, volume_gb: float) -> Node:
         ),
         name=name,
         n_procs=plan.choices.threads if part.parallel else 1,
-        mem_gb=round(_LIBRARIES_GB + part.volumes * volume_gb, 2),
+        mem_gb=round(_BASE_GB + _CUDA_GB * on_gpu + part.volumes * volume_gb, 2),
     )
 
 
