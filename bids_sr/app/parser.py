@@ -137,6 +137,14 @@ def _add_super_resolution(group: argparse._ArgumentGroup) -> None:
         help="keep the network's output as it is; by default its low spatial frequencies are "
         "replaced by the measured ones",
     )
+    group.add_argument(
+        "--ensemble",
+        type=int,
+        choices=(1, 2, 4, 8),
+        default=4,
+        help="average the network over so many turned copies of each slice; the time of the "
+        "network grows as much, 1 is fastest; default: %(default)s",
+    )
 
 
 def _add_performance(group: argparse._ArgumentGroup) -> None:

@@ -46,6 +46,8 @@ class Settings:
     """Voxel axis 0 to 2; None: found per run."""
     data_consistency: bool = True
     """The measured band of k-space is put back."""
+    ensemble: int = 4
+    """Turned copies of a slice over which the network is averaged."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     batch_size: int | None = None
@@ -106,6 +108,7 @@ def make_settings(arguments: Namespace) -> Settings:
         model=arguments.model,
         slice_axis=arguments.slice_axis,
         data_consistency=arguments.data_consistency,
+        ensemble=arguments.ensemble,
         device=arguments.device,
         batch_size=arguments.batch_size,
         nprocs=nprocs,

@@ -104,6 +104,7 @@ def _processing(result: SuperResolvedDwi) -> Record:
         "model": result.card.name,
         "model_sha256": result.card.sha256,
         "data_consistency": result.data_consistency,
+        "ensemble": result.ensemble,
         "device": result.device,
         "batch_size": result.batch_size,
         "seconds_superres": round(result.seconds, 2),

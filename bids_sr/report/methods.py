@@ -132,7 +132,7 @@ def _resolution(
         f"The convolutional network {_either(_distinct(records, 'model'))}{weights} was run in "
         f"PyTorch{_version(versions, 'torch')} (Paszke et al., 2019).",
     ]
-    return [*text, *_training(models), *_consistency(records)]
+    return [*text, *_training(models), *_ensemble(records), *_consistency(records)]
 
 
 def _steps(records: Sequence[Mapping[str, Any]]) -> str:
@@ -157,6 +157,13 @@ def _training(models: Sequence[Mapping[str, Any]]) -> list[str]:
         if facts:
             told.append(f"{model.get('name', 'It')} was trained {' '.join(facts)}.")
     return list(dict.fromkeys(told))
+
+
+def _ensemble(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    copies = _distinct(records, "ensemble")
+    if not copies or copies == ["1"]:
+        return []
+    return [f"Its output was averaged over {_either(copies)} turned copies of each slice."]
 
 
 def _consistency(records: Sequence[Mapping[str, Any]]) -> list[str]:

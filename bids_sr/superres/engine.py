@@ -24,6 +24,8 @@ from bids_sr.superres.progress import VolumeProgress
 from bids_sr.superres.runner import SliceRunner
 
 _LOG = logging.getLogger("bids_sr")
+DEFAULT_ENSEMBLE = 4
+"""Copies of a slice averaged by default: most of what eight bring, at half the time."""
 _AHEAD = 2
 """Volumes read ahead of the network, and written behind it."""
 
@@ -52,6 +54,8 @@ class SuperResolvedDwi:
     """Slices at once, at the end."""
     data_consistency: bool
     """Whether the measured band was kept."""
+    ensemble: int
+    """Turned copies of each slice over which the network was averaged."""
     notes: tuple[str, ...]
     """What a reader of the report should know."""
 
@@ -65,6 +69,7 @@ def super_resolve(
     batch_size: int | None = None,
     threads: int | None = None,
     data_consistency: bool = True,
+    ensemble: int = DEFAULT_ENSEMBLE,
     slice_axis: int | None = None,
     progress: Callable[[], None] | None = None,
 ) -> SuperResolvedDwi:
@@ -91,6 +96,9 @@ def super_resolve(
         CPU threads of this process; default: as they are.
     data_consistency : bool
         Keep the measured band: ``SR + U(LR - D SR)``.
+    ensemble : int
+        Average the network over 1, 2, 4 or 8 turned copies of each slice; time
+        grows as much.
     slice_axis : int, optional
         Voxel axis across the slices; default: found out.
     progress : callable, optional
@@ -114,7 +122,7 @@ def super_resolve(
         grid = _grid(reader, run, card.factor, slice_axis)
         pixels = int(np.prod([grid.shape[axis] for axis in grid.in_plane]))
         size = batch_size or default_batch_size(place, pixels)
-        runner = SliceRunner(network, place, size, consistent=data_consistency)
+        runner = SliceRunner(network, place, size, consistent=data_consistency, ensemble=ensemble)
         scale, conditioning = gather(reader, run)
         stacks = _stacks(reader, grid, card, scale, conditioning)
         _write(runner, stacks, reader, grid, out, scale, progress or _bar(run, grid))
@@ -129,6 +137,7 @@ def super_resolve(
         slices=run.shape[3] * grid.shape[grid.slice_axis],
         batch_size=runner.batch_size,
         data_consistency=data_consistency,
+        ensemble=ensemble,
         notes=(*_notes(run, card), *runner.notes),
     )
 

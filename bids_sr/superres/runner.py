@@ -12,6 +12,14 @@ from bids_sr.images.kspace import data_consistency, sinc_upsample
 
 _LOG = logging.getLogger("bids_sr")
 
+TURNS = {
+    1: ((0, False),),
+    2: ((0, False), (1, True)),
+    4: tuple((quarter, False) for quarter in range(4)),
+    8: tuple((quarter, flip) for quarter in range(4) for flip in (False, True)),
+}
+"""Quarter turns, and whether flipped, of the copies of a slice that are averaged, by number."""
+
 
 class SliceRunner:
     """Runs a network over stacks of slices and halves the batch when memory is short.
@@ -30,16 +38,26 @@ class SliceRunner:
         Slices at once, to begin with.
     consistent : bool
         Whether the measured band of the output is replaced by the input's own.
+    ensemble : int
+        Over how many turned copies of each slice the network is averaged, a key
+        of `TURNS` (geometric self-ensemble, Lim et al., CVPR Workshops 2017).
     """
 
     def __init__(
-        self, network: torch.nn.Module, device: torch.device, batch_size: int, *, consistent: bool
+        self,
+        network: torch.nn.Module,
+        device: torch.device,
+        batch_size: int,
+        *,
+        consistent: bool,
+        ensemble: int = 1,
     ) -> None:
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.factor = int(network.factor)  # type: ignore[arg-type]
         self.device = device
         self.batch_size = batch_size
         self.consistent = consistent
+        self.turns = TURNS[ensemble]
         self.notes: list[str] = []
 
     def __call__(self, channels: np.ndarray) -> np.ndarray:
@@ -85,8 +103,12 @@ class SliceRunner:
             channels = channels.contiguous(memory_format=torch.channels_last)
             # interpolation and consistency stay outside autocast: they need float32
             interpolated = sinc_upsample(channels[:, :1], self.factor)
-            with torch.autocast("cuda", torch.float16, enabled=cuda):
-                fine = self.network(channels, interpolated)[:, 0]
+            fine = torch.zeros_like(interpolated[:, 0])
+            for quarter, flip in self.turns:
+                turned = [_turn(images, quarter, flip) for images in (channels, interpolated)]
+                with torch.autocast("cuda", torch.float16, enabled=cuda):
+                    output = self.network(*turned)
+                fine += _turn_back(output, quarter, flip)[:, 0] / len(self.turns)
             return data_consistency(fine, channels[:, 0], self.factor) if self.consistent else fine
 
     def _halve(self, error: Exception) -> None:
@@ -104,6 +126,18 @@ class SliceRunner:
         )
         _LOG.warning(note)
         self.notes.append(note)
+
+
+def _turn(images: torch.Tensor, quarter: int, flip: bool) -> torch.Tensor:
+    if not quarter and not flip:
+        return images
+    turned = torch.rot90(images, quarter, (-2, -1))
+    turned = turned.flip(-1) if flip else turned
+    return turned.contiguous(memory_format=torch.channels_last)
+
+
+def _turn_back(images: torch.Tensor, quarter: int, flip: bool) -> torch.Tensor:
+    return torch.rot90(images.flip(-1) if flip else images, -quarter, (-2, -1))
 
 
 def _is_out_of_memory(error: Exception) -> bool:

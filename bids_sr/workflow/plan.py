@@ -23,6 +23,8 @@ class Choices:
     """The network."""
     data_consistency: bool = True
     """The measured band of k-space is put back."""
+    ensemble: int = 4
+    """Turned copies of a slice over which the network is averaged."""
     slice_axis: int | None = None
     """Voxel axis 0 to 2; None: found per run."""
     device: str = "cpu"
@@ -39,6 +41,7 @@ class Choices:
             "factor": self.card.factor,
             "model": self.card.name,
             "data_consistency": self.data_consistency,
+            "ensemble": self.ensemble,
             "slice_axis": self.slice_axis,
         }
 

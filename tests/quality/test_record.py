@@ -36,6 +36,7 @@ EXPECTED = [
     "seconds_superres",
     "slices_per_second",
     "data_consistency",
+    "ensemble",
     "slice_axis",
     "version",
     "torch_version",
@@ -82,7 +83,7 @@ def judged(make_run, tiny_model, tmp_path):
         write_image(masks["output_mask"], fine_mask, affine)
         result = SuperResolvedDwi(
             dwi=sr, run=run, grid=grid, card=load_card(str(tiny_model), 2), scale=1.0,
-            device="cpu", seconds=2.0, slices=68, batch_size=4, data_consistency=True,
+            device="cpu", seconds=2.0, slices=68, batch_size=4, data_consistency=True, ensemble=4,
             notes=("One.", "Two."),
         )  # fmt: skip
         fits = {}

@@ -58,6 +58,7 @@ def make_record(**changes):
         "model": "tiny",
         "model_sha256": "ab" * 32,
         "data_consistency": True,
+        "ensemble": 4,
         "device": "cpu (1 threads)",
         "seconds_superres": 84.0,
         "slices_per_second": 0.8,
@@ -148,6 +149,7 @@ def scan(tmp_path, make_run):
             slices=68,
             batch_size=4,
             data_consistency=True,
+            ensemble=4,
             notes=(),
         )
         return sr, names

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from bids_sr.errors import DeviceError
-from bids_sr.images.kspace import kspace_crop
+from bids_sr.images.kspace import kspace_crop, sinc_upsample
 from bids_sr.networks.unet import SubPixelUNet
-from bids_sr.superres.runner import SliceRunner
+from bids_sr.superres.runner import TURNS, SliceRunner
 
 CPU = torch.device("cpu")
 
@@ -86,3 +86,41 @@ def test_consistency_keeps_the_measured_band(consistent):
     output = SliceRunner(Hungry(99), CPU, 4, consistent=consistent)(channels)
     left = kspace_crop(torch.from_numpy(output), 2).numpy() - channels[:, 0]
     assert bool(np.abs(left).max() < 1e-5) is consistent
+
+
+def interpolated(channels):
+    """Sinc interpolation of the first channel."""
+    return sinc_upsample(torch.from_numpy(channels[:, 0].copy()), 2).numpy()
+
+
+class Sloping(torch.nn.Module):
+    """Adds a slope along the rows of whatever it is shown: wrong in a turned frame."""
+
+    factor = 2
+
+    def forward(self, channels, interpolated):
+        return interpolated + torch.arange(interpolated.shape[-1], dtype=torch.float32)
+
+
+@pytest.mark.parametrize("ensemble", [1, 2, 4, 8])
+def test_copies_are_turned_back_before_they_are_averaged(ensemble):
+    channels = stack()
+    output = SliceRunner(Sloping(), CPU, 4, consistent=False, ensemble=ensemble)(channels)
+    added = output - interpolated(channels)
+    rows, columns = added.shape[1:]
+    across, down = np.arange(columns), np.arange(rows)[:, None]
+    expected = {
+        1: across + 0 * down,
+        2: (across + rows - 1 - down) / 2,
+        4: np.full((rows, columns), (rows + columns - 2) / 4),
+        8: np.full((rows, columns), (rows + columns - 2) / 4),
+    }[ensemble]
+    np.testing.assert_allclose(added, np.broadcast_to(expected, added.shape), atol=1e-4)
+
+
+def test_turns_are_all_different():
+    image = torch.arange(6.0).reshape(1, 1, 2, 3)
+    for count, turns in TURNS.items():
+        seen = {tuple(torch.rot90(image, q, (-2, -1)).flip(-1 if f else ()).flatten().tolist())
+                for q, f in turns}  # fmt: skip
+        assert len(seen) == len(turns) == count
