@@ -38,7 +38,7 @@ from bids_sr.quality.fidelity import erode, peak_of, psnr, ssim
 from bids_sr.quality.interpolation import METHODS, interpolate
 from bids_sr.quality.tensor_errors import mean_absolute_error, v1_angle, white_matter
 from bids_sr.resources import read_version
-from bids_sr.superres.engine import super_resolve
+from bids_sr.superres.engine import DEFAULT_ENSEMBLE, super_resolve
 
 log = logging.getLogger("bids_sr")
 
@@ -158,7 +158,13 @@ def tensor_errors(trial: Trial, reference: TensorMaps, test: TensorMaps) -> dict
 
 
 def compare(
-    trial: Trial, card: ModelCard, folder: Path, *, device: str, threads: int
+    trial: Trial,
+    card: ModelCard,
+    folder: Path,
+    *,
+    device: str,
+    threads: int,
+    ensemble: int = DEFAULT_ENSEMBLE,
 ) -> Iterator[dict[str, float | str]]:
     """Yield one row per method."""
     reference = fit(trial, trial.truth, threads)
@@ -173,7 +179,7 @@ def compare(
             consistent = method == card.name
             super_resolve(
                 trial.lr, card, out, device=device, threads=threads,
-                data_consistency=consistent, slice_axis=trial.grid.slice_axis,
+                data_consistency=consistent, ensemble=ensemble, slice_axis=trial.grid.slice_axis,
             )  # fmt: skip
         seconds = time.monotonic() - started
         errors = tensor_errors(trial, reference, fit(trial, out, threads))
@@ -202,6 +208,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--slices-step", type=int, default=1, help="keep every n-th slice")
     parser.add_argument("--rim", type=int, default=RIM, help="voxels taken off the brain's rim")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--ensemble",
+        type=int,
+        choices=(1, 2, 4, 8),
+        default=DEFAULT_ENSEMBLE,
+        help="turned copies of a slice over which the network is averaged",
+    )
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--out", type=Path, help="also write the figures to this JSON file")
     return parser.parse_args(argv)
@@ -227,7 +240,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as name:
         trial = make_trial(run, options.scale, options.slices_step, Path(name), options.rim)
         rows = list(
-            compare(trial, card, Path(name), device=options.device, threads=options.threads)
+            compare(
+                trial,
+                card,
+                Path(name),
+                device=options.device,
+                threads=options.threads,
+                ensemble=options.ensemble,
+            )
         )
         voxels = int(trial.mask.sum())
     facts = {
@@ -241,6 +261,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "white_matter_voxels": rows[0]["wm_voxels"],
         "model": card.name,
         "model_sha256": card.sha256,
+        "ensemble": options.ensemble,
         "version": read_version(),
     }
     print(
