@@ -137,8 +137,8 @@ PAIRS = (
         Entry(
             "s_above_s0_fraction",
             "Signal above b = 0",
-            "Share of brain voxels in which a diffusion-weighted signal exceeds the one at b = 0. "
-            "That is not physical: noise, motion, or ringing at edges.",
+            "Share of diffusion-weighted samples in the brain (voxels times volumes) that exceed "
+            "the one at b = 0. That is not physical: noise, motion, or ringing at edges.",
             percent=True,
         ),
         ("s_above_s0_fraction_input", "s_above_s0_fraction_sr"),
