@@ -36,7 +36,7 @@ def test_every_method_is_scored_on_a_small_scan(
     out = tmp_path / "figures.json"
     benchmark.main(
         ["--data", str(make_dataset("01")), "--subject", "01", "--model", str(tiny_model),
-         "--device", "cpu", "--threads", "1", "--out", str(out)]
+         "--device", "cpu", "--threads", "1", "--ensemble", "1", "--out", str(out)]
     )  # fmt: skip
     table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     assert len(table) == 1 + 5
