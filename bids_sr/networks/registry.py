@@ -51,13 +51,35 @@ def load_card(model: str | None, factor: int) -> ModelCard:
         If there is no such network, it is of another factor, or the checksum of
         its weights is not the one on the card.
     """
-    card = _find(model or f"{DEFAULT_PREFIX}{factor}")
+    card = find_card(model or f"{DEFAULT_PREFIX}{factor}")
     if card.factor != factor:
         raise ModelError(
             f"is a network of factor {card.factor}, not {factor}.",
             file=card.folder,
             remedy=f"Give --scale {card.factor}, or another --model.",
         )
+    return card
+
+
+def find_card(model: str) -> ModelCard:
+    """Find a network of any factor by name or folder and verify its weights.
+
+    Parameters
+    ----------
+    model : str
+        Name in the registry, or path of a model folder.
+
+    Returns
+    -------
+    ModelCard
+
+    Raises
+    ------
+    ModelError
+        If there is no such network, or the checksum of its weights is not the
+        one on the card.
+    """
+    card = _find(model)
     found = checksum(card.weights)
     if found != card.sha256:
         raise ModelError(

@@ -57,6 +57,12 @@ def build_parser() -> argparse.ArgumentParser:
     loss.add_argument("--vgg16", type=Path, help="VGG16 convolutions as safetensors")
     loss.add_argument("--feature-crop", type=int, default=48, help="pixels compared by features")
     how = parser.add_argument_group("optimisation")
+    how.add_argument(
+        "--init-from",
+        default="",
+        metavar="MODEL",
+        help="start from the weights of this model (name or folder), of any factor",
+    )
     how.add_argument("--steps", type=int, default=8000, help=" ")
     how.add_argument("--batch-size", type=int, default=16, help="patches per step")
     how.add_argument("--patch", type=int, default=40, help="low-resolution patch side, pixels")

@@ -53,6 +53,8 @@ class TrainingSettings:
     """Directions per smaller view of a run; 0 for none."""
     seed: int = 42
     """Of initial weights and patches."""
+    init_from: str = ""
+    """Model (name or folder) whose weights are the start, where shapes agree; empty for none."""
     validate_every: int = 500
     """Steps between validations."""
     checkpoint_every: int = 250

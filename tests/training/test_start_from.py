@@ -1,0 +1,23 @@
+import pytest
+import torch
+
+from bids_sr.errors import ModelError
+from bids_sr.networks.loading import load_network
+from bids_sr.networks.registry import load_card
+from bids_sr.networks.unet import SubPixelUNet
+from bids_sr.training.trainer import start_from
+
+
+def test_ninefold_starts_from_fourfold_weights_but_for_the_head():
+    network = SubPixelUNet(in_channels=4, factor=3, width=40, depth=3)
+    left = start_from(network, "shallow-x2")
+    given = load_network(load_card(None, 2)).state_dict()
+    assert left == ["head.weight"]
+    assert torch.equal(network.state_dict()["stem.weight"], given["stem.weight"])
+    assert not network.head.weight.any()
+
+
+def test_a_network_of_other_size_is_refused():
+    network = SubPixelUNet(in_channels=3, factor=2, width=6, depth=1)
+    with pytest.raises(ModelError, match="no weight in common"):
+        start_from(network, "shallow-x2")
