@@ -35,11 +35,18 @@ class SubPixelUNet(nn.Module):
         Number of times the maps are halved.
     blocks : int
         Residual blocks per level.
+    taps : int
+        Side of the kernels that the network predicts for every sub-pixel and
+        applies to the slice and to the other channels [2]_; 0 for none. What
+        the kernels add is a weighted sum of measured neighbours, so the contrast
+        between directions comes along with the detail.
 
     References
     ----------
     .. [1] Mohan et al., "Robust and interpretable blind image denoising via
        bias-free convolutional neural networks", ICLR 2020.
+    .. [2] Mildenhall et al., "Burst denoising with kernel prediction networks",
+       CVPR 2018.
     """
 
     def __init__(
@@ -49,10 +56,12 @@ class SubPixelUNet(nn.Module):
         width: int = 48,
         depth: int = 2,
         blocks: int = 1,
+        taps: int = 0,
     ) -> None:
         super().__init__()
         self.factor = factor
         self.depth = depth
+        self.taps = taps
         widths = [width * 2**level for level in range(depth + 1)]
         self.stem = _conv(in_channels, width)
         self.encoders = nn.ModuleList(_stage(w, blocks) for w in widths)
@@ -61,6 +70,9 @@ class SubPixelUNet(nn.Module):
         self.decoders = nn.ModuleList(_stage(w, blocks) for w in widths[:-1])
         self.head = _conv(width, factor * factor)
         nn.init.zeros_(self.head.weight)
+        if taps:
+            self.kernels = _conv(width, factor * factor * in_channels * taps * taps)
+            nn.init.zeros_(self.kernels.weight)
 
     @property
     def in_channels(self) -> int:
@@ -84,7 +96,8 @@ class SubPixelUNet(nn.Module):
         rows, columns = channels.shape[-2:]
         unit = 2**self.depth
         padding = (0, -columns % unit, 0, -rows % unit)
-        maps = self.stem(functional.pad(channels, padding, mode="replicate"))
+        padded = functional.pad(channels, padding, mode="replicate")
+        maps = self.stem(padded)
         skips = []
         for level in range(self.depth):
             maps = self.encoders[level](maps)
@@ -97,8 +110,21 @@ class SubPixelUNet(nn.Module):
             )
             maps = self.narrow[level](torch.cat([maps, skips[level]], dim=1))
             maps = self.decoders[level](maps)
-        fine = functional.pixel_shuffle(self.head(maps), self.factor)
+        fine = self.head(maps)
+        if self.taps:
+            fine = fine + self._filtered(padded, self.kernels(maps))
+        fine = functional.pixel_shuffle(fine, self.factor)
         return fine[..., : rows * self.factor, : columns * self.factor]
+
+    def _filtered(self, channels: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+        """Apply each pixel's kernels to the channels, (batch, f f, a, b)."""
+        batch, count, rows, columns = channels.shape
+        size = self.taps // 2
+        level = _level(channels)
+        padded = functional.pad(channels, (size,) * 4, mode="replicate")
+        around = functional.unfold(padded, self.taps).view(batch, 1, -1, rows, columns)
+        weights = kernels.view(batch, -1, count * self.taps**2, rows, columns)
+        return (weights * around).sum(2) / level
 
     def forward(
         self, channels: torch.Tensor, interpolated: torch.Tensor | None = None
@@ -121,6 +147,17 @@ class SubPixelUNet(nn.Module):
         if interpolated is None:
             interpolated = sinc_upsample(channels[:, :1].float(), self.factor)
         return interpolated + self.detail(channels).float()
+
+
+def _level(channels: torch.Tensor) -> torch.Tensor:
+    """Return each sample's level: the mean over pixels, weighted by themselves.
+
+    Kernels grow with the input as all maps do; dividing by the level keeps the
+    network homogeneous. Weighting makes the share of background not count.
+    """
+    dims = (-3, -2, -1)
+    total = channels.float().abs().sum(dims, keepdim=True).clamp_min(1e-6)
+    return channels.float().square().sum(dims, keepdim=True) / total
 
 
 class _Residual(nn.Module):

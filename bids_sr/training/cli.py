@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     net.add_argument("--width", type=int, default=40, help="feature maps at full resolution")
     net.add_argument("--depth", type=int, default=3, help="number of halvings")
     net.add_argument("--blocks", type=int, default=1, help="residual blocks per level")
+    net.add_argument("--taps", type=int, default=0, help="side of predicted kernels; 0 for none")
     loss = parser.add_argument_group("loss")
     loss.add_argument(
         "--layers",

@@ -26,6 +26,8 @@ class TrainingSettings:
     """Halvings in the UNet."""
     blocks: int = 1
     """Residual blocks per level."""
+    taps: int = 0
+    """Side of the predicted kernels; 0 for none."""
     layers: Mapping[str, float] = field(factory=lambda: {"relu1_2": 0.1}, converter=dict)
     """Weight of the feature loss per VGG16 layer; empty for L1 alone."""
     feature_crop: int = 48
@@ -70,6 +72,7 @@ class TrainingSettings:
             "width": self.width,
             "depth": self.depth,
             "blocks": self.blocks,
+            "taps": self.taps,
         }
 
     def to_dict(self) -> dict[str, Any]:
