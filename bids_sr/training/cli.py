@@ -37,6 +37,13 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument(
         "--degradation", default="kspace", choices=["kspace", "box", "resize-cubic"], help=" "
     )
+    data.add_argument(
+        "--coarsening",
+        nargs="+",
+        type=float,
+        default=[1.0],
+        help="in-plane voxel sizes to train on, relative to each scan's own",
+    )
     data.add_argument("--subset", type=int, default=15, help="directions per smaller view")
     net = parser.add_argument_group("network")
     net.add_argument("--scale", type=int, default=2, choices=[2, 3], help="in-plane factor")
@@ -110,7 +117,11 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
     from bids_sr.training.trainer import Trainer
 
     settings, commit = _settings(arguments), _commit()
-    train = _prepare(arguments, settings, arguments.train_label)
+    train = [
+        run
+        for coarsening in settings.coarsening
+        for run in _prepare(arguments, settings, arguments.train_label, coarsening)
+    ]
     held_out = _prepare(arguments, settings, arguments.validate_label)
     trainer = Trainer(
         settings, train, held_out, arguments.output_dir, arguments.vgg16, arguments.device
@@ -151,7 +162,10 @@ def _layer(text: str) -> tuple[str, float]:
 
 
 def _prepare(
-    arguments: argparse.Namespace, settings: TrainingSettings, labels: list[str]
+    arguments: argparse.Namespace,
+    settings: TrainingSettings,
+    labels: list[str],
+    coarsening: float = 1.0,
 ) -> list[PreparedRun]:
     from bids_sr.bids.dwi_run import open_run
     from bids_sr.bids.finding import find_dwi
@@ -168,6 +182,7 @@ def _prepare(
             degradation=settings.degradation,
             subset=settings.subset,
             seed=settings.seed,
+            coarsening=coarsening,
         )
         for files in find_dwi(arguments.bids_dir, participants=labels)
     ]

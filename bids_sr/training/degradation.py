@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -58,6 +59,48 @@ def resize_cubic_downsample(hr: torch.Tensor, factor: int) -> torch.Tensor:
         antialias=False,
     )
     return small.clamp_min(0).reshape(*hr.shape[:-2], rows // factor, columns // factor)
+
+
+def coarsen(hr: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
+    """Make a scan of slightly lower resolution out of slices: a k-space crop to any size.
+
+    Shows a network the same heads at other voxel sizes and at a better
+    signal-to-noise ratio, for want of more scans.
+
+    Parameters
+    ----------
+    hr : torch.Tensor
+        (..., A, B).
+    shape : tuple of int
+        (a, b), no larger than (A, B); the field of view stays.
+
+    Returns
+    -------
+    torch.Tensor
+        (..., a, b), the magnitude.
+    """
+    left, right = (
+        torch.as_tensor(_crop(n, high), dtype=hr.dtype)
+        for n, high in zip(shape, hr.shape[-2:], strict=True)
+    )
+    return (left @ hr @ right.mT).abs()
+
+
+def _crop(n: int, high: int) -> np.ndarray:
+    """Return the crop of one axis from `high` to `n` pixels, (n, high).
+
+    As `bids_sr.images.kspace.crop_matrix`, for sizes that are no multiples.
+    """
+    position = (np.arange(high) + 0.5) * n / high - 0.5
+    distance = np.arange(n)[:, None] - position[None, :]
+    kernel = np.ones_like(distance)
+    for k in range(1, (n + 1) // 2):
+        kernel += 2 * np.cos(2 * np.pi * k * distance / n)
+    if n % 2 == 0 and n < high:
+        kernel += 2 * np.cos(np.pi * distance)
+    elif n % 2 == 0:
+        kernel += np.cos(np.pi * distance)
+    return kernel / high
 
 
 DEGRADATIONS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {

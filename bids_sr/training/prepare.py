@@ -20,10 +20,10 @@ from bids_sr.images.grid import choose_slice_axis, to_slices
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader
 from bids_sr.networks.channels import CHANNELS, SeriesConditioning
-from bids_sr.training.degradation import DEGRADATIONS
+from bids_sr.training.degradation import DEGRADATIONS, coarsen
 
 _LOG = logging.getLogger("bids_sr")
-_FORMAT = 2
+_FORMAT = 3
 """Raise when the arrays change, so that an old cache is not read."""
 
 
@@ -69,6 +69,7 @@ def prepare_run(
     degradation: str = "kspace",
     subset: int = 15,
     seed: int = 0,
+    coarsening: float = 1.0,
 ) -> PreparedRun:
     """Degrade a run, compute its shared channels, and keep all of it on disk.
 
@@ -87,6 +88,9 @@ def prepare_run(
         of short acquisitions; 0 for none.
     seed : int
         Deals the directions out to the smaller views.
+    coarsening : float
+        In-plane voxel size over the scan's own, >= 1: the scan is first made
+        coarser by a k-space crop.
 
     Returns
     -------
@@ -98,12 +102,12 @@ def prepare_run(
     InputError
         If the run cannot be read.
     """
-    folder = cache / f"{run.files.label}-{_key(run, factor, degradation, subset, seed)}"
+    folder = cache / f"{run.files.label}-{_key(run, factor, degradation, subset, seed, coarsening)}"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         if not (folder / "run.json").exists():
             _LOG.info("Preparing %s", run.files.label)
-            _write_run(run, folder, factor, degradation, subset, seed)
+            _write_run(run, folder, factor, degradation, subset, seed, coarsening)
     return _open_prepared(folder)
 
 
@@ -145,7 +149,13 @@ def _key(run: DwiRun, *parameters: object) -> str:
 
 
 def _write_run(
-    run: DwiRun, folder: Path, factor: int, degradation: str, subset: int, seed: int
+    run: DwiRun,
+    folder: Path,
+    factor: int,
+    degradation: str,
+    subset: int,
+    seed: int,
+    coarsening: float,
 ) -> None:
     with DwiReader(run.files.dwi) as reader:
         axis = choose_slice_axis(
@@ -154,8 +164,13 @@ def _write_run(
             run.files.sidecar,
             dim_info_slice=reader.header.get_dim_info()[2],
         )
-        in_plane = [reader.zooms[i] * factor for i in range(3) if i != axis]
-        series = _read_slices(reader, axis, factor)
+        series = _read_slices(reader, axis, factor, coarsening)
+        fov = [reader.zooms[i] * reader.shape[i] for i in range(3) if i != axis]
+        before = [reader.shape[i] for i in range(3) if i != axis]
+        in_plane = [
+            factor * size / (_coarse(n, factor, coarsening) if coarsening > 1 else n)
+            for size, n in zip(fov, before, strict=True)
+        ]
     reference = np.flatnonzero(run.gradients.is_b0)
     series /= robust_scale(series[int(reference[0]) if reference.size else 0].astype(np.float32))
     lr = DEGRADATIONS[degradation](torch.from_numpy(series), factor).numpy()
@@ -174,11 +189,19 @@ def _write_run(
     write_json(folder / "run.json", facts)
 
 
-def _read_slices(reader: DwiReader, axis: int, factor: int) -> np.ndarray:
+def _coarse(pixels: int, factor: int, coarsening: float) -> int:
+    return round(pixels / coarsening / factor) * factor
+
+
+def _read_slices(reader: DwiReader, axis: int, factor: int, coarsening: float) -> np.ndarray:
     """Return (V, slices, A, B) float32, cut to whole multiples of the factor."""
     volumes = []
     for index in range(reader.shape[3]):
         slices = to_slices(reader.volume(index), axis)
+        if coarsening > 1:
+            rows, columns = (_coarse(n, factor, coarsening) for n in slices.shape[1:])
+            whole = torch.from_numpy(np.ascontiguousarray(slices, dtype=np.float32))
+            slices = coarsen(whole, (rows, columns)).numpy()
         rows, columns = (n - n % factor for n in slices.shape[1:])
         volumes.append(np.maximum(slices[:, :rows, :columns], 0))
     return np.stack(volumes)

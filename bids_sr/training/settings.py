@@ -18,6 +18,8 @@ class TrainingSettings:
     """In-plane factor."""
     degradation: str = "kspace"
     """How low-resolution slices are made."""
+    coarsening: tuple[float, ...] = field(default=(1.0,), converter=tuple)
+    """In-plane voxel sizes trained on, relative to each scan's own."""
     channels: tuple[str, ...] = field(default=CHANNELS, converter=tuple)
     """What the network reads."""
     width: int = 40
@@ -77,4 +79,5 @@ class TrainingSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-safe values."""
-        return {**asdict(self), "channels": list(self.channels)}
+        lists = {"channels": list(self.channels), "coarsening": list(self.coarsening)}
+        return {**asdict(self), **lists}

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from bids_sr.training.degradation import DEGRADATIONS, add_rician_noise
+from bids_sr.images.kspace import kspace_downsample
+from bids_sr.training.degradation import DEGRADATIONS, add_rician_noise, coarsen
 
 
 def blob(shape, centre, width):
@@ -51,3 +52,19 @@ def test_rician_noise_has_its_known_moments():
     )
     bright = add_rician_noise(flat + 100, 2.0, generator)
     assert float(bright.std()) == pytest.approx(2.0, rel=0.01)
+
+
+def test_coarsen_agrees_with_the_crop_at_a_whole_factor():
+    hr = torch.rand(2, 24, 36, dtype=torch.float64)
+    assert torch.allclose(coarsen(hr, (12, 18)), kspace_downsample(hr, 2))
+    assert torch.allclose(coarsen(hr, (24, 36)), hr)
+
+
+@pytest.mark.parametrize("size", [17, 20, 23])
+def test_coarsen_keeps_the_place_and_level_of_a_smooth_blob(size):
+    def blob(n):
+        centres = (np.arange(n) + 0.5) / n - 0.4
+        line = np.exp(-((centres / 0.15) ** 2))
+        return torch.from_numpy(np.outer(line, line))
+
+    assert torch.allclose(coarsen(blob(40), (size, size)), blob(size), atol=2e-3)
