@@ -3,9 +3,12 @@
 A scan is cut to 1/f of its k-space band within each slice, which gives a noisy
 low-resolution scan; that one and the same scan is then brought back by linear,
 cubic (B-spline) and sinc interpolation and by the network, and each result is
-compared with the original. Prints a Markdown table.
+compared with a reference (see `references`). The oracle has the input's band and
+the reference's own high frequencies: what a perfect network would give. Prints
+Markdown tables.
 
     python benchmarks/quality.py --data ../shared/data/dwi-open --subject philips02
+    python benchmarks/quality.py ... --reference synthetic --goals
 """
 
 from __future__ import annotations
@@ -21,7 +24,9 @@ import nibabel as nib
 import numpy as np
 import torch
 from attrs import evolve, frozen
+from goals import ORACLE, goals_table
 from numpy.typing import NDArray
+from references import REFERENCES, Reference, make_reference
 
 from bids_sr.bids.atomic import write_json
 from bids_sr.bids.dwi_run import DwiRun, open_run
@@ -30,7 +35,7 @@ from bids_sr.diffusion.mask import brain_mask
 from bids_sr.diffusion.tensor import TensorMaps, fit_tensor
 from bids_sr.errors import BidsSrError
 from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
-from bids_sr.images.kspace import kspace_downsample
+from bids_sr.images.kspace import data_consistency, kspace_downsample
 from bids_sr.images.nifti import DwiReader, VolumeWriter, load_volume
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.registry import load_card
@@ -48,6 +53,7 @@ COLUMNS = {
     "method": ("", "{}"),
     "psnr_b0": ("PSNR b0 (dB)", "{:.2f}"),
     "psnr_dwi": ("PSNR DWI (dB)", "{:.2f}"),
+    "psnr_mean": ("PSNR mean DWI (dB)", "{:.2f}"),
     "ssim_b0": ("SSIM b0", "{:.4f}"),
     "ssim_dwi": ("SSIM DWI", "{:.4f}"),
     "fa_mae": ("FA MAE", "{:.4f}"),
@@ -71,7 +77,15 @@ class Trial:
     """Brain on the grid of the truth, its rim eroded."""
 
 
-def make_trial(run: DwiRun, factor: int, step: int, folder: Path, rim: int = RIM) -> Trial:
+def make_trial(
+    run: DwiRun,
+    factor: int,
+    step: int,
+    folder: Path,
+    rim: int = RIM,
+    reference: str = "scan",
+    work: Path | None = None,
+) -> Trial:
     """Degrade a run; keep every `step`-th slice."""
     truth, small = folder / "truth.nii.gz", folder / "lr.nii.gz"
     with DwiReader(run.files.dwi) as reader:
@@ -82,22 +96,52 @@ def make_trial(run: DwiRun, factor: int, step: int, folder: Path, rim: int = RIM
         )
         cut = tuple(slice(None, None, step) if a == axis else slice(n) for a, n in enumerate(shape))
         affine = reader.affine @ np.diag([*(step if a == axis else 1 for a in range(3)), 1])
-        lr_shape, lr_affine = coarse_grid(shape, affine, axis, factor)
-        volumes = reader.shape[3]
-        with (
-            VolumeWriter(truth, (*shape, volumes), affine, like=reader.header) as fine,
-            VolumeWriter(small, (*lr_shape, volumes), lr_affine, like=reader.header) as coarse,
-        ):
-            for index in range(volumes):
-                volume = reader.volume(index)[cut]
-                slices = torch.from_numpy(np.ascontiguousarray(to_slices(volume, axis)))
-                fine.write(volume)
-                coarse.write(from_slices(kspace_downsample(slices, factor).numpy(), axis))
         b0s = np.flatnonzero(run.gradients.is_b0)
-        mean_b0 = np.mean([reader.volume(int(i)) for i in b0s], axis=0)
-        mask = erode(brain_mask(mean_b0, reader.zooms)[cut], rim, axis)
-    lr = DwiRun(evolve(run.files, dwi=small, mask=None), run.gradients, (*lr_shape, volumes))
-    return Trial(truth, lr, SliceGrid(lr_shape, lr_affine, axis, factor), mask)
+        brain = brain_mask(np.mean([reader.volume(int(i)) for i in b0s], axis=0), reader.zooms)
+        scans = make_reference(run, brain, reference, work or folder)
+        grid = SliceGrid(*coarse_grid(shape, affine, axis, factor), axis, factor)
+        _write_trial(scans, cut, grid, reader, (truth, small))
+    lr = DwiRun(
+        evolve(run.files, dwi=small, mask=None), run.gradients, (*grid.shape, scans.truth.shape[3])
+    )
+    return Trial(truth, lr, grid, erode(brain[cut], rim, axis))
+
+
+def _write_trial(
+    scans: Reference,
+    cut: tuple[slice, ...],
+    grid: SliceGrid,
+    reader: DwiReader,
+    paths: tuple[Path, Path],
+) -> None:
+    (shape, affine), volumes = grid.high_resolution, scans.truth.shape[3]
+    with (
+        VolumeWriter(paths[0], (*shape, volumes), affine, like=reader.header) as fine,
+        VolumeWriter(paths[1], (*grid.shape, volumes), grid.affine, like=reader.header) as coarse,
+    ):
+        for index in range(volumes):
+            fine.write(scans.truth[(*cut, index)])
+            slices = to_slices(scans.scanned[(*cut, index)], grid.slice_axis)
+            small = kspace_downsample(torch.from_numpy(np.ascontiguousarray(slices)), grid.factor)
+            coarse.write(from_slices(small.numpy(), grid.slice_axis))
+
+
+def oracle(trial: Trial, out: Path) -> None:
+    """Write the input's band with the truth's own high frequencies."""
+    axis, factor = trial.grid.slice_axis, trial.grid.factor
+    shape, affine = trial.grid.high_resolution
+    with (
+        DwiReader(trial.truth) as truth,
+        DwiReader(trial.lr.files.dwi) as lr,
+        VolumeWriter(out, (*shape, lr.shape[3]), affine, like=lr.header) as writer,
+    ):
+        for index in range(lr.shape[3]):
+            pair = (
+                torch.from_numpy(np.ascontiguousarray(to_slices(r.volume(index), axis)))
+                for r in (truth, lr)
+            )
+            fine = data_consistency(*pair, factor).clamp_min(0)
+            writer.write(from_slices(fine.numpy(), axis))
 
 
 def coarse_grid(
@@ -124,8 +168,12 @@ def interpolated(trial: Trial, method: str, out: Path) -> None:
 
 
 def fidelity(trial: Trial, path: Path) -> dict[str, float]:
-    """Return PSNR and SSIM, means over the b0s and over the weighted volumes."""
+    """Return PSNR and SSIM, means over the b0s and over the weighted volumes.
+
+    ``psnr_mean`` is the PSNR of the mean over all weighted volumes.
+    """
     scores: dict[str, list[float]] = {}
+    means = [np.zeros(trial.mask.shape, np.float32) for _ in range(2)]
     with DwiReader(trial.truth) as truth, DwiReader(path) as test:
         for index, is_b0 in enumerate(trial.lr.gradients.is_b0):
             pair = truth.volume(index), test.volume(index)
@@ -135,6 +183,10 @@ def fidelity(trial: Trial, path: Path) -> dict[str, float]:
             scores.setdefault(f"ssim_{kind}", []).append(
                 ssim(*pair, trial.mask, peak, trial.grid.slice_axis)
             )
+            if not is_b0:
+                for mean, volume in zip(means, pair, strict=True):
+                    mean += volume
+    scores["psnr_mean"] = [psnr(*means, trial.mask, peak_of(means[0], trial.mask))]
     return {key: float(np.mean(values)) for key, values in scores.items()}
 
 
@@ -168,13 +220,15 @@ def compare(
 ) -> Iterator[dict[str, float | str]]:
     """Yield one row per method."""
     reference = fit(trial, trial.truth, threads)
-    methods = [*METHODS, f"{card.name}, no consistency", card.name]
+    methods = [*METHODS, ORACLE, f"{card.name}, no consistency", card.name]
     for number, method in enumerate(methods):
         log.info("%s ...", method)
         out = folder / f"method{number}.nii.gz"
         started = time.monotonic()
         if method in METHODS:
             interpolated(trial, method, out)
+        elif method == ORACLE:
+            oracle(trial, out)
         else:
             consistent = method == card.name
             super_resolve(
@@ -205,6 +259,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--run", help="label of the run if there are several: sub-01_acq-AP")
     parser.add_argument("--model", help="network: name or folder; default: that of the factor")
     parser.add_argument("--scale", type=int, choices=(2, 3), default=2, help="in-plane factor")
+    parser.add_argument("--reference", choices=REFERENCES, default="scan", help=" ")
+    parser.add_argument("--work", type=Path, help="keeps the denoised scan from call to call")
+    parser.add_argument("--goals", action="store_true", help="also print the table of goals")
     parser.add_argument("--slices-step", type=int, default=1, help="keep every n-th slice")
     parser.add_argument("--rim", type=int, default=RIM, help="voxels taken off the brain's rim")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
@@ -238,7 +295,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     run = choose_run(options)
     card = load_card(options.model, options.scale)
     with tempfile.TemporaryDirectory() as name:
-        trial = make_trial(run, options.scale, options.slices_step, Path(name), options.rim)
+        trial = make_trial(
+            run, options.scale, options.slices_step, Path(name), options.rim,
+            options.reference, options.work,
+        )  # fmt: skip
         rows = list(
             compare(
                 trial,
@@ -254,6 +314,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "run": run.files.label,
         "factor": options.scale,
         "slices_step": options.slices_step,
+        "reference": options.reference,
         "degradation": "k-space crop, magnitude",
         "psnr_data_range": "99th percentile of each reference volume in the mask",
         "mask": f"brain, {options.rim} voxels of its rim eroded in plane",
@@ -265,12 +326,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         "version": read_version(),
     }
     print(
-        f"{facts['run']}, x{options.scale}, every slice"
+        f"{facts['run']}, x{options.scale}, against {options.reference}, every slice"
         + (f" in {options.slices_step}" if options.slices_step > 1 else "")
         + f"; {voxels} brain voxels ({facts['mask']}), {facts['white_matter_voxels']:.0f} of them "
         f"white matter; PSNR data range: {facts['psnr_data_range']}; model {card.sha256[:12]}\n"
     )
     print(markdown(rows))
+    if options.goals:
+        print("\n" + goals_table(rows, options.reference, options.scale))
     if options.out:
         write_json(options.out, {**facts, "rows": rows})
 

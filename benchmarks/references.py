@@ -1,0 +1,110 @@
+"""What a super-resolved scan is compared with: the scan, the scan denoised, or a known truth."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.images.nifti import DwiReader
+
+log = logging.getLogger("bids_sr")
+REFERENCES = ("scan", "denoised", "synthetic")
+PATCH_RADIUS = 2
+"""Of MP-PCA: patches of 5 x 5 x 5 voxels, fewer along an axis that has not as many."""
+
+
+@frozen(eq=False)
+class Reference:
+    """A scan to be degraded, and the truth that the result is compared with."""
+
+    scanned: NDArray[np.float32]
+    """What is degraded, (x, y, z, V)."""
+    truth: NDArray[np.float32]
+    """What the result is compared with, (x, y, z, V)."""
+    sigma: float
+    """Standard deviation of noise added to the truth to make the scan; 0 if it is a real scan."""
+
+
+def make_reference(run: DwiRun, mask: NDArray[np.bool_], kind: str, work: Path) -> Reference:
+    """Return scan and truth.
+
+    `scan`: the scan is its own, noisy, truth. `denoised`: the truth is the scan
+    after MP-PCA (Veraart et al., NeuroImage 142, 394, 2016). `synthetic`: the
+    truth is the signal that a tensor fit to the denoised scan predicts in the
+    brain, noise-free and with known FA and V1; the scan is that truth with
+    Rician noise at the real scan's level.
+
+    Parameters
+    ----------
+    run : DwiRun
+        The scan.
+    mask : numpy.ndarray
+        Brain, (x, y, z) bool.
+    kind : str
+        One of `REFERENCES`.
+    work : pathlib.Path
+        Keeps the denoised scan, which takes minutes to make.
+
+    Returns
+    -------
+    Reference
+    """
+    with DwiReader(run.files.dwi) as reader:
+        scan = np.stack([reader.volume(i) for i in range(reader.shape[3])], axis=-1)
+    if kind == "scan":
+        return Reference(scan, scan, 0.0)
+    denoised = _denoised(run, scan, work)
+    if kind == "denoised":
+        return Reference(scan, denoised, 0.0)
+    truth = _predicted(run, denoised, mask)
+    sigma = noise_level(run, scan, mask)
+    generator = np.random.default_rng(0)
+    real, imaginary = (
+        generator.standard_normal(truth.shape, np.float32) * np.float32(sigma) for _ in range(2)
+    )
+    return Reference(np.hypot(truth + real, imaginary), truth, sigma)
+
+
+def noise_level(run: DwiRun, scan: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
+    """Return the scan's noise level: the median over the brain of the tensor fit's residual.
+
+    Root of the sum of squares over the volumes less the seven unknowns. What the
+    tensor cannot describe counts as noise, so this is an upper estimate.
+    """
+    residual = (scan - _predicted(run, scan, mask))[mask]
+    freedom = residual.shape[-1] - 7
+    return float(np.median(np.sqrt((residual**2).sum(-1) / freedom)))
+
+
+def _denoised(run: DwiRun, scan: NDArray[np.float32], work: Path) -> NDArray[np.float32]:
+    from dipy.denoise.localpca import mppca
+
+    path = work / f"{run.files.label}-mppca.npy"
+    if not path.exists():
+        log.info("MP-PCA ...")
+        work.mkdir(parents=True, exist_ok=True)
+        radius = np.minimum(PATCH_RADIUS, (np.array(scan.shape[:3]) - 1) // 2)
+        np.save(path, np.asarray(mppca(scan, patch_radius=radius), np.float32))
+    found: NDArray[np.float32] = np.load(path)
+    return found
+
+
+def _predicted(
+    run: DwiRun, series: NDArray[np.float32], mask: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Replace the brain's signals by those of dipy's weighted tensor fit."""
+    from dipy.core.gradients import gradient_table
+    from dipy.reconst.dti import TensorModel
+
+    gradients = run.gradients
+    table = gradient_table(gradients.bvals * ~gradients.is_b0, bvecs=gradients.bvecs)
+    fit = TensorModel(table, fit_method="WLS", return_S0_hat=True).fit(series, mask=mask)
+    result = series.copy()
+    ceiling = series.max(axis=-1, keepdims=True)
+    result[mask] = np.clip(fit.predict(table, S0=fit.S0_hat), 0, ceiling)[mask]
+    return result
