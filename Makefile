@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := test,train,dev
+PARITY_VENV ?= .venv-parity
 PYTEST_ARGS ?= -n 2 --dist loadfile
 DEMO_DATA := examples/dwi-small
 DEMO_OUT := demo-out
 DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format container clean
+.PHONY: help setup demo test parity-test lint format container clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -32,6 +33,11 @@ demo: $(STAMP) ## super-resolve the example scan and write its report
 
 test: $(STAMP) ## run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+parity-test: $(STAMP) ## compare the paper's network with fastai's own (installs fastai beside)
+	test -x $(PARITY_VENV)/bin/python || $(PYTHON) -m venv $(PARITY_VENV)
+	$(PARITY_VENV)/bin/python -m pip install --quiet -e '.[test,parity]'
+	$(PARITY_VENV)/bin/python -m pytest -rA tests/networks/test_paper_parity.py
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

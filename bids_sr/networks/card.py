@@ -16,6 +16,9 @@ from bids_sr.networks.channels import CHANNELS
 
 CARD = "card.json"
 WEIGHTS = "weights.safetensors"
+INPUT_RULES = ("series", "paper")
+"""What 1 is before the network: the bright tissue of the run's b0 (`series`), or the
+largest value of the whole scan (`paper`)."""
 
 
 def _texts(values: Iterable[str]) -> tuple[str, ...]:
@@ -38,6 +41,11 @@ def _known_channels(_instance: object, _attribute: object, value: tuple[str, ...
 def _known_factor(_instance: object, _attribute: object, value: int) -> None:
     if value not in (2, 3):
         raise ValueError(f"factor must be 2 or 3, not {value}")
+
+
+def _known_rule(_instance: object, _attribute: object, value: str) -> None:
+    if value not in INPUT_RULES:
+        raise ValueError(f"input_rule must be one of {INPUT_RULES}, not {value!r}")
 
 
 @frozen
@@ -74,6 +82,8 @@ class ModelCard:
     """The loss, in words."""
     figures: Mapping[str, Any]
     """Measured figures of merit, with the scan they were measured on."""
+    input_rule: str = field(default="series", validator=_known_rule)
+    """How intensities are scaled, one of `INPUT_RULES`."""
     folder: Path = field(default=Path(), eq=False)
     """Where it lies."""
 

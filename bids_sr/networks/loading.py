@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,9 +11,13 @@ from safetensors.torch import load_file
 
 from bids_sr.errors import ModelError
 from bids_sr.networks.card import ModelCard
+from bids_sr.networks.paper_unet import PaperSuperResolver
 from bids_sr.networks.unet import SubPixelUNet
 
-CLASSES = {"SubPixelUNet": SubPixelUNet}
+CLASSES: dict[str, Callable[..., torch.nn.Module]] = {
+    "SubPixelUNet": SubPixelUNet,
+    "PaperSuperResolver": PaperSuperResolver,
+}
 """Network classes a card may name."""
 
 

@@ -123,7 +123,7 @@ def super_resolve(
         pixels = int(np.prod([grid.shape[axis] for axis in grid.in_plane]))
         size = batch_size or default_batch_size(place, pixels)
         runner = SliceRunner(network, place, size, consistent=data_consistency, ensemble=ensemble)
-        scale, conditioning = gather(reader, run)
+        scale, conditioning = gather(reader, run, card.input_rule)
         stacks = _stacks(reader, grid, card, scale, conditioning)
         _write(runner, stacks, reader, grid, out, scale, progress or _bar(run, grid))
     return SuperResolvedDwi(
@@ -142,7 +142,9 @@ def super_resolve(
     )
 
 
-def gather(reader: DwiReader, run: DwiRun) -> tuple[float, SeriesConditioning]:
+def gather(
+    reader: DwiReader, run: DwiRun, input_rule: str = "series"
+) -> tuple[float, SeriesConditioning]:
     """Find the run's intensity scale and what its volumes share, in one pass.
 
     Parameters
@@ -151,21 +153,27 @@ def gather(reader: DwiReader, run: DwiRun) -> tuple[float, SeriesConditioning]:
         The series.
     run : DwiRun
         Its gradient table.
+    input_rule : str
+        Of the model card: `series` or `paper`.
 
     Returns
     -------
     scale : float
-        From the first b0, or the first volume of the lowest shell without one.
+        `series`: from the first b0, or the first volume of the lowest shell
+        without one. `paper`: the largest value of the series.
     conditioning : SeriesConditioning
         Fed with all volumes, in units of the scale.
     """
     gradients = run.gradients
     b0s = np.flatnonzero(gradients.is_b0)
     scale = robust_scale(reader.volume(int(b0s[0] if b0s.size else np.argmin(gradients.bvals))))
-    conditioning = SeriesConditioning(gradients)
+    conditioning, largest = SeriesConditioning(gradients), 0.0
     for index in range(gradients.n_volumes):
-        conditioning.add(index, reader.volume(index) / np.float32(scale))
-    return scale, conditioning
+        volume = reader.volume(index)
+        largest = max(largest, float(volume.max()))
+        conditioning.add(index, volume / np.float32(scale))
+    # a network of the paper's kind reads the slice alone: what was gathered is not used
+    return (largest or 1.0) if input_rule == "paper" else scale, conditioning
 
 
 def _grid(reader: DwiReader, run: DwiRun, factor: int, override: int | None) -> SliceGrid:

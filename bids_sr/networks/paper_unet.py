@@ -1,0 +1,137 @@
+"""The network of Lohr & Werner (2026): fastai's DynamicUnet on ResNet18, without fastai."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from bids_sr.networks.paper_blocks import (
+    MergeBlock,
+    UnetBlock,
+    conv,
+    pixel_shuffle,
+    resnet18_body,
+)
+
+MIN_SIDE = 20
+"""Smallest side, in high-resolution pixels, that the encoder's five halvings leave room for."""
+
+_RANGE = (-3.0, 3.0)
+"""Output range: a sigmoid between these."""
+
+_SKIPS = (2, 4, 5, 6)
+"""Layers of the encoder after which the size changes."""
+
+
+class PaperUNet(nn.Module):
+    """What fastai's ``unet_learner`` makes in the paper.
+
+    ResNet18 encoder, blurred PixelShuffle up-sampling, weight normalisation,
+    self-attention, output in (-3, 3). Parameters are named and ordered as fastai
+    does, so that its state dicts load key by key.
+
+    Parameters
+    ----------
+    outputs : int
+        Output channels.
+    """
+
+    def __init__(self, outputs: int = 3) -> None:
+        super().__init__()
+        middle = nn.Sequential(conv(512, 1024), conv(1024, 512))
+        merged = 96 + 3
+        self.layers = nn.ModuleList(
+            [
+                resnet18_body(),
+                nn.BatchNorm2d(512),
+                nn.ReLU(),
+                middle,
+                UnetBlock(512, 256, 512, attention=False),
+                UnetBlock(512, 128, 384, attention=True),
+                UnetBlock(384, 64, 256, attention=False),
+                UnetBlock(256, 64, 96, attention=False),
+                pixel_shuffle(96, 96, blur=False),
+                # two layers without parameters in fastai: resize to the input, and merge with it
+                nn.Identity(),
+                nn.Identity(),
+                MergeBlock(merged),
+                conv(merged, outputs, 1, relu=False),
+            ]
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return (batch, outputs, A, B).
+
+        Parameters
+        ----------
+        images : torch.Tensor
+            (batch, 3, A, B) in [0, 1]; both sides at least `MIN_SIDE`.
+        """
+        encoder, norm, relu, middle = self.layers[:4]
+        maps, skips = images, []
+        for index, layer in enumerate(encoder.children()):
+            maps = layer(maps)
+            if index in _SKIPS:
+                skips.append(maps)
+        maps = middle(relu(norm(maps)))
+        for block in self.layers[4:8]:
+            maps = block(maps, skips.pop())
+        maps = self.layers[8](maps)
+        if maps.shape[-2:] != images.shape[-2:]:
+            maps = functional.interpolate(maps, images.shape[-2:], mode="nearest")
+        maps = self.layers[11](torch.cat([maps, images], dim=1))
+        low, high = _RANGE
+        return torch.sigmoid(self.layers[12](maps)) * (high - low) + low
+
+
+class PaperSuperResolver(nn.Module):
+    """The paper's network behind the interface of ours: low-resolution slice in, fine slice out.
+
+    The slice is interpolated bilinearly, copied to three channels, and channel 0
+    of the output is the result. In the paper's training the interpolation put
+    corners on corners while the targets had pixel-centre geometry: content was
+    displaced by -(f-1)/2 to +(f-1)/2 high-resolution pixels across the field of
+    view, nil on average. A convolutional network cannot see where in the field a
+    pixel is, so what it learned has no shift of its own; here it reads the
+    pixel-centre interpolation, which is where the output belongs.
+
+    Parameters
+    ----------
+    factor : int
+        In-plane factor f.
+    """
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+        self.in_channels = 1
+        self.network = PaperUNet()
+
+    def forward(
+        self,
+        channels: torch.Tensor,
+        interpolated: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Super-resolve a batch.
+
+        Parameters
+        ----------
+        channels : torch.Tensor
+            (batch, 1, a, b), 0 to 1 over the whole scan.
+        interpolated : torch.Tensor, optional
+            Not read: the network has its own interpolation.
+
+        Returns
+        -------
+        torch.Tensor
+            (batch, 1, f a, f b), float32.
+        """
+        fine = functional.interpolate(
+            channels[:, :1], scale_factor=self.factor, mode="bilinear", align_corners=False
+        )
+        rows, columns = fine.shape[-2:]
+        missing = (0, max(0, MIN_SIDE - columns), 0, max(0, MIN_SIDE - rows))
+        padded = functional.pad(fine, missing, mode="replicate")
+        output = self.network(padded.expand(-1, 3, -1, -1))
+        return output[:, :1, :rows, :columns].float()
