@@ -34,6 +34,7 @@ from bids_sr.bids.finding import find_dwi
 from bids_sr.diffusion.mask import brain_mask
 from bids_sr.diffusion.tensor import TensorMaps, fit_tensor
 from bids_sr.errors import BidsSrError
+from bids_sr.images.band import keep_band
 from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
 from bids_sr.images.kspace import data_consistency, kspace_downsample
 from bids_sr.images.nifti import DwiReader, VolumeWriter, load_volume
@@ -85,8 +86,9 @@ def make_trial(
     rim: int = RIM,
     reference: str = "scan",
     work: Path | None = None,
+    band: tuple[float, float] = (1.0, 1.0),
 ) -> Trial:
-    """Degrade a run; keep every `step`-th slice."""
+    """Degrade a run; keep every `step`-th slice, and of the input's band only `band`."""
     truth, small = folder / "truth.nii.gz", folder / "lr.nii.gz"
     with DwiReader(run.files.dwi) as reader:
         axis = choose_slice_axis(reader.shape[:3], reader.zooms, run.files.sidecar)
@@ -100,7 +102,7 @@ def make_trial(
         brain = brain_mask(np.mean([reader.volume(int(i)) for i in b0s], axis=0), reader.zooms)
         scans = make_reference(run, brain, reference, work or folder)
         grid = SliceGrid(*coarse_grid(shape, affine, axis, factor), axis, factor)
-        _write_trial(scans, cut, grid, reader, (truth, small))
+        _write_trial(scans, cut, grid, reader, (truth, small), band)
     lr = DwiRun(
         evolve(run.files, dwi=small, mask=None), run.gradients, (*grid.shape, scans.truth.shape[3])
     )
@@ -113,6 +115,7 @@ def _write_trial(
     grid: SliceGrid,
     reader: DwiReader,
     paths: tuple[Path, Path],
+    band: tuple[float, float],
 ) -> None:
     (shape, affine), volumes = grid.high_resolution, scans.truth.shape[3]
     with (
@@ -123,7 +126,8 @@ def _write_trial(
             fine.write(scans.truth[(*cut, index)])
             slices = to_slices(scans.scanned[(*cut, index)], grid.slice_axis)
             small = kspace_downsample(torch.from_numpy(np.ascontiguousarray(slices)), grid.factor)
-            coarse.write(from_slices(small.numpy(), grid.slice_axis))
+            filled = keep_band(small, band).abs()
+            coarse.write(from_slices(filled.numpy(), grid.slice_axis))
 
 
 def oracle(trial: Trial, out: Path) -> None:
@@ -217,6 +221,7 @@ def compare(
     device: str,
     threads: int,
     ensemble: int = DEFAULT_ENSEMBLE,
+    detect_band: bool = True,
 ) -> Iterator[dict[str, float | str]]:
     """Yield one row per method."""
     reference = fit(trial, trial.truth, threads)
@@ -233,7 +238,8 @@ def compare(
             consistent = method == card.name
             super_resolve(
                 trial.lr, card, out, device=device, threads=threads,
-                data_consistency=consistent, ensemble=ensemble, slice_axis=trial.grid.slice_axis,
+                data_consistency=consistent, ensemble=ensemble, detect_band=detect_band,
+                slice_axis=trial.grid.slice_axis,
             )  # fmt: skip
         seconds = time.monotonic() - started
         errors = tensor_errors(trial, reference, fit(trial, out, threads))
@@ -260,6 +266,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", help="network: name or folder; default: that of the factor")
     parser.add_argument("--scale", type=int, choices=(2, 3), default=2, help="in-plane factor")
     parser.add_argument("--reference", choices=REFERENCES, default="scan", help=" ")
+    parser.add_argument(
+        "--zero-fill",
+        type=_band,
+        default=(1.0, 1.0),
+        metavar="A,B",
+        help="cut the input to this share of its band, as a scanner that interpolates does",
+    )
+    parser.add_argument("--input-band", choices=("auto", "full"), default="auto", help="as the app")
     parser.add_argument("--work", type=Path, help="keeps the denoised scan from call to call")
     parser.add_argument("--goals", action="store_true", help="also print the table of goals")
     parser.add_argument("--slices-step", type=int, default=1, help="keep every n-th slice")
@@ -275,6 +289,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--out", type=Path, help="also write the figures to this JSON file")
     return parser.parse_args(argv)
+
+
+def _band(text: str) -> tuple[float, float]:
+    first, second = map(float, text.split(","))
+    return first, second
 
 
 def choose_run(options: argparse.Namespace) -> DwiRun:
@@ -297,7 +316,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as name:
         trial = make_trial(
             run, options.scale, options.slices_step, Path(name), options.rim,
-            options.reference, options.work,
+            options.reference, options.work, options.zero_fill,
         )  # fmt: skip
         rows = list(
             compare(
@@ -307,6 +326,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 device=options.device,
                 threads=options.threads,
                 ensemble=options.ensemble,
+                detect_band=options.input_band == "auto",
             )
         )
         voxels = int(trial.mask.sum())
@@ -315,6 +335,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         "factor": options.scale,
         "slices_step": options.slices_step,
         "reference": options.reference,
+        "zero_fill": options.zero_fill,
+        "input_band": options.input_band,
         "degradation": "k-space crop, magnitude",
         "psnr_data_range": "99th percentile of each reference volume in the mask",
         "mask": f"brain, {options.rim} voxels of its rim eroded in plane",

@@ -138,6 +138,13 @@ def _add_super_resolution(group: argparse._ArgumentGroup) -> None:
         "replaced by the measured ones",
     )
     group.add_argument(
+        "--input-band",
+        choices=("auto", "full"),
+        default="auto",
+        help="auto: find out whether the scanner interpolated (zero-filled) the slices, and apply "
+        "data consistency only to what it measured; full: all was measured; default: %(default)s",
+    )
+    group.add_argument(
         "--ensemble",
         type=int,
         choices=(1, 2, 4, 8),

@@ -78,6 +78,7 @@ def _choices(settings: Settings) -> Choices:
     return Choices(
         card=card,
         data_consistency=settings.data_consistency,
+        detect_band=settings.detect_band,
         ensemble=settings.ensemble,
         slice_axis=settings.slice_axis,
         device=str(choose_device(settings.device)),

@@ -46,6 +46,8 @@ class Settings:
     """Voxel axis 0 to 2; None: found per run."""
     data_consistency: bool = True
     """The measured band of k-space is put back."""
+    detect_band: bool = True
+    """Whether the input's measured band is found out."""
     ensemble: int = 4
     """Turned copies of a slice over which the network is averaged."""
     device: str = "auto"
@@ -108,6 +110,7 @@ def make_settings(arguments: Namespace) -> Settings:
         model=arguments.model,
         slice_axis=arguments.slice_axis,
         data_consistency=arguments.data_consistency,
+        detect_band=arguments.input_band == "auto",
         ensemble=arguments.ensemble,
         device=arguments.device,
         batch_size=arguments.batch_size,

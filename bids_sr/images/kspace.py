@@ -22,6 +22,8 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from bids_sr.images.band import keep_band
+
 
 @lru_cache(maxsize=64)
 def _kernel(n: int, factor: int) -> tuple[np.ndarray, np.ndarray]:
@@ -115,7 +117,9 @@ def sinc_upsample(lr: torch.Tensor, factor: int) -> torch.Tensor:
     return left @ lr @ right.mT
 
 
-def data_consistency(sr: torch.Tensor, lr: torch.Tensor, factor: int) -> torch.Tensor:
+def data_consistency(
+    sr: torch.Tensor, lr: torch.Tensor, factor: int, band: tuple[float, float] = (1.0, 1.0)
+) -> torch.Tensor:
     """Replace the measured band of `sr` by the input's own: ``sr + U(lr - D sr)``.
 
     Parameters
@@ -126,13 +130,17 @@ def data_consistency(sr: torch.Tensor, lr: torch.Tensor, factor: int) -> torch.T
         (..., a, b) measured slices.
     factor : int
         In-plane factor.
+    band : tuple of float
+        Share of the input's own band that was measured, along a and b
+        (`bids_sr.images.band`); only there is `sr` replaced.
 
     Returns
     -------
     torch.Tensor
-        (..., f a, f b) with ``D(result) == lr`` up to rounding.
+        (..., f a, f b) with ``D(result) == lr`` inside the band, up to rounding.
     """
-    return sr + sinc_upsample(lr - kspace_crop(sr, factor), factor)
+    difference = keep_band(lr - kspace_crop(sr, factor), band)
+    return sr + sinc_upsample(difference, factor)
 
 
 def _tensor(matrix: np.ndarray, like: torch.Tensor) -> torch.Tensor:

@@ -105,6 +105,7 @@ def _processing(result: SuperResolvedDwi) -> Record:
         "model_sha256": result.card.sha256,
         "data_consistency": result.data_consistency,
         "ensemble": result.ensemble,
+        "input_band": "x".join(f"{share:.2f}" for share in result.band),
         "device": result.device,
         "batch_size": result.batch_size,
         "seconds_superres": round(result.seconds, 2),

@@ -105,6 +105,13 @@ PROCESSING = (
     Entry("model_sha256", "Weights, sha256"),
     Entry("data_consistency", "K-space data consistency"),
     Entry("ensemble", "Turned copies averaged", optional=True),
+    Entry(
+        "input_band",
+        "Measured band",
+        "Share of the input's in-plane frequencies that hold signal; below 1 the scanner "
+        "interpolated.",
+        optional=True,
+    ),
     Entry("device", "Device"),
     Entry("seconds_superres", "Time for super-resolution", unit="s", decimals=1),
     Entry("slices_per_second", "Speed", unit="slices/s", decimals=1),

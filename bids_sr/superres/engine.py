@@ -13,6 +13,7 @@ import torch
 from attrs import field, frozen
 
 from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.images.band import effective_band
 from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader, VolumeWriter
@@ -26,6 +27,8 @@ from bids_sr.superres.runner import SliceRunner
 _LOG = logging.getLogger("bids_sr")
 DEFAULT_ENSEMBLE = 4
 """Copies of a slice averaged by default: most of what eight bring, at half the time."""
+_BAND_VOLUMES = 8
+"""Volumes whose spectrum tells whether the scanner interpolated."""
 _AHEAD = 2
 """Volumes read ahead of the network, and written behind it."""
 
@@ -56,6 +59,8 @@ class SuperResolvedDwi:
     """Whether the measured band was kept."""
     ensemble: int
     """Turned copies of each slice over which the network was averaged."""
+    band: tuple[float, float]
+    """Measured share of the input's band along the in-plane axes; 1 where it is full."""
     notes: tuple[str, ...]
     """What a reader of the report should know."""
 
@@ -70,6 +75,7 @@ def super_resolve(
     threads: int | None = None,
     data_consistency: bool = True,
     ensemble: int = DEFAULT_ENSEMBLE,
+    detect_band: bool = True,
     slice_axis: int | None = None,
     progress: Callable[[], None] | None = None,
 ) -> SuperResolvedDwi:
@@ -99,6 +105,9 @@ def super_resolve(
     ensemble : int
         Average the network over 1, 2, 4 or 8 turned copies of each slice; time
         grows as much.
+    detect_band : bool
+        Find out whether the scanner interpolated, and keep only what it measured;
+        else all of the input counts as measured.
     slice_axis : int, optional
         Voxel axis across the slices; default: found out.
     progress : callable, optional
@@ -122,7 +131,10 @@ def super_resolve(
         grid = _grid(reader, run, card.factor, slice_axis)
         pixels = int(np.prod([grid.shape[axis] for axis in grid.in_plane]))
         size = batch_size or default_batch_size(place, pixels)
-        runner = SliceRunner(network, place, size, consistent=data_consistency, ensemble=ensemble)
+        band = _band(reader, grid) if detect_band else (1.0, 1.0)
+        runner = SliceRunner(
+            network, place, size, consistent=data_consistency, ensemble=ensemble, band=band
+        )
         scale, conditioning = gather(reader, run, card.input_rule)
         stacks = _stacks(reader, grid, card, scale, conditioning)
         _write(runner, stacks, reader, grid, out, scale, progress or _bar(run, grid))
@@ -138,7 +150,8 @@ def super_resolve(
         batch_size=runner.batch_size,
         data_consistency=data_consistency,
         ensemble=ensemble,
-        notes=(*_notes(run, card), *runner.notes),
+        band=band,
+        notes=(*_notes(run, card), *_band_notes(grid, band), *runner.notes),
     )
 
 
@@ -174,6 +187,21 @@ def gather(
         conditioning.add(index, volume / np.float32(scale))
     # a network of the paper's kind reads the slice alone: what was gathered is not used
     return (largest or 1.0) if input_rule == "paper" else scale, conditioning
+
+
+def _band(reader: DwiReader, grid: SliceGrid) -> tuple[float, float]:
+    count = min(_BAND_VOLUMES, reader.shape[3])
+    return effective_band(to_slices(reader.volume(i), grid.slice_axis) for i in range(count))
+
+
+def _band_notes(grid: SliceGrid, band: tuple[float, float]) -> tuple[str, ...]:
+    return tuple(
+        f"Along voxel axis {'ijk'[axis]} the scan holds about {round(share * grid.shape[axis])} of"
+        f" {grid.shape[axis]} frequencies: the scanner (or a filter) interpolated it. Data"
+        " consistency covers only those, and there is less to gain than the voxel size suggests."
+        for axis, share in zip(grid.in_plane, band, strict=True)
+        if share < 1
+    )
 
 
 def _grid(reader: DwiReader, run: DwiRun, factor: int, override: int | None) -> SliceGrid:

@@ -41,6 +41,9 @@ class SliceRunner:
     ensemble : int
         Over how many turned copies of each slice the network is averaged, a key
         of `TURNS` (geometric self-ensemble, Lim et al., CVPR Workshops 2017).
+    band : tuple of float
+        Measured share of the input's band along both in-plane axes; only there is
+        the output replaced.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class SliceRunner:
         *,
         consistent: bool,
         ensemble: int = 1,
+        band: tuple[float, float] = (1.0, 1.0),
     ) -> None:
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.factor = int(network.factor)  # type: ignore[arg-type]
@@ -58,6 +62,7 @@ class SliceRunner:
         self.batch_size = batch_size
         self.consistent = consistent
         self.turns = TURNS[ensemble]
+        self.band = band
         self.notes: list[str] = []
 
     def __call__(self, channels: np.ndarray) -> np.ndarray:
@@ -109,7 +114,9 @@ class SliceRunner:
                 with torch.autocast("cuda", torch.float16, enabled=cuda):
                     output = self.network(*turned)
                 fine += _turn_back(output, quarter, flip)[:, 0] / len(self.turns)
-            return data_consistency(fine, channels[:, 0], self.factor) if self.consistent else fine
+            if not self.consistent:
+                return fine
+            return data_consistency(fine, channels[:, 0], self.factor, self.band)
 
     def _halve(self, error: Exception) -> None:
         if self.batch_size == 1:

@@ -44,6 +44,13 @@ def build_parser() -> argparse.ArgumentParser:
         default=[1.0],
         help="in-plane voxel sizes to train on, relative to each scan's own",
     )
+    data.add_argument(
+        "--zero-filled",
+        type=float,
+        default=0.0,
+        help="share of patches whose input is cut to 60-95 %% of its band, as scanners that"
+        " interpolate do",
+    )
     data.add_argument("--subset", type=int, default=15, help="directions per smaller view")
     net = parser.add_argument_group("network")
     net.add_argument("--scale", type=int, default=2, choices=[2, 3], help="in-plane factor")

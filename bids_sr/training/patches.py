@@ -9,6 +9,7 @@ import torch
 from attrs import frozen
 
 from bids_sr.errors import UsageError
+from bids_sr.images.band import keep_band
 from bids_sr.images.kspace import fill_matrix
 from bids_sr.networks.channels import CHANNELS
 from bids_sr.training.prepare import PreparedRun, SeriesView
@@ -21,6 +22,9 @@ _FULL_VIEW_SHARE = 0.5
 
 _DROP = {"mean_b0": 0.1, "tensor": 0.1}
 """How often a shared channel falls back to the mean DWI, as where it is missing."""
+
+_FILLED_BAND = (0.6, 0.95)
+"""Measured share of the band, in slices that are to look interpolated by the scanner."""
 
 _DROP_ALL = 0.05
 """How often the slice stands alone."""
@@ -53,6 +57,9 @@ class PatchSampler:
         Side p of the low-resolution patch, pixels.
     seed : int
         Of the draw.
+    zero_filled : float
+        Share of patches whose low-resolution slice and channels are cut to a part
+        of their band, as if the scanner had interpolated them.
 
     Raises
     ------
@@ -67,6 +74,7 @@ class PatchSampler:
         channels: Sequence[str],
         patch: int = 40,
         seed: int = 0,
+        zero_filled: float = 0.0,
     ) -> None:
         for run in runs:
             if min(run.lr.shape[2:]) < patch:
@@ -79,6 +87,7 @@ class PatchSampler:
         self._factor = factor
         self._channels = list(channels)
         self._patch = patch
+        self._zero_filled = zero_filled
         self._generator = np.random.default_rng(seed)
         self._centres = [np.argwhere(run.foreground) for run in runs]
         self._fill = {
@@ -108,9 +117,10 @@ class PatchSampler:
         rows = _window(row, self._patch, run.lr.shape[2])
         columns = _window(column, self._patch, run.lr.shape[3])
         volume = int(view.volumes[k])
-        lr = run.lr[volume, z].astype(np.float32)
-        shared = view.shared[k, :, z, rows, columns].astype(np.float32)
-        channels = self._degrade_channels(lr[rows, columns], shared)
+        slices = np.concatenate([run.lr[volume, z][None], view.shared[k, :, z]]).astype(np.float32)
+        lr, *shared = self._fill_in(slices)
+        cut = np.stack([channel[rows, columns] for channel in shared])
+        channels = self._degrade_channels(lr[rows, columns], cut)
         fine = (_enlarge(rows, self._factor), _enlarge(columns, self._factor))
         left, right = (self._fill[n] for n in lr.shape)
         interpolated = left[fine[0]] @ lr @ right[fine[1]].T
@@ -118,6 +128,17 @@ class PatchSampler:
         gain = np.float32(self._generator.uniform(0.7, 1.3) / view.level[k])
         arrays = (channels * gain, interpolated[None] * gain, target[None] * gain)
         return self._turn(arrays)
+
+    def _fill_in(self, slices: np.ndarray) -> np.ndarray:
+        """Now and then cut whole slices, (n, a, b), to a part of their band."""
+        # no number is drawn when nothing is filled, so that older trainings can be repeated
+        if not self._zero_filled or self._generator.random() >= self._zero_filled:
+            return slices
+        along_a, along_b = self._generator.uniform(*_FILLED_BAND, size=2).round(2)
+        which = self._generator.integers(3)
+        band = (along_a if which != 1 else 1.0, along_b if which != 0 else 1.0)
+        filled: np.ndarray = keep_band(torch.from_numpy(slices), band).abs().numpy()
+        return filled
 
     def _draw_view(self, run: PreparedRun) -> SeriesView:
         if len(run.views) == 1 or self._generator.random() < _FULL_VIEW_SHARE:

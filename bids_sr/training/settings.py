@@ -20,6 +20,8 @@ class TrainingSettings:
     """How low-resolution slices are made."""
     coarsening: tuple[float, ...] = field(default=(1.0,), converter=tuple)
     """In-plane voxel sizes trained on, relative to each scan's own."""
+    zero_filled: float = 0.0
+    """Share of patches that look as if the scanner had interpolated them."""
     channels: tuple[str, ...] = field(default=CHANNELS, converter=tuple)
     """What the network reads."""
     width: int = 40

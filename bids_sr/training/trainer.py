@@ -133,7 +133,12 @@ class Trainer:
         if settings.layers:
             self.features = FeatureLoss(settings.layers, vgg16).to(self.device)
         self.sampler = PatchSampler(
-            train, settings.factor, settings.channels, settings.patch, settings.seed
+            train,
+            settings.factor,
+            settings.channels,
+            settings.patch,
+            settings.seed,
+            settings.zero_filled,
         )
         self.held_out = list(held_out)
         self.crops = np.random.default_rng(settings.seed + 1)

@@ -23,6 +23,8 @@ class Choices:
     """The network."""
     data_consistency: bool = True
     """The measured band of k-space is put back."""
+    detect_band: bool = True
+    """The input's measured band is found out."""
     ensemble: int = 4
     """Turned copies of a slice over which the network is averaged."""
     slice_axis: int | None = None
@@ -41,6 +43,7 @@ class Choices:
             "factor": self.card.factor,
             "model": self.card.name,
             "data_consistency": self.data_consistency,
+            "detect_band": self.detect_band,
             "ensemble": self.ensemble,
             "slice_axis": self.slice_axis,
         }

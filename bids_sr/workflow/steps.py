@@ -39,6 +39,7 @@ def super_resolve(plan: RunPlan, run: DwiRun) -> SuperResolvedDwi:
         batch_size=how.batch_size,
         threads=how.threads,
         data_consistency=how.data_consistency,
+        detect_band=how.detect_band,
         ensemble=how.ensemble,
         slice_axis=how.slice_axis,
     )

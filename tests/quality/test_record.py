@@ -84,7 +84,7 @@ def judged(make_run, tiny_model, tmp_path):
         result = SuperResolvedDwi(
             dwi=sr, run=run, grid=grid, card=load_card(str(tiny_model), 2), scale=1.0,
             device="cpu", seconds=2.0, slices=68, batch_size=4, data_consistency=True, ensemble=4,
-            notes=("One.", "Two."),
+            band=(1.0, 0.75), notes=("One.", "Two."),
         )  # fmt: skip
         fits = {}
         if fit:

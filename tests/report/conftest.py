@@ -150,6 +150,7 @@ def scan(tmp_path, make_run):
             batch_size=4,
             data_consistency=True,
             ensemble=4,
+            band=(1.0, 1.0),
             notes=(),
         )
         return sr, names

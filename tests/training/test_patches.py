@@ -59,3 +59,19 @@ def test_channels_are_dropped_now_and_then(prepared):
 def test_patch_larger_than_the_slices(prepared):
     with pytest.raises(UsageError, match="hold no patch of 40"):
         sampler(prepared, patch=40)
+
+
+def test_zero_filled_patches_lack_the_outer_band(prepared):
+    def sampler(share):
+        return PatchSampler([prepared], 2, ["dwi", "mean_dwi"], patch=8, zero_filled=share)
+
+    plain, never, always = (sampler(share)._fill_in for share in (0.0, 1e-9, 1.0))
+    slices = np.random.default_rng(0).random((2, 24, 24)).astype(np.float32)
+    assert plain(slices) is slices
+    assert never(slices) is slices
+    filled = always(slices)
+    assert filled.shape == slices.shape
+    high = np.abs(np.fft.fft2(slices - filled))
+    # what was taken away is high frequencies; the mean stays (the magnitude moves it a little)
+    assert high.max(axis=(1, 2)).min() > 1
+    assert np.abs((slices - filled).mean(axis=(1, 2))).max() < 0.02

@@ -1,0 +1,124 @@
+"""How much of an image's k-space the scanner measured, and how much it filled in.
+
+Many scanners interpolate: they pad the measured band of k-space with zeros, and
+the matrix says more than was measured. Beyond the band such an image holds
+little but what the magnitude operation spreads there: its spectrum falls to a
+floor and stays flat up to the Nyquist frequency, where that of a fully measured
+image keeps falling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+_MIN_SIDE = 24
+"""Pixels below which a spectrum is too short to judge."""
+_TAIL = 0.06
+"""Share of the spectrum, at its end, that gives the floor."""
+_FLAT_DB = 1.0
+"""The floor's ripple."""
+_FLAT_SHARE = 0.08
+"""Flat end, as a share of the spectrum, from which an axis counts as filled in."""
+_EDGE_DB = 2.0
+"""Power over the floor at the band's edge."""
+_CONTRAST_DB = 8.0
+"""Power that the middle of the band must have over the floor."""
+_EMPTY = 1e-12
+"""Power, relative to the largest, below which rounding rules."""
+
+
+def effective_band(volumes: Iterable[NDArray[np.float32]]) -> tuple[float, float]:
+    """Return the measured share of the band along both in-plane axes.
+
+    Parameters
+    ----------
+    volumes : iterable of numpy.ndarray
+        (slices, a, b) each, a few volumes of one run.
+
+    Returns
+    -------
+    tuple of float
+        Along a and b: 1.0 where the spectrum gives no sign of filling, else the
+        frequency, in units of the Nyquist frequency, beyond which it has
+        reached its floor.
+    """
+    sums: list[NDArray[np.float64] | float] = [0.0, 0.0]
+    for volume in volumes:
+        for number, axis in enumerate((-2, -1)):
+            spectrum = np.abs(np.fft.rfft(volume, axis=axis)) ** 2
+            sums[number] += (
+                np.moveaxis(spectrum, axis, -1).reshape(-1, spectrum.shape[axis]).mean(0)
+            )
+    first, second = (_band(np.atleast_1d(power)) for power in sums)
+    return first, second
+
+
+def _band(power: NDArray[np.float64]) -> float:
+    bins = power.size - 1
+    if bins < _MIN_SIDE // 2 or power.max() <= 0:
+        return 1.0
+    decibel = 10 * np.log10(np.maximum(power / power.max(), _EMPTY))
+    tail = max(3, round(_TAIL * bins))
+    decibel -= np.median(decibel[-tail:])
+    above = np.flatnonzero(decibel > _FLAT_DB)
+    flat = bins - int(above[-1]) if above.size else bins
+    if flat < _FLAT_SHARE * bins or decibel[bins // 2] < _CONTRAST_DB:
+        return 1.0
+    edge = np.flatnonzero(decibel > _EDGE_DB)[-1]
+    return float(edge / bins)
+
+
+@lru_cache(maxsize=64)
+def low_pass_matrix(n: int, band: float) -> NDArray[np.float64]:
+    """Return the projection onto the frequencies inside the band.
+
+    Parameters
+    ----------
+    n : int
+        Pixels along the axis.
+    band : float
+        Share of the Nyquist frequency, in (0, 1].
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, n), symmetric; the identity for a full band.
+    """
+    if band >= 1:
+        return np.eye(n)
+    distance = np.arange(n)[:, None] - np.arange(n)[None, :]
+    highest = int(np.floor(band * n / 2 + 1e-9))
+    kernel = np.ones((n, n))
+    for k in range(1, highest + 1):
+        weight = 1 if 2 * k == n else 2
+        kernel += weight * np.cos(2 * np.pi * k * distance / n)
+    return kernel / n
+
+
+def keep_band(images: torch.Tensor, band: tuple[float, float]) -> torch.Tensor:
+    """Return only what `images` hold inside the band.
+
+    Parameters
+    ----------
+    images : torch.Tensor
+        (..., a, b).
+    band : tuple of float
+        Shares of the Nyquist frequencies along a and b; full ones change nothing.
+
+    Returns
+    -------
+    torch.Tensor
+        (..., a, b), same dtype and device; may be negative.
+    """
+    if min(band) >= 1:
+        return images
+    left, right = (
+        torch.as_tensor(low_pass_matrix(n, share), dtype=images.dtype, device=images.device)
+        for n, share in zip(images.shape[-2:], band, strict=True)
+    )
+    return left @ images @ right.mT
