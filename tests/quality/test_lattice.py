@@ -1,0 +1,75 @@
+"""The lattice fold finds a planted grid, measures it, and leaves anatomy alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from bids_sr.quality.interpolation import interpolate
+from bids_sr.quality.lattice import PERIODS, lattice_folds, normalised_residual
+
+SHAPE = (96, 112)
+
+
+def brain(count=12, seed=0, shape=SHAPE):
+    """Slices of smooth tissue with edges and white noise of sd 1, (slices, A, B), and a mask."""
+    generator = np.random.default_rng(seed)
+    tissue = gaussian_filter(generator.standard_normal((count, *shape)), (1, 4, 4)) > 0
+    slices = 20 + 10 * tissue + generator.standard_normal((count, *shape))
+    rows, columns = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
+    mask = np.broadcast_to(rows**2 + columns**2 < 0.8, slices.shape)
+    return np.where(mask, slices, 0), mask
+
+
+def grid(period, shape=SHAPE):
+    """A lattice of sd 1 that has no shorter period."""
+    cell = np.random.default_rng(period).standard_normal((period, period))
+    cell = (cell - cell.mean()) / cell.std()
+    return np.tile(cell, [n // period + 1 for n in shape])[: shape[0], : shape[1]]
+
+
+def test_a_clean_brain_raises_no_alarm():
+    for seed in range(3):
+        folds = lattice_folds([brain(seed=seed)])
+        for period in PERIODS:
+            assert folds[period].f < 2
+            assert folds[period].amplitude < 0.05
+
+
+@pytest.mark.parametrize("period", PERIODS)
+def test_a_planted_grid_is_found(period):
+    slices, mask = brain()
+    planted = slices + 0.3 * grid(period) * mask
+    assert lattice_folds([(planted, mask)])[period].f > 5
+
+
+@pytest.mark.parametrize("amplitude", [0.2, 0.4])
+def test_its_amplitude_is_measured(amplitude):
+    noise = np.random.default_rng(1).standard_normal((12, *SHAPE))
+    mask = np.ones(noise.shape, bool)
+    z = normalised_residual(noise, mask)
+    checker = grid(2)
+    # what the smoothing leaves of the grid, in units of what it leaves of the noise
+    kept = normalised_residual(noise + amplitude * checker, mask) - z
+    found = lattice_folds([(noise + amplitude * checker, mask)])[2].amplitude
+    assert found == pytest.approx(kept.mean(axis=0).std(), rel=0.1)
+    assert found == pytest.approx(amplitude, rel=0.25)
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_cubic_interpolation_raises_no_alarm(factor):
+    slices, mask = brain(shape=(48, 56))
+    fine = interpolate(np.moveaxis(slices, 0, -1).astype(np.float32), factor, "cubic", 2)
+    fine_mask = mask.repeat(factor, axis=1).repeat(factor, axis=2)
+    folds = lattice_folds([(np.moveaxis(fine, -1, 0), fine_mask)])
+    assert max(folds[period].f for period in PERIODS) < 3
+
+
+def test_too_little_brain_gives_no_figure():
+    slices, mask = brain()
+    small = np.zeros_like(mask)
+    small[:, 50:60, 50:60] = True
+    folds = lattice_folds([(slices, small)])
+    assert np.isnan(folds[16].f)
+    assert np.isfinite(folds[2].f)
