@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := test,train,dev
+SUBJECT ?= philips02
+SLICES_STEP ?= 2
 PARITY_VENV ?= .venv-parity
 PYTEST_ARGS ?= -n 2 --dist loadfile
 DEMO_DATA := examples/dwi-small
@@ -11,7 +13,7 @@ DEMO_OUT := demo-out
 DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test parity-test lint format container clean
+.PHONY: help setup demo test parity-test benchmark-quality lint format container clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -38,6 +40,13 @@ parity-test: $(STAMP) ## compare the paper's network with fastai's own (installs
 	test -x $(PARITY_VENV)/bin/python || $(PYTHON) -m venv $(PARITY_VENV)
 	$(PARITY_VENV)/bin/python -m pip install --quiet -e '.[test,parity]'
 	$(PARITY_VENV)/bin/python -m pytest -rA tests/networks/test_paper_parity.py
+
+benchmark-quality: $(STAMP) ## quality tables of the shipped networks; DATA=BIDS folder, SUBJECT=label
+	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }
+	for factor in 2 3; do for reference in scan denoised synthetic; do \
+		$(BIN)/python benchmarks/quality.py --data $(DATA) --subject $(SUBJECT) --scale $$factor \
+			--reference $$reference --goals --slices-step $(SLICES_STEP) --work $(DEMO_WORK)/quality || exit 1; \
+	done; done
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -4,8 +4,8 @@ A scan is cut to 1/f of its k-space band within each slice, which gives a noisy
 low-resolution scan; that one and the same scan is then brought back by linear,
 cubic (B-spline) and sinc interpolation and by the network, and each result is
 compared with a reference (see `references`). The oracle has the input's band and
-the reference's own high frequencies: what a perfect network would give. Prints
-Markdown tables.
+the high frequencies of the signal without noise, as a tensor fit knows it: about
+what a perfect network would give. Prints Markdown tables.
 
     python benchmarks/quality.py --data ../shared/data/dwi-open --subject philips02
     python benchmarks/quality.py ... --reference synthetic --goals
@@ -44,7 +44,8 @@ from bids_sr.quality.fidelity import erode, peak_of, psnr, ssim
 from bids_sr.quality.interpolation import METHODS, interpolate
 from bids_sr.quality.tensor_errors import mean_absolute_error, v1_angle, white_matter
 from bids_sr.resources import read_version
-from bids_sr.superres.engine import DEFAULT_ENSEMBLE, super_resolve
+from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
+from bids_sr.superres.engine import super_resolve
 
 log = logging.getLogger("bids_sr")
 
@@ -70,6 +71,8 @@ class Trial:
 
     truth: Path
     """The original series, cut to whole multiples of the factor."""
+    ideal: Path
+    """The signal without noise, as far as it is known: the oracle's high frequencies."""
     lr: DwiRun
     """What remains of it at 1/f of the band."""
     grid: SliceGrid
@@ -89,7 +92,7 @@ def make_trial(
     band: tuple[float, float] = (1.0, 1.0),
 ) -> Trial:
     """Degrade a run; keep every `step`-th slice, and of the input's band only `band`."""
-    truth, small = folder / "truth.nii.gz", folder / "lr.nii.gz"
+    truth, ideal, small = (folder / f"{name}.nii.gz" for name in ("truth", "ideal", "lr"))
     with DwiReader(run.files.dwi) as reader:
         axis = choose_slice_axis(reader.shape[:3], reader.zooms, run.files.sidecar)
         shape = tuple(
@@ -102,11 +105,11 @@ def make_trial(
         brain = brain_mask(np.mean([reader.volume(int(i)) for i in b0s], axis=0), reader.zooms)
         scans = make_reference(run, brain, reference, work or folder)
         grid = SliceGrid(*coarse_grid(shape, affine, axis, factor), axis, factor)
-        _write_trial(scans, cut, grid, reader, (truth, small), band)
+        _write_trial(scans, cut, grid, reader, (truth, ideal, small), band)
     lr = DwiRun(
         evolve(run.files, dwi=small, mask=None), run.gradients, (*grid.shape, scans.truth.shape[3])
     )
-    return Trial(truth, lr, grid, erode(brain[cut], rim, axis))
+    return Trial(truth, ideal, lr, grid, erode(brain[cut], rim, axis))
 
 
 def _write_trial(
@@ -114,16 +117,18 @@ def _write_trial(
     cut: tuple[slice, ...],
     grid: SliceGrid,
     reader: DwiReader,
-    paths: tuple[Path, Path],
+    paths: tuple[Path, Path, Path],
     band: tuple[float, float],
 ) -> None:
     (shape, affine), volumes = grid.high_resolution, scans.truth.shape[3]
     with (
         VolumeWriter(paths[0], (*shape, volumes), affine, like=reader.header) as fine,
-        VolumeWriter(paths[1], (*grid.shape, volumes), grid.affine, like=reader.header) as coarse,
+        VolumeWriter(paths[1], (*shape, volumes), affine, like=reader.header) as ideal,
+        VolumeWriter(paths[2], (*grid.shape, volumes), grid.affine, like=reader.header) as coarse,
     ):
         for index in range(volumes):
             fine.write(scans.truth[(*cut, index)])
+            ideal.write(scans.ideal[(*cut, index)])
             slices = to_slices(scans.scanned[(*cut, index)], grid.slice_axis)
             small = kspace_downsample(torch.from_numpy(np.ascontiguousarray(slices)), grid.factor)
             filled = keep_band(small, band).abs()
@@ -131,18 +136,18 @@ def _write_trial(
 
 
 def oracle(trial: Trial, out: Path) -> None:
-    """Write the input's band with the truth's own high frequencies."""
+    """Write the input's band with the high frequencies of the signal without noise."""
     axis, factor = trial.grid.slice_axis, trial.grid.factor
     shape, affine = trial.grid.high_resolution
     with (
-        DwiReader(trial.truth) as truth,
+        DwiReader(trial.ideal) as ideal,
         DwiReader(trial.lr.files.dwi) as lr,
         VolumeWriter(out, (*shape, lr.shape[3]), affine, like=lr.header) as writer,
     ):
         for index in range(lr.shape[3]):
             pair = (
                 torch.from_numpy(np.ascontiguousarray(to_slices(r.volume(index), axis)))
-                for r in (truth, lr)
+                for r in (ideal, lr)
             )
             fine = data_consistency(*pair, factor).clamp_min(0)
             writer.write(from_slices(fine.numpy(), axis))

@@ -26,6 +26,8 @@ class Reference:
     """What is degraded, (x, y, z, V)."""
     truth: NDArray[np.float32]
     """What the result is compared with, (x, y, z, V)."""
+    ideal: NDArray[np.float32]
+    """The signal without noise, as far as it is known; the oracle takes its high frequencies."""
     sigma: float
     """Standard deviation of noise added to the truth to make the scan; 0 if it is a real scan."""
 
@@ -57,17 +59,17 @@ def make_reference(run: DwiRun, mask: NDArray[np.bool_], kind: str, work: Path) 
     with DwiReader(run.files.dwi) as reader:
         scan = np.stack([reader.volume(i) for i in range(reader.shape[3])], axis=-1)
     if kind == "scan":
-        return Reference(scan, scan, 0.0)
+        return Reference(scan, scan, _predicted(run, scan, mask), 0.0)
     denoised = _denoised(run, scan, work)
-    if kind == "denoised":
-        return Reference(scan, denoised, 0.0)
     truth = _predicted(run, denoised, mask)
+    if kind == "denoised":
+        return Reference(scan, denoised, truth, 0.0)
     sigma = noise_level(run, scan, mask)
     generator = np.random.default_rng(0)
     real, imaginary = (
         generator.standard_normal(truth.shape, np.float32) * np.float32(sigma) for _ in range(2)
     )
-    return Reference(np.hypot(truth + real, imaginary), truth, sigma)
+    return Reference(np.hypot(truth + real, imaginary), truth, truth, sigma)
 
 
 def noise_level(run: DwiRun, scan: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bids_sr import __version__
 from bids_sr.resources import resource
+from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 
 _AXES = {"i": 0, "j": 1, "k": 2, "0": 0, "1": 1, "2": 2}
 _LEAST_MEMORY_MB = 1000
@@ -148,7 +149,7 @@ def _add_super_resolution(group: argparse._ArgumentGroup) -> None:
         "--ensemble",
         type=int,
         choices=(1, 2, 4, 8),
-        default=4,
+        default=DEFAULT_ENSEMBLE,
         help="average the network over so many turned copies of each slice; the time of the "
         "network grows as much, 1 is fastest; default: %(default)s",
     )

@@ -12,6 +12,7 @@ from typing import Any
 from attrs import frozen
 
 from bids_sr.errors import UsageError
+from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 
 _MAX_DEFAULT_THREADS = 8
 
@@ -48,7 +49,7 @@ class Settings:
     """The measured band of k-space is put back."""
     detect_band: bool = True
     """Whether the input's measured band is found out."""
-    ensemble: int = 4
+    ensemble: int = DEFAULT_ENSEMBLE
     """Turned copies of a slice over which the network is averaged."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""

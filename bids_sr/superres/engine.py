@@ -20,13 +20,12 @@ from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.channels import MIN_FIT_DIRECTIONS, SeriesConditioning
 from bids_sr.networks.loading import load_network
+from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 from bids_sr.superres.device import choose_device, default_batch_size, describe_device
 from bids_sr.superres.progress import VolumeProgress
 from bids_sr.superres.runner import SliceRunner
 
 _LOG = logging.getLogger("bids_sr")
-DEFAULT_ENSEMBLE = 4
-"""Copies of a slice averaged by default: most of what eight bring, at half the time."""
 _BAND_VOLUMES = 8
 """Volumes whose spectrum tells whether the scanner interpolated."""
 _AHEAD = 2

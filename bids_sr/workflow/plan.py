@@ -13,6 +13,7 @@ from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.names import OutputNames
 from bids_sr.networks.card import ModelCard
 from bids_sr.resources import read_version
+from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 
 
 @frozen
@@ -25,7 +26,7 @@ class Choices:
     """The measured band of k-space is put back."""
     detect_band: bool = True
     """The input's measured band is found out."""
-    ensemble: int = 4
+    ensemble: int = DEFAULT_ENSEMBLE
     """Turned copies of a slice over which the network is averaged."""
     slice_axis: int | None = None
     """Voxel axis 0 to 2; None: found per run."""

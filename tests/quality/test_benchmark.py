@@ -53,8 +53,8 @@ def test_every_method_is_scored_on_a_small_scan(
     # an untrained network that adds random detail, with and without the measured band
     assert rows["sinc"]["psnr_dwi"] > rows["tiny"]["psnr_dwi"]
     assert rows["tiny"]["psnr_dwi"] != rows["tiny, no consistency"]["psnr_dwi"]
-    # against the scan itself, the scan's own high frequencies are all there is to know
-    assert rows["oracle"]["psnr_dwi"] > rows["sinc"]["psnr_dwi"] + 10
+    # it knows the high frequencies, but not the noise that the scan has there
+    assert rows["sinc"]["psnr_dwi"] + 1 < rows["oracle"]["psnr_dwi"] < 100
 
 
 def test_a_known_truth_is_noise_free_and_its_scan_is_not(
