@@ -69,7 +69,15 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="LAYER=WEIGHT",
         help="VGG16 layers of the feature loss; none for L1 alone",
     )
-    loss.add_argument("--vgg16", type=Path, help="VGG16 convolutions as safetensors")
+    loss.add_argument(
+        "--feature-network",
+        default="vgg16",
+        choices=["vgg16", "vgg16_bn"],
+        help="network of the feature loss; vgg16_bn is the article's",
+    )
+    loss.add_argument(
+        "--vgg16", type=Path, help="its weights as safetensors, in place of a download"
+    )
     loss.add_argument("--feature-crop", type=int, default=48, help="pixels compared by features")
     how = parser.add_argument_group("optimisation")
     how.add_argument(
