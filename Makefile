@@ -36,7 +36,7 @@ demo: $(STAMP) ## super-resolve the example scan and write its report
 test: $(STAMP) ## run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-parity-test: $(STAMP) ## compare the paper's network with fastai's own (installs fastai beside)
+parity-test: ## compare the paper's network with fastai's own (installs fastai beside)
 	test -x $(PARITY_VENV)/bin/python || $(PYTHON) -m venv $(PARITY_VENV)
 	$(PARITY_VENV)/bin/python -m pip install --quiet -e '.[test,parity]'
 	$(PARITY_VENV)/bin/python -m pytest -rA tests/networks/test_paper_parity.py
@@ -44,7 +44,7 @@ parity-test: $(STAMP) ## compare the paper's network with fastai's own (installs
 benchmark-quality: $(STAMP) ## quality tables of the shipped networks; DATA=BIDS folder, SUBJECT=label
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }
 	for factor in 2 3; do for reference in scan denoised synthetic; do \
-		$(BIN)/python benchmarks/quality.py --data $(DATA) --subject $(SUBJECT) --scale $$factor \
+		$(BIN)/bids-sr-evaluate $(DATA) --participant-label $(SUBJECT) --scale $$factor \
 			--reference $$reference --goals --slices-step $(SLICES_STEP) --work $(DEMO_WORK)/quality || exit 1; \
 	done; done
 

@@ -70,6 +70,7 @@ def test_wheel_states_version_licence_and_commands(wheel):
     commands = archive.read(f"{info}/entry_points.txt").decode()
     assert "bids-sr = bids_sr.app.main:main" in commands
     assert "bids-sr-train = bids_sr.training.cli:main" in commands
+    assert "bids-sr-evaluate = bids_sr.evaluation.cli:main" in commands
 
 
 def test_unpacked_wheel_works_away_from_the_checkout(wheel, tmp_path):

@@ -1,1 +1,1 @@
-"""Degradation, slice dataset, feature loss, trainer and evaluation."""
+"""Degradation, slice dataset, feature loss and trainer."""

@@ -13,7 +13,6 @@ from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.images.nifti import DwiReader
 
 log = logging.getLogger("bids_sr")
-REFERENCES = ("scan", "denoised", "synthetic")
 PATCH_RADIUS = 2
 """Of MP-PCA: patches of 5 x 5 x 5 voxels, fewer along an axis that has not as many."""
 
@@ -48,7 +47,7 @@ def make_reference(run: DwiRun, mask: NDArray[np.bool_], kind: str, work: Path) 
     mask : numpy.ndarray
         Brain, (x, y, z) bool.
     kind : str
-        One of `REFERENCES`.
+        One of `bids_sr.evaluation.defaults.REFERENCES`.
     work : pathlib.Path
         Keeps the denoised scan, which takes minutes to make.
 

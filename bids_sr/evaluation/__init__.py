@@ -1,0 +1,1 @@
+"""Scoring a network against interpolation on a scan whose truth is known."""

@@ -1,0 +1,215 @@
+"""The command ``bids-sr-evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bids_sr.errors import BidsSrError, UsageError
+from bids_sr.evaluation.defaults import REFERENCES, RIM
+from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
+
+if TYPE_CHECKING:
+    from bids_sr.bids.dwi_run import DwiRun
+    from bids_sr.evaluation.goals import Row
+    from bids_sr.evaluation.trial import Trial
+    from bids_sr.networks.card import ModelCard
+
+_DESCRIPTION = """\
+Score a network against classical interpolation on a scan whose truth is known: the scan is cut to
+1/f of its k-space band within each slice, brought back by linear, cubic (B-spline) and sinc
+interpolation and by the network, and each result is compared with a reference. The oracle has the
+input's band and the high frequencies of the signal without noise, as a tensor fit knows it: about
+what a perfect network would give. Prints Markdown tables."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; importing nothing heavy keeps ``--help`` quick."""
+    parser = argparse.ArgumentParser(
+        prog="bids-sr-evaluate",
+        description=_DESCRIPTION,
+        epilog="Exit status: 0 done; 1 the scan cannot be used; 2 wrong usage.",
+    )
+    add = parser.add_argument
+    add("bids_dir", type=Path, help="BIDS dataset, or HCP folder, with high-resolution DWI")
+    add("--participant-label", required=True, metavar="LABEL", help="participant to score on")
+    add("--run", help="label of the run if there are several, for example sub-01_acq-AP")
+    add("--model", help="network: name or folder; default: that of the factor")
+    add("--scale", type=int, choices=(2, 3), default=2, help="in-plane factor; default: 2")
+    add(
+        "--reference",
+        choices=REFERENCES,
+        default="scan",
+        help="scan: the scan itself; denoised: the scan after MP-PCA; synthetic: a tensor fit's"
+        " noise-free prediction, which is degraded with noise added; default: scan",
+    )
+    add("--goals", action="store_true", help="also print the table of this project's goals")
+    add(
+        "--budget",
+        action="store_true",
+        help="also print where the error of the weighted volumes comes from",
+    )
+    add("--out", type=Path, metavar="FILE", help="also write the figures to this JSON file")
+    add("--slices-step", type=_positive, default=1, metavar="N", help="keep every N-th slice")
+    add(
+        "--rim",
+        type=int,
+        default=RIM,
+        help="voxels taken off the brain's rim; default: %(default)s",
+    )
+    add(
+        "--zero-fill",
+        type=_band,
+        default=(1.0, 1.0),
+        metavar="A,B",
+        help="cut the input to this share of its band, as a scanner that interpolates does",
+    )
+    add("--input-band", choices=("auto", "full"), default="auto", help="as in bids-sr")
+    add(
+        "--ensemble",
+        type=int,
+        choices=(1, 2, 4, 8),
+        default=DEFAULT_ENSEMBLE,
+        help="turned copies of a slice over which the network is averaged; default: %(default)s",
+    )
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add("--threads", type=_positive, default=2, help="CPU threads; default: %(default)s")
+    add("--work", type=Path, metavar="DIR", help="keeps the denoised scan from call to call")
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+def _band(text: str) -> tuple[float, float]:
+    first, second = map(float, text.split(","))
+    if not (0 < first <= 1 and 0 < second <= 1):
+        raise ValueError(text)
+    return first, second
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Score, and print the tables.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; default: those of the process.
+
+    Returns
+    -------
+    int
+        Exit code: 0 done, 1 the scan cannot be used, 2 wrong usage.
+    """
+    options = build_parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        tables = _evaluate(options)
+    except BidsSrError as error:
+        sys.stderr.write(f"bids-sr-evaluate: error: {error}\n")
+        return error.exit_code
+    sys.stdout.write("\n\n".join(tables) + "\n")
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> list[str]:
+    # torch and friends only now, after the arguments were found to be right
+    import torch
+
+    from bids_sr.bids.atomic import write_json
+    from bids_sr.evaluation.compare import compare
+    from bids_sr.evaluation.trial import make_trial
+    from bids_sr.networks.registry import load_card
+    from bids_sr.superres.device import choose_device
+
+    choose_device(options.device)  # a wrong name ends it here, not after minutes of denoising
+    card, run = load_card(options.model, options.scale), _choose_run(options)
+    torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as name:
+        trial = make_trial(
+            run, options.scale, options.slices_step, Path(name), options.rim,
+            options.reference, options.work, options.zero_fill,
+        )  # fmt: skip
+        rows = list(
+            compare(
+                trial,
+                card,
+                Path(name),
+                device=options.device,
+                threads=options.threads,
+                ensemble=options.ensemble,
+                detect_band=options.input_band == "auto",
+                budget=options.budget,
+            )
+        )
+    facts = _facts(options, run, card, trial, rows)
+    if options.out:
+        write_json(options.out, {**facts, "rows": rows})
+    return _tables(options, facts, rows)
+
+
+def _choose_run(options: argparse.Namespace) -> DwiRun:
+    from bids_sr.bids.dwi_run import open_run
+    from bids_sr.bids.sources import find_training_runs
+
+    found = find_training_runs(options.bids_dir, (options.participant_label,))
+    labels = [files.label for files in found]
+    if options.run is not None and options.run not in labels:
+        raise UsageError(f"There is no run {options.run}.", remedy=f"Give {' or '.join(labels)}.")
+    if options.run is None and len(labels) > 1:
+        logging.getLogger("bids_sr").warning(
+            "Of %s the first is taken; --run chooses.", ", ".join(labels)
+        )
+    return open_run(found[labels.index(options.run) if options.run else 0])
+
+
+def _facts(
+    options: argparse.Namespace, run: DwiRun, card: ModelCard, trial: Trial, rows: list[Row]
+) -> dict[str, Any]:
+    from bids_sr.resources import read_version
+
+    return {
+        "run": run.files.label,
+        "factor": options.scale,
+        "slices_step": options.slices_step,
+        "reference": options.reference,
+        "zero_fill": options.zero_fill,
+        "input_band": options.input_band,
+        "degradation": "k-space crop, magnitude",
+        "psnr_data_range": "99th percentile of each reference volume in the mask",
+        "mask": f"brain, {options.rim} voxels of its rim eroded in plane",
+        "mask_voxels": int(trial.mask.sum()),
+        "white_matter_voxels": rows[0]["wm_voxels"],
+        "model": card.name,
+        "model_sha256": card.sha256,
+        "ensemble": options.ensemble,
+        "version": read_version(),
+    }
+
+
+def _tables(options: argparse.Namespace, facts: dict[str, Any], rows: list[Row]) -> list[str]:
+    from bids_sr.evaluation.goals import goals_table
+    from bids_sr.evaluation.tables import BUDGET, markdown
+
+    every = f" in {options.slices_step}" if options.slices_step > 1 else ""
+    tables = [
+        f"{facts['run']}, x{options.scale}, against {options.reference}, every slice{every}; "
+        f"{facts['mask_voxels']} brain voxels ({facts['mask']}), "
+        f"{facts['white_matter_voxels']:.0f} of them white matter; "
+        f"PSNR data range: {facts['psnr_data_range']}; model {facts['model_sha256'][:12]}",
+        markdown(rows),
+    ]
+    if options.budget:
+        tables.append(markdown(rows, BUDGET))
+    if options.goals:
+        tables.append(goals_table(rows, options.reference, options.scale))
+    return tables

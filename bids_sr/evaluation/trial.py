@@ -1,0 +1,215 @@
+"""A trial: a scan cut to 1/f of its band, and what brings it back without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from attrs import evolve, frozen
+from numpy.typing import NDArray
+
+from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.diffusion.mask import brain_mask
+from bids_sr.diffusion.run_masks import load_mask, mean_b0
+from bids_sr.errors import InputError
+from bids_sr.evaluation.defaults import RIM
+from bids_sr.evaluation.references import Reference, make_reference
+from bids_sr.images.band import keep_band
+from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
+from bids_sr.images.kspace import data_consistency, kspace_downsample
+from bids_sr.images.nifti import DwiReader, VolumeWriter
+from bids_sr.quality.fidelity import erode
+from bids_sr.quality.interpolation import interpolate
+
+
+@frozen(eq=False)
+class Trial:
+    """A scan with known truth."""
+
+    truth: Path
+    """The reference, cut to whole multiples of the factor."""
+    ideal: Path
+    """The signal without noise, as far as it is known: the oracle's high frequencies."""
+    lr: DwiRun
+    """What remains of the scan at 1/f of the band."""
+    grid: SliceGrid
+    """Of the low-resolution scan."""
+    mask: NDArray[np.bool_]
+    """Brain on the grid of the truth, its rim eroded."""
+
+
+def make_trial(
+    run: DwiRun,
+    factor: int,
+    step: int,
+    folder: Path,
+    rim: int = RIM,
+    reference: str = "scan",
+    work: Path | None = None,
+    band: tuple[float, float] = (1.0, 1.0),
+) -> Trial:
+    """Degrade a run: a k-space crop of each slice, magnitude.
+
+    Parameters
+    ----------
+    run : DwiRun
+        The scan.
+    factor : int
+        In-plane factor.
+    step : int
+        Every how many slices one is kept.
+    folder : pathlib.Path
+        Takes the files of the trial.
+    rim : int
+        Voxels taken off the brain's rim, in plane.
+    reference : str
+        One of `bids_sr.evaluation.defaults.REFERENCES`.
+    work : pathlib.Path, optional
+        Keeps the denoised scan from call to call; default: `folder`.
+    band : tuple of float
+        Share of the low-resolution band that is left, along both in-plane axes:
+        less than 1 imitates a scanner that interpolates.
+
+    Returns
+    -------
+    Trial
+
+    Raises
+    ------
+    InputError
+        If the run cannot be read, or nothing of the brain is left to score on.
+    """
+    with DwiReader(run.files.dwi) as reader:
+        axis = choose_slice_axis(reader.shape[:3], reader.zooms, run.files.sidecar)
+        shape = tuple(
+            -(-n // step) if a == axis else n // factor * factor
+            for a, n in enumerate(reader.shape[:3])
+        )
+        cut = tuple(slice(None, None, step) if a == axis else slice(n) for a, n in enumerate(shape))
+        affine = reader.affine @ np.diag([*(step if a == axis else 1 for a in range(3)), 1])
+        brain = _brain(run, reader.zooms)
+        mask = erode(brain[cut], rim, axis)
+        if not mask.any():
+            raise InputError(
+                "has no brain left to score on.",
+                file=run.files.dwi,
+                remedy="Give a smaller --rim or --slices-step, or another run.",
+            )
+        scans = make_reference(run, brain, reference, work or folder)
+        grid = SliceGrid(*coarse_grid(shape, affine, axis, factor), axis, factor)
+        paths = folder / "truth.nii.gz", folder / "ideal.nii.gz", folder / "lr.nii.gz"
+        _write_trial(scans, cut, grid, reader, paths, band)
+    x, y, z = grid.shape
+    files = evolve(run.files, dwi=paths[2], mask=None)
+    lr = DwiRun(files, run.gradients, (x, y, z, run.shape[3]))
+    return Trial(paths[0], paths[1], lr, grid, mask)
+
+
+def _brain(run: DwiRun, zooms: tuple[float, float, float]) -> NDArray[np.bool_]:
+    if run.files.mask is not None:
+        given = load_mask(run.files.mask)
+        if given.shape == run.shape[:3]:
+            return given
+    return brain_mask(mean_b0(run), zooms)
+
+
+def _write_trial(
+    scans: Reference,
+    cut: tuple[slice, ...],
+    grid: SliceGrid,
+    reader: DwiReader,
+    paths: tuple[Path, Path, Path],
+    band: tuple[float, float],
+) -> None:
+    (shape, affine), volumes = grid.high_resolution, scans.truth.shape[3]
+    with (
+        VolumeWriter(paths[0], (*shape, volumes), affine, like=reader.header) as fine,
+        VolumeWriter(paths[1], (*shape, volumes), affine, like=reader.header) as ideal,
+        VolumeWriter(paths[2], (*grid.shape, volumes), grid.affine, like=reader.header) as coarse,
+    ):
+        for index in range(volumes):
+            fine.write(scans.truth[..., index][cut])
+            ideal.write(scans.ideal[..., index][cut])
+            slices = to_slices(scans.scanned[..., index][cut], grid.slice_axis)
+            small = kspace_downsample(torch.from_numpy(np.ascontiguousarray(slices)), grid.factor)
+            filled = keep_band(small, band).abs()
+            coarse.write(from_slices(filled.numpy(), grid.slice_axis))
+
+
+def oracle(trial: Trial, out: Path) -> None:
+    """Write the input's band with the high frequencies of the signal without noise.
+
+    About what a perfect network with data consistency would give.
+
+    Parameters
+    ----------
+    trial : Trial
+        The scan.
+    out : pathlib.Path
+        4D image on the grid of the truth.
+    """
+    axis, factor = trial.grid.slice_axis, trial.grid.factor
+    shape, affine = trial.grid.high_resolution
+    with (
+        DwiReader(trial.ideal) as ideal,
+        DwiReader(trial.lr.files.dwi) as lr,
+        VolumeWriter(out, (*shape, lr.shape[3]), affine, like=lr.header) as writer,
+    ):
+        for index in range(lr.shape[3]):
+            high, low = (
+                torch.from_numpy(np.ascontiguousarray(to_slices(r.volume(index), axis)))
+                for r in (ideal, lr)
+            )
+            fine = data_consistency(high, low, factor).clamp_min(0)
+            writer.write(from_slices(fine.numpy(), axis))
+
+
+def coarse_grid(
+    shape: tuple[int, ...], affine: NDArray[np.float64], axis: int, factor: int
+) -> tuple[tuple[int, int, int], NDArray[np.float64]]:
+    """Return the grid whose `SliceGrid.high_resolution` is the one given.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (x, y, z), whole multiples of the factor in plane.
+    affine : numpy.ndarray
+        (4, 4), voxel to mm.
+    axis : int
+        Voxel axis across the slices.
+    factor : int
+        In-plane factor.
+
+    Returns
+    -------
+    tuple
+        Shape and affine of the low-resolution grid.
+    """
+    steps = [1 if a == axis else factor for a in range(3)]
+    to_fine = np.diag([*map(float, steps), 1.0])
+    to_fine[:3, 3] = [(step - 1) / 2 for step in steps]
+    x, y, z = (n // step for n, step in zip(shape, steps, strict=True))
+    return (x, y, z), affine @ to_fine
+
+
+def interpolated(trial: Trial, method: str, out: Path) -> None:
+    """Write the low-resolution scan interpolated; negative values become zero, as the app does.
+
+    Parameters
+    ----------
+    trial : Trial
+        The scan.
+    method : str
+        One of `bids_sr.quality.interpolation.METHODS`.
+    out : pathlib.Path
+        4D image on the grid of the truth.
+    """
+    with DwiReader(trial.lr.files.dwi) as reader:
+        shape, affine = trial.grid.high_resolution
+        with VolumeWriter(out, (*shape, reader.shape[3]), affine, like=reader.header) as writer:
+            for index in range(reader.shape[3]):
+                fine = interpolate(
+                    reader.volume(index), trial.grid.factor, method, trial.grid.slice_axis
+                )
+                writer.write(np.maximum(fine, 0))

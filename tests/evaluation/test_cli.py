@@ -1,0 +1,80 @@
+"""bids-sr-evaluate from the command line: dataset in, tables out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bids_sr.evaluation.cli import main
+
+
+@pytest.fixture
+def evaluate(make_dataset, tiny_model, tmp_path):
+    """A function that scores the tiny network on the tiny scan; returns the rows by method."""
+    dataset, out = make_dataset("01"), tmp_path / "figures.json"
+
+    def run(*more):
+        arguments = [
+            str(dataset), "--participant-label", "01", "--model", str(tiny_model),
+            "--device", "cpu", "--threads", "1", "--ensemble", "1", "--out", str(out), *more,
+        ]  # fmt: skip
+        assert main(arguments) == 0
+        return {row["method"]: row for row in json.loads(out.read_text())["rows"]}
+
+    return run
+
+
+def test_every_method_is_scored_on_a_small_scan(evaluate, capsys):
+    rows = evaluate("--budget")
+    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert len(table) == 2 * (1 + 6)
+    assert list(rows) == ["linear", "cubic", "sinc", "oracle", "tiny, no consistency", "tiny"]
+    assert rows["sinc"]["psnr_b0"] > rows["linear"]["psnr_b0"]
+    assert rows["sinc"]["fa_mae"] > 0
+    assert rows["sinc"]["qa_mae"] > rows["oracle"]["qa_mae"] > 0
+    # an untrained network that adds random detail, with and without the measured band
+    assert rows["sinc"]["psnr_dwi"] > rows["tiny"]["psnr_dwi"]
+    assert rows["tiny"]["psnr_dwi"] != rows["tiny, no consistency"]["psnr_dwi"]
+    # it knows the high frequencies, but not the noise that the scan has there
+    assert rows["sinc"]["psnr_dwi"] + 1 < rows["oracle"]["psnr_dwi"] < 100
+    assert rows["oracle"]["budget_directional"] == 0 < rows["sinc"]["budget_directional"]
+
+
+def test_a_known_truth_is_noise_free_and_its_scan_is_not(evaluate, tmp_path, capsys):
+    rows = evaluate("--reference", "synthetic", "--goals", "--work", str(tmp_path / "work"))
+    printed = capsys.readouterr().out
+    assert "| FA error | -25 % |" in printed
+    assert "missed" in printed
+    # the noise in the measured band keeps even the oracle from the truth
+    assert rows["oracle"]["fa_mae"] > 0
+    assert rows["sinc"]["psnr_dwi"] < rows["oracle"]["psnr_dwi"] < 100
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--participant-label", "99"], "no participant 99"),
+        (["--run", "sub-01_acq-X"], "Give sub-01."),
+        (["--scale", "3"], "factor 2, not 3"),
+        (["--device", "tpu"], "no such device"),
+    ],
+)
+def test_wrong_usage_is_one_line(make_dataset, tiny_model, capsys, more, words):
+    arguments = [str(make_dataset("01")), "--participant-label", "01", "--model", str(tiny_model)]
+    assert main([*arguments, *more]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("bids-sr-evaluate: error: ")
+    assert words in line
+
+
+def test_no_brain_left_is_bad_input(make_dataset, tiny_model, capsys):
+    arguments = [str(make_dataset("01")), "--participant-label", "01", "--model", str(tiny_model)]
+    assert main([*arguments, "--rim", "12"]) == 1
+    assert "--rim" in capsys.readouterr().err
+
+
+def test_scores_on_hcp_folders(make_hcp, tiny_model, capsys):
+    arguments = [str(make_hcp()), "--participant-label", "100610", "--model", str(tiny_model)]
+    assert main([*arguments, "--device", "cpu", "--threads", "1", "--ensemble", "1"]) == 0
+    assert capsys.readouterr().out.startswith("sub-100610, x2, against scan")

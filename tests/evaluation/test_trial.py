@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from attrs import evolve
+
+from bids_sr.evaluation.trial import coarse_grid, make_trial
+from bids_sr.images.grid import SliceGrid
+from bids_sr.images.nifti import write_image
+
+
+@pytest.mark.parametrize(("axis", "factor"), [(2, 2), (2, 3), (0, 2)])
+def test_the_coarse_grid_refines_to_the_original(axis, factor):
+    shape = tuple(7 if a == axis else 6 * n for a, n in enumerate((3, 4, 5)))
+    affine = np.array([[-2, 0.1, 0, 31], [0.1, 2.1, 0.2, -28], [0, -0.2, 2.5, -35], [0, 0, 0, 1]])
+    coarse = SliceGrid(*coarse_grid(shape, affine, axis, factor), axis, factor)
+    found_shape, found_affine = coarse.high_resolution
+    assert found_shape == shape
+    assert np.abs(found_affine - affine).max() < 1e-12
+
+
+def test_the_mask_that_belongs_to_the_run_is_taken(make_run, tmp_path):
+    run = make_run(tmp_path)
+    given = np.zeros(run.shape[:3], np.uint8)
+    given[4:14, 4:12] = 1
+    write_image(tmp_path / "mask.nii.gz", given, np.diag([2.0, 2, 3, 1]))
+    run = evolve(run, files=evolve(run.files, mask=tmp_path / "mask.nii.gz"))
+    trial = make_trial(run, 2, 1, tmp_path, rim=1)
+    assert np.array_equal(np.argwhere(trial.mask).min(0), [5, 5, 0])
+    assert np.array_equal(np.argwhere(trial.mask).max(0), [12, 10, 3])
