@@ -40,6 +40,8 @@ class SubPixelUNet(nn.Module):
         applies to the slice and to the other channels [2]_; 0 for none. What
         the kernels add is a weighted sum of measured neighbours, so the contrast
         between directions comes along with the detail.
+    filtered : int, optional
+        How many of the channels, from the first, the kernels are applied to; default all.
 
     References
     ----------
@@ -57,8 +59,10 @@ class SubPixelUNet(nn.Module):
         depth: int = 2,
         blocks: int = 1,
         taps: int = 0,
+        filtered: int | None = None,
     ) -> None:
         super().__init__()
+        self.filtered = in_channels if filtered is None else filtered
         self.factor = factor
         self.depth = depth
         self.taps = taps
@@ -71,7 +75,7 @@ class SubPixelUNet(nn.Module):
         self.head = _conv(width, factor * factor)
         nn.init.zeros_(self.head.weight)
         if taps:
-            self.kernels = _conv(width, factor * factor * in_channels * taps * taps)
+            self.kernels = _conv(width, factor * factor * self.filtered * taps * taps)
             nn.init.zeros_(self.kernels.weight)
 
     @property
@@ -118,12 +122,12 @@ class SubPixelUNet(nn.Module):
 
     def _filtered(self, channels: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
         """Apply each pixel's kernels to the channels, (batch, f f, a, b)."""
-        batch, count, rows, columns = channels.shape
+        batch, _, rows, columns = channels.shape
         size = self.taps // 2
         level = _level(channels)
-        padded = functional.pad(channels, (size,) * 4, mode="replicate")
+        padded = functional.pad(channels[:, : self.filtered], (size,) * 4, mode="replicate")
         around = functional.unfold(padded, self.taps).view(batch, 1, -1, rows, columns)
-        weights = kernels.view(batch, -1, count * self.taps**2, rows, columns)
+        weights = kernels.view(batch, -1, self.filtered * self.taps**2, rows, columns)
         return (weights * around).sum(2) / level
 
     def forward(

@@ -54,8 +54,9 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument(
         "--target",
         default="scan",
-        choices=["scan", "denoised"],
-        help="what the network is to give: the scan, or the scan denoised by MP-PCA",
+        choices=["scan", "denoised", "tensor"],
+        help="what the network is to give: the scan, the scan denoised by MP-PCA, or what a"
+        " tensor fit to the scan predicts",
     )
     data.add_argument(
         "--planes",

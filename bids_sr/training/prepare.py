@@ -18,12 +18,13 @@ from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.images.grid import choose_slice_axis, to_slices
 from bids_sr.images.intensity import robust_scale
+from bids_sr.images.kspace import data_consistency
 from bids_sr.images.nifti import DwiReader
 from bids_sr.networks.channels import BASIC, FRAME, SeriesConditioning, SliceFrame, slice_frame
 from bids_sr.training.degradation import DEGRADATIONS, coarsen
 
 _LOG = logging.getLogger("bids_sr")
-_FORMAT = 4
+_FORMAT = 5
 """Raise when the arrays change, so that an old cache is not read."""
 _EQUAL_SIDES = 1.05
 """Largest ratio of voxel sides at which slices along other axes are learned from."""
@@ -90,7 +91,8 @@ class Recipe:
     """In-plane voxel size over the scan's own, >= 1: the scan is first made coarser by a
     k-space crop."""
     target: str = "scan"
-    """``scan``, or ``denoised`` by MP-PCA; what is degraded is the scan."""
+    """``scan``, ``denoised`` (by MP-PCA) or ``tensor`` (what a tensor fit to the scan
+    predicts). What is degraded is the scan, and its low-resolution band is the target's."""
     slice_axis: int | None = None
     """Voxel axis across the slices; None: found out."""
 
@@ -212,13 +214,17 @@ def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
             factor * size / (_coarse(n, factor, coarsening) if coarsening > 1 else n)
             for size, n in zip(fov, before, strict=True)
         ]
+    if recipe.target == "tensor":
+        clean = _predicted(series, run.gradients)
     reference = np.flatnonzero(run.gradients.is_b0)
     scale = robust_scale(series[int(reference[0]) if reference.size else 0].astype(np.float32))
     series /= scale
     lr = DEGRADATIONS[recipe.degradation](torch.from_numpy(series), factor).numpy()
     _save(folder / "hr.npy", series.astype(np.float16))
     if clean is not None:
-        _save(folder / "clean.npy", (clean / scale).astype(np.float16))
+        # the input's band stays as it was measured, or the network would learn to denoise that
+        clean = data_consistency(torch.from_numpy(clean / scale), torch.from_numpy(lr), factor)
+        _save(folder / "clean.npy", clean.numpy().astype(np.float16))
     _save(folder / "lr.npy", lr.astype(np.float16))
     _save(folder / "foreground.npy", _foreground(lr))
     parts = subsets(run.gradients, recipe.subset, recipe.seed)
@@ -232,6 +238,21 @@ def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
         "b_values": [round(shell.bval) for shell in run.gradients.shells],
     }
     write_json(folder / "run.json", facts)
+
+
+def _predicted(series: np.ndarray, gradients: GradientTable) -> np.ndarray:
+    """Replace weighted volumes by what the fit of their shell predicts (`networks.channels`)."""
+    conditioning = SeriesConditioning(gradients)
+    for index, volume in enumerate(series):
+        conditioning.add(index, volume)
+    return np.stack(
+        [
+            volume
+            if gradients.is_b0[index]
+            else conditioning.channels(index, volume, ["tensor"])[0]
+            for index, volume in enumerate(series)
+        ]
+    )
 
 
 def own_slice_axis(run: DwiRun, reader: DwiReader) -> int:

@@ -25,7 +25,7 @@ class TrainingSettings:
     channels: tuple[str, ...] = field(default=BASIC, converter=tuple)
     """What the network reads."""
     target: str = "scan"
-    """What it is to give: the ``scan`` itself, or the scan ``denoised``."""
+    """What it is to give: the ``scan``, the scan ``denoised``, or its ``tensor`` fit."""
     planes: str = "own"
     """``own`` slices, or those along ``all`` three axes of scans of equal voxel sides."""
     noise: float = 0.0
@@ -97,6 +97,7 @@ class TrainingSettings:
             "depth": self.depth,
             "blocks": self.blocks,
             "taps": self.taps,
+            "filtered": min(len(self.channels), len(BASIC)),
         }
 
     def to_dict(self) -> dict[str, Any]:

@@ -202,7 +202,10 @@ class Trainer:
             apart = directional_loss(
                 output, target, batch.weighted.to(self.device), self.settings.directions
             )
-            loss, terms["directional"] = loss + self.settings.directional * apart, float(apart)
+            loss, terms["directional"] = (
+                loss + self.settings.directional * apart,
+                float(apart.detach()),
+            )
         if self.features is not None:
             window = self._crop(target.shape[-1])
             feature = self.features(output[..., *window], target[..., *window])

@@ -59,3 +59,11 @@ def test_patch_with_given_interpolation():
     with torch.inference_mode():
         output = SubPixelUNet(4, 2, width=8)(channels, interpolated)
     torch.testing.assert_close(output, interpolated)
+
+
+def test_kernels_of_the_first_channels_only():
+    net = SubPixelUNet(6, 2, width=8, depth=1, taps=3, filtered=2)
+    torch.nn.init.normal_(net.kernels.weight)
+    assert net.kernels.weight.shape[0] == 2 * 2 * 2 * 9
+    with torch.inference_mode():
+        assert net(torch.rand(1, 6, 8, 8)).shape == (1, 1, 16, 16)
