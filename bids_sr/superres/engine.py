@@ -18,7 +18,7 @@ from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_sl
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.networks.card import ModelCard
-from bids_sr.networks.channels import MIN_FIT_DIRECTIONS, SeriesConditioning
+from bids_sr.networks.channels import MIN_FIT_DIRECTIONS, SeriesConditioning, slice_frame
 from bids_sr.networks.loading import load_network
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 from bids_sr.superres.device import choose_device, default_batch_size, describe_device
@@ -132,9 +132,15 @@ def super_resolve(
         size = batch_size or default_batch_size(place, pixels)
         band = _band(reader, grid) if detect_band else (1.0, 1.0)
         runner = SliceRunner(
-            network, place, size, consistent=data_consistency, ensemble=ensemble, band=band
+            network,
+            place,
+            size,
+            consistent=data_consistency,
+            ensemble=ensemble,
+            band=band,
+            channels=card.channels,
         )
-        scale, conditioning = gather(reader, run, card.input_rule)
+        scale, conditioning = gather(reader, run, grid, card.input_rule)
         stacks = _stacks(reader, grid, card, scale, conditioning)
         _write(runner, stacks, reader, grid, out, scale, progress or _bar(run, grid))
     return SuperResolvedDwi(
@@ -155,7 +161,7 @@ def super_resolve(
 
 
 def gather(
-    reader: DwiReader, run: DwiRun, input_rule: str = "series"
+    reader: DwiReader, run: DwiRun, grid: SliceGrid, input_rule: str = "series"
 ) -> tuple[float, SeriesConditioning]:
     """Find the run's intensity scale and what its volumes share, in one pass.
 
@@ -165,6 +171,8 @@ def gather(
         The series.
     run : DwiRun
         Its gradient table.
+    grid : SliceGrid
+        How its slices lie.
     input_rule : str
         Of the model card: `series` or `paper`.
 
@@ -179,7 +187,8 @@ def gather(
     gradients = run.gradients
     b0s = np.flatnonzero(gradients.is_b0)
     scale = robust_scale(reader.volume(int(b0s[0] if b0s.size else np.argmin(gradients.bvals))))
-    conditioning, largest = SeriesConditioning(gradients), 0.0
+    conditioning = SeriesConditioning(gradients, frame=slice_frame(grid.affine, grid.slice_axis))
+    largest = 0.0
     for index in range(gradients.n_volumes):
         volume = reader.volume(index)
         largest = max(largest, float(volume.max()))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from bids_sr.errors import DeviceError
 from bids_sr.images.kspace import data_consistency, sinc_upsample
+from bids_sr.networks.channels import BASIC, turned_order
 
 _LOG = logging.getLogger("bids_sr")
 
@@ -44,6 +46,9 @@ class SliceRunner:
     band : tuple of float
         Measured share of the input's band along both in-plane axes; only there is
         the output replaced.
+    channels : sequence of str
+        Names of the channels; those that belong to a direction change places when a
+        slice is turned.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class SliceRunner:
         consistent: bool,
         ensemble: int = 1,
         band: tuple[float, float] = (1.0, 1.0),
+        channels: Sequence[str] = BASIC,
     ) -> None:
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.factor = int(network.factor)  # type: ignore[arg-type]
@@ -63,6 +69,7 @@ class SliceRunner:
         self.consistent = consistent
         self.turns = TURNS[ensemble]
         self.band = band
+        self.orders = {turn: turned_order(channels, turn[0], flip=turn[1]) for turn in self.turns}
         self.notes: list[str] = []
 
     def __call__(self, channels: np.ndarray) -> np.ndarray:
@@ -110,7 +117,9 @@ class SliceRunner:
             interpolated = sinc_upsample(channels[:, :1], self.factor)
             fine = torch.zeros_like(interpolated[:, 0])
             for quarter, flip in self.turns:
-                turned = [_turn(images, quarter, flip) for images in (channels, interpolated)]
+                order = self.orders[quarter, flip]
+                sources = (channels[:, order], interpolated)
+                turned = [_turn(images, quarter, flip) for images in sources]
                 with torch.autocast("cuda", torch.float16, enabled=cuda):
                     output = self.network(*turned)
                 fine += _turn_back(output, quarter, flip)[:, 0] / len(self.turns)

@@ -51,6 +51,25 @@ def build_parser() -> argparse.ArgumentParser:
         help="share of patches whose input is cut to 60-95 %% of its band, as scanners that"
         " interpolate do",
     )
+    data.add_argument(
+        "--target",
+        default="scan",
+        choices=["scan", "denoised"],
+        help="what the network is to give: the scan, or the scan denoised by MP-PCA",
+    )
+    data.add_argument(
+        "--planes",
+        default="own",
+        choices=["own", "all"],
+        help="learn from the acquired slices, or from those along all three axes where voxels"
+        " have equal sides",
+    )
+    data.add_argument(
+        "--noise",
+        type=float,
+        default=0.0,
+        help="largest level of Rician noise added to the input, of the b0's bright tissue",
+    )
     data.add_argument("--subset", type=int, default=15, help="directions per smaller view")
     net = parser.add_argument_group("network")
     net.add_argument("--scale", type=int, default=2, choices=[2, 3], help="in-plane factor")
@@ -68,6 +87,15 @@ def build_parser() -> argparse.ArgumentParser:
         default=["relu1_2=0.1"],
         metavar="LAYER=WEIGHT",
         help="VGG16 layers of the feature loss; none for L1 alone",
+    )
+    loss.add_argument(
+        "--directions", type=int, default=1, help="directions of each place in a batch"
+    )
+    loss.add_argument(
+        "--directional",
+        type=float,
+        default=0.0,
+        help="weight of the difference between directions of one place",
     )
     loss.add_argument(
         "--feature-network",
@@ -187,23 +215,26 @@ def _prepare(
 ) -> list[PreparedRun]:
     from bids_sr.bids.dwi_run import open_run
     from bids_sr.bids.sources import find_training_runs
-    from bids_sr.training.prepare import prepare_run
+    from bids_sr.training.prepare import Recipe, other_planes, prepare_run
 
     if not labels:
         return []
     cache = arguments.cache or arguments.output_dir / "cache"
-    return [
-        prepare_run(
-            open_run(files),
-            cache,
-            factor=settings.factor,
-            degradation=settings.degradation,
-            subset=settings.subset,
-            seed=settings.seed,
-            coarsening=coarsening,
-        )
-        for files in find_training_runs(arguments.bids_dir, labels)
-    ]
+    recipe = Recipe(
+        factor=settings.factor,
+        degradation=settings.degradation,
+        subset=settings.subset,
+        seed=settings.seed,
+        coarsening=coarsening,
+        target=settings.target,
+    )
+    prepared = []
+    for files in find_training_runs(arguments.bids_dir, labels):
+        run = open_run(files)
+        prepared.append(prepare_run(run, cache, recipe))
+        if settings.planes == "all" and labels == arguments.train_label:
+            prepared += other_planes(run, cache, recipe, settings.patch)
+    return prepared
 
 
 def _run_with_bar(trainer: Trainer) -> None:

@@ -11,8 +11,9 @@ from attrs import frozen
 from bids_sr.errors import UsageError
 from bids_sr.images.band import keep_band
 from bids_sr.images.kspace import fill_matrix
-from bids_sr.networks.channels import CHANNELS
+from bids_sr.networks.channels import turned_order
 from bids_sr.training.prepare import PreparedRun, SeriesView
+from bids_sr.training.stacks import read_slice
 
 _B0_SHARE = 0.15
 """b0s are few but matter: this share of patches shows one."""
@@ -21,7 +22,8 @@ _FULL_VIEW_SHARE = 0.5
 """Share of patches whose channels come from all directions of the run."""
 
 _DROP = {"mean_b0": 0.1, "tensor": 0.1}
-"""How often a shared channel falls back to the mean DWI, as where it is missing."""
+"""How often a shared channel falls back to the mean DWI, as where it is missing; with the
+tensor go the channels of the frame, with the mean b0 its neighbours."""
 
 _FILLED_BAND = (0.6, 0.95)
 """Measured share of the band, in slices that are to look interpolated by the scanner."""
@@ -40,6 +42,20 @@ class Batch:
     """(batch, 1, f p, f p): sinc interpolation of the whole slice, cut here."""
     target: torch.Tensor
     """(batch, 1, f p, f p)."""
+    weighted: torch.Tensor
+    """Which patches are diffusion-weighted, (batch,) bool."""
+
+
+@frozen
+class _Flaws:
+    """What is varied about the patches of one place, alike for all its directions."""
+
+    b0_contrast: np.float32
+    missing: frozenset[str]
+    alone: bool
+    gain: float
+    quarter: int
+    flip: bool
 
 
 class PatchSampler:
@@ -60,6 +76,11 @@ class PatchSampler:
     zero_filled : float
         Share of patches whose low-resolution slice and channels are cut to a part
         of their band, as if the scanner had interpolated them.
+    directions : int
+        Directions drawn at each place; they share gain, flips and flaws.
+    noise : float
+        Largest level of Rician noise added to the low-resolution slice (not to
+        what the directions share), in units of the run's scale.
 
     Raises
     ------
@@ -75,6 +96,8 @@ class PatchSampler:
         patch: int = 40,
         seed: int = 0,
         zero_filled: float = 0.0,
+        directions: int = 1,
+        noise: float = 0.0,
     ) -> None:
         for run in runs:
             if min(run.lr.shape[2:]) < patch:
@@ -88,6 +111,8 @@ class PatchSampler:
         self._channels = list(channels)
         self._patch = patch
         self._zero_filled = zero_filled
+        self._directions = directions
+        self._noise = noise
         self._generator = np.random.default_rng(seed)
         self._centres = [np.argwhere(run.foreground) for run in runs]
         self._fill = {
@@ -104,73 +129,134 @@ class PatchSampler:
         self._generator.bit_generator.state = value
 
     def draw(self, size: int) -> Batch:
-        """Return `size` patches."""
-        patches = [self._draw_one() for _ in range(size)]
+        """Return `size` patches, those of one place one after another."""
+        patches: list[tuple[np.ndarray, ...]] = []
+        while len(patches) < size:
+            patches += self._draw_place(min(self._directions, size - len(patches)))
         stacked = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*patches, strict=True))
         return Batch(*stacked)
 
-    def _draw_one(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _draw_place(self, count: int) -> list[tuple[np.ndarray, ...]]:
         number = int(self._generator.integers(len(self._runs)))
         run, view = self._runs[number], self._draw_view(self._runs[number])
-        k = self._draw_volume(view)
+        volumes = self._draw_volumes(view, count)
         z, row, column = self._centres[number][self._generator.integers(len(self._centres[number]))]
-        rows = _window(row, self._patch, run.lr.shape[2])
-        columns = _window(column, self._patch, run.lr.shape[3])
+        windows = (
+            _window(row, self._patch, run.lr.shape[2]),
+            _window(column, self._patch, run.lr.shape[3]),
+        )
+        band, flaws = self._draw_band(), self._draw_flaws()
+        return [self._make(run, view, k, int(z), windows, band, flaws) for k in volumes]
+
+    def _make(
+        self,
+        run: PreparedRun,
+        view: SeriesView,
+        k: int,
+        z: int,
+        windows: tuple[slice, slice],
+        band: tuple[float, float] | None,
+        flaws: _Flaws,
+    ) -> tuple[np.ndarray, ...]:
         volume = int(view.volumes[k])
-        slices = np.concatenate([run.lr[volume, z][None], view.shared[k, :, z]]).astype(np.float32)
-        lr, *shared = self._fill_in(slices)
-        cut = np.stack([channel[rows, columns] for channel in shared])
-        channels = self._degrade_channels(lr[rows, columns], cut)
-        fine = (_enlarge(rows, self._factor), _enlarge(columns, self._factor))
+        lr, named = self._slices(run, view, k, z, band)
+        named = {name: image[windows] for name, image in named.items()}
+        channels = _flawed(lr[windows], named, flaws, self._channels)
+        fine = (_enlarge(windows[0], self._factor), _enlarge(windows[1], self._factor))
         left, right = (self._fill[n] for n in lr.shape)
         interpolated = left[fine[0]] @ lr @ right[fine[1]].T
-        target = run.hr[volume, z, fine[0], fine[1]].astype(np.float32)
-        gain = np.float32(self._generator.uniform(0.7, 1.3) / view.level[k])
-        arrays = (channels * gain, interpolated[None] * gain, target[None] * gain)
-        return self._turn(arrays)
+        target = run.clean[volume, z, fine[0], fine[1]].astype(np.float32)
+        gain = np.float32(flaws.gain / view.level[k])
+        order = turned_order(self._channels, flaws.quarter, flip=flaws.flip)
+        arrays = (channels[order] * gain, interpolated[None] * gain, target[None] * gain)
+        turned = [_turn(array, flaws.quarter, flaws.flip) for array in arrays]
+        return (*turned, np.asarray(not view.is_b0[k]))
 
-    def _fill_in(self, slices: np.ndarray) -> np.ndarray:
-        """Now and then cut whole slices, (n, a, b), to a part of their band."""
+    def _slices(
+        self,
+        run: PreparedRun,
+        view: SeriesView,
+        k: int,
+        z: int,
+        band: tuple[float, float] | None,
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Return the whole slice, and by name what the network reads beside it."""
+        named = read_slice(run, view, k, z, self._channels)
+        stack = np.stack(list(named.values())).astype(np.float32)
+        if band is not None:
+            stack = keep_band(torch.from_numpy(stack), band).abs().numpy()
+        images = dict(zip(named, stack, strict=True))
+        return self._noisy(images.pop("dwi")), images
+
+    def _noisy(self, lr: np.ndarray) -> np.ndarray:
+        if not self._noise:
+            return lr
+        sigma = self._generator.uniform(0, self._noise)
+        real, imaginary = self._generator.normal(0, sigma, (2, *lr.shape)).astype(np.float32)
+        noisy: np.ndarray = np.hypot(lr + real, imaginary)
+        return noisy
+
+    def _draw_band(self) -> tuple[float, float] | None:
+        """Now and then choose a part of the band to which slices are cut."""
         # no number is drawn when nothing is filled, so that older trainings can be repeated
         if not self._zero_filled or self._generator.random() >= self._zero_filled:
-            return slices
+            return None
         along_a, along_b = self._generator.uniform(*_FILLED_BAND, size=2).round(2)
         which = self._generator.integers(3)
-        band = (along_a if which != 1 else 1.0, along_b if which != 0 else 1.0)
-        filled: np.ndarray = keep_band(torch.from_numpy(slices), band).abs().numpy()
-        return filled
+        return (along_a if which != 1 else 1.0, along_b if which != 0 else 1.0)
+
+    def _draw_flaws(self) -> _Flaws:
+        """Let shared channels vary in contrast, and sometimes be missing."""
+        contrast = np.float32(self._generator.uniform(0.7, 1.4))
+        missing = {name for name, share in _DROP.items() if self._generator.random() < share}
+        alone = self._generator.random() < _DROP_ALL
+        gain = self._generator.uniform(0.7, 1.3)
+        quarter, flip = int(self._generator.integers(4)), bool(self._generator.integers(2))
+        return _Flaws(contrast, frozenset(missing), alone, gain, quarter, flip)
 
     def _draw_view(self, run: PreparedRun) -> SeriesView:
         if len(run.views) == 1 or self._generator.random() < _FULL_VIEW_SHARE:
             return run.views[0]
         return run.views[int(self._generator.integers(1, len(run.views)))]
 
-    def _draw_volume(self, view: SeriesView) -> int:
+    def _draw_volumes(self, view: SeriesView, count: int) -> list[int]:
+        """Draw one volume, or several weighted ones of which the first may be a b0."""
         b0s = np.flatnonzero(view.is_b0)
         others = np.flatnonzero(~view.is_b0)
-        pick_b0 = self._generator.random() < _B0_SHARE
+        # of a group only one is a b0, so that the share of patches is the same
+        pick_b0 = self._generator.random() < _B0_SHARE * count
         pool = b0s if (pick_b0 and b0s.size) or not others.size else others
-        return int(self._generator.choice(pool))
+        first = int(self._generator.choice(pool))
+        if count == 1:
+            return [first]
+        pool = np.setdiff1d(others, [first]) if others.size > 1 else pool
+        rest = self._generator.choice(pool, count - 1, replace=pool.size < count - 1)
+        return [first, *rest.tolist()]
 
-    def _degrade_channels(self, slice_: np.ndarray, shared: np.ndarray) -> np.ndarray:
-        """Let shared channels vary in contrast, and sometimes be missing."""
-        named = dict(zip(CHANNELS[1:], shared, strict=True))
-        named["mean_b0"] = named["mean_b0"] * np.float32(self._generator.uniform(0.7, 1.4))
-        for name, share in _DROP.items():
-            if self._generator.random() < share:
-                named[name] = named["mean_dwi"]
-        if self._generator.random() < _DROP_ALL:
-            named = dict.fromkeys(named, slice_)
-        named["dwi"] = slice_
-        return np.stack([named[name] for name in self._channels])
 
-    def _turn(self, arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        quarter, flip = int(self._generator.integers(4)), bool(self._generator.integers(2))
-        turned = []
-        for array in arrays:
-            array = np.rot90(array, quarter, axes=(-2, -1))
-            turned.append(np.ascontiguousarray(array[..., ::-1] if flip else array))
-        return turned[0], turned[1], turned[2]
+def _flawed(
+    slice_: np.ndarray, shared: dict[str, np.ndarray], flaws: _Flaws, names: Sequence[str]
+) -> np.ndarray:
+    """Stack the channels, with what is missing replaced as the app does."""
+    known = dict(shared)
+    for name, image in shared.items():
+        basic = "tensor" if name.startswith("tensor") else "_".join(name.split("_")[:2])
+        if basic == "mean_b0":
+            known[name] = image * flaws.b0_contrast
+        if basic in flaws.missing:
+            instead = name.replace("mean_b0", "mean_dwi")
+            known[name] = shared.get(instead, shared["mean_dwi"])
+        if basic == "tensor" and basic in flaws.missing:
+            known[name] = shared["mean_dwi"]
+    if flaws.alone:
+        known = dict.fromkeys(known, slice_)
+    known["dwi"] = slice_
+    return np.stack([known[name] for name in names])
+
+
+def _turn(array: np.ndarray, quarter: int, flip: bool) -> np.ndarray:
+    array = np.rot90(array, quarter, axes=(-2, -1))
+    return np.ascontiguousarray(array[..., ::-1] if flip else array)
 
 
 def _window(centre: int, size: int, limit: int) -> slice:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from attrs import frozen
+from attrs import asdict, evolve, frozen
 from filelock import FileLock
 
 from bids_sr.bids.atomic import atomic_path, write_json
@@ -19,12 +19,16 @@ from bids_sr.bids.gradients import GradientTable
 from bids_sr.images.grid import choose_slice_axis, to_slices
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader
-from bids_sr.networks.channels import CHANNELS, SeriesConditioning
+from bids_sr.networks.channels import BASIC, FRAME, SeriesConditioning, SliceFrame, slice_frame
 from bids_sr.training.degradation import DEGRADATIONS, coarsen
 
 _LOG = logging.getLogger("bids_sr")
-_FORMAT = 3
+_FORMAT = 4
 """Raise when the arrays change, so that an old cache is not read."""
+_EQUAL_SIDES = 1.05
+"""Largest ratio of voxel sides at which slices along other axes are learned from."""
+_PATCH_RADIUS = 2
+"""Of MP-PCA: patches of 5 x 5 x 5 voxels, fewer along an axis that has not as many."""
 
 
 @frozen
@@ -34,7 +38,11 @@ class SeriesView:
     volumes: np.ndarray
     """Indices into the run's volumes, (V',)."""
     shared: np.ndarray
-    """Channels beside the slice itself, (V', channels - 1, slices, a, b), float16."""
+    """The rest of `channels.BASIC`, (V', 3, slices, a, b), float16."""
+    frame: np.ndarray
+    """`channels.FRAME` per shell, (shells, 5, slices, a, b), float16."""
+    shell: np.ndarray
+    """Which of `frame` belongs to each volume, (V',); -1 for b0s."""
     is_b0: np.ndarray
     """Which of the view's volumes are b0, (V',) bool."""
     level: np.ndarray
@@ -53,24 +61,41 @@ class PreparedRun:
     """(V, slices, a, b), float16."""
     foreground: np.ndarray
     """Where there is tissue, (slices, a, b) bool."""
+    clean: np.ndarray
+    """What the network is to give: `hr`, or `hr` without noise; of its shape."""
     views: tuple[SeriesView, ...]
     """The first holds all volumes; the others a dozen or so directions each."""
     lr_zooms: tuple[float, float, float]
     """Low-resolution voxel size, mm: both in-plane axes, then across slices."""
     b_values: tuple[int, ...]
     """Shells, s/mm2."""
+    gradients: GradientTable
+    """Of all volumes."""
 
 
-def prepare_run(
-    run: DwiRun,
-    cache: Path,
-    *,
-    factor: int,
-    degradation: str = "kspace",
-    subset: int = 15,
-    seed: int = 0,
-    coarsening: float = 1.0,
-) -> PreparedRun:
+@frozen
+class Recipe:
+    """How runs are prepared; runs of equal recipes share a cache."""
+
+    factor: int = 2
+    """In-plane factor."""
+    degradation: str = "kspace"
+    """Name in `bids_sr.training.degradation.DEGRADATIONS`."""
+    subset: int = 15
+    """Directions per smaller view, so that the network also meets the channels of short
+    acquisitions; 0 for none."""
+    seed: int = 0
+    """Deals the directions out to the smaller views."""
+    coarsening: float = 1.0
+    """In-plane voxel size over the scan's own, >= 1: the scan is first made coarser by a
+    k-space crop."""
+    target: str = "scan"
+    """``scan``, or ``denoised`` by MP-PCA; what is degraded is the scan."""
+    slice_axis: int | None = None
+    """Voxel axis across the slices; None: found out."""
+
+
+def prepare_run(run: DwiRun, cache: Path, recipe: Recipe) -> PreparedRun:
     """Degrade a run, compute its shared channels, and keep all of it on disk.
 
     Parameters
@@ -78,19 +103,9 @@ def prepare_run(
     run : DwiRun
         High-resolution run.
     cache : pathlib.Path
-        Folder of prepared runs; a run is prepared once per set of parameters.
-    factor : int
-        In-plane factor.
-    degradation : str
-        Name in `bids_sr.training.degradation.DEGRADATIONS`.
-    subset : int
-        Directions per smaller view, so that the network also meets the channels
-        of short acquisitions; 0 for none.
-    seed : int
-        Deals the directions out to the smaller views.
-    coarsening : float
-        In-plane voxel size over the scan's own, >= 1: the scan is first made
-        coarser by a k-space crop.
+        Folder of prepared runs; a run is prepared once per recipe.
+    recipe : Recipe
+        How.
 
     Returns
     -------
@@ -102,13 +117,44 @@ def prepare_run(
     InputError
         If the run cannot be read.
     """
-    folder = cache / f"{run.files.label}-{_key(run, factor, degradation, subset, seed, coarsening)}"
+    folder = cache / f"{run.files.label}-{_key(run, asdict(recipe))}"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         if not (folder / "run.json").exists():
             _LOG.info("Preparing %s", run.files.label)
-            _write_run(run, folder, factor, degradation, subset, seed, coarsening)
-    return _open_prepared(folder)
+            _write_run(run, folder, recipe)
+    return _open_prepared(folder, run.gradients)
+
+
+def other_planes(run: DwiRun, cache: Path, recipe: Recipe, smallest: int = 0) -> list[PreparedRun]:
+    """Prepare a run along the two axes that are not its own slice axis.
+
+    Parameters
+    ----------
+    run, cache, recipe
+        See `prepare_run`.
+    smallest : int
+        Low-resolution side, pixels, that slices must have.
+
+    Returns
+    -------
+    list of PreparedRun
+        Empty where voxels have unequal sides: such slices look like none acquired.
+    """
+    with DwiReader(run.files.dwi) as reader:
+        own, zooms, shape = own_slice_axis(run, reader), reader.zooms, reader.shape[:3]
+    if max(zooms) > _EQUAL_SIDES * min(zooms):
+        return []
+    prepared = []
+    for axis in range(3):
+        sides = [
+            _coarse(n, recipe.factor, recipe.coarsening) // recipe.factor
+            for a, n in enumerate(shape)
+            if a != axis
+        ]
+        if axis != own and min(sides) >= smallest:
+            prepared.append(prepare_run(run, cache, evolve(recipe, slice_axis=axis)))
+    return prepared
 
 
 def subsets(gradients: GradientTable, size: int, seed: int) -> list[list[int]]:
@@ -148,23 +194,18 @@ def _key(run: DwiRun, *parameters: object) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
 
 
-def _write_run(
-    run: DwiRun,
-    folder: Path,
-    factor: int,
-    degradation: str,
-    subset: int,
-    seed: int,
-    coarsening: float,
-) -> None:
+def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
+    factor, coarsening = recipe.factor, recipe.coarsening
     with DwiReader(run.files.dwi) as reader:
-        axis = choose_slice_axis(
-            reader.shape[:3],
-            reader.zooms,
-            run.files.sidecar,
-            dim_info_slice=reader.header.get_dim_info()[2],
-        )
-        series = _read_slices(reader, axis, factor, coarsening)
+        axis = recipe.slice_axis
+        if axis is None:
+            axis = own_slice_axis(run, reader)
+        frame = slice_frame(reader.affine, axis, across=0)
+        volumes = (reader.volume(index) for index in range(reader.shape[3]))
+        series = _slices(volumes, axis, recipe)
+        clean = None
+        if recipe.target == "denoised":
+            clean = _slices(np.moveaxis(denoised(run, folder.parent), -1, 0), axis, recipe)
         fov = [reader.zooms[i] * reader.shape[i] for i in range(3) if i != axis]
         before = [reader.shape[i] for i in range(3) if i != axis]
         in_plane = [
@@ -172,14 +213,18 @@ def _write_run(
             for size, n in zip(fov, before, strict=True)
         ]
     reference = np.flatnonzero(run.gradients.is_b0)
-    series /= robust_scale(series[int(reference[0]) if reference.size else 0].astype(np.float32))
-    lr = DEGRADATIONS[degradation](torch.from_numpy(series), factor).numpy()
+    scale = robust_scale(series[int(reference[0]) if reference.size else 0].astype(np.float32))
+    series /= scale
+    lr = DEGRADATIONS[recipe.degradation](torch.from_numpy(series), factor).numpy()
     _save(folder / "hr.npy", series.astype(np.float16))
+    if clean is not None:
+        _save(folder / "clean.npy", (clean / scale).astype(np.float16))
     _save(folder / "lr.npy", lr.astype(np.float16))
     _save(folder / "foreground.npy", _foreground(lr))
-    choices = [list(range(run.gradients.n_volumes)), *subsets(run.gradients, subset, seed)]
-    for number, volumes in enumerate(choices):
-        _save_view(folder, number, run.gradients, lr, volumes)
+    parts = subsets(run.gradients, recipe.subset, recipe.seed)
+    choices = [list(range(run.gradients.n_volumes)), *parts]
+    for number, chosen in enumerate(choices):
+        _save_view(folder, number, run.gradients, lr, chosen, frame)
     facts = {
         "label": run.files.label,
         "views": len(choices),
@@ -189,22 +234,59 @@ def _write_run(
     write_json(folder / "run.json", facts)
 
 
+def own_slice_axis(run: DwiRun, reader: DwiReader) -> int:
+    """Return the voxel axis across the slices that were acquired."""
+    dim_info_slice = reader.header.get_dim_info()[2]
+    return choose_slice_axis(
+        reader.shape[:3], reader.zooms, run.files.sidecar, dim_info_slice=dim_info_slice
+    )
+
+
+def denoised(run: DwiRun, cache: Path) -> np.ndarray:
+    """Return a run after MP-PCA (Veraart et al., NeuroImage 142, 394, 2016), (x, y, z, V).
+
+    Parameters
+    ----------
+    run : DwiRun
+        As acquired.
+    cache : pathlib.Path
+        Keeps the result, which takes minutes to make.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, a memory map.
+    """
+    from dipy.denoise.localpca import mppca
+
+    path = cache / f"{run.files.label}-{_key(run, 'mppca')}.npy"
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            _LOG.info("MP-PCA of %s", run.files.label)
+            with DwiReader(run.files.dwi) as reader:
+                scan = np.stack([reader.volume(i) for i in range(reader.shape[3])], axis=-1)
+            radius = np.minimum(_PATCH_RADIUS, (np.array(scan.shape[:3]) - 1) // 2)
+            _save(path, np.asarray(mppca(scan, patch_radius=radius), np.float32))
+    found: np.ndarray = np.load(path, mmap_mode="r")
+    return found
+
+
 def _coarse(pixels: int, factor: int, coarsening: float) -> int:
     return round(pixels / coarsening / factor) * factor
 
 
-def _read_slices(reader: DwiReader, axis: int, factor: int, coarsening: float) -> np.ndarray:
+def _slices(volumes: Iterable[np.ndarray], axis: int, recipe: Recipe) -> np.ndarray:
     """Return (V, slices, A, B) float32, cut to whole multiples of the factor."""
-    volumes = []
-    for index in range(reader.shape[3]):
-        slices = to_slices(reader.volume(index), axis)
+    factor, coarsening, series = recipe.factor, recipe.coarsening, []
+    for volume in volumes:
+        slices = to_slices(volume, axis)
         if coarsening > 1:
             rows, columns = (_coarse(n, factor, coarsening) for n in slices.shape[1:])
             whole = torch.from_numpy(np.ascontiguousarray(slices, dtype=np.float32))
             slices = coarsen(whole, (rows, columns)).numpy()
         rows, columns = (n - n % factor for n in slices.shape[1:])
-        volumes.append(np.maximum(slices[:, :rows, :columns], 0))
-    return np.stack(volumes)
+        series.append(np.maximum(slices[:, :rows, :columns], 0))
+    return np.stack(series)
 
 
 def _foreground(lr: np.ndarray) -> np.ndarray:
@@ -215,21 +297,37 @@ def _foreground(lr: np.ndarray) -> np.ndarray:
 
 
 def _save_view(
-    folder: Path, number: int, gradients: GradientTable, lr: np.ndarray, volumes: Sequence[int]
+    folder: Path,
+    number: int,
+    gradients: GradientTable,
+    lr: np.ndarray,
+    volumes: Sequence[int],
+    frame: SliceFrame,
 ) -> None:
-    conditioning = SeriesConditioning(gradients, volumes)
+    conditioning = SeriesConditioning(gradients, volumes, frame=frame)
     for index in volumes:
         conditioning.add(index, lr[index])
     shared = np.stack(
-        [np.stack(conditioning.channels(i, lr[i], CHANNELS[1:])) for i in volumes]
+        [np.stack(conditioning.channels(i, lr[i], BASIC[1:])) for i in volumes]
     ).astype(np.float16)
     is_b0 = gradients.is_b0[list(volumes)]
-    mean_dwi = CHANNELS[1:].index("mean_dwi")
+    mean_dwi = BASIC[1:].index("mean_dwi")
     level = [
         1.0 if b0 else robust_scale(shared[k, mean_dwi].astype(np.float32))
         for k, b0 in enumerate(is_b0)
     ]
+    shell = np.full(len(volumes), -1)
+    frames = np.zeros((0, len(FRAME), *lr.shape[1:]), np.float16)
+    for members in gradients.shells:
+        rows = np.flatnonzero(np.isin(volumes, members.indices))
+        if rows.size:
+            shell[rows] = len(frames)
+            first = volumes[rows[0]]
+            along = np.stack(conditioning.channels(first, lr[first], FRAME)).astype(np.float16)
+            frames = np.concatenate([frames, along[None]])
     _save(folder / f"view{number}_shared.npy", shared)
+    _save(folder / f"view{number}_frame.npy", frames)
+    _save(folder / f"view{number}_shell.npy", shell)
     _save(folder / f"view{number}_volumes.npy", np.asarray(volumes))
     _save(folder / f"view{number}_b0.npy", is_b0)
     _save(folder / f"view{number}_level.npy", np.asarray(level, dtype=np.float32))
@@ -240,7 +338,7 @@ def _save(path: Path, array: np.ndarray) -> None:
         np.save(temporary, array)
 
 
-def _open_prepared(folder: Path) -> PreparedRun:
+def _open_prepared(folder: Path, gradients: GradientTable) -> PreparedRun:
     facts = json.loads((folder / "run.json").read_text())
 
     def load(name: str) -> np.ndarray:
@@ -250,6 +348,8 @@ def _open_prepared(folder: Path) -> PreparedRun:
         SeriesView(
             volumes=load(f"view{k}_volumes"),
             shared=load(f"view{k}_shared"),
+            frame=load(f"view{k}_frame"),
+            shell=load(f"view{k}_shell"),
             is_b0=load(f"view{k}_b0"),
             level=load(f"view{k}_level"),
         )
@@ -259,9 +359,11 @@ def _open_prepared(folder: Path) -> PreparedRun:
     return PreparedRun(
         label=facts["label"],
         hr=load("hr"),
+        clean=load("clean" if (folder / "clean.npy").exists() else "hr"),
         lr=load("lr"),
         foreground=load("foreground"),
         views=views,
         lr_zooms=(x, y, z),
         b_values=tuple(facts["b_values"]),
+        gradients=gradients,
     )

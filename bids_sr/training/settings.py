@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import asdict, field, frozen
 
-from bids_sr.networks.channels import CHANNELS
+from bids_sr.networks.channels import BASIC
 
 
 @frozen
@@ -22,8 +22,18 @@ class TrainingSettings:
     """In-plane voxel sizes trained on, relative to each scan's own."""
     zero_filled: float = 0.0
     """Share of patches that look as if the scanner had interpolated them."""
-    channels: tuple[str, ...] = field(default=CHANNELS, converter=tuple)
+    channels: tuple[str, ...] = field(default=BASIC, converter=tuple)
     """What the network reads."""
+    target: str = "scan"
+    """What it is to give: the ``scan`` itself, or the scan ``denoised``."""
+    planes: str = "own"
+    """``own`` slices, or those along ``all`` three axes of scans of equal voxel sides."""
+    noise: float = 0.0
+    """Largest level of Rician noise added to the low-resolution slices."""
+    directions: int = 1
+    """Directions of one place in a batch."""
+    directional: float = 0.0
+    """Weight of the L1 difference between directions of one place; needs two or more."""
     width: int = 40
     """Feature maps at full low resolution."""
     depth: int = 3

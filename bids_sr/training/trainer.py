@@ -19,7 +19,7 @@ from bids_sr.bids.atomic import atomic_path
 from bids_sr.errors import ModelError, UsageError
 from bids_sr.networks.loading import build_network, load_network
 from bids_sr.networks.registry import find_card
-from bids_sr.training.losses import FeatureLoss
+from bids_sr.training.losses import FeatureLoss, directional_loss
 from bids_sr.training.patches import Batch, PatchSampler
 from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.settings import TrainingSettings
@@ -67,7 +67,7 @@ def start_from(network: torch.nn.Module, model: str) -> list[str]:
     """
     card = find_card(model)
     given, own = load_network(card).state_dict(), network.state_dict()
-    fitting = {k: v for k, v in given.items() if k in own and own[k].shape == v.shape}
+    fitting = {k: w for k, v in given.items() if k in own and (w := _fit(k, v, own[k])) is not None}
     if not fitting:
         raise ModelError(
             "has no weight in common with the network to train.",
@@ -78,6 +78,21 @@ def start_from(network: torch.nn.Module, model: str) -> list[str]:
     left = sorted(own.keys() - fitting.keys())
     _LOG.info("Starting from %s; fresh: %s", card.name, ", ".join(left) or "nothing")
     return left
+
+
+def _fit(name: str, given: torch.Tensor, own: torch.Tensor) -> torch.Tensor | None:
+    """Return `given` in the shape of `own`; weights of further channels are zero.
+
+    Of the stem and of the kernels the channels come first, so a network that reads
+    more than its model starts as that model.
+    """
+    if given.shape == own.shape:
+        return given
+    if name == "stem.weight" and given.shape[1] < own.shape[1]:
+        whole = torch.zeros_like(own)
+        whole[:, : given.shape[1]] = given
+        return whole
+    return None
 
 
 class Trainer:
@@ -149,6 +164,8 @@ class Trainer:
             settings.patch,
             settings.seed,
             settings.zero_filled,
+            settings.directions,
+            settings.noise,
         )
         self.held_out = list(held_out)
         self.step = 0
@@ -181,10 +198,15 @@ class Trainer:
         output = self.network(channels, batch.interpolated.to(self.device))
         pixel = functional.l1_loss(output, target)
         loss, terms = pixel, {"l1": float(pixel.detach())}
+        if self.settings.directional:
+            apart = directional_loss(
+                output, target, batch.weighted.to(self.device), self.settings.directions
+            )
+            loss, terms["directional"] = loss + self.settings.directional * apart, float(apart)
         if self.features is not None:
             window = self._crop(target.shape[-1])
             feature = self.features(output[..., *window], target[..., *window])
-            loss, terms["feature"] = pixel + feature, float(feature.detach())
+            loss, terms["feature"] = loss + feature, float(feature.detach())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)

@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional
 
 from bids_sr.images.kspace import data_consistency, sinc_upsample
-from bids_sr.networks.channels import CHANNELS
 from bids_sr.training.prepare import PreparedRun
+from bids_sr.training.stacks import read_stack
 
 Upsampler = Callable[[torch.Tensor], torch.Tensor]
 """(slices, channels, a, b) -> (slices, f a, f b)."""
@@ -104,12 +104,11 @@ def _volumes(
 ) -> Iterator[tuple[bool, np.ndarray, np.ndarray, np.ndarray]]:
     view = run.views[0]
     pick = slice(step // 2, None, step)
-    order = [CHANNELS.index(name) for name in channels]
+    slices = range(run.lr.shape[1])[pick]
     factor = run.hr.shape[2] // run.lr.shape[2]
     mask = run.foreground[pick].repeat(factor, axis=1).repeat(factor, axis=2)
     for k, volume in enumerate(view.volumes):
-        every = np.concatenate([run.lr[volume, pick][None], view.shared[k, :, pick]])
-        stack = every[order].swapaxes(0, 1).astype(np.float32)
+        stack = read_stack(run, view, k, slices, channels)
         yield bool(view.is_b0[k]), stack, run.hr[volume, pick].astype(np.float32), mask
 
 

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from bids_sr.bids.gradients import GradientTable
-from bids_sr.networks.channels import CHANNELS, SeriesConditioning
+from bids_sr.networks.channels import (
+    CHANNELS,
+    FRAME,
+    NEIGHBOURS,
+    SeriesConditioning,
+    slice_frame,
+    turned_order,
+)
 
 DIFFUSIVITIES = np.diag([1.7e-3, 0.4e-3, 0.3e-3])
 
@@ -78,7 +85,7 @@ def test_every_series_gives_every_channel(bvals, index):
     gradients = table(bvals)
     conditioning = condition(gradients, [0.5] * len(bvals))
     arrays = conditioning.channels(index, np.full((2, 3), 0.5, np.float32), CHANNELS)
-    assert len(arrays) == 4
+    assert len(arrays) == len(CHANNELS)
     for array in arrays:
         np.testing.assert_allclose(array, 0.5, rtol=1e-3)
 
@@ -110,3 +117,59 @@ def test_chosen_volumes_only():
     gradients = table([0, *[1000] * 10])
     conditioning = condition(gradients, np.arange(11.0), volumes=[0, 2, 4])
     assert channel(conditioning, 2, 2.0, "mean_dwi") == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("handed", [1.0, -1.0])
+def test_frame_follows_fibres_in_the_slice(handed):
+    # fibres from low row and low column to high ones: along the diagonal of the slice
+    affine = np.diag([2.0 * handed, 2, 2, 1])
+    fibre = np.array([-1.0 if handed > 0 else 1.0, 1, 0]) / np.sqrt(2)  # FSL flips x
+    tensor = 0.3e-3 * np.eye(3) + 1.4e-3 * np.outer(fibre, fibre)
+    gradients = table([0, *[1000] * 12])
+    quadratic = np.einsum("vi,ij,vj->v", gradients.bvecs, tensor, gradients.bvecs)
+    conditioning = SeriesConditioning(gradients, frame=slice_frame(affine, 2))
+    for index, value in enumerate(np.exp(-gradients.bvals * quadratic)):
+        conditioning.add(index, np.full((4, 3, 2), value, np.float32))
+    shown = conditioning.channels(3, np.full((4, 3, 2), 0.5, np.float32), FRAME)
+    values = dict(zip(FRAME, (float(image[0, 0, 0]) for image in shown), strict=True))
+    assert values["tensor_diagonal"] == pytest.approx(np.exp(-1.7), rel=1e-3)
+    assert values["tensor_antidiagonal"] == pytest.approx(np.exp(-0.3), rel=1e-3)
+    assert values["tensor_rows"] == pytest.approx(np.exp(-1.0), rel=1e-3)
+    assert values["tensor_columns"] == pytest.approx(np.exp(-1.0), rel=1e-3)
+    assert values["tensor_across"] == pytest.approx(np.exp(-0.3), rel=1e-3)
+
+
+@pytest.mark.parametrize("slice_axis", [0, 1, 2])
+def test_neighbours_lie_across_the_slices(slice_axis):
+    gradients = table([0, *[1000] * 7])
+    volume = np.arange(24.0, dtype=np.float32).reshape(2, 3, 4) + 1
+    conditioning = SeriesConditioning(gradients, frame=slice_frame(np.eye(4), slice_axis))
+    for index in range(8):
+        conditioning.add(index, volume)
+    before, after = conditioning.channels(2, volume, NEIGHBOURS[2:])
+    own, shown_before, shown_after = (
+        np.moveaxis(a, slice_axis, 0) for a in (volume, before, after)
+    )
+    np.testing.assert_allclose(shown_before[1:], own[:-1], rtol=1e-5)
+    np.testing.assert_allclose(shown_after[:-1], own[1:], rtol=1e-5)
+    np.testing.assert_allclose(shown_before[0], own[0], rtol=1e-5)
+    np.testing.assert_allclose(shown_after[-1], own[-1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("quarter", range(4))
+@pytest.mark.parametrize("flip", [False, True])
+def test_turned_slices_have_turned_frames(quarter, flip):
+    # a line of fibres in an image shows along which of the four directions they run
+    lines = {
+        "tensor_rows": np.array([[0, 1, 0]] * 3),
+        "tensor_columns": np.array([[0, 1, 0]] * 3).T,
+        "tensor_diagonal": np.eye(3),
+        "tensor_antidiagonal": np.eye(3)[::-1],
+    }
+    order = turned_order(FRAME, quarter, flip=flip)
+    assert order[FRAME.index("tensor_across")] == FRAME.index("tensor_across")
+    for name, line in lines.items():
+        turned = np.rot90(line, quarter)
+        turned = turned[:, ::-1] if flip else turned
+        (now,) = (other for other, image in lines.items() if np.array_equal(image, turned))
+        assert FRAME[order[FRAME.index(now)]] == name

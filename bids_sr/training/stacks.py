@@ -1,0 +1,71 @@
+"""What a network reads of a prepared run, by name and slice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bids_sr.networks.channels import BASIC, FRAME, NEIGHBOURS
+from bids_sr.training.prepare import PreparedRun, SeriesView
+
+
+def read_slice(
+    run: PreparedRun, view: SeriesView, k: int, z: int, names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Return the low-resolution slice and what goes beside it.
+
+    Parameters
+    ----------
+    run : PreparedRun
+        The run.
+    view : SeriesView
+        One of its views.
+    k : int
+        Position of the volume in the view.
+    z : int
+        Slice.
+    names : sequence of str
+        Channels wanted, out of `bids_sr.networks.channels.CHANNELS`.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        (a, b) float16, at least those asked for; `dwi` is the first.
+    """
+    images = {"dwi": run.lr[int(view.volumes[k]), z]}
+    images.update(zip(BASIC[1:], view.shared[k, :, z], strict=True))
+    if not set(FRAME).isdisjoint(names):
+        # b0s have no shell: their mean stands in, as in the app
+        own = [images["mean_b0"]] * len(FRAME)
+        along = view.frame[view.shell[k], :, z] if view.shell[k] >= 0 else own
+        images.update(zip(FRAME, along, strict=True))
+    for name in NEIGHBOURS:
+        if name in names:
+            source, _, side = name.rpartition("_")
+            beside = min(max(z + (-1 if side == "before" else 1), 0), run.lr.shape[1] - 1)
+            images[name] = view.shared[k, BASIC[1:].index(source), beside]
+    return images
+
+
+def read_stack(
+    run: PreparedRun, view: SeriesView, k: int, slices: Sequence[int], names: Sequence[str]
+) -> np.ndarray:
+    """Return the network's input of several slices of a volume.
+
+    Parameters
+    ----------
+    run, view, k, names
+        See `read_slice`.
+    slices : sequence of int
+        Which.
+
+    Returns
+    -------
+    numpy.ndarray
+        (slices, channels, a, b), float32.
+    """
+    read = [read_slice(run, view, k, z, names) for z in slices]
+    return np.stack([np.stack([images[name] for name in names]) for images in read]).astype(
+        np.float32
+    )
