@@ -22,7 +22,9 @@ The first term is the error of the mean over directions (a). With
 ideal in what differs between directions. :math:`\overline{r^2}` is what even the
 ideal leaves: the reference's noise, and its signal that no tensor describes, beyond
 the measured band. The bracket (c) has it with the product, which is near zero where
-that remainder is noise, since a method sees the measured band alone.
+that remainder is noise, since a method sees the measured band alone. Where it is
+signal that no tensor describes, a method that finds some of it has a larger (b) and a
+smaller (c): then compare their sum.
 
 The oracle rather than the noise-free signal stands for the ideal, because it keeps
 the noise of the measured band as the reference does: the same noise on both sides

@@ -31,7 +31,12 @@ class Reference:
     """Standard deviation of noise added to the truth to make the scan; 0 if it is a real scan."""
 
 
-def make_reference(run: DwiRun, mask: NDArray[np.bool_], kind: str, work: Path) -> Reference:
+Cut = tuple[slice, ...]
+
+
+def make_reference(
+    run: DwiRun, mask: NDArray[np.bool_], kind: str, work: Path, cut: Cut = (slice(None),) * 3
+) -> Reference:
     """Return scan and truth.
 
     `scan`: the scan is its own, noisy, truth. `denoised`: the truth is the scan
@@ -50,15 +55,29 @@ def make_reference(run: DwiRun, mask: NDArray[np.bool_], kind: str, work: Path) 
         One of `bids_sr.evaluation.defaults.REFERENCES`.
     work : pathlib.Path
         Keeps the denoised scan, which takes minutes to make.
+    cut : tuple of slice
+        Voxels of x, y and z to keep. The scan as its own reference is never held
+        whole in memory; the others are made of the whole scan first.
 
     Returns
     -------
     Reference
     """
-    with DwiReader(run.files.dwi) as reader:
-        scan = np.stack([reader.volume(i) for i in range(reader.shape[3])], axis=-1)
     if kind == "scan":
-        return Reference(scan, scan, _predicted(run, scan, mask), 0.0)
+        scan = _read(run, cut)
+        return Reference(scan, scan, _predicted(run, scan, mask[cut]), 0.0)
+    whole = _of_whole_scan(run, mask, kind, work)
+    scan, truth, ideal = (each[cut] for each in (whole.scanned, whole.truth, whole.ideal))
+    return Reference(scan, truth, ideal, whole.sigma)
+
+
+def _read(run: DwiRun, cut: Cut = (slice(None),) * 3) -> NDArray[np.float32]:
+    with DwiReader(run.files.dwi) as reader:
+        return np.stack([reader.volume(i)[cut] for i in range(reader.shape[3])], axis=-1)
+
+
+def _of_whole_scan(run: DwiRun, mask: NDArray[np.bool_], kind: str, work: Path) -> Reference:
+    scan = _read(run)
     denoised = _denoised(run, scan, work)
     truth = _predicted(run, denoised, mask)
     if kind == "denoised":

@@ -28,8 +28,8 @@ BUDGET: Columns = {
     "budget_mean": ("(a) mean over directions", "{:.3f}"),
     "budget_directional": ("(b) directional", "{:.3f}"),
     "budget_rest": ("(c) noise and rest", "{:.3f}"),
-    "budget_gain_mean_db": ("ideal mean (dB)", "+{:.2f}"),
-    "budget_gain_directional_db": ("ideal directions (dB)", "+{:.2f}"),
+    "budget_gain_mean_db": ("ideal mean (dB)", "{:+.2f}"),
+    "budget_gain_directional_db": ("ideal directions (dB)", "{:+.2f}"),
 }
 
 

@@ -96,10 +96,10 @@ def make_trial(
                 file=run.files.dwi,
                 remedy="Give a smaller --rim or --slices-step, or another run.",
             )
-        scans = make_reference(run, brain, reference, work or folder)
+        scans = make_reference(run, brain, reference, work or folder, cut)
         grid = SliceGrid(*coarse_grid(shape, affine, axis, factor), axis, factor)
         paths = folder / "truth.nii.gz", folder / "ideal.nii.gz", folder / "lr.nii.gz"
-        _write_trial(scans, cut, grid, reader, paths, band)
+        _write_trial(scans, grid, reader, paths, band)
     x, y, z = grid.shape
     files = evolve(run.files, dwi=paths[2], mask=None)
     lr = DwiRun(files, run.gradients, (x, y, z, run.shape[3]))
@@ -116,7 +116,6 @@ def _brain(run: DwiRun, zooms: tuple[float, float, float]) -> NDArray[np.bool_]:
 
 def _write_trial(
     scans: Reference,
-    cut: tuple[slice, ...],
     grid: SliceGrid,
     reader: DwiReader,
     paths: tuple[Path, Path, Path],
@@ -129,9 +128,9 @@ def _write_trial(
         VolumeWriter(paths[2], (*grid.shape, volumes), grid.affine, like=reader.header) as coarse,
     ):
         for index in range(volumes):
-            fine.write(scans.truth[..., index][cut])
-            ideal.write(scans.ideal[..., index][cut])
-            slices = to_slices(scans.scanned[..., index][cut], grid.slice_axis)
+            fine.write(scans.truth[..., index])
+            ideal.write(scans.ideal[..., index])
+            slices = to_slices(scans.scanned[..., index], grid.slice_axis)
             small = kspace_downsample(torch.from_numpy(np.ascontiguousarray(slices)), grid.factor)
             filled = keep_band(small, band).abs()
             coarse.write(from_slices(filled.numpy(), grid.slice_axis))

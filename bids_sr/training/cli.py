@@ -126,7 +126,7 @@ def build_parser() -> argparse.ArgumentParser:
     how.add_argument("--checkpoint-every", type=int, default=250, help="steps")
     how.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     card = parser.add_argument_group("model card")
-    card.add_argument("--name", help="name of the model (default: shallow-x<scale>)")
+    card.add_argument("--name", help="name of the model folder (default: trained-x<scale>)")
     card.add_argument("--licence", default="not stated", help="licence of the weights")
     card.add_argument("--credit", nargs="*", default=[], help="whom to credit, one text each")
     return parser
@@ -171,7 +171,7 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
         settings, train, held_out, arguments.output_dir, arguments.vgg16, arguments.device
     )
     _run_with_bar(trainer)
-    name = arguments.name or f"shallow-x{settings.factor}"
+    name = arguments.name or f"trained-x{settings.factor}"
     card = export_model(
         trainer.mean_network,
         arguments.output_dir / name,
@@ -183,7 +183,10 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
         commit=commit,
         figures={"validation": trainer.validation_rows()} if held_out else {},
     )
-    logging.getLogger("bids_sr").info("Model folder: %s", card.folder)
+    logging.getLogger("bids_sr").info(
+        "Model folder: %s (bids-sr ... --scale %d --model %s)",
+        card.folder, card.factor, card.folder,
+    )  # fmt: skip
 
 
 def _settings(arguments: argparse.Namespace) -> TrainingSettings:
