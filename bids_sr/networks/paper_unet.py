@@ -35,23 +35,27 @@ class PaperUNet(nn.Module):
     ----------
     outputs : int
         Output channels.
+    width : int
+        Maps of the encoder's first stage, a multiple of 16; all others are scaled
+        with it. 64 is the paper's.
     """
 
-    def __init__(self, outputs: int = 3) -> None:
+    def __init__(self, outputs: int = 3, width: int = 64) -> None:
         super().__init__()
-        middle = nn.Sequential(conv(512, 1024), conv(1024, 512))
-        merged = 96 + 3
+        deep, last = 8 * width, 3 * width // 2
+        middle = nn.Sequential(conv(deep, 2 * deep), conv(2 * deep, deep))
+        merged = last + 3
         self.layers = nn.ModuleList(
             [
-                resnet18_body(),
-                nn.BatchNorm2d(512),
+                resnet18_body(width),
+                nn.BatchNorm2d(deep),
                 nn.ReLU(),
                 middle,
-                UnetBlock(512, 256, 512, attention=False),
-                UnetBlock(512, 128, 384, attention=True),
-                UnetBlock(384, 64, 256, attention=False),
-                UnetBlock(256, 64, 96, attention=False),
-                pixel_shuffle(96, 96, blur=False),
+                UnetBlock(deep, 4 * width, 8 * width, attention=False),
+                UnetBlock(8 * width, 2 * width, 6 * width, attention=True),
+                UnetBlock(6 * width, width, 4 * width, attention=False),
+                UnetBlock(4 * width, width, last, attention=False),
+                pixel_shuffle(last, last, blur=False),
                 # two layers without parameters in fastai: resize to the input, and merge with it
                 nn.Identity(),
                 nn.Identity(),
@@ -100,13 +104,15 @@ class PaperSuperResolver(nn.Module):
     ----------
     factor : int
         In-plane factor f.
+    width : int
+        Of `PaperUNet`.
     """
 
-    def __init__(self, factor: int) -> None:
+    def __init__(self, factor: int, width: int = 64) -> None:
         super().__init__()
         self.factor = factor
         self.in_channels = 1
-        self.network = PaperUNet()
+        self.network = PaperUNet(width=width)
 
     def forward(
         self,

@@ -60,6 +60,8 @@ class PatchSampler:
     zero_filled : float
         Share of patches whose low-resolution slice and channels are cut to a part
         of their band, as if the scanner had interpolated them.
+    augment : bool
+        False: patches are cut as they are, in units of the run's intensity scale.
 
     Raises
     ------
@@ -75,6 +77,8 @@ class PatchSampler:
         patch: int = 40,
         seed: int = 0,
         zero_filled: float = 0.0,
+        *,
+        augment: bool = True,
     ) -> None:
         for run in runs:
             if min(run.lr.shape[2:]) < patch:
@@ -88,6 +92,7 @@ class PatchSampler:
         self._channels = list(channels)
         self._patch = patch
         self._zero_filled = zero_filled
+        self._augment = augment
         self._generator = np.random.default_rng(seed)
         self._centres = [np.argwhere(run.foreground) for run in runs]
         self._fill = {
@@ -120,11 +125,13 @@ class PatchSampler:
         slices = np.concatenate([run.lr[volume, z][None], view.shared[k, :, z]]).astype(np.float32)
         lr, *shared = self._fill_in(slices)
         cut = np.stack([channel[rows, columns] for channel in shared])
-        channels = self._degrade_channels(lr[rows, columns], cut)
+        channels = self._choose_channels(lr[rows, columns], cut)
         fine = (_enlarge(rows, self._factor), _enlarge(columns, self._factor))
         left, right = (self._fill[n] for n in lr.shape)
         interpolated = left[fine[0]] @ lr @ right[fine[1]].T
         target = run.hr[volume, z, fine[0], fine[1]].astype(np.float32)
+        if not self._augment:
+            return channels, interpolated[None], target[None]
         gain = np.float32(self._generator.uniform(0.7, 1.3) / view.level[k])
         arrays = (channels * gain, interpolated[None] * gain, target[None] * gain)
         return self._turn(arrays)
@@ -151,6 +158,12 @@ class PatchSampler:
         pick_b0 = self._generator.random() < _B0_SHARE
         pool = b0s if (pick_b0 and b0s.size) or not others.size else others
         return int(self._generator.choice(pool))
+
+    def _choose_channels(self, slice_: np.ndarray, shared: np.ndarray) -> np.ndarray:
+        if self._augment:
+            return self._degrade_channels(slice_, shared)
+        named = dict(zip(CHANNELS, [slice_, *shared], strict=True))
+        return np.stack([named[name] for name in self._channels])
 
     def _degrade_channels(self, slice_: np.ndarray, shared: np.ndarray) -> np.ndarray:
         """Let shared channels vary in contrast, and sometimes be missing."""

@@ -20,7 +20,7 @@ from bids_sr.images.grid import choose_slice_axis, to_slices
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader
 from bids_sr.networks.channels import CHANNELS, SeriesConditioning
-from bids_sr.training.degradation import DEGRADATIONS, coarsen
+from bids_sr.training.degradation import DEGRADATIONS, add_rician_noise, coarsen
 
 _LOG = logging.getLogger("bids_sr")
 _FORMAT = 3
@@ -70,6 +70,7 @@ def prepare_run(
     subset: int = 15,
     seed: int = 0,
     coarsening: float = 1.0,
+    noise: float = 0.0,
 ) -> PreparedRun:
     """Degrade a run, compute its shared channels, and keep all of it on disk.
 
@@ -91,6 +92,9 @@ def prepare_run(
     coarsening : float
         In-plane voxel size over the scan's own, >= 1: the scan is first made
         coarser by a k-space crop.
+    noise : float
+        Rician noise added to the scan before it is degraded: standard deviation
+        per real and imaginary part, in units of the run's intensity scale.
 
     Returns
     -------
@@ -102,12 +106,13 @@ def prepare_run(
     InputError
         If the run cannot be read.
     """
-    folder = cache / f"{run.files.label}-{_key(run, factor, degradation, subset, seed, coarsening)}"
+    facts = [factor, degradation, subset, seed, coarsening, *([noise] if noise else [])]
+    folder = cache / f"{run.files.label}-{_key(run, *facts)}"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         if not (folder / "run.json").exists():
             _LOG.info("Preparing %s", run.files.label)
-            _write_run(run, folder, factor, degradation, subset, seed, coarsening)
+            _write_run(run, folder, factor, degradation, subset, seed, coarsening, noise)
     return _open_prepared(folder)
 
 
@@ -156,6 +161,7 @@ def _write_run(
     subset: int,
     seed: int,
     coarsening: float,
+    noise: float,
 ) -> None:
     with DwiReader(run.files.dwi) as reader:
         axis = choose_slice_axis(
@@ -173,6 +179,9 @@ def _write_run(
         ]
     reference = np.flatnonzero(run.gradients.is_b0)
     series /= robust_scale(series[int(reference[0]) if reference.size else 0].astype(np.float32))
+    if noise:
+        generator = torch.Generator().manual_seed(seed)
+        series = add_rician_noise(torch.from_numpy(series), noise, generator).numpy()
     lr = DEGRADATIONS[degradation](torch.from_numpy(series), factor).numpy()
     _save(folder / "hr.npy", series.astype(np.float16))
     _save(folder / "lr.npy", lr.astype(np.float16))

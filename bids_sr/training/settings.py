@@ -24,6 +24,9 @@ class TrainingSettings:
     """Share of patches that look as if the scanner had interpolated them."""
     channels: tuple[str, ...] = field(default=CHANNELS, converter=tuple)
     """What the network reads."""
+    network: str = "SubPixelUNet"
+    """Class of the network: ``SubPixelUNet``, or ``PaperSuperResolver``, which reads the
+    slice alone and of the sizes below only heeds `width`."""
     width: int = 40
     """Feature maps at full low resolution."""
     depth: int = 3
@@ -57,6 +60,8 @@ class TrainingSettings:
     """Decay of the running mean of weights that is kept as the result."""
     subset: int = 15
     """Directions per smaller view of a run; 0 for none."""
+    augment: bool = True
+    """Whether patches are turned, flipped, scaled, and shown shared channels changed."""
     seed: int = 42
     """Of initial weights and patches."""
     init_from: str = ""
@@ -69,8 +74,10 @@ class TrainingSettings:
     @property
     def architecture(self) -> dict[str, Any]:
         """Network class and arguments, as model cards hold them."""
+        if self.network == "PaperSuperResolver":
+            return {"class": self.network, "factor": self.factor, "width": self.width}
         return {
-            "class": "SubPixelUNet",
+            "class": self.network,
             "in_channels": len(self.channels),
             "factor": self.factor,
             "width": self.width,
