@@ -106,3 +106,32 @@ def make_dataset(tmp_path):
         return write_dataset(tmp_path / "raw", labels or ("01",), directions)
 
     return make
+
+
+def write_hcp(root, subjects=("100610",), seed=0):
+    """Write HCP folders with one tiny two-shell run for each subject; returns the top folder."""
+    jitter = np.random.default_rng(seed)
+    for number, subject in enumerate(subjects):
+        folder = root / subject / "T1w" / "Diffusion_7T"
+        folder.mkdir(parents=True)
+        run = write_run(folder, directions=16, seed=number)
+        run.files.dwi.rename(folder / "data.nii.gz")
+        run.files.bvec.rename(folder / "bvecs")
+        run.files.bval.unlink()
+        # HCP's b-values scatter, and those of its b0s are not all near zero
+        bvals = np.array([65, *[1000] * 7, 5, *[2000] * 8]) + jitter.choice([-5, 0, 5, 10], 17)
+        np.savetxt(folder / "bvals", np.maximum(bvals, 0)[None], fmt="%d")
+        mask = np.zeros(SHAPE, np.uint8)
+        mask[4:-4, 4:-4] = 1
+        nib.Nifti1Image(mask, np.diag([2, 2, 3, 1])).to_filename(folder / "nodif_brain_mask.nii.gz")
+    return root
+
+
+@pytest.fixture
+def make_hcp(tmp_path):
+    """A function that writes HCP folders for these subjects; returns the top folder."""
+
+    def make(*subjects):
+        return write_hcp(tmp_path / "hcp", subjects or ("100610",))
+
+    return make

@@ -36,10 +36,13 @@ class DwiFiles:
     """Name of that dataset in bids: URIs: ``raw`` or the derivative's name."""
     sidecar_problem: tuple[Path, str] | None = field(default=None)
     """A JSON file that could not be read, and why; `open_run` raises it."""
+    b0_threshold: float | None = None
+    """Where the source has its own: b-values up to this one, s/mm2, count as b = 0."""
+    label: str = field()
+    """Name of the run: by default the file's without ``_dwi`` and extension, ``sub-01_acq-AP``."""
 
-    @property
-    def label(self) -> str:
-        """File name without ``_dwi`` and extension, for example ``sub-01_acq-AP``."""
+    @label.default
+    def _name_of_file(self) -> str:
         return self.dwi.name.split(".")[0].removesuffix("_dwi")
 
     @property
@@ -90,7 +93,7 @@ def open_run(files: DwiFiles) -> DwiRun:
     shape = _image_shape(files.dwi)
     bval = _required(files.bval, files, ".bval")
     bvec = _required(files.bvec, files, ".bvec")
-    return DwiRun(files, read_gradients(bval, bvec, shape[3]), shape)
+    return DwiRun(files, read_gradients(bval, bvec, shape[3], files.b0_threshold), shape)
 
 
 def _image_shape(path: Path) -> tuple[int, int, int, int]:

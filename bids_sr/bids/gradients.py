@@ -112,7 +112,9 @@ class GradientTable:
         return bool(self.bvals[index] - centre <= max(absolute, relative * centre))
 
 
-def read_gradients(bval: Path, bvec: Path, n_volumes: int) -> GradientTable:
+def read_gradients(
+    bval: Path, bvec: Path, n_volumes: int, b0_threshold: float | None = None
+) -> GradientTable:
     """Read and check the gradient files of a run of `n_volumes` volumes.
 
     Numbers may be separated by any mix of blanks, tabs, commas and semicolons.
@@ -125,6 +127,9 @@ def read_gradients(bval: Path, bvec: Path, n_volumes: int) -> GradientTable:
     bval, bvec : pathlib.Path
     n_volumes : int
         Volumes of the image they belong to.
+    b0_threshold : float, optional
+        b-values up to this one count as b = 0; default: `B0_THRESHOLD`, or
+        `WEAK_B0_THRESHOLD` where there is nothing below.
 
     Returns
     -------
@@ -145,7 +150,7 @@ def read_gradients(bval: Path, bvec: Path, n_volumes: int) -> GradientTable:
             file=bval,
             remedy="Give the files that were converted together with this image.",
         )
-    threshold = _b0_threshold(bvals, bval)
+    threshold = _b0_threshold(bvals, bval) if b0_threshold is None else b0_threshold
     return GradientTable(bvals, _clean_bvecs(bvals, bvecs, threshold, bvec), threshold)
 
 

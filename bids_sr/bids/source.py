@@ -84,14 +84,15 @@ def check_labels(datasets: Iterable[Source], subs: set[str], sess: set[str]) -> 
     people = [f for dataset in datasets for f in dataset.root.glob("sub-*") if f.is_dir()]
     known = {folder.name.removeprefix("sub-") for folder in people}
     where = ", ".join(str(dataset.root) for dataset in datasets)
-    _check_known("participant", subs, known, where)
+    check_known("participant", subs, known, where)
     if sess:
         chosen = [f for f in people if not subs or f.name.removeprefix("sub-") in subs]
         visits = {s.name.removeprefix("ses-") for folder in chosen for s in folder.glob("ses-*")}
-        _check_known("session", sess, visits, where)
+        check_known("session", sess, visits, where)
 
 
-def _check_known(kind: str, wanted: set[str], known: set[str], where: str) -> None:
+def check_known(kind: str, wanted: set[str], known: set[str], where: str) -> None:
+    """Raise UsageError, listing what there is, if a label of this kind is not known."""
     missing = sorted(wanted - known, key=natural_key)
     if missing:
         there = ", ".join(sorted(known, key=natural_key)) or "none"

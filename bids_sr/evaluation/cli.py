@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 done; 1 the scan cannot be used; 2 wrong usage.",
     )
     add = parser.add_argument
-    add("bids_dir", type=Path, help="BIDS dataset with high-resolution DWI")
+    add("bids_dir", type=Path, help="BIDS dataset, or HCP folder, with high-resolution DWI")
     add("--participant-label", required=True, metavar="LABEL", help="participant to score on")
     add("--run", help="label of the run if there are several, for example sub-01_acq-AP")
     add("--model", help="network: name or folder; default: that of the factor")
@@ -159,9 +159,9 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
 
 def _choose_run(options: argparse.Namespace) -> DwiRun:
     from bids_sr.bids.dwi_run import open_run
-    from bids_sr.bids.finding import find_dwi
+    from bids_sr.bids.sources import find_training_runs
 
-    found = find_dwi(options.bids_dir, participants=(options.participant_label,))
+    found = find_training_runs(options.bids_dir, (options.participant_label,))
     labels = [files.label for files in found]
     if options.run is not None and options.run not in labels:
         raise UsageError(f"There is no run {options.run}.", remedy=f"Give {' or '.join(labels)}.")

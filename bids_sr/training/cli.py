@@ -28,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("bids_dir", type=Path, help="BIDS dataset with high-resolution DWI")
+    add("bids_dir", type=Path, help="BIDS dataset, or HCP folder, with high-resolution DWI")
     add("output_dir", type=Path, help="takes checkpoint, logs and the model folder")
     data = parser.add_argument_group("data")
     data.add_argument("--train-label", nargs="+", required=True, help="participants to learn from")
@@ -69,7 +69,15 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="LAYER=WEIGHT",
         help="VGG16 layers of the feature loss; none for L1 alone",
     )
-    loss.add_argument("--vgg16", type=Path, help="VGG16 convolutions as safetensors")
+    loss.add_argument(
+        "--feature-network",
+        default="vgg16",
+        choices=["vgg16", "vgg16_bn"],
+        help="network of the feature loss; vgg16_bn is the article's",
+    )
+    loss.add_argument(
+        "--vgg16", type=Path, help="its weights as safetensors, in place of a download"
+    )
     loss.add_argument("--feature-crop", type=int, default=48, help="pixels compared by features")
     how = parser.add_argument_group("optimisation")
     how.add_argument(
@@ -175,7 +183,7 @@ def _prepare(
     coarsening: float = 1.0,
 ) -> list[PreparedRun]:
     from bids_sr.bids.dwi_run import open_run
-    from bids_sr.bids.finding import find_dwi
+    from bids_sr.bids.sources import find_training_runs
     from bids_sr.training.prepare import prepare_run
 
     if not labels:
@@ -191,7 +199,7 @@ def _prepare(
             seed=settings.seed,
             coarsening=coarsening,
         )
-        for files in find_dwi(arguments.bids_dir, participants=labels)
+        for files in find_training_runs(arguments.bids_dir, labels)
     ]
 
 

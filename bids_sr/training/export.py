@@ -83,5 +83,13 @@ def export_model(
 
 
 def _describe_loss(settings: TrainingSettings) -> str:
-    terms = [f"{weight:g} x VGG16 {layer} (L1 / rms)" for layer, weight in settings.layers.items()]
+    network = settings.feature_network.upper().replace("_", "-")
+    how = ["L1 / rms" if settings.relative_features else "L1"]
+    how += ["average pooling"] if settings.pool == "average" else []
+    how += [f"rolled by up to {settings.roll} pixels"] if settings.roll else []
+    how += [] if settings.normalise_features else ["raw input"]
+    terms = [
+        f"{weight:g} x {network} {layer} ({', '.join(how)})"
+        for layer, weight in settings.layers.items()
+    ]
     return " + ".join(["L1", *terms])

@@ -1,11 +1,13 @@
-"""L1 plus feature loss on chosen layers of VGG16."""
+"""Feature loss on chosen layers of VGG16."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
@@ -14,13 +16,21 @@ from bids_sr.errors import UsageError
 
 LAYERS = {"relu1_2": 3, "relu2_2": 8, "relu3_3": 15, "relu4_3": 22, "relu5_3": 29}
 """Last activation before each max-pool: its index in torchvision's ``vgg16().features``."""
+NETWORKS = {
+    "vgg16": LAYERS,
+    "vgg16_bn": {"relu1_2": 5, "relu2_2": 12, "relu3_3": 22, "relu4_3": 32, "relu5_3": 42},
+}
+"""The same activations in each feature network; ``vgg16_bn``, as in the article, has batch
+normalisation before them."""
+MAX_ROLL = 15
+"""Beyond this a shift repeats what it does to the lattice of four 2 x 2 poolings."""
 
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 
 
 class FeatureLoss(nn.Module):
-    """Weighted L1 distance of VGG16 activations, each relative to the layer's rms.
+    """Weighted L1 distance of VGG16 activations, by default relative to each layer's rms.
 
     Activations differ by orders of magnitude between layers and between sets of
     weights; dividing each layer's difference by the rms of the target's
@@ -33,25 +43,59 @@ class FeatureLoss(nn.Module):
     vgg16 : pathlib.Path, optional
         safetensors file with the convolutions, keyed as in torchvision (with or
         without ``features.``); default: torchvision's ``IMAGENET1K_V1``, downloaded.
+    network : str
+        One of `NETWORKS`.
+    pool : str
+        ``max``, or ``average`` in place of each max-pool.
+    roll : int
+        Largest cyclic shift, 0 to `MAX_ROLL` pixels. Output and target are shifted
+        together before the network, each time anew, along both axes, so that
+        its poolings have no fixed place in the image.
+    relative : bool
+        Whether differences are divided by the rms of the target's activations; the
+        article takes them as they are.
+    normalise : bool
+        Whether images get ImageNet's mean and standard deviation first; in the
+        article's code the network in fact saw raw values.
+    generator : numpy.random.Generator, optional
+        Of the shifts; a training hands in one that its checkpoints keep. Default:
+        a new one with seed 0.
 
     Raises
     ------
     UsageError
-        If a layer is unknown, or the file lacks the convolutions up to the
-        deepest layer.
+        If a choice is unknown, the file lacks the weights up to the deepest layer,
+        or the weights cannot be downloaded.
     """
 
-    def __init__(self, weights: Mapping[str, float], vgg16: Path | None = None) -> None:
+    def __init__(
+        self,
+        weights: Mapping[str, float],
+        vgg16: Path | None = None,
+        *,
+        network: str = "vgg16",
+        pool: str = "max",
+        roll: int = 0,
+        relative: bool = True,
+        normalise: bool = True,
+        generator: np.random.Generator | None = None,
+    ) -> None:
         super().__init__()
-        unknown = set(weights) - set(LAYERS)
-        if unknown or not weights:
+        _check("feature network", [network], NETWORKS)
+        _check("VGG16 layer", list(weights) or ["given"], LAYERS)
+        _check("pooling", [pool], ("max", "average"))
+        if not 0 <= roll <= MAX_ROLL:
             raise UsageError(
-                f"There is no VGG16 layer {', '.join(sorted(unknown)) or 'given'}.",
-                remedy=f"Choose among {', '.join(LAYERS)}.",
+                f"A roll of {roll} pixels is not possible.", remedy=f"Give 0 to {MAX_ROLL}."
             )
+        self.roll, self.relative, self.normalise = roll, relative, normalise
         self.weights = dict(sorted(weights.items(), key=lambda item: LAYERS[item[0]]))
-        self.features = _vgg16_features(max(LAYERS[layer] for layer in weights), vgg16)
+        self._taps = {NETWORKS[network][layer]: layer for layer in self.weights}
+        self.features = _features(network, max(self._taps), vgg16)
+        if pool == "average":
+            self.features = nn.Sequential(*map(_averaging, self.features))
         self.features.requires_grad_(False)
+        self._generator = generator or np.random.default_rng(0)
         self.mean = nn.Buffer(torch.tensor(_MEAN).view(1, 3, 1, 1))
         self.std = nn.Buffer(torch.tensor(_STD).view(1, 3, 1, 1))
 
@@ -68,13 +112,14 @@ class FeatureLoss(nn.Module):
         dict of str to torch.Tensor
             (batch, maps, A', B') per layer, shallow to deep.
         """
-        maps = (images.expand(-1, 3, -1, -1) - self.mean) / self.std
-        wanted = {LAYERS[layer]: layer for layer in self.weights}
+        maps = images.expand(-1, 3, -1, -1)
+        if self.normalise:
+            maps = (maps - self.mean) / self.std
         found = {}
         for index, module in enumerate(self.features):
             maps = module(maps)
-            if index in wanted:
-                found[wanted[index]] = maps
+            if index in self._taps:
+                found[self._taps[index]] = maps
         return found
 
     def forward(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -90,34 +135,75 @@ class FeatureLoss(nn.Module):
         torch.Tensor
             Scalar.
         """
+        if self.roll:
+            shifts = self._generator.integers(0, self.roll + 1, 2).tolist()
+            output, target = (torch.roll(image, shifts, (-2, -1)) for image in (output, target))
         with torch.no_grad():
             expected = self.activations(target)
-        terms = [
-            self.weights[layer] * functional.l1_loss(maps, expected[layer]) / _rms(expected[layer])
-            for layer, maps in self.activations(output).items()
-        ]
+        terms = []
+        for layer, maps in self.activations(output).items():
+            term = self.weights[layer] * functional.l1_loss(maps, expected[layer])
+            terms.append(term / _rms(expected[layer]) if self.relative else term)
         return torch.stack(terms).sum()
+
+
+def _check(kind: str, given: Iterable[str], known: Collection[str]) -> None:
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise UsageError(
+            f"There is no {kind} {', '.join(unknown)}.", remedy=f"Choose among {', '.join(known)}."
+        )
 
 
 def _rms(maps: torch.Tensor) -> torch.Tensor:
     return maps.square().mean().sqrt().clamp_min(1e-12)
 
 
-def _vgg16_features(last: int, path: Path | None) -> nn.Sequential:
-    # torchvision costs seconds to import and is no dependency of the app
-    from torchvision.models import VGG16_Weights, vgg16
+def _averaging(module: nn.Module) -> nn.Module:
+    if isinstance(module, nn.MaxPool2d):
+        return nn.AvgPool2d(module.kernel_size, module.stride)
+    return module
 
+
+def _features(network: str, last: int, path: Path | None) -> nn.Sequential:
+    # torchvision costs seconds to import and is no dependency of the app
+    try:
+        from torchvision.models import get_model
+    except ImportError as error:
+        raise UsageError(
+            "The feature loss needs torchvision.",
+            remedy="pip install 'bids_sr[train]', or give --layers with no layer for L1 alone.",
+        ) from error
     if path is None:
-        return vgg16(weights=VGG16_Weights.IMAGENET1K_V1).features[: last + 1].eval()
-    features = vgg16(weights=None).features[: last + 1]
-    stored = {k.removeprefix("features."): v.float() for k, v in load_file(path).items()}
-    needed = features.state_dict().keys()
-    missing = sorted(needed - stored.keys())
+        try:
+            return get_model(network, weights="IMAGENET1K_V1").features[: last + 1].eval()
+        except OSError as error:
+            raise UsageError(
+                f"The weights of {network} cannot be downloaded ({error}).",
+                remedy="Give them as a file with --vgg16, or --layers with no layer for L1 alone.",
+            ) from error
+    features = get_model(network, weights=None).features[: last + 1]
+    stored = _stored(path)
+    needed = [k for k in features.state_dict() if not k.endswith("num_batches_tracked")]
+    missing = sorted(set(needed) - stored.keys())
     if missing:
         raise UsageError(
             f"lacks {', '.join(missing)}.",
             file=path,
-            remedy="Give a file that holds the convolutions up to the deepest layer asked for.",
+            remedy=f"Give a file that holds {network} up to the deepest layer asked for.",
         )
-    features.load_state_dict({key: stored[key] for key in needed})
+    # that counter, which only training reads, is all that may be missing
+    features.load_state_dict({key: stored[key] for key in needed}, strict=False)
     return features.eval()
+
+
+def _stored(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UsageError(
+            f"cannot be read ({error}).",
+            file=path,
+            remedy="Give the weights of the feature network as safetensors.",
+        ) from error
+    return {key.removeprefix("features."): value.float() for key, value in tensors.items()}

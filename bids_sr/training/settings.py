@@ -37,6 +37,16 @@ class TrainingSettings:
     """Side of the predicted kernels; 0 for none."""
     layers: Mapping[str, float] = field(factory=lambda: {"relu1_2": 0.1}, converter=dict)
     """Weight of the feature loss per VGG16 layer; empty for L1 alone."""
+    feature_network: str = "vgg16"
+    """Whose activations: ``vgg16``, or ``vgg16_bn`` as in the article."""
+    pool: str = "max"
+    """The feature network's pooling: ``max`` or ``average``."""
+    roll: int = 0
+    """Largest random shift of the images before the feature network, pixels."""
+    relative_features: bool = True
+    """Whether differences of activations are divided by the rms of the target's."""
+    normalise_features: bool = True
+    """Whether the feature network gets ImageNet's mean and standard deviation."""
     feature_crop: int = 48
     """Side of the random sub-crop on which features are compared, high-resolution pixels."""
     patch: int = 40

@@ -131,9 +131,19 @@ class Trainer:
             ),  # a short memory of squared gradients: steep steps are damped at once
             weight_decay=settings.weight_decay,
         )
+        self.crops = np.random.default_rng(settings.seed + 1)
         self.features = None
         if settings.layers:
-            self.features = FeatureLoss(settings.layers, vgg16).to(self.device)
+            self.features = FeatureLoss(
+                settings.layers,
+                vgg16,
+                network=settings.feature_network,
+                pool=settings.pool,
+                roll=settings.roll,
+                relative=settings.relative_features,
+                normalise=settings.normalise_features,
+                generator=self.crops,
+            ).to(self.device)
         self.sampler = PatchSampler(
             train,
             settings.factor,
@@ -144,7 +154,6 @@ class Trainer:
             augment=settings.augment,
         )
         self.held_out = list(held_out)
-        self.crops = np.random.default_rng(settings.seed + 1)
         self.step = 0
         self.folder.mkdir(parents=True, exist_ok=True)
         self._resume()

@@ -7,6 +7,7 @@ import attrs
 import nibabel as nib
 import numpy as np
 import pytest
+from attrs import evolve
 
 from bids_sr.bids.dwi_run import DwiFiles, open_run
 from bids_sr.bids.names import parse_entities
@@ -78,3 +79,9 @@ def test_broken_sidecar_concerns_this_run(files: DwiFiles) -> None:
     broken = attrs.evolve(files, sidecar_problem=(Path("x.json"), "is not JSON."))
     with pytest.raises(InputError, match=r"x\.json: is not JSON"):
         open_run(broken)
+
+
+def test_a_run_may_have_a_name_of_its_own(tmp_path: Path) -> None:
+    files = DwiFiles(tmp_path / "data.nii.gz", None, None, None, {}, {"sub": "1"}, tmp_path)
+    assert files.label == "data"
+    assert evolve(files, label="sub-1").label == "sub-1"

@@ -157,3 +157,14 @@ def test_table_is_a_copy_that_cannot_be_changed() -> None:
 def test_shapes_must_agree() -> None:
     with pytest.raises(ValueError, match="must be"):
         GradientTable([0, 1], [[0, 0, 0]])
+
+
+def test_a_source_may_know_its_b0s(tmp_path: Path) -> None:
+    vectors = np.tile([0.6, 0.0, 0.8], (6, 1))
+    files = write(tmp_path, "5 65 995 1005 1990 2010", rows(vectors.T))
+    table = read_gradients(*files, 6, b0_threshold=100)
+    assert table.is_b0.tolist() == [True, True, False, False, False, False]
+    assert [(shell.bval, shell.indices.tolist()) for shell in table.shells] == [
+        (1000, [2, 3]),
+        (2000, [4, 5]),
+    ]

@@ -72,3 +72,9 @@ def test_no_brain_left_is_bad_input(make_dataset, tiny_model, capsys):
     arguments = [str(make_dataset("01")), "--participant-label", "01", "--model", str(tiny_model)]
     assert main([*arguments, "--rim", "12"]) == 1
     assert "--rim" in capsys.readouterr().err
+
+
+def test_scores_on_hcp_folders(make_hcp, tiny_model, capsys):
+    arguments = [str(make_hcp()), "--participant-label", "100610", "--model", str(tiny_model)]
+    assert main([*arguments, "--device", "cpu", "--threads", "1", "--ensemble", "1"]) == 0
+    assert capsys.readouterr().out.startswith("sub-100610, x2, against scan")

@@ -48,3 +48,21 @@ def test_layer_without_weight(dataset, tmp_path, caplog):
     arguments = [str(dataset), str(tmp_path / "out"), "--train-label", "01", "--layers", "relu1_2"]
     assert main(arguments) == 2
     assert "relu1_2=0.1" in caplog.text
+
+
+def test_trains_on_hcp_folders(make_hcp, tmp_path):
+    arguments = [
+        str(make_hcp("100610", "102311")), str(tmp_path / "out"), "--train-label", "100610",
+        "--validate-label", "102311", "--steps", "2", "--patch", "8", "--batch-size", "2",
+        "--width", "8", "--depth", "1", "--layers", "--name", "hcp",
+    ]  # fmt: skip
+    assert main(arguments) == 0
+    card = load_card(str(tmp_path / "out" / "hcp"), 2)
+    assert [round(b, -2) for b in card.b_values] == [1000, 2000]
+    assert card.data[0] == "sub-100610"
+    assert {row["run"] for row in card.figures["validation"]} == {"sub-102311"}
+
+
+def test_a_folder_of_neither_kind(tmp_path, caplog):
+    assert main([str(tmp_path), str(tmp_path / "out"), "--train-label", "01"]) == 2
+    assert "HCP" in caplog.text

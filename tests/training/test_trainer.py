@@ -7,6 +7,7 @@ import csv
 import pytest
 import torch
 from attrs import evolve
+from safetensors.torch import save_file
 
 from bids_sr.errors import UsageError
 from bids_sr.training.settings import TrainingSettings
@@ -32,6 +33,32 @@ def test_resume_is_exact(prepared, tmp_path):
     for name, weight in whole.mean_network.state_dict().items():
         assert torch.equal(weight, resumed.mean_network.state_dict()[name]), name
     assert whole.sampler.state == resumed.sampler.state
+
+
+def test_resume_is_exact_with_rolled_features(prepared, tmp_path):
+    pytest.importorskip("torchvision")
+    torch.manual_seed(0)
+    shapes = {
+        "0.weight": (64, 3, 3, 3),
+        "0.bias": (64,),
+        "2.weight": (64, 64, 3, 3),
+        "2.bias": (64,),
+    }
+    save_file({k: 0.1 * torch.randn(s) for k, s in shapes.items()}, tmp_path / "vgg.safetensors")
+    settings = evolve(SETTINGS, layers={"relu1_2": 0.1}, roll=15, feature_crop=12, steps=4)
+
+    def trainer(name):
+        return Trainer(settings, [prepared], [], tmp_path / name, tmp_path / "vgg.safetensors")
+
+    whole = trainer("whole")
+    whole.run()
+    with pytest.raises(KeyboardInterrupt):
+        trainer("parts").run(stop_at(4))
+    resumed = trainer("parts")
+    assert resumed.step == 3
+    resumed.run()
+    for key, weight in whole.network.state_dict().items():
+        assert torch.equal(weight, resumed.network.state_dict()[key]), key
 
 
 def test_log_has_each_step_once_after_a_resume(prepared, tmp_path):

@@ -1,0 +1,68 @@
+"""Finding the diffusion series of the Human Connectome Project as they come unpacked.
+
+``SUBJECT/T1w/Diffusion_7T/`` with ``data.nii.gz``, ``bvals``, ``bvecs`` and
+``nodif_brain_mask.nii.gz``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from bids_sr.bids.dwi_run import DwiFiles
+from bids_sr.bids.source import check_known, natural_key
+
+_SERIES = Path("T1w", "Diffusion_7T")
+_MASK = "nodif_brain_mask.nii.gz"
+_B0_THRESHOLD = 100.0
+"""s/mm2: imaging gradients give some of its b0s b = 60 to 70; the lowest shell is 1000."""
+
+
+def is_hcp(folder: Path) -> bool:
+    """Return whether a folder has subjects with a 7T diffusion series in them."""
+    return any(folder.glob(f"*/{_SERIES}"))
+
+
+def find_hcp(folder: Path, participants: Collection[str] = ()) -> list[DwiFiles]:
+    """Find the 7T diffusion series.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Holds the subjects' folders.
+    participants : collection of str
+        Names of subjects' folders, with or without ``sub-``; empty means all.
+
+    Returns
+    -------
+    list of DwiFiles
+        In natural order of their labels, ``sub-SUBJECT``. Files that are missing
+        do not show here but in `bids_sr.bids.dwi_run.open_run`.
+
+    Raises
+    ------
+    UsageError
+        If a participant has no such series.
+    """
+    found = {
+        path.parents[1].name.removeprefix("sub-"): path for path in folder.glob(f"*/{_SERIES}")
+    }
+    wanted = {label.removeprefix("sub-") for label in participants} or set(found)
+    check_known("participant with a 7T diffusion series", wanted, set(found), str(folder))
+    return [_files(found[label], label, folder) for label in sorted(wanted, key=natural_key)]
+
+
+def _files(series: Path, subject: str, root: Path) -> DwiFiles:
+    mask = series / _MASK
+    return DwiFiles(
+        dwi=series / "data.nii.gz",
+        bval=series / "bvals",
+        bvec=series / "bvecs",
+        mask=mask if mask.exists() else None,
+        sidecar={},
+        entities={"sub": subject},
+        dataset_root=root.absolute(),
+        dataset_name="hcp",
+        b0_threshold=_B0_THRESHOLD,
+        label=f"sub-{subject}",
+    )
