@@ -101,13 +101,12 @@ class SelfAttention(nn.Module):
         return (self.gamma * mixed + flat).view(maps.shape)
 
 
-def start_paper_network(network: nn.Module) -> None:
-    """Give a network of these blocks the initial weights that fastai gives its decoder.
+def start_convolutions(network: nn.Module) -> None:
+    """Give weight-normalised convolutions fresh weights.
 
-    He initialisation for weight-normalised convolutions; those before a pixel
-    shuffle begin with four equal kernels (ICNR [1]_), so that no checkerboard is
-    there before training. Biases begin at zero. Layers of the encoder keep what
-    torch gives them: the paper takes those from ImageNet.
+    He initialisation; those before a pixel shuffle begin with four equal kernels
+    (ICNR [1]_), so that no checkerboard is there before training. Biases begin at
+    zero.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ from bids_sr.networks.paper_blocks import (
     conv,
     pixel_shuffle,
     resnet18_body,
+    start_convolutions,
 )
 
 MIN_SIDE = 20
@@ -87,6 +88,41 @@ class PaperUNet(nn.Module):
         maps = self.layers[11](torch.cat([maps, images], dim=1))
         low, high = _RANGE
         return torch.sigmoid(self.layers[12](maps)) * (high - low) + low
+
+
+def start_paper_network(network: nn.Module, *, from_interpolation: bool = False) -> None:
+    """Give a network of this kind the initial weights that fastai gives its decoder.
+
+    He initialisation for weight-normalised convolutions; those before a pixel
+    shuffle begin with four equal kernels (`start_convolutions`). Layers of the
+    encoder keep what torch gives them: the paper takes those from ImageNet.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Changed in place, if it holds a `PaperUNet`.
+    from_interpolation : bool
+        Let the network begin as what it reads, the interpolated slice: the maps of
+        its decoder count for nothing at first. A short training then starts
+        without any pattern of the decoder's own.
+    """
+    for module in network.modules():
+        if isinstance(module, PaperUNet):
+            start_convolutions(module)
+            if from_interpolation:
+                _start_as_input(module)
+
+
+def _start_as_input(network: PaperUNet) -> None:
+    last, merge = network.layers[12][0], network.layers[11]
+    low, high = _RANGE
+    # near zero the sigmoid's output is its argument times a quarter of the range
+    slope = 4 / (high - low)
+    with torch.no_grad():
+        merge.convpath[1][0].weight_g.zero_()
+        last.weight_v.zero_()
+        last.weight_v[:, -3:] = slope / 3
+        last.weight_g.copy_(last.weight_v.flatten(1).norm(dim=1).view(-1, 1, 1, 1))
 
 
 class PaperSuperResolver(nn.Module):

@@ -40,9 +40,11 @@ class Data:
     """Scans to learn from and to score on."""
 
     train: tuple[str, ...] = field(converter=_texts)
-    """Participants to learn from."""
+    """Participants to learn from; none means all that are not in `test`."""
     test: tuple[str, ...] = field(converter=_texts)
     """Participants held out; all runs of theirs are scored."""
+    train_limit: int = 0
+    """How many scans to learn from at most; 0 for all that `train` means."""
     degradation: str = "kspace"
     """How low-resolution slices are made."""
     every: int = 1

@@ -9,10 +9,10 @@ import numpy as np
 from attrs import evolve, field, frozen
 
 from bids_sr.bids.dwi_run import DwiRun, open_run
-from bids_sr.bids.finding import find_dwi
+from bids_sr.bids.sources import find_training_runs
 from bids_sr.diffusion.mask import brain_mask
 from bids_sr.diffusion.run_masks import load_mask, mean_b0
-from bids_sr.errors import InputError
+from bids_sr.errors import InputError, UsageError
 from bids_sr.evaluation.trial import Trial, coarse_grid
 from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
 from bids_sr.images.nifti import DwiReader, VolumeWriter
@@ -36,14 +36,24 @@ class Dataset:
 
     def training(self, factor: int, noise: float = 0.0) -> list[PreparedRun]:
         """Return the scans to learn from, degraded."""
-        return [self._prepare(run, factor, noise) for run in self._runs(self.data.train)]
+        runs = self._runs(self.data.train)
+        held_out = {label.removeprefix("sub-") for label in self.data.test}
+        runs = [run for run in runs if run.files.subject not in held_out]
+        if not runs:
+            raise UsageError(
+                "holds no scan to learn from.",
+                file=self.folder,
+                remedy="Name participants in the recipe's data.train that are not in data.test.",
+            )
+        kept = runs[: self.data.train_limit or None]
+        return [self._prepare(run, factor, noise) for run in kept]
 
     def held_out(self, factor: int, noise: float = 0.0) -> list[tuple[DwiRun, PreparedRun]]:
         """Return the scans to score on, as they came and degraded."""
         return [(run, self._prepare(run, factor, noise)) for run in self._runs(self.data.test)]
 
     def _runs(self, participants: tuple[str, ...]) -> list[DwiRun]:
-        return [open_run(files) for files in find_dwi(self.folder, participants=participants)]
+        return [open_run(files) for files in find_training_runs(self.folder, participants)]
 
     def _prepare(self, run: DwiRun, factor: int, noise: float) -> PreparedRun:
         return prepare_run(

@@ -70,6 +70,8 @@ class TrainingSettings:
     """Decay of the running mean of weights that is kept as the result."""
     subset: int = 15
     """Directions per smaller view of a run; 0 for none."""
+    from_interpolation: bool = False
+    """Whether a ``PaperSuperResolver`` begins as the interpolated slice it reads."""
     augment: bool = True
     """Whether patches are turned, flipped, scaled, and shown shared channels changed."""
     seed: int = 42

@@ -18,7 +18,7 @@ from torch.nn import functional
 from bids_sr.bids.atomic import atomic_path
 from bids_sr.errors import ModelError, UsageError
 from bids_sr.networks.loading import build_network, load_network
-from bids_sr.networks.paper_blocks import start_paper_network
+from bids_sr.networks.paper_unet import start_paper_network
 from bids_sr.networks.registry import find_card
 from bids_sr.training.losses import FeatureLoss
 from bids_sr.training.patches import Batch, PatchSampler
@@ -117,7 +117,7 @@ class Trainer:
         self.folder = folder
         self.device = torch.device(device)
         network = build_network(settings.architecture)
-        start_paper_network(network)
+        start_paper_network(network, from_interpolation=settings.from_interpolation)
         if settings.init_from:
             start_from(network, settings.init_from)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
