@@ -130,6 +130,8 @@ def _progress() -> Callable[[str, int, dict[str, float]], None]:
     def report(row: str, step: int, terms: dict[str, float]) -> None:
         if time.monotonic() - last[0] > _REPORT_EVERY:
             last[0] = time.monotonic()
-            _LOG.info("%s: step %d  %s", row, step, "  ".join(f"{k}={v:.4g}" for k, v in terms.items()))
+            _LOG.info(
+                "%s: step %d  %s", row, step, "  ".join(f"{k}={v:.4g}" for k, v in terms.items())
+            )
 
     return report

@@ -62,7 +62,9 @@ def _shown(table: str, rows: Sequence[Row], results: Results) -> list[tuple[str,
     place = f"-x{chosen[0].settings.factor}-noise{chosen[0].noise:g}"
     names = ("truth", "sinc") if table != NOISE else ("truth",)
     shown = [
-        (name, results.baselines[name + place]) for name in names if name + place in results.baselines
+        (name, results.baselines[name + place])
+        for name in names
+        if name + place in results.baselines
     ]
     return shown + [(title(row), results.rows[row.name]) for row in chosen]
 
@@ -74,7 +76,11 @@ def title(row: Row) -> str:
     if row.name.startswith(("ablation", "isolation", "transfer")) or not row.layers:
         if not row.layers:
             return "L1"
-        return NUMBERS[row.layers[0]] if len(row.layers) == 1 else f"{{{','.join(map(str, row.layers))}}}"
+        return (
+            NUMBERS[row.layers[0]]
+            if len(row.layers) == 1
+            else f"{{{','.join(map(str, row.layers))}}}"
+        )
     return row.name
 
 

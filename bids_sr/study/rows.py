@@ -53,9 +53,7 @@ def expand(recipe: Recipe) -> list[Row]:
     rows: list[Row] = []
     if recipe.l1:
         rows.append(_row(recipe, "l1", (ABLATION, ISOLATION), ()))
-    rows += [
-        _row(recipe, f"isolation-{n}", (ISOLATION,), (n,)) for n in recipe.isolation
-    ]
+    rows += [_row(recipe, f"isolation-{n}", (ISOLATION,), (n,)) for n in recipe.isolation]
     rows += [_row(recipe, f"ablation-{_digits(c)}", (ABLATION,), c) for c in recipe.ablation]
     rows += [_extra(recipe, number) for number in range(len(recipe.extra))]
     rows += [_transfer(recipe, combination) for combination in recipe.transfer.rows]
@@ -113,11 +111,17 @@ def _each_once(rows: Iterable[Row]) -> list[Row]:
     found: list[Row] = []
     for row in rows:
         twin = next(
-            (r for r in found if (r.settings, r.noise, r.start) == (row.settings, row.noise, row.start)),
+            (
+                r
+                for r in found
+                if (r.settings, r.noise, r.start) == (row.settings, row.noise, row.start)
+            ),
             None,
         )
         if twin is None:
             found.append(row)
         else:
-            found[found.index(twin)] = evolve(twin, tables=tuple(dict.fromkeys((*twin.tables, *row.tables))))
+            found[found.index(twin)] = evolve(
+                twin, tables=tuple(dict.fromkeys((*twin.tables, *row.tables)))
+            )
     return found

@@ -161,9 +161,7 @@ def thin(prepared: PreparedRun, weighted: int = 2) -> PreparedRun:
     PreparedRun
     """
     view = prepared.views[0]
-    kept = np.concatenate(
-        [np.flatnonzero(view.is_b0)[:1], np.flatnonzero(~view.is_b0)[:weighted]]
-    )
+    kept = np.concatenate([np.flatnonzero(view.is_b0)[:1], np.flatnonzero(~view.is_b0)[:weighted]])
     small = SeriesView(
         volumes=view.volumes[kept],
         shared=view.shared[kept],

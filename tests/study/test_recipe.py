@@ -48,7 +48,7 @@ def test_rows_of_the_small_study(recipes):
         ("relu2_2 = 1.0", "relu9_9 = 1.0", "weights knows no relu9_9"),
         ("[rows.noise]", "[rows.nois]", "rows knows no nois"),
         ('train = ["01"]', 'train = ["01"', "is not a recipe"),
-        ("batch_size = 1", "factor = 3", "training knows no factor"),
+        ("batch_size = 2", "factor = 3", "training knows no factor"),
     ],
 )
 def test_mistakes_are_named(recipes, tmp_path, old, new, message):

@@ -68,3 +68,17 @@ def test_three_fold_cuts_to_whole_multiples(tmp_path, make_run):
     assert prepared.hr.shape[2:] == (24, 21)
     assert prepared.lr.shape[2:] == (8, 7)
     assert prepared.lr_zooms == pytest.approx((6, 6, 3))
+
+
+def test_noise_is_added_before_the_degradation(tmp_path, make_run):
+    run = make_run(tmp_path)
+    clean = prepare_run(run, tmp_path / "cache", factor=2, subset=0)
+    noisy = prepare_run(run, tmp_path / "cache", factor=2, subset=0, noise=0.05)
+    empty = np.asarray(clean.hr, np.float32) < 0.01
+    # Rayleigh where there is no signal
+    assert noisy.hr[empty].astype(np.float32).mean() == pytest.approx(
+        0.05 * np.sqrt(np.pi / 2), rel=0.05
+    )
+    assert not np.array_equal(noisy.lr, clean.lr)
+    again = prepare_run(run, tmp_path / "other", factor=2, subset=0, noise=0.05)
+    assert np.array_equal(again.hr, noisy.hr)
