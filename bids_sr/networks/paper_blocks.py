@@ -118,13 +118,11 @@ def start_convolutions(network: nn.Module) -> None:
     .. [1] Aitken et al., "Checkerboard artifact free sub-pixel convolution",
        arXiv 1707.02937, 2017.
     """
-    before_shuffle = {
-        module[0][0]
-        for module in network.modules()
-        if isinstance(module, nn.Sequential)
-        and len(module) > 1
-        and isinstance(module[1], nn.PixelShuffle)
-    }
+    before_shuffle = set()
+    for module in network.modules():
+        children = list(module.children())
+        if len(children) > 1 and isinstance(children[1], nn.PixelShuffle):
+            before_shuffle |= set(children[0].children())
     for module in network.modules():
         if isinstance(module, WeightNormConv2d):
             _start(module, same=4 if module in before_shuffle else 1)

@@ -9,6 +9,7 @@ from torch.nn import functional
 from bids_sr.networks.paper_blocks import (
     MergeBlock,
     UnetBlock,
+    WeightNormConv2d,
     conv,
     pixel_shuffle,
     resnet18_body,
@@ -114,12 +115,15 @@ def start_paper_network(network: nn.Module, *, from_interpolation: bool = False)
 
 
 def _start_as_input(network: PaperUNet) -> None:
-    last, merge = network.layers[12][0], network.layers[11]
+    last = network.layers[12].get_submodule("0")
+    inner = network.layers[11].get_submodule("convpath.1.0")
+    assert isinstance(last, WeightNormConv2d)
+    assert isinstance(inner, WeightNormConv2d)
     low, high = _RANGE
     # near zero the sigmoid's output is its argument times a quarter of the range
     slope = 4 / (high - low)
     with torch.no_grad():
-        merge.convpath[1][0].weight_g.zero_()
+        inner.weight_g.zero_()
         last.weight_v.zero_()
         last.weight_v[:, -3:] = slope / 3
         last.weight_g.copy_(last.weight_v.flatten(1).norm(dim=1).view(-1, 1, 1, 1))

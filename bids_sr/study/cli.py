@@ -44,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--page", type=Path, help="also renew the tables in this Markdown file")
     add("--figures", type=Path, help="folder of the figures (default: OUTPUT_DIR/figures)")
+    add("--keep", type=Path, help="copy what tables and figures are made of into this folder")
     add("--cache", type=Path, help="prepared slices (default: OUTPUT_DIR/cache)")
     add("--device", default="cpu", help="cpu, cuda or cuda:N")
     add("--threads", type=int, default=1, help="CPU threads")
@@ -85,10 +86,13 @@ def _study(arguments: argparse.Namespace, command: str) -> None:
         return
     if not arguments.report_only:
         _run(arguments, command, _chosen(rows, arguments.rows))
+    from bids_sr.study.logs import keep_logs, read_results
     from bids_sr.study.report import write_report
 
     page = write_report(recipe, rows, arguments.output_dir, arguments.page, arguments.figures)
     _LOG.info("Tables: %s", page)
+    if arguments.keep is not None:
+        keep_logs(read_results(arguments.output_dir, rows), arguments.keep)
 
 
 def _run(arguments: argparse.Namespace, command: str, rows: list[Row]) -> None:

@@ -85,12 +85,14 @@ def title(row: Row) -> str:
 
 
 @contextmanager
-def _figure(columns: int, lines: int, height: float = 1.6) -> Iterator[tuple[Figure, Any]]:
+def _figure(
+    columns: int, lines: int, height: float = 1.6, width: float = 1.45
+) -> Iterator[tuple[Figure, Any]]:
     # the object interface: pyplot would keep every figure in a global list
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(1.45 * columns + 0.4, height * lines + 0.25), layout="constrained")
+    figure = Figure(figsize=(width * columns + 0.4, height * lines + 0.25), layout="constrained")
     FigureCanvasAgg(figure)
     yield figure, figure.subplots(lines, columns, squeeze=False)
 
@@ -174,33 +176,29 @@ def _spectra(shown: Sequence[tuple[str, Result]]) -> Figure:
 
 
 def _bars(shown: Sequence[tuple[str, Result]]) -> Figure:
-    """Draw A by period for each row."""
-    with _figure(5, len(_IMAGES), 1.5) as (figure, axes):
-        places = np.arange(len(shown))
+    """Draw A and F by period for each row."""
+    places = np.arange(len(shown))
+    with _figure(2, len(_IMAGES), width=0.55 * len(shown) + 1.2) as (figure, axes):
         for line, image in zip(axes, _IMAGES, strict=True):
-            for axis in line[1:]:
-                axis.remove()
-            axis = figure.add_subplot(line[0].get_gridspec()[list(_IMAGES).index(image), :])
-            line[0].remove()
-            for number, period in enumerate(PERIOD_KEYS):
-                values = [_amplitude(result, image, period) for _, result in shown]
-                axis.bar(
-                    places + 0.2 * (number - 1.5),
-                    values,
-                    0.2,
-                    label=f"period {period}",
-                    color=_COLOURS[number + 1],
-                )
-            axis.set_ylabel(f"A, {_IMAGES[image]}", fontsize=7)
-            axis.tick_params(labelsize=6)
-            axis.set_xticks(places, [name for name, _ in shown])
-            if image == "dwi":
-                axis.legend(fontsize=6, ncols=4)
+            for axis, key in zip(line, ("a", "f"), strict=True):
+                for number, period in enumerate(PERIOD_KEYS):
+                    values = [_fold(result, image, period, key) for _, result in shown]
+                    offset = 0.2 * (number - 1.5)
+                    colour = _COLOURS[number + 1]
+                    axis.bar(places + offset, values, 0.2, label=f"P = {period}", color=colour)
+                axis.set_ylabel(f"{key.upper()}, {_IMAGES[image]}", fontsize=7)
+                axis.tick_params(labelsize=6)
+                names = [name for name, _ in shown]
+                axis.set_xticks(places, names, rotation=40, ha="right", rotation_mode="anchor")
+            line[1].set_yscale("log")
+            line[1].set_ylim(bottom=0.3)
+            line[1].axhline(1, color="0.5", linewidth=0.7)
+        axes[0][0].legend(fontsize=6, ncols=2)
     return figure
 
 
-def _amplitude(result: Result, image: str, period: str) -> float:
-    value = result.scores["lattice"].get(image, {}).get(period, {}).get("a")
+def _fold(result: Result, image: str, period: str, key: str) -> float:
+    value = result.scores["lattice"].get(image, {}).get(period, {}).get(key)
     return 0.0 if value is None else float(value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from attrs import field, frozen
 
+from bids_sr.bids.atomic import atomic_path
 from bids_sr.errors import UsageError
 from bids_sr.study.rows import Row
 
@@ -90,6 +92,25 @@ def read_results(out: Path, rows: list[Row]) -> Results:
         )
     baselines = {p.parent.name: _result(p.parent) for p in (out / BASELINES).glob(f"*/{SCORES}")}
     return Results(scored, {name: each for name, each in sorted(baselines.items()) if each})
+
+
+def keep_logs(results: Results, folder: Path) -> None:
+    """Copy what tables and figures are made of: no scans, no weights, a few MB.
+
+    Parameters
+    ----------
+    results : Results
+        Of a study.
+    folder : pathlib.Path
+        Takes the copies; `read_results` reads it like the study's own folder.
+    """
+    for kind, results_of_kind in ((ROWS, results.rows), (BASELINES, results.baselines)):
+        for name, result in results_of_kind.items():
+            for file in (SCORES, ARRAYS, LOG, VALIDATION):
+                source, target = result.folder / file, folder / kind / name / file
+                if source.exists() and source.resolve() != target.resolve():
+                    with atomic_path(target) as temporary:
+                        shutil.copyfile(source, temporary)
 
 
 def read_json(path: Path) -> dict[str, Any]:

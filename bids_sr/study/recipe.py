@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -193,8 +193,8 @@ def _check_training(given: Mapping[str, Any]) -> None:
     TrainingSettings(**given)
 
 
-def _make(kind: Callable[..., Any], given: Mapping[str, Any], where: str) -> Any:
-    _refuse(given, tuple(a.name for a in fields(kind)), where)  # type: ignore[arg-type]
+def _make(kind: Any, given: Mapping[str, Any], where: str) -> Any:
+    _refuse(given, tuple(attribute.name for attribute in kind.__attrs_attrs__), where)
     return kind(**given)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from attrs import evolve, frozen
 
@@ -73,13 +74,9 @@ def _row(
     scale: float = 1.0,
     **changes: object,
 ) -> Row:
-    given = {**recipe.training, **changes}
-    settings = TrainingSettings(
-        **given,
-        degradation=recipe.data.degradation,
-        subset=0,
-        layers={NUMBERS[n]: scale * recipe.weights[n] for n in layers},
-    )
+    weights = {NUMBERS[n]: scale * recipe.weights[n] for n in layers}
+    given: dict[str, Any] = {**recipe.training, **changes, "layers": weights}
+    settings = TrainingSettings(**given, degradation=recipe.data.degradation, subset=0)
     return Row(name, tables, layers, settings)
 
 

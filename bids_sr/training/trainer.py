@@ -255,8 +255,8 @@ class Trainer:
                 mean.lerp_(current, 1 - decay)
             # running statistics of normalisation layers are means already
             buffers = zip(self.mean_network.buffers(), self.network.buffers(), strict=True)
-            for mean, current in buffers:
-                mean.copy_(current)
+            for statistic, now in buffers:
+                statistic.copy_(now)
 
     def _crop(self, side: int) -> tuple[slice, slice]:
         size = min(self.settings.feature_crop, side)
