@@ -14,6 +14,7 @@ FLOORS = (
     "app",
     "workflow",
     "report",
+    "study",
     "training",
     "evaluation",
     "quality",

@@ -101,6 +101,43 @@ class SelfAttention(nn.Module):
         return (self.gamma * mixed + flat).view(maps.shape)
 
 
+def start_convolutions(network: nn.Module) -> None:
+    """Give weight-normalised convolutions fresh weights.
+
+    He initialisation; those before a pixel shuffle begin with four equal kernels
+    (ICNR [1]_), so that no checkerboard is there before training. Biases begin at
+    zero.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Changed in place.
+
+    References
+    ----------
+    .. [1] Aitken et al., "Checkerboard artifact free sub-pixel convolution",
+       arXiv 1707.02937, 2017.
+    """
+    before_shuffle = set()
+    for module in network.modules():
+        children = list(module.children())
+        if len(children) > 1 and isinstance(children[1], nn.PixelShuffle):
+            before_shuffle |= set(children[0].children())
+    for module in network.modules():
+        if isinstance(module, WeightNormConv2d):
+            _start(module, same=4 if module in before_shuffle else 1)
+
+
+def _start(layer: WeightNormConv2d, same: int) -> None:
+    with torch.no_grad():
+        kernels = torch.empty_like(layer.weight_v[::same])
+        nn.init.kaiming_normal_(kernels)
+        layer.weight_v.copy_(kernels.repeat_interleave(same, dim=0))
+        layer.weight_g.copy_(layer.weight_v.flatten(1).norm(dim=1).view(-1, 1, 1, 1))
+        if layer.bias is not None:
+            layer.bias.zero_()
+
+
 def conv(
     inputs: int, outputs: int, size: int = 3, *, relu: bool = True, extra: Sequence[nn.Module] = ()
 ) -> nn.Sequential:
@@ -185,16 +222,26 @@ class BasicBlock(nn.Module):
         return functional.relu(same + self.bn2(self.conv2(inner)))
 
 
-def resnet18_body() -> nn.Sequential:
-    """Return ResNet18 (He et al., CVPR 2016) without pooling and classifier at its end."""
-    widths = (64, 64, 128, 256, 512)
+def resnet18_body(width: int = 64) -> nn.Sequential:
+    """Return ResNet18 (He et al., CVPR 2016) without pooling and classifier at its end.
+
+    Parameters
+    ----------
+    width : int
+        Maps of its first stage; 64 is ResNet18's own.
+
+    Returns
+    -------
+    torch.nn.Sequential
+    """
+    widths = tuple(width * times for times in (1, 1, 2, 4, 8))
     stages = [
         nn.Sequential(BasicBlock(a, b, 1 if a == b else 2), BasicBlock(b, b, 1))
         for a, b in itertools.pairwise(widths)
     ]
     return nn.Sequential(
-        nn.Conv2d(3, 64, 7, 2, 3, bias=False),
-        nn.BatchNorm2d(64),
+        nn.Conv2d(3, width, 7, 2, 3, bias=False),
+        nn.BatchNorm2d(width),
         nn.ReLU(),
         nn.MaxPool2d(3, 2, 1),
         *stages,

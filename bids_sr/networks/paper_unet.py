@@ -9,9 +9,11 @@ from torch.nn import functional
 from bids_sr.networks.paper_blocks import (
     MergeBlock,
     UnetBlock,
+    WeightNormConv2d,
     conv,
     pixel_shuffle,
     resnet18_body,
+    start_convolutions,
 )
 
 MIN_SIDE = 20
@@ -35,23 +37,27 @@ class PaperUNet(nn.Module):
     ----------
     outputs : int
         Output channels.
+    width : int
+        Maps of the encoder's first stage, a multiple of 16; all others are scaled
+        with it. 64 is the paper's.
     """
 
-    def __init__(self, outputs: int = 3) -> None:
+    def __init__(self, outputs: int = 3, width: int = 64) -> None:
         super().__init__()
-        middle = nn.Sequential(conv(512, 1024), conv(1024, 512))
-        merged = 96 + 3
+        deep, last = 8 * width, 3 * width // 2
+        middle = nn.Sequential(conv(deep, 2 * deep), conv(2 * deep, deep))
+        merged = last + 3
         self.layers = nn.ModuleList(
             [
-                resnet18_body(),
-                nn.BatchNorm2d(512),
+                resnet18_body(width),
+                nn.BatchNorm2d(deep),
                 nn.ReLU(),
                 middle,
-                UnetBlock(512, 256, 512, attention=False),
-                UnetBlock(512, 128, 384, attention=True),
-                UnetBlock(384, 64, 256, attention=False),
-                UnetBlock(256, 64, 96, attention=False),
-                pixel_shuffle(96, 96, blur=False),
+                UnetBlock(deep, 4 * width, 8 * width, attention=False),
+                UnetBlock(8 * width, 2 * width, 6 * width, attention=True),
+                UnetBlock(6 * width, width, 4 * width, attention=False),
+                UnetBlock(4 * width, width, last, attention=False),
+                pixel_shuffle(last, last, blur=False),
                 # two layers without parameters in fastai: resize to the input, and merge with it
                 nn.Identity(),
                 nn.Identity(),
@@ -85,6 +91,44 @@ class PaperUNet(nn.Module):
         return torch.sigmoid(self.layers[12](maps)) * (high - low) + low
 
 
+def start_paper_network(network: nn.Module, *, from_interpolation: bool = False) -> None:
+    """Give a network of this kind the initial weights that fastai gives its decoder.
+
+    He initialisation for weight-normalised convolutions; those before a pixel
+    shuffle begin with four equal kernels (`start_convolutions`). Layers of the
+    encoder keep what torch gives them: the paper takes those from ImageNet.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Changed in place, if it holds a `PaperUNet`.
+    from_interpolation : bool
+        Let the network begin as what it reads, the interpolated slice: the maps of
+        its decoder count for nothing at first. A short training then starts
+        without any pattern of the decoder's own.
+    """
+    for module in network.modules():
+        if isinstance(module, PaperUNet):
+            start_convolutions(module)
+            if from_interpolation:
+                _start_as_input(module)
+
+
+def _start_as_input(network: PaperUNet) -> None:
+    last = network.layers[12].get_submodule("0")
+    inner = network.layers[11].get_submodule("convpath.1.0")
+    assert isinstance(last, WeightNormConv2d)
+    assert isinstance(inner, WeightNormConv2d)
+    low, high = _RANGE
+    # near zero the sigmoid's output is its argument times a quarter of the range
+    slope = 4 / (high - low)
+    with torch.no_grad():
+        inner.weight_g.zero_()
+        last.weight_v.zero_()
+        last.weight_v[:, -3:] = slope / 3
+        last.weight_g.copy_(last.weight_v.flatten(1).norm(dim=1).view(-1, 1, 1, 1))
+
+
 class PaperSuperResolver(nn.Module):
     """The paper's network behind the interface of ours: low-resolution slice in, fine slice out.
 
@@ -100,13 +144,15 @@ class PaperSuperResolver(nn.Module):
     ----------
     factor : int
         In-plane factor f.
+    width : int
+        Of `PaperUNet`.
     """
 
-    def __init__(self, factor: int) -> None:
+    def __init__(self, factor: int, width: int = 64) -> None:
         super().__init__()
         self.factor = factor
         self.in_channels = 1
-        self.network = PaperUNet()
+        self.network = PaperUNet(width=width)
 
     def forward(
         self,

@@ -12,8 +12,9 @@ from bids_sr.errors import UsageError
 from bids_sr.images.band import keep_band
 from bids_sr.images.kspace import fill_matrix
 from bids_sr.networks.channels import turned_order
-from bids_sr.training.prepare import PreparedRun, SeriesView
+from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.stacks import read_slice
+from bids_sr.training.views import SeriesView
 
 _B0_SHARE = 0.15
 """b0s are few but matter: this share of patches shows one."""
@@ -81,6 +82,8 @@ class PatchSampler:
     noise : float
         Largest level of Rician noise added to the low-resolution slice (not to
         what the directions share), in units of the run's scale.
+    augment : bool
+        False: patches are cut as they are, in units of the run's intensity scale.
 
     Raises
     ------
@@ -98,6 +101,8 @@ class PatchSampler:
         zero_filled: float = 0.0,
         directions: int = 1,
         noise: float = 0.0,
+        *,
+        augment: bool = True,
     ) -> None:
         for run in runs:
             if min(run.lr.shape[2:]) < patch:
@@ -113,6 +118,7 @@ class PatchSampler:
         self._zero_filled = zero_filled
         self._directions = directions
         self._noise = noise
+        self._augment = augment
         self._generator = np.random.default_rng(seed)
         self._centres = [np.argwhere(run.foreground) for run in runs]
         self._fill = {
@@ -145,7 +151,8 @@ class PatchSampler:
             _window(row, self._patch, run.lr.shape[2]),
             _window(column, self._patch, run.lr.shape[3]),
         )
-        band, flaws = self._draw_band(), self._draw_flaws()
+        band = self._draw_band() if self._augment else None
+        flaws = self._draw_flaws() if self._augment else None
         return [self._make(run, view, k, int(z), windows, band, flaws) for k in volumes]
 
     def _make(
@@ -156,21 +163,27 @@ class PatchSampler:
         z: int,
         windows: tuple[slice, slice],
         band: tuple[float, float] | None,
-        flaws: _Flaws,
+        flaws: _Flaws | None,
     ) -> tuple[np.ndarray, ...]:
         volume = int(view.volumes[k])
         lr, named = self._slices(run, view, k, z, band)
         named = {name: image[windows] for name, image in named.items()}
-        channels = _flawed(lr[windows], named, flaws, self._channels)
+        named["dwi"] = lr[windows]
+        if flaws is not None:
+            named = _flawed(named, flaws)
+        channels = np.stack([named[name] for name in self._channels])
         fine = (_enlarge(windows[0], self._factor), _enlarge(windows[1], self._factor))
         left, right = (self._fill[n] for n in lr.shape)
         interpolated = left[fine[0]] @ lr @ right[fine[1]].T
         target = run.clean[volume, z, fine[0], fine[1]].astype(np.float32)
+        weighted = np.asarray(not view.is_b0[k])
+        if flaws is None:
+            return channels, interpolated[None], target[None], weighted
         gain = np.float32(flaws.gain / view.level[k])
         order = turned_order(self._channels, flaws.quarter, flip=flaws.flip)
         arrays = (channels[order] * gain, interpolated[None] * gain, target[None] * gain)
         turned = [_turn(array, flaws.quarter, flaws.flip) for array in arrays]
-        return (*turned, np.asarray(not view.is_b0[k]))
+        return (*turned, weighted)
 
     def _slices(
         self,
@@ -234,24 +247,20 @@ class PatchSampler:
         return [first, *rest.tolist()]
 
 
-def _flawed(
-    slice_: np.ndarray, shared: dict[str, np.ndarray], flaws: _Flaws, names: Sequence[str]
-) -> np.ndarray:
-    """Stack the channels, with what is missing replaced as the app does."""
-    known = dict(shared)
-    for name, image in shared.items():
-        basic = "tensor" if name.startswith("tensor") else "_".join(name.split("_")[:2])
-        if basic == "mean_b0":
-            known[name] = image * flaws.b0_contrast
-        if basic in flaws.missing:
-            instead = name.replace("mean_b0", "mean_dwi")
-            known[name] = shared.get(instead, shared["mean_dwi"])
-        if basic == "tensor" and basic in flaws.missing:
-            known[name] = shared["mean_dwi"]
+def _flawed(images: dict[str, np.ndarray], flaws: _Flaws) -> dict[str, np.ndarray]:
+    """Replace what is missing as the app does, and vary the contrast of the b0."""
     if flaws.alone:
-        known = dict.fromkeys(known, slice_)
-    known["dwi"] = slice_
-    return np.stack([known[name] for name in names])
+        return dict.fromkeys(images, images["dwi"])
+    known = dict(images)
+    for name, image in images.items():
+        basic = "tensor" if name.startswith("tensor") else "_".join(name.split("_")[:2])
+        if basic in flaws.missing:
+            # a neighbour's mean b0 is missing as the slice's own: its mean DWI stands in
+            beside = name.replace("mean_b0", "mean_dwi")
+            known[name] = images["mean_dwi" if basic == "tensor" else beside]
+        elif basic == "mean_b0":
+            known[name] = image * flaws.b0_contrast
+    return known
 
 
 def _turn(array: np.ndarray, quarter: int, flip: bool) -> np.ndarray:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,41 +12,21 @@ import torch
 from attrs import asdict, evolve, frozen
 from filelock import FileLock
 
-from bids_sr.bids.atomic import atomic_path, write_json
+from bids_sr.bids.atomic import write_json
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.images.grid import choose_slice_axis, to_slices
 from bids_sr.images.intensity import robust_scale
-from bids_sr.images.kspace import data_consistency
 from bids_sr.images.nifti import DwiReader
-from bids_sr.networks.channels import BASIC, FRAME, SeriesConditioning, SliceFrame, slice_frame
-from bids_sr.training.degradation import DEGRADATIONS, coarsen
+from bids_sr.networks.channels import slice_frame
+from bids_sr.training.cache import cache_key, save
+from bids_sr.training.degradation import DEGRADATIONS, add_rician_noise, coarsen
+from bids_sr.training.targets import denoised, predicted, with_band
+from bids_sr.training.views import SeriesView, load_view, save_view, subsets
 
 _LOG = logging.getLogger("bids_sr")
-_FORMAT = 5
-"""Raise when the arrays change, so that an old cache is not read."""
 _EQUAL_SIDES = 1.05
 """Largest ratio of voxel sides at which slices along other axes are learned from."""
-_PATCH_RADIUS = 2
-"""Of MP-PCA: patches of 5 x 5 x 5 voxels, fewer along an axis that has not as many."""
-
-
-@frozen
-class SeriesView:
-    """One choice of volumes of a run, with the channels that this choice shares."""
-
-    volumes: np.ndarray
-    """Indices into the run's volumes, (V',)."""
-    shared: np.ndarray
-    """The rest of `channels.BASIC`, (V', 3, slices, a, b), float16."""
-    frame: np.ndarray
-    """`channels.FRAME` per shell, (shells, 5, slices, a, b), float16."""
-    shell: np.ndarray
-    """Which of `frame` belongs to each volume, (V',); -1 for b0s."""
-    is_b0: np.ndarray
-    """Which of the view's volumes are b0, (V',) bool."""
-    level: np.ndarray
-    """Bright tissue's signal of each volume's shell, in units of the run's scale, (V',)."""
 
 
 @frozen
@@ -95,6 +74,9 @@ class Recipe:
     predicts). What is degraded is the scan, and its low-resolution band is the target's."""
     slice_axis: int | None = None
     """Voxel axis across the slices; None: found out."""
+    scan_noise: float = 0.0
+    """Rician noise added to the scan before it is degraded: standard deviation per real and
+    imaginary part, in units of the run's intensity scale."""
 
 
 def prepare_run(run: DwiRun, cache: Path, recipe: Recipe) -> PreparedRun:
@@ -119,7 +101,7 @@ def prepare_run(run: DwiRun, cache: Path, recipe: Recipe) -> PreparedRun:
     InputError
         If the run cannot be read.
     """
-    folder = cache / f"{run.files.label}-{_key(run, asdict(recipe))}"
+    folder = cache / f"{run.files.label}-{cache_key(run, asdict(recipe))}"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         if not (folder / "run.json").exists():
@@ -159,43 +141,6 @@ def other_planes(run: DwiRun, cache: Path, recipe: Recipe, smallest: int = 0) ->
     return prepared
 
 
-def subsets(gradients: GradientTable, size: int, seed: int) -> list[list[int]]:
-    """Deal the directions of each shell out to views of about `size`, each with all b0s.
-
-    Parameters
-    ----------
-    gradients : GradientTable
-        Of the whole run.
-    size : int
-        Directions per view; 0 for no views.
-    seed : int
-        Of the shuffle.
-
-    Returns
-    -------
-    list of list of int
-        Sorted volume indices of each view.
-    """
-    if size <= 0:
-        return []
-    generator = np.random.default_rng(seed)
-    b0s = np.flatnonzero(gradients.is_b0).tolist()
-    views = []
-    for shell in gradients.shells:
-        count = len(shell.indices) // size
-        if count < 2:
-            continue
-        parts = np.array_split(generator.permutation(shell.indices), count)
-        views += [sorted(b0s + part.tolist()) for part in parts]
-    return views
-
-
-def _key(run: DwiRun, *parameters: object) -> str:
-    source = run.files.dwi.stat()
-    facts = [str(run.files.dwi), source.st_size, source.st_mtime_ns, _FORMAT, *parameters]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
-
-
 def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
     factor, coarsening = recipe.factor, recipe.coarsening
     with DwiReader(run.files.dwi) as reader:
@@ -215,22 +160,23 @@ def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
             for size, n in zip(fov, before, strict=True)
         ]
     if recipe.target == "tensor":
-        clean = _predicted(series, run.gradients)
+        clean = predicted(series, run.gradients)
     reference = np.flatnonzero(run.gradients.is_b0)
     scale = robust_scale(series[int(reference[0]) if reference.size else 0].astype(np.float32))
     series /= scale
+    if recipe.scan_noise:
+        generator = torch.Generator().manual_seed(recipe.seed)
+        series = add_rician_noise(torch.from_numpy(series), recipe.scan_noise, generator).numpy()
     lr = DEGRADATIONS[recipe.degradation](torch.from_numpy(series), factor).numpy()
-    _save(folder / "hr.npy", series.astype(np.float16))
+    save(folder / "hr.npy", series.astype(np.float16))
     if clean is not None:
-        # the input's band stays as it was measured, or the network would learn to denoise that
-        clean = data_consistency(torch.from_numpy(clean / scale), torch.from_numpy(lr), factor)
-        _save(folder / "clean.npy", clean.numpy().astype(np.float16))
-    _save(folder / "lr.npy", lr.astype(np.float16))
-    _save(folder / "foreground.npy", _foreground(lr))
+        save(folder / "clean.npy", with_band(clean / scale, lr, factor).astype(np.float16))
+    save(folder / "lr.npy", lr.astype(np.float16))
+    save(folder / "foreground.npy", _foreground(lr))
     parts = subsets(run.gradients, recipe.subset, recipe.seed)
     choices = [list(range(run.gradients.n_volumes)), *parts]
     for number, chosen in enumerate(choices):
-        _save_view(folder, number, run.gradients, lr, chosen, frame)
+        save_view(folder, number, run.gradients, lr, chosen, frame)
     facts = {
         "label": run.files.label,
         "views": len(choices),
@@ -240,56 +186,12 @@ def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
     write_json(folder / "run.json", facts)
 
 
-def _predicted(series: np.ndarray, gradients: GradientTable) -> np.ndarray:
-    """Replace weighted volumes by what the fit of their shell predicts (`networks.channels`)."""
-    conditioning = SeriesConditioning(gradients)
-    for index, volume in enumerate(series):
-        conditioning.add(index, volume)
-    return np.stack(
-        [
-            volume
-            if gradients.is_b0[index]
-            else conditioning.channels(index, volume, ["tensor"])[0]
-            for index, volume in enumerate(series)
-        ]
-    )
-
-
 def own_slice_axis(run: DwiRun, reader: DwiReader) -> int:
     """Return the voxel axis across the slices that were acquired."""
     dim_info_slice = reader.header.get_dim_info()[2]
     return choose_slice_axis(
         reader.shape[:3], reader.zooms, run.files.sidecar, dim_info_slice=dim_info_slice
     )
-
-
-def denoised(run: DwiRun, cache: Path) -> np.ndarray:
-    """Return a run after MP-PCA (Veraart et al., NeuroImage 142, 394, 2016), (x, y, z, V).
-
-    Parameters
-    ----------
-    run : DwiRun
-        As acquired.
-    cache : pathlib.Path
-        Keeps the result, which takes minutes to make.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, a memory map.
-    """
-    from dipy.denoise.localpca import mppca
-
-    path = cache / f"{run.files.label}-{_key(run, 'mppca')}.npy"
-    with FileLock(path.with_suffix(".lock")):
-        if not path.exists():
-            _LOG.info("MP-PCA of %s", run.files.label)
-            with DwiReader(run.files.dwi) as reader:
-                scan = np.stack([reader.volume(i) for i in range(reader.shape[3])], axis=-1)
-            radius = np.minimum(_PATCH_RADIUS, (np.array(scan.shape[:3]) - 1) // 2)
-            _save(path, np.asarray(mppca(scan, patch_radius=radius), np.float32))
-    found: np.ndarray = np.load(path, mmap_mode="r")
-    return found
 
 
 def _coarse(pixels: int, factor: int, coarsening: float) -> int:
@@ -317,65 +219,13 @@ def _foreground(lr: np.ndarray) -> np.ndarray:
     return mean > 0.5 * threshold_otsu(mean)
 
 
-def _save_view(
-    folder: Path,
-    number: int,
-    gradients: GradientTable,
-    lr: np.ndarray,
-    volumes: Sequence[int],
-    frame: SliceFrame,
-) -> None:
-    conditioning = SeriesConditioning(gradients, volumes, frame=frame)
-    for index in volumes:
-        conditioning.add(index, lr[index])
-    shared = np.stack(
-        [np.stack(conditioning.channels(i, lr[i], BASIC[1:])) for i in volumes]
-    ).astype(np.float16)
-    is_b0 = gradients.is_b0[list(volumes)]
-    mean_dwi = BASIC[1:].index("mean_dwi")
-    level = [
-        1.0 if b0 else robust_scale(shared[k, mean_dwi].astype(np.float32))
-        for k, b0 in enumerate(is_b0)
-    ]
-    shell = np.full(len(volumes), -1)
-    frames = np.zeros((0, len(FRAME), *lr.shape[1:]), np.float16)
-    for members in gradients.shells:
-        rows = np.flatnonzero(np.isin(volumes, members.indices))
-        if rows.size:
-            shell[rows] = len(frames)
-            first = volumes[rows[0]]
-            along = np.stack(conditioning.channels(first, lr[first], FRAME)).astype(np.float16)
-            frames = np.concatenate([frames, along[None]])
-    _save(folder / f"view{number}_shared.npy", shared)
-    _save(folder / f"view{number}_frame.npy", frames)
-    _save(folder / f"view{number}_shell.npy", shell)
-    _save(folder / f"view{number}_volumes.npy", np.asarray(volumes))
-    _save(folder / f"view{number}_b0.npy", is_b0)
-    _save(folder / f"view{number}_level.npy", np.asarray(level, dtype=np.float32))
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    with atomic_path(path) as temporary:
-        np.save(temporary, array)
-
-
 def _open_prepared(folder: Path, gradients: GradientTable) -> PreparedRun:
     facts = json.loads((folder / "run.json").read_text())
 
     def load(name: str) -> np.ndarray:
         return np.load(folder / f"{name}.npy", mmap_mode="r")
 
-    views = tuple(
-        SeriesView(
-            volumes=load(f"view{k}_volumes"),
-            shared=load(f"view{k}_shared"),
-            frame=load(f"view{k}_frame"),
-            shell=load(f"view{k}_shell"),
-            is_b0=load(f"view{k}_b0"),
-            level=load(f"view{k}_level"),
-        )
-        for k in range(facts["views"])
-    )
+    views = tuple(load_view(folder, number) for number in range(facts["views"]))
     x, y, z = facts["lr_zooms"]
     return PreparedRun(
         label=facts["label"],

@@ -34,6 +34,9 @@ class TrainingSettings:
     """Directions of one place in a batch."""
     directional: float = 0.0
     """Weight of the L1 difference between directions of one place; needs two or more."""
+    network: str = "SubPixelUNet"
+    """Class of the network: ``SubPixelUNet``, or ``PaperSuperResolver``, which reads the
+    slice alone and of the sizes below only heeds `width`."""
     width: int = 40
     """Feature maps at full low resolution."""
     depth: int = 3
@@ -77,6 +80,10 @@ class TrainingSettings:
     """Decay of the running mean of weights that is kept as the result."""
     subset: int = 15
     """Directions per smaller view of a run; 0 for none."""
+    from_interpolation: bool = False
+    """Whether a ``PaperSuperResolver`` begins as the interpolated slice it reads."""
+    augment: bool = True
+    """Whether patches are turned, flipped, scaled, and shown shared channels changed."""
     seed: int = 42
     """Of initial weights and patches."""
     init_from: str = ""
@@ -89,8 +96,10 @@ class TrainingSettings:
     @property
     def architecture(self) -> dict[str, Any]:
         """Network class and arguments, as model cards hold them."""
+        if self.network == "PaperSuperResolver":
+            return {"class": self.network, "factor": self.factor, "width": self.width}
         return {
-            "class": "SubPixelUNet",
+            "class": self.network,
             "in_channels": len(self.channels),
             "factor": self.factor,
             "width": self.width,

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from bids_sr.networks.channels import BASIC, FRAME, NEIGHBOURS
-from bids_sr.training.prepare import PreparedRun, SeriesView
+from bids_sr.training.prepare import PreparedRun
+from bids_sr.training.views import SeriesView
 
 
 def read_slice(

@@ -18,6 +18,7 @@ from torch.nn import functional
 from bids_sr.bids.atomic import atomic_path
 from bids_sr.errors import ModelError, UsageError
 from bids_sr.networks.loading import build_network, load_network
+from bids_sr.networks.paper_unet import start_paper_network
 from bids_sr.networks.registry import find_card
 from bids_sr.training.losses import FeatureLoss, directional_loss
 from bids_sr.training.patches import Batch, PatchSampler
@@ -131,6 +132,7 @@ class Trainer:
         self.folder = folder
         self.device = torch.device(device)
         network = build_network(settings.architecture)
+        start_paper_network(network, from_interpolation=settings.from_interpolation)
         if settings.init_from:
             start_from(network, settings.init_from)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
@@ -166,6 +168,7 @@ class Trainer:
             settings.zero_filled,
             settings.directions,
             settings.noise,
+            augment=settings.augment,
         )
         self.held_out = list(held_out)
         self.step = 0
@@ -275,6 +278,10 @@ class Trainer:
         with torch.no_grad():
             for mean, current in pairs:
                 mean.lerp_(current, 1 - decay)
+            # running statistics of normalisation layers are means already
+            buffers = zip(self.mean_network.buffers(), self.network.buffers(), strict=True)
+            for statistic, now in buffers:
+                statistic.copy_(now)
 
     def _crop(self, side: int) -> tuple[slice, slice]:
         size = min(self.settings.feature_crop, side)

@@ -124,3 +124,13 @@ def test_zero_filled_patches_lack_the_outer_band(prepared):
     # what was taken away is high frequencies; the mean stays (the magnitude moves it a little)
     assert np.abs(np.fft.fft2(plain - filled)).max() > 0.3
     assert abs((plain - filled).mean()) < 0.02
+
+
+def test_without_augmentation_patches_are_cut_as_they_are(prepared):
+    plain = PatchSampler([prepared], 2, ("dwi",), patch=8, seed=3, augment=False)
+    batch = plain.draw(8)
+    assert batch.channels.shape == (8, 1, 8, 8)
+    hr = np.asarray(prepared.hr, np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(hr, (16, 16), axis=(2, 3))[:, :, ::2, ::2]
+    for target in batch.target[:, 0].numpy():
+        assert (windows == target).all(axis=(-2, -1)).any()

@@ -116,6 +116,19 @@ def test_validation_and_logs(prepared, tmp_path):
         assert [row["step"] for row in csv.DictReader(stream)] == ["10", "20"]
 
 
+def test_mean_network_has_the_statistics_of_normalisation_layers(prepared, tmp_path):
+    settings = evolve(
+        SETTINGS, network="PaperSuperResolver", width=16, channels=("dwi",), augment=False, patch=10
+    )
+    trainer = Trainer(settings, [prepared], [], tmp_path)
+    before = trainer.mean_network.network.layers[1].running_mean.clone()
+    trainer.run()
+    mean, current = (n.network.layers[1] for n in (trainer.mean_network, trainer.network))
+    assert torch.equal(mean.running_mean, current.running_mean)
+    assert not torch.equal(mean.running_mean, before)
+    assert mean.num_batches_tracked == settings.steps
+
+
 def test_schedules():
     cosine = evolve(SETTINGS, steps=100, warmup=10)
     assert learning_rate(cosine, 9) == pytest.approx(cosine.learning_rate)

@@ -1,0 +1,204 @@
+"""What a layer study trains and scores, as a TOML file says it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import field, fields, frozen
+
+from bids_sr.errors import UsageError
+from bids_sr.training.settings import TrainingSettings
+
+NUMBERS = {1: "relu1_2", 2: "relu2_2", 3: "relu3_3", 4: "relu4_3", 5: "relu5_3"}
+"""Layers of VGG16 by the number that recipes and tables give them."""
+
+
+def _texts(values: Iterable[object]) -> tuple[str, ...]:
+    return tuple(str(value) for value in values)
+
+
+def _layers(values: Iterable[int]) -> tuple[int, ...]:
+    layers = tuple(int(value) for value in values)
+    if not set(layers) <= set(NUMBERS):
+        raise ValueError(f"layers are numbered 1 to 5, not {list(layers)}")
+    return layers
+
+
+def _combinations(values: Iterable[Iterable[int]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(_layers(value) for value in values)
+
+
+def _numbers(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+@frozen
+class Data:
+    """Scans to learn from and to score on."""
+
+    train: tuple[str, ...] = field(converter=_texts)
+    """Participants to learn from; none means all that are not in `test`."""
+    test: tuple[str, ...] = field(converter=_texts)
+    """Participants held out; all runs of theirs are scored."""
+    train_limit: int = 0
+    """How many scans to learn from at most; 0 for all that `train` means."""
+    degradation: str = "kspace"
+    """How low-resolution slices are made."""
+    every: int = 1
+    """Every how many slices of the held-out scans are scored."""
+    rim: int = 2
+    """Voxels taken off the rim of the brain mask, in plane."""
+
+
+@frozen
+class Transfer:
+    """Networks of factor 3 that start from the weights of factor 2."""
+
+    rows: tuple[tuple[int, ...], ...] = field(default=(), converter=_combinations)
+    """Layers of each; an empty list is L1 alone."""
+    training: Mapping[str, Any] = field(factory=dict)
+    """Training settings that differ."""
+
+
+@frozen
+class Noise:
+    """Networks trained and scored on scans with added noise."""
+
+    sigma: tuple[float, ...] = field(default=(), converter=_numbers)
+    """Standard deviations per real and imaginary part, in units of the run's intensity
+    scale (the bright tissue of its first b0)."""
+    layers: tuple[int, ...] = field(default=(), converter=_layers)
+    """One network for each level of noise and each of these layers."""
+
+
+@frozen
+class Extra:
+    """A row that none of the tables of the paper has."""
+
+    name: str
+    """Name of the row."""
+    layers: tuple[int, ...] = field(converter=_layers)
+    """Its layers."""
+    scale: float = 1.0
+    """What the weights of its layers are multiplied by."""
+    training: Mapping[str, Any] = field(factory=dict)
+    """Training settings that differ."""
+
+
+@frozen
+class Recipe:
+    """A whole study."""
+
+    title: str
+    """Name for people."""
+    data: Data
+    """Scans."""
+    weights: Mapping[int, float]
+    """Weight of each layer's feature term."""
+    training: Mapping[str, Any]
+    """Training settings of all rows, by the names of `TrainingSettings`."""
+    l1: bool = True
+    """Whether there is a row without feature loss."""
+    ablation: tuple[tuple[int, ...], ...] = field(default=(), converter=_combinations)
+    """Layers of each row of the ablation."""
+    isolation: tuple[int, ...] = field(default=(), converter=_layers)
+    """Layers that have a row alone."""
+    transfer: Transfer = field(factory=Transfer)
+    """Nine-fold rows."""
+    noise: Noise = field(factory=Noise)
+    """Noise rows."""
+    extra: tuple[Extra, ...] = ()
+    """Other rows, such as those on the mechanism."""
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        TOML; see ``examples/study``.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read, or holds something unknown.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        recipe = _recipe(content)
+        for overrides in _overrides(recipe):
+            _check_training({**recipe.training, **overrides})
+    except OSError as error:
+        raise UsageError(f"cannot be read ({error.strerror}).", file=path) from error
+    except (tomllib.TOMLDecodeError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"is not a recipe ({error}).", file=path, remedy="Compare it with examples/study."
+        ) from error
+    return recipe
+
+
+def _recipe(content: dict[str, Any]) -> Recipe:
+    rows = dict(content.pop("rows", {}))
+    parts: dict[str, Any] = {
+        "title": content.pop("title", "Layer study"),
+        "data": _make(Data, content.pop("data", {}), "data"),
+        "weights": _weights(content.pop("weights", {})),
+        "training": content.pop("training", {}),
+        "transfer": _make(Transfer, rows.pop("transfer", {}), "rows.transfer"),
+        "noise": _make(Noise, rows.pop("noise", {}), "rows.noise"),
+        "extra": tuple(_make(Extra, each, "rows.extra") for each in rows.pop("extra", [])),
+    }
+    _refuse(content, (), "the recipe")
+    simple = ("l1", "ablation", "isolation")
+    _refuse(rows, simple, "rows")
+    recipe = Recipe(**parts, **rows)
+    for layer in {n for combination in _all_layers(recipe) for n in combination}:
+        if layer not in recipe.weights:
+            raise ValueError(f"weights lacks {NUMBERS[layer]}")
+    return recipe
+
+
+def _weights(given: Mapping[str, float]) -> dict[int, float]:
+    _refuse(given, tuple(NUMBERS.values()), "weights")
+    return {n: float(given[layer]) for n, layer in NUMBERS.items() if layer in given}
+
+
+def _all_layers(recipe: Recipe) -> list[tuple[int, ...]]:
+    return [
+        *recipe.ablation,
+        recipe.isolation,
+        *recipe.transfer.rows,
+        recipe.noise.layers,
+        *(extra.layers for extra in recipe.extra),
+    ]
+
+
+def _overrides(recipe: Recipe) -> list[Mapping[str, Any]]:
+    return [{}, recipe.transfer.training, *(extra.training for extra in recipe.extra)]
+
+
+def _check_training(given: Mapping[str, Any]) -> None:
+    # what the rows decide is not for the recipe to say
+    own = {"factor", "layers", "init_from", "degradation", "zero_filled", "coarsening", "subset"}
+    names = {attribute.name for attribute in fields(TrainingSettings)} - own
+    _refuse(given, tuple(names), "training")
+    TrainingSettings(**given)
+
+
+def _make(kind: Any, given: Mapping[str, Any], where: str) -> Any:
+    _refuse(given, tuple(attribute.name for attribute in kind.__attrs_attrs__), where)
+    return kind(**given)
+
+
+def _refuse(given: Iterable[str], known: tuple[str, ...], where: str) -> None:
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise ValueError(f"{where} knows no {', '.join(unknown)}")

@@ -1,0 +1,206 @@
+"""Training and scoring the rows of a study, each in a folder of its own."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from attrs import evolve, field, frozen
+from filelock import FileLock, Timeout
+
+from bids_sr.bids.atomic import atomic_path, write_json
+from bids_sr.errors import UsageError
+from bids_sr.networks.loading import load_network
+from bids_sr.networks.registry import find_card
+from bids_sr.quality.interpolation import interpolate
+from bids_sr.study.logs import ARRAYS, BASELINES, ROWS, SCORES, read_json
+from bids_sr.study.rows import Row
+from bids_sr.study.scans import Dataset, thin
+from bids_sr.study.score import Scorer, Upsampler
+from bids_sr.training.export import export_model
+from bids_sr.training.trainer import Trainer
+from bids_sr.training.validation import network_upsampler
+
+_LOG = logging.getLogger("bids_sr")
+MODEL = "model"
+"""Folder of a row's exported network."""
+_INTERPOLATED = ("cubic", "sinc")
+
+
+@frozen
+class Study:
+    """What all rows share."""
+
+    dataset: Dataset
+    """Scans."""
+    out: Path
+    """Takes ``rows/NAME`` and ``baselines``."""
+    vgg16: Path | None = None
+    """Weights of the feature network; None: torchvision's, by name."""
+    device: str = "cpu"
+    """Where to compute."""
+    threads: int = 1
+    """CPU threads of tensor fits."""
+    command: str = field(default="bids-sr-study")
+    """For the model cards."""
+    progress: Callable[[str, int, dict[str, float]], None] | None = None
+    """Called after each step with row, step and loss terms."""
+
+    def folder(self, row: Row) -> Path:
+        """Return the folder of a row."""
+        return self.out / ROWS / row.name
+
+
+def run_rows(study: Study, rows: Sequence[Row]) -> list[str]:
+    """Train and score what is missing, one row after another.
+
+    A row that another process is working on is left to it, so several processes
+    can share one output folder.
+
+    Parameters
+    ----------
+    study : Study
+        Scans and settings.
+    rows : sequence of Row
+        In the order of training; a row comes after the one it starts from.
+
+    Returns
+    -------
+    list of str
+        Rows that could not be done: another process has them, or the row they
+        start from.
+
+    Raises
+    ------
+    UsageError
+        If a folder holds a row of other settings.
+    """
+    left = []
+    with Scorer(study.dataset, study.threads) as scorer:
+        for row in rows:
+            study.folder(row).mkdir(parents=True, exist_ok=True)
+            try:
+                with FileLock(study.folder(row) / "lock", timeout=0):
+                    done = _run_row(study, row, scorer)
+            except Timeout:
+                done = False
+            if not done:
+                _LOG.info("%s: left to another process", row.name)
+                left.append(row.name)
+    return left
+
+
+def run_baselines(study: Study, rows: Iterable[Row]) -> None:
+    """Score the truth and classical interpolation wherever a row is scored.
+
+    Parameters
+    ----------
+    study : Study
+        Scans and settings.
+    rows : iterable of Row
+        Their factors and levels of noise are taken.
+    """
+    folder = study.out / BASELINES
+    folder.mkdir(parents=True, exist_ok=True)
+    places = sorted({(row.settings.factor, row.noise) for row in rows})
+    with FileLock(folder / "lock"), Scorer(study.dataset, study.threads) as scorer:
+        for factor, noise in places:
+            for method in ("truth", *_INTERPOLATED):
+                target = folder / f"{method}-x{factor}-noise{noise:g}"
+                facts = {"method": method, "factor": factor, "noise": noise}
+                if not _is_scored(target, facts):
+                    upsample = None if method == "truth" else _interpolator(method, factor)
+                    _LOG.info("Scoring %s", target.name)
+                    _keep(target, facts, *scorer.score(upsample, factor, noise))
+
+
+def _run_row(study: Study, row: Row, scorer: Scorer) -> bool:
+    folder = study.folder(row)
+    facts = _facts(row)
+    if _is_scored(folder, facts):
+        return True
+    settings = row.settings
+    if row.start:
+        start = study.out / ROWS / row.start / MODEL
+        if not (start / "card.json").exists():
+            return False
+        settings = evolve(settings, init_from=str(start))
+    _train(study, row, settings, folder)
+    network = load_network(find_card(str(folder / MODEL)))
+    upsample = network_upsampler(
+        network.to(study.device), settings.factor, torch.device(study.device), consistent=False
+    )
+    _LOG.info("Scoring %s", row.name)
+    _keep(folder, facts, *scorer.score(upsample, settings.factor, row.noise))
+    return True
+
+
+def _train(study: Study, row: Row, settings: Any, folder: Path) -> None:
+    if (folder / MODEL / "card.json").exists():
+        return
+    _LOG.info("Training %s", row.name)
+    train = study.dataset.training(settings.factor, row.noise)
+    held_out = [thin(run) for _, run in study.dataset.held_out(settings.factor, row.noise)]
+    trainer = Trainer(settings, train, held_out, folder, study.vgg16, study.device)
+    report = study.progress
+    trainer.run(None if report is None else lambda step, terms: report(row.name, step, terms))
+    # half a model folder must not pass for a whole one
+    unfinished = folder / f"{MODEL}-unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    card = export_model(
+        trainer.mean_network,
+        unfinished,
+        settings=settings,
+        runs=train,
+        credit=[],
+        licence="not stated",
+        command=study.command,
+        commit="unknown",
+        figures={},
+    )
+    evolve(card, name=row.name).save(unfinished)
+    unfinished.rename(folder / MODEL)
+
+
+def _facts(row: Row) -> dict[str, Any]:
+    return {
+        "row": row.name,
+        "layers": list(row.layers),
+        "noise": row.noise,
+        "start": row.start,
+        "settings": row.settings.to_dict(),
+    }
+
+
+def _is_scored(folder: Path, facts: dict[str, Any]) -> bool:
+    if not (folder / SCORES).exists():
+        return False
+    known = read_json(folder / SCORES)
+    changed = [key for key in facts if known.get(key) != facts[key]]
+    if changed:
+        raise UsageError(
+            f"was made with another {', '.join(changed)}.",
+            file=folder / SCORES,
+            remedy="Give another output folder, or remove this row's.",
+        )
+    return True
+
+
+def _keep(
+    folder: Path, facts: dict[str, Any], scores: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> None:
+    with atomic_path(folder / ARRAYS) as temporary:
+        np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
+    write_json(folder / SCORES, {**facts, "scores": scores})
+
+
+def _interpolator(method: str, factor: int) -> Upsampler:
+    def upsample(channels: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(interpolate(channels[:, 0].numpy(), factor, method, 0))
+
+    return upsample

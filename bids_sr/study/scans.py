@@ -1,0 +1,173 @@
+"""The scans of a study: prepared slices to learn from, and trials to score on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from attrs import evolve, field, frozen
+
+from bids_sr.bids.dwi_run import DwiRun, open_run
+from bids_sr.bids.sources import find_training_runs
+from bids_sr.diffusion.mask import brain_mask
+from bids_sr.diffusion.run_masks import load_mask, mean_b0
+from bids_sr.errors import InputError, UsageError
+from bids_sr.evaluation.trial import Trial, coarse_grid
+from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
+from bids_sr.images.nifti import DwiReader, VolumeWriter
+from bids_sr.quality.fidelity import erode
+from bids_sr.study.recipe import Data
+from bids_sr.training.prepare import PreparedRun, Recipe, prepare_run
+from bids_sr.training.views import SeriesView
+
+
+@frozen
+class Dataset:
+    """Where a study's scans come from."""
+
+    folder: Path
+    """Dataset."""
+    cache: Path
+    """Takes prepared slices."""
+    data: Data
+    """Which scans."""
+    seed: int = 42
+    """Of added noise."""
+
+    def training(self, factor: int, noise: float = 0.0) -> list[PreparedRun]:
+        """Return the scans to learn from, degraded."""
+        runs = self._runs(self.data.train)
+        held_out = {label.removeprefix("sub-") for label in self.data.test}
+        runs = [run for run in runs if run.files.subject not in held_out]
+        if not runs:
+            raise UsageError(
+                "holds no scan to learn from.",
+                file=self.folder,
+                remedy="Name participants in the recipe's data.train that are not in data.test.",
+            )
+        kept = runs[: self.data.train_limit or None]
+        return [self._prepare(run, factor, noise) for run in kept]
+
+    def held_out(self, factor: int, noise: float = 0.0) -> list[tuple[DwiRun, PreparedRun]]:
+        """Return the scans to score on, as they came and degraded."""
+        return [(run, self._prepare(run, factor, noise)) for run in self._runs(self.data.test)]
+
+    def _runs(self, participants: tuple[str, ...]) -> list[DwiRun]:
+        return [open_run(files) for files in find_training_runs(self.folder, participants)]
+
+    def _prepare(self, run: DwiRun, factor: int, noise: float) -> PreparedRun:
+        recipe = Recipe(
+            factor=factor,
+            degradation=self.data.degradation,
+            subset=0,
+            seed=self.seed,
+            scan_noise=noise,
+        )
+        return prepare_run(run, self.cache, recipe)
+
+
+@frozen(eq=False)
+class Scan:
+    """A held-out scan with known truth."""
+
+    trial: Trial
+    """Truth on disk, grid, gradients and mask."""
+    lr: np.ndarray = field()
+    """What is to be super-resolved, (volumes, slices, a, b), float16."""
+    hr: np.ndarray = field()
+    """The truth, (volumes, slices, f a, f b), float16, intensity scale 1."""
+
+    @property
+    def mask_slices(self) -> np.ndarray:
+        """The mask as slices, (slices, f a, f b)."""
+        return to_slices(self.trial.mask, self.trial.grid.slice_axis)
+
+    def write(self, slices: Iterator[np.ndarray], path: Path) -> None:
+        """Write volumes given as slices, (slices, f a, f b) each, on the truth's grid."""
+        axis = self.trial.grid.slice_axis
+        shape, affine = self.trial.grid.high_resolution
+        with VolumeWriter(path, (*shape, len(self.lr)), affine) as writer:
+            for each in slices:
+                writer.write(from_slices(np.asarray(each, np.float32), axis))
+
+
+def make_scan(run: DwiRun, prepared: PreparedRun, data: Data, folder: Path) -> Scan:
+    """Write the truth of a held-out scan, every so many slices, as a trial.
+
+    Parameters
+    ----------
+    run : DwiRun
+        As it came; its mask, or the brain found on it, is scored.
+    prepared : PreparedRun
+        The same, degraded.
+    data : Data
+        Says how many slices, and how much of the rim is left out.
+    folder : pathlib.Path
+        Takes the truth.
+
+    Returns
+    -------
+    Scan
+
+    Raises
+    ------
+    InputError
+        If nothing of the brain is left.
+    """
+    factor = prepared.hr.shape[2] // prepared.lr.shape[2]
+    pick = slice(data.every // 2, None, data.every)
+    with DwiReader(run.files.dwi) as reader:
+        axis = choose_slice_axis(
+            reader.shape[:3],
+            reader.zooms,
+            run.files.sidecar,
+            dim_info_slice=reader.header.get_dim_info()[2],
+        )
+        affine, zooms = reader.affine, reader.zooms
+    brain = load_mask(run.files.mask) if run.files.mask else brain_mask(mean_b0(run), zooms)
+    hr, lr = prepared.hr[:, pick], prepared.lr[:, pick]
+    rows, columns = hr.shape[2:]
+    inside = from_slices(to_slices(brain, axis)[pick, :rows, :columns], axis)
+    mask = erode(inside, data.rim, axis)
+    if not mask.any():
+        raise InputError(
+            "has no brain left to score on.",
+            file=run.files.dwi,
+            remedy="Give a smaller 'rim' or 'every' in the recipe.",
+        )
+    affine = affine @ np.diag([*(data.every if a == axis else 1 for a in range(3)), 1])
+    grid = SliceGrid(*coarse_grid(mask.shape, affine, axis, factor), axis, factor)
+    truth = folder / "truth.nii.gz"
+    x, y, z = grid.shape
+    degraded = DwiRun(evolve(run.files, mask=None), run.gradients, (x, y, z, len(hr)))
+    scan = Scan(Trial(truth, truth, degraded, grid, mask), lr, hr)
+    scan.write(iter(hr), truth)
+    return scan
+
+
+def thin(prepared: PreparedRun, weighted: int = 2) -> PreparedRun:
+    """Return a few volumes of a run, to validate on during training.
+
+    Parameters
+    ----------
+    prepared : PreparedRun
+        The run.
+    weighted : int
+        Weighted volumes beside one b0.
+
+    Returns
+    -------
+    PreparedRun
+    """
+    view = prepared.views[0]
+    kept = np.concatenate([np.flatnonzero(view.is_b0)[:1], np.flatnonzero(~view.is_b0)[:weighted]])
+    small = SeriesView(
+        volumes=view.volumes[kept],
+        shared=view.shared[kept],
+        frame=view.frame,
+        shell=view.shell[kept],
+        is_b0=view.is_b0[kept],
+        level=view.level[kept],
+    )
+    return evolve(prepared, views=(small,))
