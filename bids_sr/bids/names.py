@@ -15,6 +15,9 @@ TENSOR_PARAMS = ("fa", "md", "ad", "rd", "s0", "colorfa", "v1", "tensor")
 GQI_PARAMS = ("qa", "gfa")
 """Maps of generalized q-sampling imaging."""
 
+SPREAD = "srsd"
+"""Label of ``desc`` for standard deviations over the turned copies."""
+
 # what a derivative may carry beyond the source's own entities, in the order BIDS asks for
 _DERIVED = ("res", "model", "param", "desc")
 
@@ -129,6 +132,19 @@ class OutputNames:
         return self._sr("quality", ".json")
 
     @property
+    def dwi_sd(self) -> Path:
+        """Standard deviation of the series over the turned copies."""
+        return self.folder / self._name("dwi", ".nii.gz", res=self.res, desc=SPREAD)
+
+    @property
+    def fa_sd(self) -> Path:
+        """Standard deviation of FA over the turned copies."""
+        name = self._name(
+            "dwimap", ".nii.gz", res=self.res, model="tensor", param="fa", desc=SPREAD
+        )
+        return self.folder / name
+
+    @property
     def error(self) -> Path:
         """Left when the run failed: what went wrong."""
         return self.out_dir / "logs" / f"{self.files.label}_error.json"
@@ -157,6 +173,7 @@ class OutputNames:
         tensor: Iterable[str] = TENSOR_PARAMS,
         gqi: Iterable[str] = GQI_PARAMS,
         input_tensor: Iterable[str] = TENSOR_PARAMS,
+        spread: bool = False,
     ) -> list[Path]:
         """Return every file that a finished run leaves, reports and figures aside.
 
@@ -164,17 +181,23 @@ class OutputNames:
         ----------
         tensor, gqi, input_tensor : iterable of str
             The maps that were asked for; give ``()`` where a fit was skipped.
+        spread : bool
+            Whether the spread of the turned copies was asked for; that of FA is
+            there if `tensor` holds it.
 
         Returns
         -------
         list of pathlib.Path
             Images with their sidecars.
         """
+        tensor = tuple(tensor)
         maps = [
             *(self.tensor(param) for param in tensor),
             *(self.gqi(param) for param in gqi),
             *(self.input_tensor(param) for param in input_tensor),
         ]
+        if spread:
+            maps += [self.dwi_sd, *([self.fa_sd] if "fa" in tensor else [])]
         fixed = [self.dwi, self.bval, self.bvec, self.dwi_json, self.mask, self.mask_json]
         return [*fixed, *(p for image in maps for p in (image, sidecar_of(image))), self.quality]
 

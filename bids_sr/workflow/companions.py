@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 from bids_sr.bids.atomic import atomic_path, write_json
 from bids_sr.bids.names import sidecar_of
-from bids_sr.bids.sidecars import dwi_sidecar, map_sidecar, mask_sidecar, resolution_text
+from bids_sr.bids.sidecars import (
+    dwi_sidecar,
+    map_sidecar,
+    mask_sidecar,
+    resolution_text,
+    spread_sidecar,
+)
 from bids_sr.bids.uris import own_uri
 
 if TYPE_CHECKING:
@@ -98,6 +104,33 @@ def write_map_companions(
             param, model, plan.files, sources=fitted_to, resolution=resolution, volumes=volumes
         )
         write_json(sidecar_of(path), content)
+
+
+def write_spread_companion(
+    plan: RunPlan, image: Path, grid: SliceGrid, volumes: Sequence[int] | None = None
+) -> None:
+    """Write the sidecar of a standard deviation over the turned copies.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        The run.
+    image : pathlib.Path
+        ``names.dwi_sd`` or ``names.fa_sd``.
+    grid : SliceGrid
+        Input grid and factor.
+    volumes : sequence of int, optional
+        Volumes that each tensor was fitted to.
+    """
+    content = spread_sidecar(
+        "fa" if image == plan.names.fa_sd else "dwi",
+        plan.files,
+        copies=plan.choices.ensemble,
+        sources=(own_uri(plan.names.out_dir, plan.names.dwi),),
+        resolution=resolution_text(grid.factor, grid.zooms, out_zooms(grid)),
+        volumes=volumes,
+    )
+    write_json(sidecar_of(image), content)
 
 
 def out_zooms(grid: SliceGrid) -> tuple[float, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from bids_sr.bids.names import sidecar_of
 from bids_sr.errors import BidsSrError, UsageError
 from bids_sr.workflow.failures import Failure, read_failure, record_failure
 from bids_sr.workflow.graph import build_workflow
@@ -103,11 +104,16 @@ def _retire(plan: RunPlan) -> None:
         path.unlink(missing_ok=True)
     for path in _left_overs(plan):
         path.unlink(missing_ok=True)
+    if not plan.choices.uncertainty:
+        # of an earlier call: they would not belong to the series that is made now
+        for image in (plan.names.dwi_sd, plan.names.fa_sd):
+            for path in (image, sidecar_of(image)):
+                path.unlink(missing_ok=True)
 
 
 def _left_overs(plan: RunPlan) -> list[Path]:
     """Return half-written files of this very run, which a killed process left behind."""
-    names = {path.name for path in plan.names.expected()}
+    names = {path.name for path in plan.names.expected(spread=True)}
     found = plan.names.folder.glob(f"{TEMPORARY}*")
     return [path for path in found if path.name.split("-", 2)[-1] in names]
 

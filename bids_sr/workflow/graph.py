@@ -11,7 +11,7 @@ from attrs import frozen
 from nipype import Node, Workflow, config
 
 from bids_sr.bids.dwi_run import open_run
-from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS
+from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS, sidecar_of
 from bids_sr.errors import BidsSrError
 from bids_sr.workflow import steps
 from bids_sr.workflow.interface import Step
@@ -34,6 +34,8 @@ _BASE_GB = 0.9
 """What a process holds for torch, dipy and the like, and for the slabs of a fit."""
 _CUDA_GB = 1.0
 """What CUDA adds to it."""
+_COPIES = 45
+"""Super-resolved volumes in memory while the turned copies are kept: two times nine, ..."""
 
 
 @frozen
@@ -108,24 +110,34 @@ def build_run_workflow(plan: RunPlan, folder: Path) -> Workflow:
 
 def _parts(plan: RunPlan) -> dict[str, _Part]:
     names = plan.names
+    many = plan.choices.uncertainty
+    series = (names.dwi, names.dwi_sd) if many else (names.dwi,)
+    spread = (names.fa_sd, *map(sidecar_of, (names.fa_sd, names.dwi_sd))) if many else ()
     fits = {"sr": "super_resolve", "masks": "mask"}
     parts = [
         _Part(steps.read, {}),
-        _Part(steps.super_resolve, {"run": "read"}, (names.dwi,), parallel=True, volumes=14),
+        _Part(steps.super_resolve, {"run": "read"}, series, True, volumes=_COPIES if many else 14),
         _Part(steps.describe, {"sr": "super_resolve"}, (names.bval, names.bvec, names.dwi_json)),
         _Part(steps.mask, {"sr": "super_resolve"}, (names.mask, names.mask_json), volumes=8),
         _Part(steps.fit_input, fits, _all(names.input_tensor, TENSOR_PARAMS), True, volumes=4),
         _Part(steps.fit_tensor, fits, _all(names.tensor, TENSOR_PARAMS), True, volumes=12),
         _Part(steps.fit_gqi, fits, _all(names.gqi, GQI_PARAMS), True, volumes=6),
+        _Part(steps.spread, fits, spread, many, _COPIES if many else 0),
         _Part(
             steps.judge,
-            {**fits, "maps": "fit_tensor", "input_maps": "fit_input", "sidecar": "describe"},
+            {
+                **fits,
+                "maps": "fit_tensor",
+                "input_maps": "fit_input",
+                "spread": "spread",
+                "sidecar": "describe",
+            },
             (names.quality,),
             volumes=12,
         ),
         _Part(
             steps.draw,
-            {**fits, "maps": "fit_tensor", "gqi": "fit_gqi", "record": "judge"},
+            {**fits, "maps": "fit_tensor", "gqi": "fit_gqi", "spread": "spread", "record": "judge"},
             (names.figure("index", "json"),),
             volumes=12,
         ),
