@@ -66,6 +66,12 @@ def sidecar_of(path: Path) -> Path:
     return path.with_name(path.name.split(".")[0] + ".json")
 
 
+def gradients_of(path: Path) -> tuple[Path, Path]:
+    """Return the paths of bval and bvec of a series."""
+    bval, bvec = (sidecar_of(path).with_suffix(kind) for kind in (".bval", ".bvec"))
+    return bval, bvec
+
+
 @frozen
 class OutputNames:
     """All derivative paths of one run; nothing is created.
@@ -167,6 +173,11 @@ class OutputNames:
         dotted = f".{extension.lstrip('.')}"
         return self.figures_dir / self._name("dwi", dotted, res=self.res, desc=desc)
 
+    def spread(self, *, fa: bool = True) -> list[Path]:
+        """Return all files of the spread of the turned copies, of FA if `fa`."""
+        series = [self.dwi_sd, sidecar_of(self.dwi_sd), *gradients_of(self.dwi_sd)]
+        return [*series, *([self.fa_sd, sidecar_of(self.fa_sd)] if fa else [])]
+
     def expected(
         self,
         *,
@@ -196,10 +207,9 @@ class OutputNames:
             *(self.gqi(param) for param in gqi),
             *(self.input_tensor(param) for param in input_tensor),
         ]
-        if spread:
-            maps += [self.dwi_sd, *([self.fa_sd] if "fa" in tensor else [])]
         fixed = [self.dwi, self.bval, self.bvec, self.dwi_json, self.mask, self.mask_json]
-        return [*fixed, *(p for image in maps for p in (image, sidecar_of(image))), self.quality]
+        fixed += [p for image in maps for p in (image, sidecar_of(image))]
+        return [*fixed, *(self.spread(fa="fa" in tensor) if spread else ()), self.quality]
 
     def _has(self, key: str) -> bool:
         return key in self.files.entities

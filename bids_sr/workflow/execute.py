@@ -9,7 +9,6 @@ from typing import Any
 
 from attrs import field, frozen
 
-from bids_sr.bids.names import sidecar_of
 from bids_sr.errors import BidsSrError, UsageError
 from bids_sr.workflow.failures import Failure, read_failure, record_failure
 from bids_sr.workflow.graph import build_workflow
@@ -106,9 +105,8 @@ def _retire(plan: RunPlan) -> None:
         path.unlink(missing_ok=True)
     if not plan.choices.uncertainty:
         # of an earlier call: they would not belong to the series that is made now
-        for image in (plan.names.dwi_sd, plan.names.fa_sd):
-            for path in (image, sidecar_of(image)):
-                path.unlink(missing_ok=True)
+        for path in plan.names.spread():
+            path.unlink(missing_ok=True)
 
 
 def _left_overs(plan: RunPlan) -> list[Path]:

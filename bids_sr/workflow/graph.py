@@ -11,7 +11,7 @@ from attrs import frozen
 from nipype import Node, Workflow, config
 
 from bids_sr.bids.dwi_run import open_run
-from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS, sidecar_of
+from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS
 from bids_sr.errors import BidsSrError
 from bids_sr.workflow import steps
 from bids_sr.workflow.interface import Step
@@ -112,7 +112,8 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
     names = plan.names
     many = plan.choices.uncertainty
     series = (names.dwi, names.dwi_sd) if many else (names.dwi,)
-    spread = (names.fa_sd, *map(sidecar_of, (names.fa_sd, names.dwi_sd))) if many else ()
+    # the sd of the series is written by super_resolve, what stands beside it by spread
+    spread = [path for path in names.spread() if many and path != names.dwi_sd]
     fits = {"sr": "super_resolve", "masks": "mask"}
     parts = [
         _Part(steps.read, {}),
@@ -122,7 +123,7 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
         _Part(steps.fit_input, fits, _all(names.input_tensor, TENSOR_PARAMS), True, volumes=4),
         _Part(steps.fit_tensor, fits, _all(names.tensor, TENSOR_PARAMS), True, volumes=12),
         _Part(steps.fit_gqi, fits, _all(names.gqi, GQI_PARAMS), True, volumes=6),
-        _Part(steps.spread, fits, spread, many, _COPIES if many else 0),
+        _Part(steps.spread, fits, tuple(spread), many, _COPIES if many else 0),
         _Part(
             steps.judge,
             {

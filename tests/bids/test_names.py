@@ -74,6 +74,8 @@ def test_expected_outputs_follow_what_was_asked_for() -> None:
     assert [path.name for path in names.expected(spread=True) if path not in full] == [
         "sub-01_res-x2_desc-srsd_dwi.nii.gz",
         "sub-01_res-x2_desc-srsd_dwi.json",
+        "sub-01_res-x2_desc-srsd_dwi.bval",
+        "sub-01_res-x2_desc-srsd_dwi.bvec",
         "sub-01_res-x2_model-tensor_param-fa_desc-srsd_dwimap.nii.gz",
         "sub-01_res-x2_model-tensor_param-fa_desc-srsd_dwimap.json",
     ]

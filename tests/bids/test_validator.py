@@ -16,7 +16,14 @@ import pytest
 from bids_sr.bids.atomic import write_json
 from bids_sr.bids.dataset import own_uri, write_dataset_files
 from bids_sr.bids.dwi_run import DwiFiles
-from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS, OutputNames, parse_entities, sidecar_of
+from bids_sr.bids.names import (
+    GQI_PARAMS,
+    TENSOR_PARAMS,
+    OutputNames,
+    gradients_of,
+    parse_entities,
+    sidecar_of,
+)
 from bids_sr.bids.sidecars import (
     dwi_sidecar,
     map_sidecar,
@@ -80,6 +87,8 @@ def write_run(out: Path, files: DwiFiles, factor: int = 2) -> OutputNames:
         _write_map(names.gqi(param), map_sidecar(param, "gqi", files, **fine))
     beside = {"copies": 8, **fine}
     image(names.dwi_sd, (*SHAPE, 3))
+    for source, target in zip((names.bval, names.bvec), gradients_of(names.dwi_sd), strict=True):
+        shutil.copyfile(source, target)
     write_json(sidecar_of(names.dwi_sd), spread_sidecar("dwi", files, **beside))
     _write_map(names.fa_sd, spread_sidecar("fa", files, **beside))
     write_json(names.quality, {"psnr": 1.0})

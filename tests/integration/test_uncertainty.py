@@ -12,13 +12,9 @@ import pytest
 
 from bids_sr.app.validation import _find_program
 
-SPREAD = {
-    f"{stem}.{extension}"
-    for stem in (
-        "sub-01_res-x2_desc-srsd_dwi",
-        "sub-01_res-x2_model-tensor_param-fa_desc-srsd_dwimap",
-    )
-    for extension in ("nii.gz", "json")
+SERIES = {f"sub-01_res-x2_desc-srsd_dwi.{kind}" for kind in ("nii.gz", "json", "bval", "bvec")}
+SPREAD = SERIES | {
+    f"sub-01_res-x2_model-tensor_param-fa_desc-srsd_dwimap.{kind}" for kind in ("nii.gz", "json")
 }
 
 
@@ -127,9 +123,7 @@ def test_few_directions_have_a_spread_of_the_series_alone(process, writers, tmp_
     dataset = writers.write_dataset(tmp_path / "raw", ("01",), directions=4)
     outcome = process(dataset, tmp_path / "out", "--uncertainty")
     assert outcome.status == 0, outcome.told
-    assert found(outcome.out) == {
-        name for name in SPREAD if name.endswith(("dwi.json", "dwi.nii.gz"))
-    }
+    assert found(outcome.out) == SERIES
 
 
 def test_fewer_copies_are_a_usage_error(process, dataset, tmp_path):
