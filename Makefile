@@ -13,7 +13,7 @@ DEMO_OUT := demo-out
 DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test parity-test benchmark-quality lint format container clean
+.PHONY: help setup demo test parity-test benchmark-quality benchmark-uncertainty lint format container clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -47,6 +47,11 @@ benchmark-quality: $(STAMP) ## quality tables of the shipped networks; DATA=BIDS
 		$(BIN)/bids-sr-evaluate $(DATA) --participant-label $(SUBJECT) --scale $$factor \
 			--reference $$reference --goals --slices-step $(SLICES_STEP) --work $(DEMO_WORK)/quality || exit 1; \
 	done; done
+
+benchmark-uncertainty: $(STAMP) ## does the spread of the copies predict the error; DATA=BIDS folder, SUBJECT=label
+	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }
+	$(BIN)/python benchmarks/uncertainty.py --data $(DATA) --subject $(SUBJECT) --slices-step 4 \
+		--work $(DEMO_WORK)/quality --figure docs/figures/uncertainty-x2.png
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bids_sr import __version__
 from bids_sr.resources import resource
-from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
+from bids_sr.superres.defaults import DEFAULT_ENSEMBLE, UNCERTAINTY_ENSEMBLE
 
 _AXES = {"i": 0, "j": 1, "k": 2, "0": 0, "1": 1, "2": 2}
 _LEAST_MEMORY_MB = 1000
@@ -149,9 +149,15 @@ def _add_super_resolution(group: argparse._ArgumentGroup) -> None:
         "--ensemble",
         type=int,
         choices=(1, 2, 4, 8),
-        default=DEFAULT_ENSEMBLE,
         help="average the network over so many turned copies of each slice; the time of the "
-        "network grows as much, 1 is fastest; default: %(default)s",
+        f"network grows as much, 1 is fastest; default: {DEFAULT_ENSEMBLE}",
+    )
+    group.add_argument(
+        "--uncertainty",
+        action="store_true",
+        help=f"average over all {UNCERTAINTY_ENSEMBLE} turned copies and write by how much they "
+        "differ: standard deviations of every volume and of FA (see docs/method.md: they are less "
+        f"than the error). The work folder holds {UNCERTAINTY_ENSEMBLE} more series for a while",
     )
 
 
@@ -203,7 +209,8 @@ def _add_execution(group: argparse._ArgumentGroup) -> None:
         "--work-dir",
         type=Path,
         metavar="DIR",
-        help="folder for what lets an interrupted run go on; small; default: a temporary one",
+        help="folder for what lets an interrupted run go on; small (but see --uncertainty); "
+        "default: a temporary one",
     )
     group.add_argument(
         "--clean-workdir", action="store_true", help="empty the folder given by -w first"

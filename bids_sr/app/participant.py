@@ -80,6 +80,7 @@ def _choices(settings: Settings) -> Choices:
         data_consistency=settings.data_consistency,
         detect_band=settings.detect_band,
         ensemble=settings.ensemble,
+        uncertainty=settings.uncertainty,
         slice_axis=settings.slice_axis,
         device=str(choose_device(settings.device)),
         batch_size=settings.batch_size,

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import frozen
 
 from bids_sr.errors import UsageError
-from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
+from bids_sr.superres.defaults import DEFAULT_ENSEMBLE, UNCERTAINTY_ENSEMBLE
 
 _MAX_DEFAULT_THREADS = 8
 
@@ -51,6 +51,8 @@ class Settings:
     """Whether the input's measured band is found out."""
     ensemble: int = DEFAULT_ENSEMBLE
     """Turned copies of a slice over which the network is averaged."""
+    uncertainty: bool = False
+    """The spread of the turned copies is written."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     batch_size: int | None = None
@@ -112,7 +114,8 @@ def make_settings(arguments: Namespace) -> Settings:
         slice_axis=arguments.slice_axis,
         data_consistency=arguments.data_consistency,
         detect_band=arguments.input_band == "auto",
-        ensemble=arguments.ensemble,
+        ensemble=_ensemble(arguments.ensemble, arguments.uncertainty),
+        uncertainty=arguments.uncertainty,
         device=arguments.device,
         batch_size=arguments.batch_size,
         nprocs=nprocs,
@@ -128,6 +131,17 @@ def make_settings(arguments: Namespace) -> Settings:
     )
     _check_folders(settings)
     return settings
+
+
+def _ensemble(asked: int | None, uncertainty: bool) -> int:
+    if not uncertainty:
+        return DEFAULT_ENSEMBLE if asked is None else asked
+    if asked not in (None, UNCERTAINTY_ENSEMBLE):
+        raise UsageError(
+            f"--uncertainty needs all {UNCERTAINTY_ENSEMBLE} turned copies, not {asked}.",
+            remedy=f"Leave --ensemble {asked} out.",
+        )
+    return UNCERTAINTY_ENSEMBLE
 
 
 def _check_folders(settings: Settings) -> None:

@@ -41,6 +41,7 @@ _DESCRIPTIONS = {
     "desc-sr": "Super-resolved in the plane of acquisition",
     "desc-brain": "Brain mask",
     "desc-input": "Fitted to the input, on its own grid, for comparison",
+    "desc-srsd": "Standard deviation over turned copies that were super-resolved one by one",
 }
 
 _CITATION = (
@@ -58,6 +59,8 @@ Written by bids_sr. Each diffusion run of the source has here
 - `*_desc-brain_mask.nii.gz`: the brain mask on its grid;
 - `*_model-tensor_param-*_dwimap.nii.gz`, `*_model-gqi_param-*_dwimap.nii.gz`: diffusion maps
   (with `desc-input`: the same fit on the input, for comparison);
+- `*_desc-srsd_dwi.nii.gz`, `*_param-fa_desc-srsd_dwimap.nii.gz` (if asked for): by how much the
+  output changes when the slices are turned, as a standard deviation; it is less than the error;
 - `*_desc-sr_quality.json`: figures of merit.
 
 `sub-*.html` are reports to look at. What the names mean stands in the JSON files beside the

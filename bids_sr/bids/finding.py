@@ -12,7 +12,7 @@ from attrs import evolve
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.index import open_database, open_layout
 from bids_sr.bids.inheritance import applicable, by_folder, merge_sidecars
-from bids_sr.bids.names import parse_entities, parse_suffix
+from bids_sr.bids.names import SPREAD, parse_entities, parse_suffix
 from bids_sr.bids.source import Source, check_labels, natural_key, open_source
 from bids_sr.errors import UsageError
 
@@ -38,7 +38,7 @@ def find_dwi(
     Of a raw dataset all ``dwi`` images count, except phase, real and imaginary
     parts. Of a derivative dataset (`bids_dir` itself may be one) the
     ``desc-preproc`` images count, with their ``desc-brain`` mask. What this
-    program wrote (``desc-sr``) never counts.
+    program wrote (``desc-sr``, ``desc-srsd``) never counts.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def _counts(path: Path, dataset: Source, any_desc: bool) -> bool:
         and path.parent.name == "dwi"
         and "sub" in entities
         and entities.get("part", "mag") == "mag"
-        and desc != "sr"
+        and desc not in ("sr", SPREAD)
         and (any_desc or desc == ("preproc" if dataset.derivative else None))
     )
 

@@ -15,6 +15,9 @@ TENSOR_PARAMS = ("fa", "md", "ad", "rd", "s0", "colorfa", "v1", "tensor")
 GQI_PARAMS = ("qa", "gfa")
 """Maps of generalized q-sampling imaging."""
 
+SPREAD = "srsd"
+"""Label of ``desc`` for standard deviations over the turned copies."""
+
 # what a derivative may carry beyond the source's own entities, in the order BIDS asks for
 _DERIVED = ("res", "model", "param", "desc")
 
@@ -61,6 +64,12 @@ def build_name(entities: Mapping[str, str], suffix: str, extension: str) -> str:
 def sidecar_of(path: Path) -> Path:
     """Return the path of the JSON sidecar of an image."""
     return path.with_name(path.name.split(".")[0] + ".json")
+
+
+def gradients_of(path: Path) -> tuple[Path, Path]:
+    """Return the paths of bval and bvec of a series."""
+    bval, bvec = (sidecar_of(path).with_suffix(kind) for kind in (".bval", ".bvec"))
+    return bval, bvec
 
 
 @frozen
@@ -129,6 +138,19 @@ class OutputNames:
         return self._sr("quality", ".json")
 
     @property
+    def dwi_sd(self) -> Path:
+        """Standard deviation of the series over the turned copies."""
+        return self.folder / self._name("dwi", ".nii.gz", res=self.res, desc=SPREAD)
+
+    @property
+    def fa_sd(self) -> Path:
+        """Standard deviation of FA over the turned copies."""
+        name = self._name(
+            "dwimap", ".nii.gz", res=self.res, model="tensor", param="fa", desc=SPREAD
+        )
+        return self.folder / name
+
+    @property
     def error(self) -> Path:
         """Left when the run failed: what went wrong."""
         return self.out_dir / "logs" / f"{self.files.label}_error.json"
@@ -151,12 +173,18 @@ class OutputNames:
         dotted = f".{extension.lstrip('.')}"
         return self.figures_dir / self._name("dwi", dotted, res=self.res, desc=desc)
 
+    def spread(self, *, fa: bool = True) -> list[Path]:
+        """Return all files of the spread of the turned copies, of FA if `fa`."""
+        series = [self.dwi_sd, sidecar_of(self.dwi_sd), *gradients_of(self.dwi_sd)]
+        return [*series, *([self.fa_sd, sidecar_of(self.fa_sd)] if fa else [])]
+
     def expected(
         self,
         *,
         tensor: Iterable[str] = TENSOR_PARAMS,
         gqi: Iterable[str] = GQI_PARAMS,
         input_tensor: Iterable[str] = TENSOR_PARAMS,
+        spread: bool = False,
     ) -> list[Path]:
         """Return every file that a finished run leaves, reports and figures aside.
 
@@ -164,19 +192,24 @@ class OutputNames:
         ----------
         tensor, gqi, input_tensor : iterable of str
             The maps that were asked for; give ``()`` where a fit was skipped.
+        spread : bool
+            Whether the spread of the turned copies was asked for; that of FA is
+            there if `tensor` holds it.
 
         Returns
         -------
         list of pathlib.Path
             Images with their sidecars.
         """
+        tensor = tuple(tensor)
         maps = [
             *(self.tensor(param) for param in tensor),
             *(self.gqi(param) for param in gqi),
             *(self.input_tensor(param) for param in input_tensor),
         ]
         fixed = [self.dwi, self.bval, self.bvec, self.dwi_json, self.mask, self.mask_json]
-        return [*fixed, *(p for image in maps for p in (image, sidecar_of(image))), self.quality]
+        fixed += [p for image in maps for p in (image, sidecar_of(image))]
+        return [*fixed, *(self.spread(fa="fa" in tensor) if spread else ()), self.quality]
 
     def _has(self, key: str) -> bool:
         return key in self.files.entities

@@ -207,6 +207,44 @@ def map_sidecar(
     return _plain(sidecar)
 
 
+def spread_sidecar(
+    what: str,
+    files: DwiFiles,
+    *,
+    copies: int,
+    sources: Sequence[str],
+    resolution: str,
+    volumes: Sequence[int] | None = None,
+) -> dict[str, Any]:
+    """Return the sidecar of a standard deviation over turned copies.
+
+    `what` is ``dwi`` (of each volume) or ``fa``, `copies` how many there are;
+    the others are as of `map_sidecar`.
+    """
+    of, units = {
+        "dwi": ("each volume, before negative values were set to zero", "arbitrary"),
+        "fa": ("fractional anisotropy, the tensor being fitted to each copy", "1"),
+    }[what]
+    sidecar: dict[str, Any] = {
+        "Description": f"Standard deviation (n - 1) of {of}, over {copies} copies of the series "
+        "that were super-resolved turned or flipped and turned back. It says how much the "
+        "network's answer depends on orientation. It is not a confidence interval: what all "
+        "copies get wrong alike, and the noise of the measurement, are not in it, and errors "
+        "are larger.",
+        "Units": units,
+        "Sources": list(sources),
+        "Resolution": resolution,
+        "SkullStripped": what == "fa" or files.sidecar.get("SkullStripped") is True,
+        **_spatial_reference(files),
+    }
+    if what == "fa":
+        tensor = MODELS["tensor"]
+        sidecar["Model"] = {"Description": tensor.description, "URL": tensor.url}
+    if volumes is not None:
+        sidecar["Volumes"] = list(volumes)
+    return _plain(sidecar)
+
+
 def _spatial_reference(files: DwiFiles) -> dict[str, Any]:
     if "space" not in files.entities:
         return {}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bids_sr.errors import BidsSrError, UsageError
+from bids_sr.errors import BidsSrError
 from bids_sr.evaluation.defaults import REFERENCES, RIM
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 
@@ -127,12 +127,13 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
 
     from bids_sr.bids.atomic import write_json
     from bids_sr.evaluation.compare import compare
-    from bids_sr.evaluation.trial import make_trial
+    from bids_sr.evaluation.trial import choose_run, make_trial
     from bids_sr.networks.registry import load_card
     from bids_sr.superres.device import choose_device
 
     choose_device(options.device)  # a wrong name ends it here, not after minutes of denoising
-    card, run = load_card(options.model, options.scale), _choose_run(options)
+    card = load_card(options.model, options.scale)
+    run = choose_run(options.bids_dir, options.participant_label, options.run)
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as name:
         trial = make_trial(
@@ -155,21 +156,6 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
     if options.out:
         write_json(options.out, {**facts, "rows": rows})
     return _tables(options, facts, rows)
-
-
-def _choose_run(options: argparse.Namespace) -> DwiRun:
-    from bids_sr.bids.dwi_run import open_run
-    from bids_sr.bids.sources import find_training_runs
-
-    found = find_training_runs(options.bids_dir, (options.participant_label,))
-    labels = [files.label for files in found]
-    if options.run is not None and options.run not in labels:
-        raise UsageError(f"There is no run {options.run}.", remedy=f"Give {' or '.join(labels)}.")
-    if options.run is None and len(labels) > 1:
-        logging.getLogger("bids_sr").warning(
-            "Of %s the first is taken; --run chooses.", ", ".join(labels)
-        )
-    return open_run(found[labels.index(options.run) if options.run else 0])
 
 
 def _facts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ import torch
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.bids.dwi_run import DwiRun, open_run
+from bids_sr.bids.sources import find_training_runs
 from bids_sr.diffusion.mask import brain_mask
 from bids_sr.diffusion.run_masks import load_mask, mean_b0
-from bids_sr.errors import InputError
+from bids_sr.errors import InputError, UsageError
 from bids_sr.evaluation.defaults import RIM
 from bids_sr.evaluation.references import Reference, make_reference
 from bids_sr.images.band import keep_band
@@ -104,6 +106,38 @@ def make_trial(
     files = evolve(run.files, dwi=paths[2], mask=None)
     lr = DwiRun(files, run.gradients, (x, y, z, run.shape[3]))
     return Trial(paths[0], paths[1], lr, grid, mask)
+
+
+def choose_run(folder: Path, participant: str, label: str | None = None) -> DwiRun:
+    """Open the run to score on.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        BIDS dataset, or unpacked HCP subjects.
+    participant : str
+        Without ``sub-``.
+    label : str, optional
+        Of the run if there are several; default: the first, with a warning.
+
+    Returns
+    -------
+    DwiRun
+
+    Raises
+    ------
+    UsageError, InputError
+        If there is no such run, or it cannot be read.
+    """
+    found = find_training_runs(folder, (participant,))
+    labels = [files.label for files in found]
+    if label is not None and label not in labels:
+        raise UsageError(f"There is no run {label}.", remedy=f"Give {' or '.join(labels)}.")
+    if label is None and len(labels) > 1:
+        logging.getLogger("bids_sr").warning(
+            "Of %s the first is taken; --run chooses.", ", ".join(labels)
+        )
+    return open_run(found[labels.index(label) if label else 0])
 
 
 def _brain(run: DwiRun, zooms: tuple[float, float, float]) -> NDArray[np.bool_]:

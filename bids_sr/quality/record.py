@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
+from bids_sr.diffusion.spread import SpreadMaps
 from bids_sr.diffusion.tensor import TensorMaps
 from bids_sr.images.nifti import DwiReader, load_volume
 from bids_sr.quality.series import series_figures
 from bids_sr.quality.shift import white_matter_shift
+from bids_sr.quality.spread import spread_figures
 from bids_sr.resources import read_version
 from bids_sr.superres.engine import SuperResolvedDwi
 
@@ -30,6 +32,7 @@ def judge(
     output_mask: Path,
     input_maps: TensorMaps | None = None,
     output_maps: TensorMaps | None = None,
+    spread: SpreadMaps | None = None,
 ) -> Record:
     """Work out the figures of merit of a run.
 
@@ -44,6 +47,8 @@ def judge(
     input_maps, output_maps : TensorMaps, optional
         Tensor fits (with ``fa``, ``md`` and ``v1``) of the input and of the
         output; None when they were skipped.
+    spread : SpreadMaps, optional
+        Spread of the turned copies, if it was asked for.
 
     Returns
     -------
@@ -67,6 +72,8 @@ def judge(
         figures |= _fit(input_maps, "_input")
     if input_maps is not None and output_maps is not None:
         figures |= white_matter_shift(input_maps, output_maps, fine_inside, result.grid)
+    if spread is not None:
+        figures |= spread_figures(spread, gradients, fine_inside, result.scale)
     volume_ml = float(inside.sum()) * float(np.prod(result.grid.zooms)) / 1000
     return {
         **_scan(result),
@@ -105,6 +112,7 @@ def _processing(result: SuperResolvedDwi) -> Record:
         "model_sha256": result.card.sha256,
         "data_consistency": result.data_consistency,
         "ensemble": result.ensemble,
+        "uncertainty": result.spread is not None,
         "input_band": "x".join(f"{share:.2f}" for share in result.band),
         "device": result.device,
         "batch_size": result.batch_size,

@@ -9,19 +9,28 @@ from nibabel.orientations import aff2axcodes
 from numpy.typing import NDArray
 
 from bids_sr.bids.names import OutputNames
+from bids_sr.diffusion.spread import SpreadMaps
 from bids_sr.images.grid import SliceGrid, to_slices
 from bids_sr.images.nifti import DwiReader, load_volume
 from bids_sr.report.contrast_figures import ContrastSlices, contrast_pictures
 from bids_sr.report.index import Picture, write_index
 from bids_sr.report.orientation import SliceView, slice_view
 from bids_sr.report.sampling import Sample, choose_contrasts, choose_sample
+from bids_sr.report.spread_figures import spread_pictures
 from bids_sr.report.tensor_figures import tensor_pictures
 from bids_sr.superres.engine import SuperResolvedDwi
 
 _PLANES = {"R": "sagittal", "L": "sagittal", "A": "coronal", "P": "coronal"}
 
 
-def make_figures(sr: SuperResolvedDwi, names: OutputNames, *, mask: Path, has_tensor: bool) -> Path:
+def make_figures(
+    sr: SuperResolvedDwi,
+    names: OutputNames,
+    *,
+    mask: Path,
+    has_tensor: bool,
+    spread: SpreadMaps | None = None,
+) -> Path:
     """Draw the pictures of a run and list them.
 
     One volume at a time is held in memory.
@@ -36,6 +45,8 @@ def make_figures(sr: SuperResolvedDwi, names: OutputNames, *, mask: Path, has_te
         Brain mask on the output grid. It only decides where to look.
     has_tensor : bool
         Whether there are tensor maps to show.
+    spread : SpreadMaps, optional
+        Spread of the turned copies, if there is one to show.
 
     Returns
     -------
@@ -52,9 +63,12 @@ def make_figures(sr: SuperResolvedDwi, names: OutputNames, *, mask: Path, has_te
     sample = choose_sample(brain, grid.factor)
     view = slice_view(grid.high_resolution[1], grid.slice_axis)
     plane = plane_name(grid)
-    pictures = _series_pictures(sr, names, brain[list(sample.slices)], sample, view, plane)
+    inside = brain[list(sample.slices)]
+    pictures = _series_pictures(sr, names, inside, sample, view, plane)
     if has_tensor:
         pictures += tensor_pictures(names, sample, view, grid.slice_axis, plane)
+    if spread is not None:
+        pictures += spread_pictures(sr, spread, names, inside, sample, view, plane)
     index = names.figure("index", "json")
     write_index(index, pictures, sr.card.to_dict())
     return index

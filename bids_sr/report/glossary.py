@@ -105,6 +105,7 @@ PROCESSING = (
     Entry("model_sha256", "Weights, sha256"),
     Entry("data_consistency", "K-space data consistency"),
     Entry("ensemble", "Turned copies averaged", optional=True),
+    Entry("uncertainty", "Spread of the copies written", optional=True),
     Entry(
         "input_band",
         "Measured band",
@@ -213,6 +214,16 @@ SINGLE = (
         decimals=0,
         optional=True,
     ),
+    Entry(
+        "sd_dwi_median",
+        "Spread of the copies",
+        "By how much the diffusion-weighted output changes when the slices are turned: median over "
+        "the brain of the standard deviation, relative to bright tissue at b = 0. Errors are "
+        "several times larger: what all copies get wrong alike, and noise, are not in it.",
+        percent=True,
+        optional=True,
+    ),
+    Entry("sd_fa_median", "Spread of FA", "The same for FA.", decimals=4, optional=True),
 )
 """Measures of the difference."""
 

@@ -163,7 +163,13 @@ def _ensemble(records: Sequence[Mapping[str, Any]]) -> list[str]:
     copies = _distinct(records, "ensemble")
     if not copies or copies == ["1"]:
         return []
-    return [f"Its output was averaged over {_either(copies)} turned copies of each slice."]
+    text = [f"Its output was averaged over {_either(copies)} turned copies of each slice."]
+    if any(record.get("uncertainty") is True for record in records):
+        text.append(
+            "The standard deviation over the copies, of each volume and of FA, was kept; it tells "
+            "how far the output depends on orientation and is no confidence interval."
+        )
+    return text
 
 
 def _consistency(records: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -2,3 +2,5 @@
 
 DEFAULT_ENSEMBLE = 4
 """Copies of a slice averaged by default: most of what eight bring, at half the time."""
+UNCERTAINTY_ENSEMBLE = 8
+"""Copies whose spread is kept: all there are."""

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,14 @@ from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_sl
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.networks.card import ModelCard
-from bids_sr.networks.channels import MIN_FIT_DIRECTIONS, SeriesConditioning, slice_frame
+from bids_sr.networks.channels import SeriesConditioning, slice_frame
 from bids_sr.networks.loading import load_network
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 from bids_sr.superres.device import choose_device, default_batch_size, describe_device
+from bids_sr.superres.notes import band_notes, series_notes
 from bids_sr.superres.progress import VolumeProgress
 from bids_sr.superres.runner import SliceRunner
+from bids_sr.superres.spread import SpreadFiles, SpreadWriter
 
 _LOG = logging.getLogger("bids_sr")
 _BAND_VOLUMES = 8
@@ -62,6 +65,8 @@ class SuperResolvedDwi:
     """Measured share of the input's band along the in-plane axes; 1 where it is full."""
     notes: tuple[str, ...]
     """What a reader of the report should know."""
+    spread: SpreadFiles | None = None
+    """Where the spread of the copies lies, if it was asked for."""
 
 
 def super_resolve(
@@ -76,6 +81,7 @@ def super_resolve(
     ensemble: int = DEFAULT_ENSEMBLE,
     detect_band: bool = True,
     slice_axis: int | None = None,
+    spread: SpreadFiles | None = None,
     progress: Callable[[], None] | None = None,
 ) -> SuperResolvedDwi:
     """Super-resolve a run slice by slice and write the series.
@@ -109,6 +115,9 @@ def super_resolve(
         else all of the input counts as measured.
     slice_axis : int, optional
         Voxel axis across the slices; default: found out.
+    spread : SpreadFiles, optional
+        Where to write the standard deviation over the turned copies, and the
+        copies; `ensemble` is above 1 then. The series itself stays the same.
     progress : callable, optional
         Called after each volume; default: a bar or log lines.
 
@@ -142,7 +151,7 @@ def super_resolve(
         )
         scale, conditioning = gather(reader, run, grid, card.input_rule)
         stacks = _stacks(reader, grid, card, scale, conditioning)
-        _write(runner, stacks, reader, grid, out, scale, progress or _bar(run, grid))
+        _write(runner, stacks, reader, grid, out, scale, spread, progress or _bar(run, grid))
     return SuperResolvedDwi(
         dwi=out,
         run=run,
@@ -156,7 +165,8 @@ def super_resolve(
         data_consistency=data_consistency,
         ensemble=ensemble,
         band=band,
-        notes=(*_notes(run, card), *_band_notes(grid, band), *runner.notes),
+        notes=(*series_notes(run, card), *band_notes(grid, band), *runner.notes),
+        spread=spread,
     )
 
 
@@ -202,16 +212,6 @@ def _band(reader: DwiReader, grid: SliceGrid) -> tuple[float, float]:
     return effective_band(to_slices(reader.volume(i), grid.slice_axis) for i in range(count))
 
 
-def _band_notes(grid: SliceGrid, band: tuple[float, float]) -> tuple[str, ...]:
-    return tuple(
-        f"Along voxel axis {'ijk'[axis]} the scan holds about {round(share * grid.shape[axis])} of"
-        f" {grid.shape[axis]} frequencies: the scanner (or a filter) interpolated it. Data"
-        " consistency covers only those, and there is less to gain than the voxel size suggests."
-        for axis, share in zip(grid.in_plane, band, strict=True)
-        if share < 1
-    )
-
-
 def _grid(reader: DwiReader, run: DwiRun, factor: int, override: int | None) -> SliceGrid:
     dim_info_slice = reader.header.get_dim_info()[2]
     axis = choose_slice_axis(
@@ -251,22 +251,30 @@ def _write(
     grid: SliceGrid,
     out: Path,
     scale: float,
+    spread: SpreadFiles | None,
     progress: Callable[[], None],
 ) -> None:
     shape, affine = grid.high_resolution
-
-    def put(slices: np.ndarray) -> None:
-        volume = np.maximum(from_slices(slices, grid.slice_axis), 0) * np.float32(scale)
-        writer.write(volume)
-
+    shape4 = (*shape, reader.shape[3])
+    # copies are many: one volume of them is written while the next is made
+    behind = 1 if spread else _AHEAD
     with (
-        VolumeWriter(out, (*shape, reader.shape[3]), affine, like=reader.header) as writer,
+        VolumeWriter(out, shape4, affine, like=reader.header) as writer,
+        SpreadWriter(spread, shape4, affine, reader.header) if spread else nullcontext() as beside,
         ThreadPoolExecutor(1, "write") as pool,
     ):
+
+        def put(index: int, mean: np.ndarray, copies: np.ndarray | None) -> None:
+            writer.write(np.maximum(from_slices(mean, grid.slice_axis), 0) * np.float32(scale))
+            if beside is not None and copies is not None:
+                np.multiply(copies, np.float32(scale), out=copies)
+                beside.write(index, [from_slices(copy, grid.slice_axis) for copy in copies])
+
         waiting: list[Future[None]] = []
-        for stack in stacks:
-            waiting.append(pool.submit(put, runner(stack)))
-            if len(waiting) > _AHEAD:
+        for index, stack in enumerate(stacks):
+            made = runner.with_copies(stack) if spread else (runner(stack), None)
+            waiting.append(pool.submit(put, index, *made))
+            if len(waiting) > behind:
                 waiting.pop(0).result()
             progress()
         for future in waiting:
@@ -276,17 +284,3 @@ def _write(
 def _bar(run: DwiRun, grid: SliceGrid) -> Callable[[], None]:
     slices = grid.shape[grid.slice_axis]
     return VolumeProgress(run.files.label, run.shape[3], slices).advance
-
-
-def _notes(run: DwiRun, card: ModelCard) -> tuple[str, ...]:
-    notes = []
-    if not run.gradients.is_b0.any() and "mean_b0" in card.channels:
-        notes.append("The series has no b0; the mean of each shell stood in for it.")
-    small = [s for s in run.gradients.shells if len(s.indices) < MIN_FIT_DIRECTIONS]
-    if small and "tensor" in card.channels:
-        values = ", ".join(f"{shell.bval:g}" for shell in small)
-        notes.append(
-            f"Shells b = {values} have fewer than {MIN_FIT_DIRECTIONS} volumes;"
-            " the mean of the shell stood in for the tensor prediction."
-        )
-    return tuple(notes)

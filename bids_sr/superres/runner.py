@@ -90,16 +90,47 @@ class SliceRunner:
         DeviceError
             If not even one slice fits into memory.
         """
+        return self._in_batches(channels, keep=False)[0]
+
+    def with_copies(self, channels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Super-resolve one volume's slices and keep each turned copy, too.
+
+        Parameters
+        ----------
+        channels : numpy.ndarray
+            (slices, channels, a, b), float32, in units of the intensity scale.
+
+        Returns
+        -------
+        mean : numpy.ndarray
+            (slices, f a, f b), float32; bit by bit what calling the runner gives.
+        copies : numpy.ndarray
+            (copies, slices, f a, f b), float32, turned back; each made consistent
+            with the input like the mean, hence their mean but for rounding.
+
+        Raises
+        ------
+        DeviceError
+            If not even one slice fits into memory.
+        """
+        output = self._in_batches(channels, keep=True)
+        return output[0], output[1:]
+
+    def _in_batches(self, channels: np.ndarray, *, keep: bool) -> np.ndarray:
+        """Return the mean and, if they are kept, the copies: (images, slices, f a, f b)."""
         source = torch.from_numpy(np.ascontiguousarray(channels))
         if self.device.type == "cuda":
             source = source.pin_memory()
         count, _, rows, columns = source.shape
-        output = np.empty((count, rows * self.factor, columns * self.factor), np.float32)
+        images = 1 + len(self.turns) if keep else 1
+        output = np.empty((images, count, rows * self.factor, columns * self.factor), np.float32)
         start = 0
         while start < count:
             stop = min(start + self.batch_size, count)
             try:
-                output[start:stop] = self._batch(source[start:stop]).cpu().numpy()
+                made = self._batch(source[start:stop], keep)
+                for image, slices in zip(output, made, strict=True):
+                    image[start:stop] = slices.cpu().numpy()
             except (torch.OutOfMemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -108,7 +139,7 @@ class SliceRunner:
             start = stop
         return output
 
-    def _batch(self, channels: torch.Tensor) -> torch.Tensor:
+    def _batch(self, channels: torch.Tensor, keep: bool) -> list[torch.Tensor]:
         cuda = self.device.type == "cuda"
         with torch.inference_mode():
             channels = channels.to(self.device, non_blocking=cuda)
@@ -116,16 +147,20 @@ class SliceRunner:
             # interpolation and consistency stay outside autocast: they need float32
             interpolated = sinc_upsample(channels[:, :1], self.factor)
             fine = torch.zeros_like(interpolated[:, 0])
+            made = [fine]
             for quarter, flip in self.turns:
                 order = self.orders[quarter, flip]
                 sources = (channels[:, order], interpolated)
                 turned = [_turn(images, quarter, flip) for images in sources]
                 with torch.autocast("cuda", torch.float16, enabled=cuda):
                     output = self.network(*turned)
-                fine += _turn_back(output, quarter, flip)[:, 0] / len(self.turns)
+                copy = _turn_back(output, quarter, flip)[:, 0]
+                fine += copy / len(self.turns)
+                if keep:
+                    made.append(copy.float())
             if not self.consistent:
-                return fine
-            return data_consistency(fine, channels[:, 0], self.factor, self.band)
+                return made
+            return [data_consistency(i, channels[:, 0], self.factor, self.band) for i in made]
 
     def _halve(self, error: Exception) -> None:
         if self.batch_size == 1:

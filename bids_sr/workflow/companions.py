@@ -8,8 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_sr.bids.atomic import atomic_path, write_json
-from bids_sr.bids.names import sidecar_of
-from bids_sr.bids.sidecars import dwi_sidecar, map_sidecar, mask_sidecar, resolution_text
+from bids_sr.bids.names import gradients_of, sidecar_of
+from bids_sr.bids.sidecars import (
+    dwi_sidecar,
+    map_sidecar,
+    mask_sidecar,
+    resolution_text,
+    spread_sidecar,
+)
 from bids_sr.bids.uris import own_uri
 
 if TYPE_CHECKING:
@@ -35,11 +41,7 @@ def write_series_companions(plan: RunPlan, grid: SliceGrid) -> Path:
         The sidecar.
     """
     names, card = plan.names, plan.choices.card
-    for source, target in ((plan.files.bval, names.bval), (plan.files.bvec, names.bvec)):
-        if source is None:
-            raise ValueError(f"{plan.label} has no gradient files")
-        with atomic_path(target) as temporary:
-            shutil.copyfile(source, temporary)
+    _write_gradients(plan, names.dwi)
     sidecar = dwi_sidecar(
         plan.files,
         factor=names.factor,
@@ -98,6 +100,46 @@ def write_map_companions(
             param, model, plan.files, sources=fitted_to, resolution=resolution, volumes=volumes
         )
         write_json(sidecar_of(path), content)
+
+
+def write_spread_companion(
+    plan: RunPlan, image: Path, grid: SliceGrid, volumes: Sequence[int] | None = None
+) -> None:
+    """Write the sidecar of a standard deviation over the turned copies, and its gradients.
+
+    BIDS wants bval and bvec beside everything whose suffix is ``dwi``; they say
+    to which measurement a volume belongs.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        The run.
+    image : pathlib.Path
+        ``names.dwi_sd`` or ``names.fa_sd``.
+    grid : SliceGrid
+        Input grid and factor.
+    volumes : sequence of int, optional
+        Volumes that each tensor was fitted to.
+    """
+    if image == plan.names.dwi_sd:
+        _write_gradients(plan, image)
+    content = spread_sidecar(
+        "fa" if image == plan.names.fa_sd else "dwi",
+        plan.files,
+        copies=plan.choices.ensemble,
+        sources=(own_uri(plan.names.out_dir, plan.names.dwi),),
+        resolution=resolution_text(grid.factor, grid.zooms, out_zooms(grid)),
+        volumes=volumes,
+    )
+    write_json(sidecar_of(image), content)
+
+
+def _write_gradients(plan: RunPlan, image: Path) -> None:
+    for source, target in zip((plan.files.bval, plan.files.bvec), gradients_of(image), strict=True):
+        if source is None:
+            raise ValueError(f"{plan.label} has no gradient files")
+        with atomic_path(target) as temporary:
+            shutil.copyfile(source, temporary)
 
 
 def out_zooms(grid: SliceGrid) -> tuple[float, ...]:

@@ -103,11 +103,15 @@ def _retire(plan: RunPlan) -> None:
         path.unlink(missing_ok=True)
     for path in _left_overs(plan):
         path.unlink(missing_ok=True)
+    if not plan.choices.uncertainty:
+        # of an earlier call: they would not belong to the series that is made now
+        for path in plan.names.spread():
+            path.unlink(missing_ok=True)
 
 
 def _left_overs(plan: RunPlan) -> list[Path]:
     """Return half-written files of this very run, which a killed process left behind."""
-    names = {path.name for path in plan.names.expected()}
+    names = {path.name for path in plan.names.expected(spread=True)}
     found = plan.names.folder.glob(f"{TEMPORARY}*")
     return [path for path in found if path.name.split("-", 2)[-1] in names]
 

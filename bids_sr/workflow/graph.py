@@ -34,6 +34,9 @@ _BASE_GB = 0.9
 """What a process holds for torch, dipy and the like, and for the slabs of a fit."""
 _CUDA_GB = 1.0
 """What CUDA adds to it."""
+_COPIES = 36
+"""Super-resolved volumes in memory while turned copies are kept: measured as 17 more than
+without, and a quarter more. The refits need 12, but may have to make lost copies again."""
 
 
 @frozen
@@ -108,24 +111,35 @@ def build_run_workflow(plan: RunPlan, folder: Path) -> Workflow:
 
 def _parts(plan: RunPlan) -> dict[str, _Part]:
     names = plan.names
+    many = plan.choices.uncertainty
+    series = (names.dwi, names.dwi_sd) if many else (names.dwi,)
+    # the sd of the series is written by super_resolve, what stands beside it by spread
+    spread = [path for path in names.spread() if many and path != names.dwi_sd]
     fits = {"sr": "super_resolve", "masks": "mask"}
     parts = [
         _Part(steps.read, {}),
-        _Part(steps.super_resolve, {"run": "read"}, (names.dwi,), parallel=True, volumes=14),
+        _Part(steps.super_resolve, {"run": "read"}, series, True, volumes=_COPIES if many else 14),
         _Part(steps.describe, {"sr": "super_resolve"}, (names.bval, names.bvec, names.dwi_json)),
         _Part(steps.mask, {"sr": "super_resolve"}, (names.mask, names.mask_json), volumes=8),
         _Part(steps.fit_input, fits, _all(names.input_tensor, TENSOR_PARAMS), True, volumes=4),
         _Part(steps.fit_tensor, fits, _all(names.tensor, TENSOR_PARAMS), True, volumes=12),
         _Part(steps.fit_gqi, fits, _all(names.gqi, GQI_PARAMS), True, volumes=6),
+        _Part(steps.spread, fits, tuple(spread), many, _COPIES if many else 0),
         _Part(
             steps.judge,
-            {**fits, "maps": "fit_tensor", "input_maps": "fit_input", "sidecar": "describe"},
+            {
+                **fits,
+                "maps": "fit_tensor",
+                "input_maps": "fit_input",
+                "spread": "spread",
+                "sidecar": "describe",
+            },
             (names.quality,),
             volumes=12,
         ),
         _Part(
             steps.draw,
-            {**fits, "maps": "fit_tensor", "gqi": "fit_gqi", "record": "judge"},
+            {**fits, "maps": "fit_tensor", "gqi": "fit_gqi", "spread": "spread", "record": "judge"},
             (names.figure("index", "json"),),
             volumes=12,
         ),

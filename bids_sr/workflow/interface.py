@@ -16,7 +16,8 @@ from nipype.interfaces.base import (
 
 from bids_sr.workflow.failures import record_failure
 
-_ARGUMENTS = ("plan", "run", "sr", "masks", "maps", "input_maps", "gqi", "sidecar", "record")
+_MADE = ("masks", "maps", "input_maps", "gqi", "spread", "sidecar", "record")
+_ARGUMENTS = ("plan", "run", "sr", *_MADE)
 
 Stamp = tuple[str, int, int]
 """Path, size and modification time (ns) of a file that a step wrote."""
@@ -33,6 +34,7 @@ class StepInputs(BaseInterfaceInputSpec):
     maps = traits.Any(nohash=True)
     input_maps = traits.Any(nohash=True)
     gqi = traits.Any(nohash=True)
+    spread = traits.Any(nohash=True)
     sidecar = traits.Any(nohash=True)
     record = traits.Any(nohash=True)
     rank = traits.Int(0, usedefault=True, nohash=True, desc="place of the step in its run")

@@ -33,7 +33,9 @@ def expected_outputs(plan: RunPlan) -> list[Path]:
     gradients = open_run(plan.files).gradients
     tensor = () if dti_volumes(gradients).reason else TENSOR_PARAMS
     gqi = () if gqi_volumes(gradients).reason else GQI_PARAMS
-    files = plan.names.expected(tensor=tensor, gqi=gqi, input_tensor=tensor)
+    files = plan.names.expected(
+        tensor=tensor, gqi=gqi, input_tensor=tensor, spread=plan.choices.uncertainty
+    )
     return [*files, plan.names.figure("index", "json")]
 
 

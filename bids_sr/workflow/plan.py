@@ -28,6 +28,8 @@ class Choices:
     """The input's measured band is found out."""
     ensemble: int = DEFAULT_ENSEMBLE
     """Turned copies of a slice over which the network is averaged."""
+    uncertainty: bool = False
+    """The spread of the turned copies is written; `ensemble` is above 1 then."""
     slice_axis: int | None = None
     """Voxel axis 0 to 2; None: found per run."""
     device: str = "cpu"
@@ -46,6 +48,7 @@ class Choices:
             "data_consistency": self.data_consistency,
             "detect_band": self.detect_band,
             "ensemble": self.ensemble,
+            "uncertainty": self.uncertainty,
             "slice_axis": self.slice_axis,
         }
 

@@ -16,8 +16,10 @@ from bids_sr.workflow import companions
 
 if TYPE_CHECKING:
     from bids_sr.diffusion.run_masks import RunMasks
+    from bids_sr.diffusion.spread import SpreadMaps
     from bids_sr.diffusion.tensor import TensorMaps
     from bids_sr.superres.engine import SuperResolvedDwi
+    from bids_sr.superres.spread import SpreadFiles
     from bids_sr.workflow.plan import RunPlan
 
 
@@ -26,15 +28,22 @@ def read(plan: RunPlan) -> DwiRun:
     return open_run(plan.files)
 
 
-def super_resolve(plan: RunPlan, run: DwiRun) -> SuperResolvedDwi:
-    """Super-resolve the series."""
+def super_resolve(plan: RunPlan, run: DwiRun, folder: Path) -> SuperResolvedDwi:
+    """Super-resolve the series; turned copies that are to be refitted stay in the folder."""
+    beside = _spread_files(plan, run, plan.names.dwi_sd, folder)
+    return _super_resolve(plan, run, plan.names.dwi, beside)
+
+
+def _super_resolve(
+    plan: RunPlan, run: DwiRun, out: Path, beside: SpreadFiles | None
+) -> SuperResolvedDwi:
     from bids_sr.superres import engine
 
     how = plan.choices
     return engine.super_resolve(
         run,
         how.card,
-        plan.names.dwi,
+        out,
         device=how.device,
         batch_size=how.batch_size,
         threads=how.threads,
@@ -42,7 +51,20 @@ def super_resolve(plan: RunPlan, run: DwiRun) -> SuperResolvedDwi:
         detect_band=how.detect_band,
         ensemble=how.ensemble,
         slice_axis=how.slice_axis,
+        spread=beside,
     )
+
+
+def _spread_files(plan: RunPlan, run: DwiRun, sd: Path, folder: Path) -> SpreadFiles | None:
+    """Say where the spread goes, and copies of the volumes that a tensor is fitted to."""
+    from bids_sr.diffusion.selection import dti_volumes
+    from bids_sr.superres.spread import SpreadFiles
+
+    if not plan.choices.uncertainty:
+        return None
+    volumes = tuple(dti_volumes(run.gradients).indices)
+    count = plan.choices.ensemble if volumes else 0
+    return SpreadFiles(sd, tuple(folder / f"copy{i}.nii" for i in range(count)), volumes)
 
 
 def describe(plan: RunPlan, sr: SuperResolvedDwi) -> Path:
@@ -117,12 +139,51 @@ def fit_gqi(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks) -> dict[str, P
     return paths
 
 
+def spread(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -> SpreadMaps | None:
+    """Fit the tensor to each turned copy and remove the copies, if they were kept."""
+    from bids_sr.diffusion.run_masks import load_mask
+    from bids_sr.diffusion.spread import SpreadMaps, fa_spread, subset
+
+    if sr.spread is None:
+        return None
+    companions.write_spread_companion(plan, plan.names.dwi_sd, sr.grid)
+    if not sr.spread.copies:
+        return SpreadMaps(plan.names.dwi_sd, None)
+    beside = _with_copies(plan, sr, folder)
+    fa_spread(
+        beside.copies,
+        subset(sr.run.gradients, beside.volumes),
+        load_mask(masks.output),
+        plan.names.fa_sd,
+        folder=folder,
+        threads=plan.choices.threads,
+    )
+    companions.write_spread_companion(plan, plan.names.fa_sd, sr.grid, volumes=beside.volumes)
+    for path in beside.copies:
+        path.unlink()
+    return SpreadMaps(plan.names.dwi_sd, plan.names.fa_sd)
+
+
+def _with_copies(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> SpreadFiles:
+    """Return the copies; if an earlier call has removed them already, make them again."""
+    if sr.spread is not None and all(path.is_file() for path in sr.spread.copies):
+        return sr.spread
+    again, sd = folder / "again.nii.gz", folder / "again_sd.nii.gz"
+    beside = _spread_files(plan, sr.run, sd, folder)
+    assert beside is not None
+    _super_resolve(plan, sr.run, again, beside)
+    again.unlink()
+    sd.unlink()
+    return beside
+
+
 def judge(
     plan: RunPlan,
     sr: SuperResolvedDwi,
     masks: RunMasks,
     maps: TensorMaps | None,
     input_maps: TensorMaps | None,
+    spread: SpreadMaps | None,
     sidecar: Path,
 ) -> Path:
     """Work out the figures of merit; the series' sidecar is there before them."""
@@ -134,6 +195,7 @@ def judge(
         output_mask=masks.output,
         input_maps=input_maps,
         output_maps=maps,
+        spread=spread,
     )
     write_json(plan.names.quality, figures)
     return plan.names.quality
@@ -145,9 +207,12 @@ def draw(
     masks: RunMasks,
     maps: TensorMaps | None,
     gqi: dict[str, Path] | None,
+    spread: SpreadMaps | None,
     record: Path,
 ) -> Path:
     """Draw the pictures of the report, the last step: all else is there."""
     from bids_sr.report.figures import make_figures
 
-    return make_figures(sr, plan.names, mask=masks.output, has_tensor=maps is not None)
+    return make_figures(
+        sr, plan.names, mask=masks.output, has_tensor=maps is not None, spread=spread
+    )

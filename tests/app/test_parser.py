@@ -24,7 +24,7 @@ def test_defaults():
     assert (arguments.bids_dir, arguments.output_dir) == (Path("in"), Path("out"))
     assert (arguments.scale, arguments.device, arguments.model) == (2, "auto", None)
     assert arguments.data_consistency is True
-    assert arguments.ensemble == 4
+    assert arguments.ensemble is None and arguments.uncertainty is False
     assert not arguments.participants and not arguments.sessions
 
 

@@ -39,6 +39,16 @@ def test_a_step_never_gets_more_cores_than_there_are(make):
     assert make().nprocs >= 1
 
 
+def test_uncertainty_takes_all_copies(make):
+    assert (make().ensemble, make().uncertainty) == (4, False)
+    assert make("--ensemble", "2").ensemble == 2
+    for options in ([], ["--ensemble", "8"]):
+        settings = make("--uncertainty", *options)
+        assert (settings.ensemble, settings.uncertainty) == (8, True)
+    with pytest.raises(UsageError, match="all 8 turned copies, not 4"):
+        make("--uncertainty", "--ensemble", "4")
+
+
 def test_memory_in_gigabytes(make):
     assert make("--mem-mb", "8G").memory_gb == pytest.approx(8)
     assert make().memory_gb is None

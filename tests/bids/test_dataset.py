@@ -42,7 +42,12 @@ def test_new_dataset(tmp_path: Path, raw: Path) -> None:
     assert (out / ".bidsignore").read_text().splitlines() == list(IGNORED)
     rows = [line.split("\t") for line in (out / "descriptions.tsv").read_text().splitlines()]
     assert rows[0] == ["desc_id", "description"]
-    assert {row[0] for row in rows[1:]} == {"desc-sr", "desc-brain", "desc-input"}
+    assert {row[0] for row in rows[1:]} == {
+        "desc-sr",
+        "desc-brain",
+        "desc-input",
+        "desc-srsd",
+    }
     assert (out / "README.md").exists()
     assert not list(out.glob(".tmp-*"))
 

@@ -250,12 +250,13 @@ def test_our_own_output_is_no_input(make_dataset: MakeDataset) -> None:
     root = make_dataset(
         "sub-01/dwi/sub-01_res-x2_desc-sr_dwi.nii.gz",
         "sub-01/dwi/sub-01_res-x2_desc-sr_dwi.bval",
+        "sub-01/dwi/sub-01_res-x2_desc-srsd_dwi.nii.gz",
         description={"DatasetType": "derivative", "GeneratedBy": [{"Name": "bids_sr"}]},
     )
     with pytest.raises(UsageError, match="no preprocessed"):
         find_dwi(root)
     with pytest.raises(UsageError, match="no preprocessed"):
-        find_dwi(root, filters={"dwi": {"desc": "sr"}})
+        find_dwi(root, filters={"dwi": {"desc": ["sr", "srsd"]}})
 
 
 def test_two_sources_of_one_name_are_refused(make_dataset: MakeDataset) -> None:

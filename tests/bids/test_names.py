@@ -71,6 +71,14 @@ def test_expected_outputs_follow_what_was_asked_for() -> None:
     assert len(full) == len(set(full)) == len(bare) + 2 * (8 + 2 + 8)
     # file systems that ignore case must not merge two of them
     assert len({path.name.lower() for path in full}) == len(full)
+    assert [path.name for path in names.expected(spread=True) if path not in full] == [
+        "sub-01_res-x2_desc-srsd_dwi.nii.gz",
+        "sub-01_res-x2_desc-srsd_dwi.json",
+        "sub-01_res-x2_desc-srsd_dwi.bval",
+        "sub-01_res-x2_desc-srsd_dwi.bvec",
+        "sub-01_res-x2_model-tensor_param-fa_desc-srsd_dwimap.nii.gz",
+        "sub-01_res-x2_model-tensor_param-fa_desc-srsd_dwimap.json",
+    ]
     only = names.expected(tensor=("fa",), gqi=(), input_tensor=())
     assert set(only) - set(bare) == {
         names.tensor("fa"),

@@ -16,8 +16,21 @@ import pytest
 from bids_sr.bids.atomic import write_json
 from bids_sr.bids.dataset import own_uri, write_dataset_files
 from bids_sr.bids.dwi_run import DwiFiles
-from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS, OutputNames, parse_entities, sidecar_of
-from bids_sr.bids.sidecars import dwi_sidecar, map_sidecar, mask_sidecar, resolution_text
+from bids_sr.bids.names import (
+    GQI_PARAMS,
+    TENSOR_PARAMS,
+    OutputNames,
+    gradients_of,
+    parse_entities,
+    sidecar_of,
+)
+from bids_sr.bids.sidecars import (
+    dwi_sidecar,
+    map_sidecar,
+    mask_sidecar,
+    resolution_text,
+    spread_sidecar,
+)
 
 BESIDE_PYTHON = Path(sys.executable).with_name("bids-validator-deno")
 VALIDATOR = str(BESIDE_PYTHON) if BESIDE_PYTHON.exists() else shutil.which("bids-validator-deno")
@@ -72,6 +85,12 @@ def write_run(out: Path, files: DwiFiles, factor: int = 2) -> OutputNames:
         _write_map(names.input_tensor(param), map_sidecar(param, "tensor", files))
     for param in GQI_PARAMS:
         _write_map(names.gqi(param), map_sidecar(param, "gqi", files, **fine))
+    beside = {"copies": 8, **fine}
+    image(names.dwi_sd, (*SHAPE, 3))
+    for source, target in zip((names.bval, names.bvec), gradients_of(names.dwi_sd), strict=True):
+        shutil.copyfile(source, target)
+    write_json(sidecar_of(names.dwi_sd), spread_sidecar("dwi", files, **beside))
+    _write_map(names.fa_sd, spread_sidecar("fa", files, **beside))
     write_json(names.quality, {"psnr": 1.0})
     for extension in ("png", "webp", "svg", "json"):
         figure = names.figure("b0", extension)
@@ -108,7 +127,7 @@ def output(tmp_path: Path) -> tuple[Path, list[OutputNames]]:
 def test_output_has_no_errors(output: tuple[Path, list[OutputNames]]) -> None:
     out, runs = output
     for names in runs:
-        assert all(path.exists() for path in names.expected())
+        assert all(path.exists() for path in names.expected(spread=True))
     assert errors_in(out) == []
 
 

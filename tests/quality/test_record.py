@@ -37,6 +37,7 @@ EXPECTED = [
     "slices_per_second",
     "data_consistency",
     "ensemble",
+    "uncertainty",
     "slice_axis",
     "version",
     "torch_version",

@@ -59,6 +59,7 @@ def make_record(**changes):
         "model_sha256": "ab" * 32,
         "data_consistency": True,
         "ensemble": 4,
+        "uncertainty": False,
         "device": "cpu (1 threads)",
         "seconds_superres": 84.0,
         "slices_per_second": 0.8,

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bids_sr.diffusion.spread import SpreadMaps
+from bids_sr.images.nifti import write_image
 from bids_sr.report.figures import make_figures, plane_name
 from bids_sr.report.index import read_index
 
@@ -146,3 +148,20 @@ def test_damaged_lists_are_told_not_raised(tmp_path, text):
 
 def test_no_list_is_told(tmp_path):
     assert "No pictures" in read_index(tmp_path / "none.json").lost[0]
+
+
+def test_spread_of_the_copies_is_drawn_where_there_is_one(scan, maps):
+    sr, names = scan()
+    maps(sr, names)
+    shape, affine = sr.grid.high_resolution
+    sd = np.zeros((*shape, 17), np.float32)
+    sd[20, 21] = 0.05
+    write_image(names.dwi_sd, sd, affine)
+    write_image(names.fa_sd, sd[..., 0], affine)
+    spread = SpreadMaps(names.dwi_sd, names.fa_sd)
+    index = read_index(make_figures(sr, names, mask=names.mask, has_tensor=True, spread=spread))
+    (picture,) = [p for p in index.pictures if p.section == "Uncertainty"]
+    drawing = read(names.figures_dir, picture.image)
+    assert drawing.shape[:2] == (picture.height, picture.width)
+    assert (drawing == drawing[..., :1]).all(), "grey"
+    assert "no confidence interval" in picture.caption and "sd of FA: 0 to" in picture.caption

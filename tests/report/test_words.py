@@ -62,6 +62,17 @@ def test_every_key_of_the_record_is_shown_somewhere(record):
     assert lookup("new_figure").label == "new_figure"
 
 
+def test_spread_of_the_copies_in_words(record):
+    values = record(ensemble=8, uncertainty=True, sd_dwi_median=0.0031, sd_fa_median=0.0084)
+    assert leftovers(values) == []
+    rows = cells(single_rows(values))
+    assert rows["Spread of the copies"] == ["0.310 %"]
+    assert rows["Spread of FA"] == ["0.0084"]
+    assert "no confidence interval" in methods_text([values])
+    assert "no confidence interval" not in methods_text([record()])
+    assert "Spread of FA" not in cells(single_rows(record()))
+
+
 def test_before_and_after_stand_side_by_side(record):
     rows = cells(pair_rows(record()))
     assert rows["FA in white matter"] == ["0.410", "0.440", "+0.030"]

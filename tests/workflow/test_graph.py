@@ -17,6 +17,10 @@ EDGES = {
     ("mask", "fit_input"),
     ("mask", "fit_tensor"),
     ("mask", "fit_gqi"),
+    ("mask", "spread"),
+    ("super_resolve", "spread"),
+    ("spread", "judge"),
+    ("spread", "draw"),
     ("describe", "judge"),
     ("fit_tensor", "judge"),
     ("fit_input", "judge"),
@@ -71,6 +75,16 @@ def test_threads_and_memory(make_plans, tmp_path):
     assert found["super_resolve"].n_procs == found["fit_tensor"].n_procs == 3
     assert found["read"].n_procs == found["judge"].n_procs == 1
     assert all(node.mem_gb >= 0.5 for node in found.values())
+
+
+def test_copies_take_memory(make_plans, tmp_path):
+    found = [
+        nodes(build_run_workflow(make_plans("01", **choices)[0], tmp_path / "work"))
+        for choices in ({}, {"ensemble": 8, "uncertainty": True})
+    ]
+    assert found[1]["super_resolve"].mem_gb >= found[0]["super_resolve"].mem_gb
+    assert not found[0]["spread"].interface._writes
+    assert len(found[1]["spread"].interface._writes) == 5
 
 
 def test_runs_do_not_depend_on_each_other(make_plans, tmp_path):

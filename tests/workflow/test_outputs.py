@@ -52,6 +52,25 @@ def test_tensor_without_gqi(make_plans):
     assert not any("model-gqi" in name for name in names)
 
 
+def test_spread_is_expected_where_it_was_asked_for(make_plans):
+    def spread(**options):
+        (plan,) = make_plans("01", **options)
+        return {path.name for path in expected_outputs(plan) if "desc-srsd" in path.name}
+
+    assert spread() == set()
+    stems = ("sub-01_res-x2_desc-srsd_dwi", "sub-01_res-x2_model-tensor_param-fa_desc-srsd_dwimap")
+    both = {f"{stem}.{extension}" for stem in stems for extension in ("nii.gz", "json")}
+    both |= {f"{stems[0]}.{extension}" for extension in ("bval", "bvec")}
+    assert spread(ensemble=8, uncertainty=True) == both
+
+
+def test_no_spread_of_fa_without_a_tensor(make_plans):
+    (plan,) = make_plans("01", directions=4, ensemble=8, uncertainty=True)
+    names = {path.name for path in expected_outputs(plan) if "desc-srsd" in path.name}
+    extensions = ("nii.gz", "json", "bval", "bvec")
+    assert names == {f"sub-01_res-x2_desc-srsd_dwi.{extension}" for extension in extensions}
+
+
 def test_a_run_that_cannot_be_used_is_not_complete(finished):
     finished.files.bval.unlink()
     assert not is_complete(finished)

@@ -18,7 +18,8 @@ def test_same_input_same_fingerprint(make_plans):
 
 
 @pytest.mark.parametrize(
-    "change", [{"slice_axis": 0}, {"data_consistency": False}, {"ensemble": 1}]
+    "change",
+    [{"slice_axis": 0}, {"data_consistency": False}, {"ensemble": 1}, {"uncertainty": True}],
 )
 def test_settings_that_change_the_output_count(make_plans, change):
     assert make_plans("01")[0].fingerprint != make_plans("01", **change)[0].fingerprint

@@ -1,0 +1,92 @@
+"""The spread of tensor maps over copies of a series: each is fitted anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from bids_sr.bids.gradients import GradientTable
+from bids_sr.diffusion.tensor import fit_tensor
+from bids_sr.images.nifti import DwiReader, load_volume, write_image
+
+
+@frozen
+class SpreadMaps:
+    """Standard deviations over the turned copies, on disk."""
+
+    dwi: Path
+    """Of each volume, 4D, in units of the input."""
+    fa: Path | None
+    """Of FA, 3D; None where no tensor was fitted."""
+
+
+def fa_spread(
+    copies: Sequence[Path],
+    gradients: GradientTable,
+    mask: NDArray[np.bool_],
+    out: Path,
+    *,
+    folder: Path,
+    threads: int | None = None,
+) -> Path:
+    """Fit the tensor to each copy of a series and write the sample sd of FA.
+
+    One copy after the other, slab by slab, so memory does not grow with their
+    number (the running mean and sum of squares of Welford 1962, Technometrics
+    4:419).
+
+    Parameters
+    ----------
+    copies : sequence of pathlib.Path
+        4D series of equal shape, at least two.
+    gradients : GradientTable
+        Of all their volumes; all are fitted to.
+    mask : numpy.ndarray
+        (x, y, z), bool; the map is 0 outside.
+    out : pathlib.Path
+        Where the map goes.
+    folder : pathlib.Path
+        Holds the FA of one copy for a while.
+    threads : int, optional
+        Threads to fit with; default: one per CPU at hand.
+
+    Returns
+    -------
+    pathlib.Path
+        `out`.
+
+    Raises
+    ------
+    InputError
+        If a copy is damaged.
+    """
+    if len(copies) < 2:
+        raise ValueError(f"no spread of {len(copies)} copies")
+    one = folder / "one_copy_fa.nii.gz"
+    mean = np.zeros(np.count_nonzero(mask))
+    squares = np.zeros_like(mean)
+    volumes = range(gradients.n_volumes)
+    for number, copy in enumerate(copies, start=1):
+        fit_tensor(
+            copy, gradients, mask, {"fa": one}, params=("fa",), volumes=volumes, threads=threads
+        )
+        fa = load_volume(one)[0][mask]
+        step = fa - mean
+        mean += step / number
+        squares += step * (fa - mean)
+    one.unlink()
+    image = np.zeros(mask.shape, np.float32)
+    image[mask] = np.sqrt(squares / (len(copies) - 1))
+    with DwiReader(copies[0]) as reader:
+        write_image(out, image, reader.affine, like=reader.header)
+    return out
+
+
+def subset(gradients: GradientTable, volumes: Sequence[int]) -> GradientTable:
+    """Return the gradient table of some volumes, in their order."""
+    chosen = list(volumes)
+    return GradientTable(gradients.bvals[chosen], gradients.bvecs[chosen], gradients.b0_threshold)

@@ -1,0 +1,34 @@
+"""What a reader of the report should know of a run."""
+
+from __future__ import annotations
+
+from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.images.grid import SliceGrid
+from bids_sr.networks.card import ModelCard
+from bids_sr.networks.channels import MIN_FIT_DIRECTIONS
+
+
+def band_notes(grid: SliceGrid, band: tuple[float, float]) -> tuple[str, ...]:
+    """Say along which axes the scanner interpolated; empty if it did not."""
+    return tuple(
+        f"Along voxel axis {'ijk'[axis]} the scan holds about {round(share * grid.shape[axis])} of"
+        f" {grid.shape[axis]} frequencies: the scanner (or a filter) interpolated it. Data"
+        " consistency covers only those, and there is less to gain than the voxel size suggests."
+        for axis, share in zip(grid.in_plane, band, strict=True)
+        if share < 1
+    )
+
+
+def series_notes(run: DwiRun, card: ModelCard) -> tuple[str, ...]:
+    """Say what stood in for channels that the series does not give."""
+    notes = []
+    if not run.gradients.is_b0.any() and "mean_b0" in card.channels:
+        notes.append("The series has no b0; the mean of each shell stood in for it.")
+    small = [s for s in run.gradients.shells if len(s.indices) < MIN_FIT_DIRECTIONS]
+    if small and "tensor" in card.channels:
+        values = ", ".join(f"{shell.bval:g}" for shell in small)
+        notes.append(
+            f"Shells b = {values} have fewer than {MIN_FIT_DIRECTIONS} volumes;"
+            " the mean of the shell stood in for the tensor prediction."
+        )
+    return tuple(notes)

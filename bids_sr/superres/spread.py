@@ -1,0 +1,113 @@
+"""The spread of the turned copies of each slice, kept beside their mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from attrs import frozen
+from nibabel.nifti1 import Nifti1Header
+from numpy.typing import NDArray
+
+from bids_sr.images.nifti import VolumeWriter
+
+
+@frozen
+class SpreadFiles:
+    """Where the standard deviation goes, and the copies for those who refit them."""
+
+    sd: Path
+    """Series of standard deviations, one volume for each of the super-resolved series."""
+    copies: tuple[Path, ...] = ()
+    """One series for each turned copy, or none; large, ``.nii`` is quickest."""
+    volumes: tuple[int, ...] = ()
+    """Volumes that the series of copies hold."""
+
+
+class SpreadWriter:
+    """Write the standard deviation over copies, and the copies, volume by volume.
+
+    Use it as a context manager; all files appear whole at its end, or none.
+
+    Parameters
+    ----------
+    files : SpreadFiles
+        Where things go.
+    shape4 : tuple of int
+        Voxels along x, y, z of the super-resolved grid, and volumes.
+    affine : numpy.ndarray
+        (4, 4), of that grid.
+    like : nibabel.nifti1.Nifti1Header
+        The input's header.
+    """
+
+    def __init__(
+        self,
+        files: SpreadFiles,
+        shape4: tuple[int, ...],
+        affine: NDArray[np.float64],
+        like: Nifti1Header,
+    ) -> None:
+        self._volumes = set(files.volumes)
+        self._sd = VolumeWriter(files.sd, shape4, affine, like=like)
+        short = (*shape4[:3], len(self._volumes))
+        self._copies = [VolumeWriter(path, short, affine, like=like) for path in files.copies]
+        self._stack = ExitStack()
+
+    def __enter__(self) -> SpreadWriter:
+        """Open the files."""
+        with ExitStack() as stack:
+            for writer in (self._sd, *self._copies):
+                stack.enter_context(writer)
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, index: int, copies: Sequence[NDArray[np.float32]]) -> None:
+        """Append one volume; volumes come in order.
+
+        Parameters
+        ----------
+        index : int
+            Number of the volume.
+        copies : sequence of numpy.ndarray
+            (x, y, z) each, not clipped; the series of copies get them with
+            negative values set to zero, as the super-resolved series.
+        """
+        self._sd.write(standard_deviation(copies))
+        if index in self._volumes:
+            for writer, copy in zip(self._copies, copies, strict=True):
+                writer.write(np.maximum(copy, 0))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        """Put the files in place if all went well, else delete them."""
+        return self._stack.__exit__(kind, error, trace)
+
+
+def standard_deviation(copies: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the sample standard deviation (n - 1) of arrays of equal shape.
+
+    Two passes, one array at a time: the memory of a few arrays, and no loss by
+    the difference of large numbers.
+
+    Examples
+    --------
+    >>> standard_deviation([np.float32([1, 2]), np.float32([3, 2])]).round(3).tolist()
+    [1.4140000343322754, 0.0]
+    """
+    mean = np.zeros_like(copies[0])
+    for copy in copies:
+        mean += copy
+    mean /= len(copies)
+    squares = np.zeros_like(mean)
+    for copy in copies:
+        squares += np.square(copy - mean)
+    result: NDArray[np.float32] = np.sqrt(squares / np.float32(len(copies) - 1))
+    return result

@@ -1,0 +1,73 @@
+"""The standard deviation over the copies, and the copies, on disk."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_sr.networks.card import read_card
+from bids_sr.superres.engine import super_resolve
+from bids_sr.superres.spread import SpreadFiles
+
+VOLUMES = (0, 3, 5)
+
+
+@pytest.fixture
+def resolve(make_run, tiny_model, tmp_path):
+    run = make_run(tmp_path)
+
+    def go(name, **options):
+        folder = tmp_path / name
+        folder.mkdir()
+        return super_resolve(
+            run, read_card(tiny_model), folder / "sr.nii.gz", device="cpu", ensemble=8, **options
+        )
+
+    return go
+
+
+def files(folder):
+    return SpreadFiles(
+        folder / "sd.nii.gz", tuple(folder / f"copy{i}.nii" for i in range(8)), VOLUMES
+    )
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+def test_the_series_stays_and_its_spread_lies_beside_it(resolve, tmp_path, axis):
+    alone = resolve("alone", slice_axis=axis)
+    spread = files(tmp_path / "beside")
+    made = resolve("beside", slice_axis=axis, spread=spread)
+    assert made.dwi.read_bytes() == alone.dwi.read_bytes()
+    assert made.spread == spread and alone.spread is None
+    image = nib.load(made.dwi)
+    sd = nib.load(spread.sd)
+    assert sd.shape == image.shape
+    np.testing.assert_array_equal(sd.affine, image.affine)
+    copies = np.stack([nib.load(path).get_fdata() for path in spread.copies])
+    assert copies.shape == (8, *image.shape[:3], len(VOLUMES))
+    # inside the object no copy was clipped at zero
+    inside = (copies > 0).all(axis=0)
+    of_copies = copies.std(axis=0, ddof=1)
+    assert of_copies[inside].max() > 0.01 * made.scale
+    here = list(VOLUMES)
+    np.testing.assert_allclose(
+        sd.get_fdata()[..., here][inside], of_copies[inside], atol=1e-4 * made.scale
+    )
+    np.testing.assert_allclose(
+        copies.mean(axis=0)[inside], image.get_fdata()[..., here][inside], atol=1e-4 * made.scale
+    )
+
+
+def test_the_sd_alone(resolve, tmp_path):
+    made = resolve("beside", spread=SpreadFiles(tmp_path / "beside" / "sd.nii.gz"))
+    assert {path.name for path in made.dwi.parent.iterdir()} == {"sr.nii.gz", "sd.nii.gz"}
+
+
+def test_failure_in_the_middle_leaves_nothing(resolve, tmp_path):
+    def stop():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        resolve("beside", spread=files(tmp_path / "beside"), progress=stop)
+    assert list((tmp_path / "beside").iterdir()) == []
