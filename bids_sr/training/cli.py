@@ -71,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
         default=0.0,
         help="largest level of Rician noise added to the input, of the b0's bright tissue",
     )
+    data.add_argument("--b0-share", type=float, default=0.15, help="share of patches of b0s")
     data.add_argument("--subset", type=int, default=15, help="directions per smaller view")
     net = parser.add_argument_group("network")
     net.add_argument("--scale", type=int, default=2, choices=[2, 3], help="in-plane factor")

@@ -169,6 +169,7 @@ class Trainer:
             settings.directions,
             settings.noise,
             augment=settings.augment,
+            b0_share=settings.b0_share,
         )
         self.held_out = list(held_out)
         self.step = 0
