@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bids_sr.errors import BidsSrError
+from bids_sr.errors import BidsSrError, UsageError
 from bids_sr.evaluation.defaults import REFERENCES, RIM
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 
