@@ -50,12 +50,18 @@ def make_run():
 
 
 @pytest.fixture
+def make_model():
+    """The function that writes the folder of a small untrained network."""
+    return write_model
+
+
+@pytest.fixture
 def tiny_model(tmp_path):
     """Folder of a small untrained network of factor 2 that adds random detail."""
     return write_model(tmp_path / "tiny")
 
 
-def write_model(folder, factor=2):
+def write_model(folder, factor=2, **settings):
     """Write a model folder; returns it."""
     import torch
 
@@ -63,7 +69,7 @@ def write_model(folder, factor=2):
     from bids_sr.training.export import export_model
     from bids_sr.training.settings import TrainingSettings
 
-    settings = TrainingSettings(factor=factor, width=4, depth=1)
+    settings = TrainingSettings(factor=factor, width=4, depth=1, **settings)
     torch.manual_seed(0)
     network = build_network(settings.architecture)
     torch.nn.init.normal_(network.head.weight, std=0.05)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bids_sr.errors import BidsSrError
+from bids_sr.errors import BidsSrError, UsageError
 from bids_sr.evaluation.defaults import REFERENCES, RIM
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 
@@ -133,6 +133,7 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
 
     choose_device(options.device)  # a wrong name ends it here, not after minutes of denoising
     card = load_card(options.model, options.scale)
+    _check_slices(card, options.slices_step)
     run = choose_run(options.bids_dir, options.participant_label, options.run)
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as name:
@@ -156,6 +157,16 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
     if options.out:
         write_json(options.out, {**facts, "rows": rows})
     return _tables(options, facts, rows)
+
+
+def _check_slices(card: ModelCard, step: int) -> None:
+    from bids_sr.networks.channels import NEIGHBOURS
+
+    if step > 1 and not set(NEIGHBOURS).isdisjoint(card.channels):
+        raise UsageError(
+            f"{card.name} reads neighbouring slices, which --slices-step {step} takes away.",
+            remedy="Give --slices-step 1.",
+        )
 
 
 def _facts(

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from bids_sr.training.trainer import Trainer
 
 
+_LOG = logging.getLogger("bids_sr")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; importing nothing heavy keeps ``--help`` quick."""
     parser = argparse.ArgumentParser(
@@ -71,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
         default=0.0,
         help="largest level of Rician noise added to the input, of the b0's bright tissue",
     )
+    data.add_argument("--b0-share", type=float, default=0.15, help="share of patches of b0s")
     data.add_argument("--subset", type=int, default=15, help="directions per smaller view")
     net = parser.add_argument_group("network")
     net.add_argument("--scale", type=int, default=2, choices=[2, 3], help="in-plane factor")
@@ -150,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _train(arguments, list(sys.argv[1:] if argv is None else argv))
     except BidsSrError as error:
-        logging.getLogger("bids_sr").error("%s", error)
+        _LOG.error("%s", error)
         return error.exit_code
     return 0
 
@@ -183,7 +187,7 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
         commit=commit,
         figures={"validation": trainer.validation_rows()} if held_out else {},
     )
-    logging.getLogger("bids_sr").info(
+    _LOG.info(
         "Model folder: %s (bids-sr ... --scale %d --model %s)",
         card.folder, card.factor, card.folder,
     )  # fmt: skip
@@ -232,7 +236,11 @@ def _prepare(
     prepared = []
     for files in find_training_runs(arguments.bids_dir, labels):
         run = open_run(files)
-        prepared.append(prepare_run(run, cache, recipe))
+        ready = prepare_run(run, cache, recipe)
+        if coarsening > 1 and min(ready.lr.shape[2:]) < settings.patch:
+            _LOG.info("%s: too small to be made %g times coarser.", ready.label, coarsening)
+            continue
+        prepared.append(ready)
         if settings.planes == "all" and labels == arguments.train_label:
             prepared += other_planes(run, cache, recipe, settings.patch)
     return prepared

@@ -16,9 +16,6 @@ from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.stacks import read_slice
 from bids_sr.training.views import SeriesView
 
-_B0_SHARE = 0.15
-"""b0s are few but matter: this share of patches shows one."""
-
 _FULL_VIEW_SHARE = 0.5
 """Share of patches whose channels come from all directions of the run."""
 
@@ -84,6 +81,8 @@ class PatchSampler:
         what the directions share), in units of the run's scale.
     augment : bool
         False: patches are cut as they are, in units of the run's intensity scale.
+    b0_share : float
+        b0s are few but matter: this share of patches shows one.
 
     Raises
     ------
@@ -103,6 +102,7 @@ class PatchSampler:
         noise: float = 0.0,
         *,
         augment: bool = True,
+        b0_share: float = 0.15,
     ) -> None:
         for run in runs:
             if min(run.lr.shape[2:]) < patch:
@@ -119,6 +119,7 @@ class PatchSampler:
         self._directions = directions
         self._noise = noise
         self._augment = augment
+        self._b0_share = b0_share
         self._generator = np.random.default_rng(seed)
         self._centres = [np.argwhere(run.foreground) for run in runs]
         self._fill = {
@@ -237,7 +238,7 @@ class PatchSampler:
         b0s = np.flatnonzero(view.is_b0)
         others = np.flatnonzero(~view.is_b0)
         # of a group only one is a b0, so that the share of patches is the same
-        pick_b0 = self._generator.random() < _B0_SHARE * count
+        pick_b0 = self._generator.random() < self._b0_share * count
         pool = b0s if (pick_b0 and b0s.size) or not others.size else others
         first = int(self._generator.choice(pool))
         if count == 1:

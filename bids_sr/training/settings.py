@@ -30,6 +30,8 @@ class TrainingSettings:
     """``own`` slices, or those along ``all`` three axes of scans of equal voxel sides."""
     noise: float = 0.0
     """Largest level of Rician noise added to the low-resolution slices."""
+    b0_share: float = 0.15
+    """Share of patches that show a b0."""
     directions: int = 1
     """Directions of one place in a batch."""
     directional: float = 0.0

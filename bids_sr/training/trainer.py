@@ -16,14 +16,14 @@ import torch
 from torch.nn import functional
 
 from bids_sr.bids.atomic import atomic_path
-from bids_sr.errors import ModelError, UsageError
-from bids_sr.networks.loading import build_network, load_network
+from bids_sr.errors import UsageError
+from bids_sr.networks.loading import build_network
 from bids_sr.networks.paper_unet import start_paper_network
-from bids_sr.networks.registry import find_card
 from bids_sr.training.losses import FeatureLoss, directional_loss
 from bids_sr.training.patches import Batch, PatchSampler
 from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.settings import TrainingSettings
+from bids_sr.training.start import start_from
 from bids_sr.training.validation import interpolators, network_upsampler, validate
 
 _LOG = logging.getLogger("bids_sr")
@@ -41,59 +41,6 @@ def learning_rate(settings: TrainingSettings, step: int) -> float:
         return settings.learning_rate * (step + 1) / warmup
     done = (step - warmup) / max(1, settings.steps - warmup)
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-
-
-def start_from(network: torch.nn.Module, model: str) -> list[str]:
-    """Copy the weights of a model into `network` wherever names and shapes agree.
-
-    A network of another factor differs in its head alone, so 9-fold can start
-    from 4-fold weights; what has no counterpart keeps its fresh weights.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Changed in place.
-    model : str
-        Name or folder of a model.
-
-    Returns
-    -------
-    list of str
-        Names of the weights that were left as they are.
-
-    Raises
-    ------
-    ModelError
-        If there is no such model, or not one weight agrees.
-    """
-    card = find_card(model)
-    given, own = load_network(card).state_dict(), network.state_dict()
-    fitting = {k: w for k, v in given.items() if k in own and (w := _fit(k, v, own[k])) is not None}
-    if not fitting:
-        raise ModelError(
-            "has no weight in common with the network to train.",
-            file=card.weights,
-            remedy="Give --width, --depth and --channels as on its card.",
-        )
-    network.load_state_dict({**own, **fitting})
-    left = sorted(own.keys() - fitting.keys())
-    _LOG.info("Starting from %s; fresh: %s", card.name, ", ".join(left) or "nothing")
-    return left
-
-
-def _fit(name: str, given: torch.Tensor, own: torch.Tensor) -> torch.Tensor | None:
-    """Return `given` in the shape of `own`; weights of further channels are zero.
-
-    Of the stem and of the kernels the channels come first, so a network that reads
-    more than its model starts as that model.
-    """
-    if given.shape == own.shape:
-        return given
-    if name == "stem.weight" and given.shape[1] < own.shape[1]:
-        whole = torch.zeros_like(own)
-        whole[:, : given.shape[1]] = given
-        return whole
-    return None
 
 
 class Trainer:
@@ -169,6 +116,7 @@ class Trainer:
             settings.directions,
             settings.noise,
             augment=settings.augment,
+            b0_share=settings.b0_share,
         )
         self.held_out = list(held_out)
         self.step = 0

@@ -78,3 +78,10 @@ def test_scores_on_hcp_folders(make_hcp, tiny_model, capsys):
     arguments = [str(make_hcp()), "--participant-label", "100610", "--model", str(tiny_model)]
     assert main([*arguments, "--device", "cpu", "--threads", "1", "--ensemble", "1"]) == 0
     assert capsys.readouterr().out.startswith("sub-100610, x2, against scan")
+
+
+def test_neighbouring_slices_must_be_there(make_dataset, make_model, tmp_path, capsys):
+    model = make_model(tmp_path / "beside", channels=("dwi", "mean_dwi_before"))
+    arguments = [str(make_dataset("01")), "--participant-label", "01", "--model", str(model)]
+    assert main([*arguments, "--slices-step", "2"]) == 2
+    assert "Give --slices-step 1." in capsys.readouterr().err

@@ -96,6 +96,8 @@ def test_share_of_b0s_is_that_of_single_directions(prepared):
     grouped = PatchSampler([prepared], 2, BASIC, patch=8, directions=4).draw(800).weighted
     assert 0.78 < float(single) < 0.92
     assert 0.78 < float(grouped.float().mean()) < 0.92
+    never = PatchSampler([prepared], 2, BASIC, patch=8, b0_share=0.0).draw(200)
+    assert never.weighted.all()
 
 
 def test_noise_is_added_to_the_slice_alone(prepared):

@@ -1,3 +1,5 @@
+"""A training can begin with the weights of another network."""
+
 import pytest
 import torch
 
@@ -5,7 +7,7 @@ from bids_sr.errors import ModelError
 from bids_sr.networks.loading import load_network
 from bids_sr.networks.registry import load_card
 from bids_sr.networks.unet import SubPixelUNet
-from bids_sr.training.trainer import start_from
+from bids_sr.training.start import start_from
 
 
 def test_ninefold_starts_from_fourfold_weights_but_for_the_head():
