@@ -22,6 +22,11 @@ _IMAGES = {"dwi": "DWI", "fa": "FA", "qa": "QA"}
 _TOP = {"fa": 0.9, "qa": None, "dwi": None}
 _COLOURS = ("#0b0b0b", "#4c72b0", "#55a868", "#ccb974", "#dd8452", "#c44e52", "#8172b3", "#937860")
 _DPI = 100
+_PALETTE = 160
+_WIDEST = 1200
+"""Pixels."""
+_MOST = 10
+"""Rows in one figure."""
 
 
 def draw_all(rows: Sequence[Row], results: Results, folder: Path) -> list[Path]:
@@ -42,31 +47,34 @@ def draw_all(rows: Sequence[Row], results: Results, folder: Path) -> list[Path]:
     """
     drawn = []
     for table in (ABLATION, ISOLATION, EXTRA, TRANSFER, NOISE):
-        shown = _shown(table, rows, results)
-        if len(shown) < 2:
-            continue
-        for kind, draw in (("crops", _crops), ("lattice", _cells), ("amplitude", _bars)):
-            drawn.append(_save(folder / f"study-{table}-{kind}.png", draw(shown)))
-        if table in (ABLATION, ISOLATION):
-            drawn.append(_save(folder / f"study-{table}-spectra.png", _spectra(shown)))
+        baselines, shown = _shown(table, rows, results)
+        for start in range(0, len(shown), _MOST):
+            part = baselines + shown[start : start + _MOST]
+            number = f"-{start // _MOST + 1}" if len(shown) > _MOST else ""
+            kinds = {"crops": _crops, "lattice": _cells, "amplitude": _bars, "spectra": _spectra}
+            for kind, draw in kinds.items():
+                if kind != "spectra" or table in (ABLATION, ISOLATION):
+                    drawn.append(_save(folder / f"study-{table}-{kind}{number}.png", draw(part)))
     return drawn
 
 
-def _shown(table: str, rows: Sequence[Row], results: Results) -> list[tuple[str, Result]]:
-    """Return titles and results of a figure: baselines first, all of one factor and noise."""
+def _shown(
+    table: str, rows: Sequence[Row], results: Results
+) -> tuple[list[tuple[str, Result]], list[tuple[str, Result]]]:
+    """Return titles and results of a figure: baselines, and rows."""
     chosen = [row for row in rows if table in row.tables and row.name in results.rows]
     if table == ABLATION:
         chosen.sort(key=lambda row: len(row.layers))
     if not chosen:
-        return []
+        return [], []
     place = f"-x{chosen[0].settings.factor}-noise{chosen[0].noise:g}"
     names = ("truth", "sinc") if table != NOISE else ("truth",)
-    shown = [
+    baselines = [
         (name, results.baselines[name + place])
         for name in names
         if name + place in results.baselines
     ]
-    return shown + [(title(row), results.rows[row.name]) for row in chosen]
+    return baselines, [(title(row), results.rows[row.name]) for row in chosen]
 
 
 def title(row: Row) -> str:
@@ -149,7 +157,7 @@ def _spectra(shown: Sequence[tuple[str, Result]]) -> Figure:
     below = figure.add_subplot(grid[1, :])
     for column, (name, result) in enumerate(shown):
         arrays = result.arrays
-        spectrum = arrays["spectrum"].astype(np.float32)
+        spectrum = _halved(arrays["spectrum"].astype(np.float32))
         axis = figure.add_subplot(grid[0, column])
         half = 0.5
         axis.imshow(
@@ -173,6 +181,14 @@ def _spectra(shown: Sequence[tuple[str, Result]]) -> Figure:
     below.legend(fontsize=6, ncols=2)
     below.tick_params(labelsize=7)
     return figure
+
+
+def _halved(image: np.ndarray) -> np.ndarray:
+    """Return means of 2 x 2 pixels: less noise, and a file of half the size."""
+    rows, columns = (n // 2 for n in image.shape)
+    blocks = image[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2)
+    halved: np.ndarray = blocks.mean(axis=(1, 3))
+    return halved
 
 
 def _bars(shown: Sequence[tuple[str, Result]]) -> Figure:
@@ -203,6 +219,12 @@ def _fold(result: Result, image: str, period: str, key: str) -> float:
 
 
 def _save(path: Path, figure: Figure) -> Path:
+    from PIL import Image
+
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=_DPI)
+        figure.savefig(temporary, dpi=min(_DPI, _WIDEST / figure.get_figwidth()))
+        # a palette halves the file; the eye does not miss the rest
+        with Image.open(temporary) as image:
+            small = image.convert("RGB").quantize(_PALETTE)
+        small.save(temporary)
     return path

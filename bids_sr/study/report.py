@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -82,7 +83,7 @@ def write_report(
     parts = [f"# {recipe.title}"]
     for name, table in tables.items():
         parts += [f"## {name.replace('-', ' ').capitalize()}", table]
-    parts += [f"![{path.stem}]({path.resolve()})" for path in drawn]
+    parts += [f"![{path.stem}]({os.path.relpath(path, out)})" for path in drawn]
     write_text(out / PAGE, "\n\n".join(parts) + "\n")
     if page is not None:
         write_text(page, renew(page.read_text(encoding="utf-8"), tables, page))

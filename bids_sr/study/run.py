@@ -23,6 +23,7 @@ from bids_sr.study.rows import Row
 from bids_sr.study.scans import Dataset, thin
 from bids_sr.study.score import Scorer, Upsampler
 from bids_sr.training.export import export_model
+from bids_sr.training.settings import TrainingSettings
 from bids_sr.training.trainer import Trainer
 from bids_sr.training.validation import network_upsampler
 
@@ -181,6 +182,9 @@ def _is_scored(folder: Path, facts: dict[str, Any]) -> bool:
     if not (folder / SCORES).exists():
         return False
     known = read_json(folder / SCORES)
+    if "settings" in facts:
+        # settings that came later had their default then
+        known["settings"] = {**TrainingSettings().to_dict(), **known.get("settings", {})}
     changed = [key for key in facts if known.get(key) != facts[key]]
     if changed:
         raise UsageError(

@@ -31,12 +31,13 @@ def test_rows_of_the_small_study(recipes):
     assert rows["noise0.1-5"].noise == 0.1
     assert rows["roll-4"].settings.roll == 15
     assert rows["average-pool-4"].settings.pool == "average"
-    same = ("batch_size", "seed", "width", "learning_rate")
-    for key in same:
+    assert rows["seed-2"].settings.seed == 43
+    assert rows["weak-4"].settings.layers == {"relu4_3": 0.02}
+    for key in ("batch_size", "width", "learning_rate"):
         assert len({getattr(row.settings, key) for row in rows.values()}) == 1, key
-    assert {r.settings.steps for r in rows.values() if r.settings.factor == 2} == {
-        rows["l1"].settings.steps
-    }
+    steps = {name: row.settings.steps for name, row in rows.items() if row.settings.factor == 2}
+    longer = {name for name, n in steps.items() if n != steps["l1"]}
+    assert longer == {"long-l1", "long-4"}
 
 
 @pytest.mark.parametrize(
