@@ -38,12 +38,13 @@ class DwiFiles:
     """A JSON file that could not be read, and why; `open_run` raises it."""
     b0_threshold: float | None = None
     """Where the source has its own: b-values up to this one, s/mm2, count as b = 0."""
-    label: str = field()
-    """Name of the run: by default the file's without ``_dwi`` and extension, ``sub-01_acq-AP``."""
+    name: str | None = None
+    """Name of the run where that of its file does not tell."""
 
-    @label.default
-    def _name_of_file(self) -> str:
-        return self.dwi.name.split(".")[0].removesuffix("_dwi")
+    @property
+    def label(self) -> str:
+        """Name of the run: its own, or the file's without ``_dwi`` and extension."""
+        return self.name or self.dwi.name.split(".")[0].removesuffix("_dwi")
 
     @property
     def subject(self) -> str:

@@ -64,5 +64,5 @@ def _files(series: Path, subject: str, root: Path) -> DwiFiles:
         dataset_root=root.absolute(),
         dataset_name="hcp",
         b0_threshold=_B0_THRESHOLD,
-        label=f"sub-{subject}",
+        name=f"sub-{subject}",
     )

@@ -103,7 +103,7 @@ def make_trial(
         paths = folder / "truth.nii.gz", folder / "ideal.nii.gz", folder / "lr.nii.gz"
         _write_trial(scans, grid, reader, paths, band)
     x, y, z = grid.shape
-    files = evolve(run.files, dwi=paths[2], mask=None)
+    files = evolve(run.files, dwi=paths[2], mask=None, name=run.files.label)
     lr = DwiRun(files, run.gradients, (x, y, z, run.shape[3]))
     return Trial(paths[0], paths[1], lr, grid, mask)
 

@@ -119,6 +119,13 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="MODEL",
         help="start from the weights of this model (name or folder), of any factor",
     )
+    how.add_argument(
+        "--keep-start",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="average the result with so much of the weights of --init-from",
+    )
     how.add_argument("--steps", type=int, default=8000, help=" ")
     how.add_argument("--batch-size", type=int, default=16, help="patches per step")
     how.add_argument("--patch", type=int, default=40, help="low-resolution patch side, pixels")
@@ -162,6 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
     # torch and friends only now, after the arguments were found to be right
     from bids_sr.training.export import export_model
+    from bids_sr.training.start import keep_start
     from bids_sr.training.trainer import Trainer
 
     settings, commit = _settings(arguments), _commit()
@@ -175,6 +183,8 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
         settings, train, held_out, arguments.output_dir, arguments.vgg16, arguments.device
     )
     _run_with_bar(trainer)
+    if arguments.keep_start and settings.init_from:
+        keep_start(trainer.mean_network, settings.init_from, arguments.keep_start)
     name = arguments.name or f"trained-x{settings.factor}"
     card = export_model(
         trainer.mean_network,

@@ -36,6 +36,48 @@ def start_from(network: torch.nn.Module, model: str) -> list[str]:
     ModelError
         If there is no such model, or not one weight agrees.
     """
+    own, fitting = network.state_dict(), _fitting(network, model)
+    network.load_state_dict({**own, **fitting})
+    left = sorted(own.keys() - fitting.keys())
+    _LOG.info("Starting from %s; fresh: %s", model, ", ".join(left) or "nothing")
+    return left
+
+
+def keep_start(network: torch.nn.Module, model: str, share: float) -> None:
+    """Average a trained network with the weights that it started from.
+
+    A network and its start lie in one valley of the loss; between them the scores on
+    scans it has not seen are often better than at either end [1]_.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Trained; changed in place. Weights without counterpart stay.
+    model : str
+        Name or folder of the model that it started from.
+    share : float
+        Of the start, 0 to 1.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or not one weight agrees.
+
+    References
+    ----------
+    .. [1] Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
+    """
+    own, start = network.state_dict(), _fitting(network, model)
+    network.load_state_dict(
+        {
+            k: torch.lerp(v, start[k].to(v.device), share) if k in start else v
+            for k, v in own.items()
+        }
+    )
+
+
+def _fitting(network: torch.nn.Module, model: str) -> dict[str, torch.Tensor]:
+    """Return the weights of a model that have a counterpart in `network`, in its shapes."""
     card = find_card(model)
     given, own = load_network(card).state_dict(), network.state_dict()
     fitting = {k: w for k, v in given.items() if k in own and (w := _fit(k, v, own[k])) is not None}
@@ -45,10 +87,7 @@ def start_from(network: torch.nn.Module, model: str) -> list[str]:
             file=card.weights,
             remedy="Give --width, --depth and --channels as on its card.",
         )
-    network.load_state_dict({**own, **fitting})
-    left = sorted(own.keys() - fitting.keys())
-    _LOG.info("Starting from %s; fresh: %s", card.name, ", ".join(left) or "nothing")
-    return left
+    return fitting
 
 
 def _fit(name: str, given: torch.Tensor, own: torch.Tensor) -> torch.Tensor | None:

@@ -84,4 +84,4 @@ def test_broken_sidecar_concerns_this_run(files: DwiFiles) -> None:
 def test_a_run_may_have_a_name_of_its_own(tmp_path: Path) -> None:
     files = DwiFiles(tmp_path / "data.nii.gz", None, None, None, {}, {"sub": "1"}, tmp_path)
     assert files.label == "data"
-    assert evolve(files, label="sub-1").label == "sub-1"
+    assert evolve(files, name="sub-1").label == "sub-1"
