@@ -55,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="also print where the error of the weighted volumes comes from",
     )
     add("--out", type=Path, metavar="FILE", help="also write the figures to this JSON file")
+    add("--to-card", action="store_true", help="also keep the figures on the model's card")
     add("--slices-step", type=_positive, default=1, metavar="N", help="keep every N-th slice")
     add(
         "--rim",
@@ -127,6 +128,7 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
 
     from bids_sr.bids.atomic import write_json
     from bids_sr.evaluation.compare import compare
+    from bids_sr.evaluation.on_card import compare_with_card, keep_on_card
     from bids_sr.evaluation.trial import choose_run, make_trial
     from bids_sr.networks.registry import load_card
     from bids_sr.superres.device import choose_device
@@ -156,7 +158,10 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
     facts = _facts(options, run, card, trial, rows)
     if options.out:
         write_json(options.out, {**facts, "rows": rows})
-    return _tables(options, facts, rows)
+    tables, compared = _tables(options, facts, rows), compare_with_card(card, facts, rows)
+    if options.to_card:
+        keep_on_card(card, facts, rows)
+    return [*tables, compared] if compared else tables
 
 
 def _check_slices(card: ModelCard, step: int) -> None:

@@ -91,15 +91,16 @@ def _fitting(network: torch.nn.Module, model: str) -> dict[str, torch.Tensor]:
 
 
 def _fit(name: str, given: torch.Tensor, own: torch.Tensor) -> torch.Tensor | None:
-    """Return `given` in the shape of `own`; weights of further channels are zero.
+    """Return `given` in the shape of `own`, or None.
 
-    The first channels of the stem are the model's, so a network that reads more than
-    its model starts as that model.
+    The first channels of the stem are the same ones: weights of channels that only
+    `own` reads are zero, so a network that reads more than its model starts as that model.
     """
     if given.shape == own.shape:
         return given
-    if name == "stem.weight" and given.shape[1] < own.shape[1]:
-        whole = torch.zeros_like(own)
-        whole[:, : given.shape[1]] = given
-        return whole
-    return None
+    if name != "stem.weight" or given.shape[0] != own.shape[0]:
+        return None
+    whole = torch.zeros_like(own)
+    shared = min(given.shape[1], own.shape[1])
+    whole[:, :shared] = given[:, :shared]
+    return whole

@@ -85,3 +85,24 @@ def test_neighbouring_slices_must_be_there(make_dataset, make_model, tmp_path, c
     arguments = [str(make_dataset("01")), "--participant-label", "01", "--model", str(model)]
     assert main([*arguments, "--slices-step", "2"]) == 2
     assert "Give --slices-step 1." in capsys.readouterr().err
+
+
+def test_figures_on_the_card_come_out_again(make_dataset, tiny_model, capsys):
+    arguments = [
+        str(make_dataset("01")), "--participant-label", "01", "--model", str(tiny_model),
+        "--device", "cpu", "--threads", "1", "--ensemble", "1",
+    ]  # fmt: skip
+    assert main([*arguments, "--to-card"]) == 0
+    assert "The card has" not in capsys.readouterr().out
+    card = json.loads((tiny_model / "card.json").read_text())
+    (name,) = (key for key in card["figures"] if key.startswith("sub-01 against scan"))
+    assert [row["method"] for row in card["figures"][name]][:3] == ["linear", "cubic", "sinc"]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out.rstrip().endswith("The card has the same figures.")
+    card["figures"][name][-1]["psnr_b0"] += 0.5
+    (tiny_model / "card.json").write_text(json.dumps(card))
+    assert main(arguments) == 0
+    assert "other figures: tiny psnr_b0" in capsys.readouterr().out
+    # of other slices it has none
+    assert main([*arguments, "--slices-step", "2"]) == 0
+    assert "The card has" not in capsys.readouterr().out

@@ -1,0 +1,90 @@
+"""Figures on a model card, and whether they come out again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import evolve
+
+from bids_sr.evaluation.goals import Row
+from bids_sr.evaluation.tables import SCORES
+from bids_sr.networks.card import ModelCard
+
+_KEPT = [key for key in SCORES if key != "seconds"]
+_DIGITS = 4
+_SAME = 2e-3
+"""Largest relative difference of equal figures: threads and processors add in another order."""
+
+
+def title(facts: Mapping[str, Any]) -> str:
+    """Return the name under which a card keeps an evaluation: all that decides its figures.
+
+    Parameters
+    ----------
+    facts : mapping
+        ``run``, ``reference``, ``slices_step``, ``ensemble``, ``zero_fill``, ``input_band``
+        and ``mask`` of the evaluation.
+    """
+    parts = [f"{facts['run']} against {facts['reference']}", facts["mask"]]
+    if facts["slices_step"] > 1:
+        parts.append(f"every slice in {facts['slices_step']}")
+    parts.append(f"ensemble {facts['ensemble']}")
+    if tuple(facts["zero_fill"]) != (1.0, 1.0):
+        parts.append("band {} x {} {}".format(*facts["zero_fill"], facts["input_band"]))
+    return ", ".join(parts)
+
+
+def keep_on_card(card: ModelCard, facts: Mapping[str, Any], rows: Sequence[Row]) -> None:
+    """Write the scores of an evaluation into ``card.json`` of the model's folder.
+
+    Parameters
+    ----------
+    card : ModelCard
+        Of the network that was evaluated.
+    facts : mapping
+        See `title`.
+    rows : sequence of dict
+        One per method.
+    """
+    figures = {**card.figures, title(facts): [_rounded(row) for row in rows]}
+    evolve(card, figures=figures).save(card.folder)
+
+
+def compare_with_card(card: ModelCard, facts: Mapping[str, Any], rows: Sequence[Row]) -> str | None:
+    """Say whether an evaluation gave what the card has of it.
+
+    Parameters
+    ----------
+    card, facts, rows
+        See `keep_on_card`.
+
+    Returns
+    -------
+    str or None
+        None where the card has no such evaluation.
+    """
+    known = card.figures.get(title(facts))
+    if known is None:
+        return None
+    pairs = list(zip([_rounded(row) for row in rows], known, strict=False))
+    off = [
+        f"{new.get('method')} {key}: {new.get(key)}, on the card {old.get(key)}"
+        for new, old in pairs
+        for key in _KEPT
+        if not _equal(new.get(key), old.get(key))
+    ]
+    if len(known) == len(rows) and not off:
+        return "The card has the same figures."
+    return "The card has other figures: " + ("; ".join(off) or "of other methods") + "."
+
+
+def _rounded(row: Row) -> dict[str, Any]:
+    kept = {key: row[key] for key in _KEPT if key in row}
+    return {k: round(v, _DIGITS) if isinstance(v, float) else v for k, v in kept.items()}
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float | int):
+        return abs(one - other) <= max(_SAME * abs(other), 1.5 * 10**-_DIGITS)
+    return bool(one == other)
