@@ -22,6 +22,8 @@ _IMAGES = {"dwi": "DWI", "fa": "FA", "qa": "QA"}
 _TOP = {"fa": 0.9, "qa": None, "dwi": None}
 _COLOURS = ("#0b0b0b", "#4c72b0", "#55a868", "#ccb974", "#dd8452", "#c44e52", "#8172b3", "#937860")
 _DPI = 100
+_LARGE = 190_000
+"""Bytes, beyond which a figure has to do with `_PALETTE` colours."""
 _PALETTE = 160
 _WIDEST = 1200
 """Pixels."""
@@ -81,15 +83,11 @@ def title(row: Row) -> str:
     """Return what a figure calls a row, short."""
     if row.noise:
         return f"{NUMBERS[row.layers[0]]}\nnoise {row.noise:g}"
-    if row.name.startswith(("ablation", "isolation", "transfer")) or not row.layers:
-        if not row.layers:
-            return "L1"
-        return (
-            NUMBERS[row.layers[0]]
-            if len(row.layers) == 1
-            else f"{{{','.join(map(str, row.layers))}}}"
-        )
-    return row.name
+    if EXTRA in row.tables:
+        return row.name
+    if len(row.layers) == 1:
+        return NUMBERS[row.layers[0]]
+    return f"{{{','.join(map(str, row.layers))}}}" if row.layers else "L1"
 
 
 @contextmanager
@@ -223,8 +221,9 @@ def _save(path: Path, figure: Figure) -> Path:
 
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=min(_DPI, _WIDEST / figure.get_figwidth()))
-        # a palette halves the file; the eye does not miss the rest
-        with Image.open(temporary) as image:
-            small = image.convert("RGB").quantize(_PALETTE)
-        small.save(temporary)
+        if temporary.stat().st_size > _LARGE:
+            # a palette halves the file
+            with Image.open(temporary) as image:
+                small = image.convert("RGB").quantize(_PALETTE)
+            small.save(temporary)
     return path
