@@ -19,8 +19,9 @@ from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_sl
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.networks.card import ModelCard
-from bids_sr.networks.channels import SeriesConditioning, slice_frame
+from bids_sr.networks.channels import SeriesConditioning
 from bids_sr.networks.loading import load_network
+from bids_sr.networks.slice_frame import slice_frame
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 from bids_sr.superres.device import choose_device, default_batch_size, describe_device
 from bids_sr.superres.notes import band_notes, series_notes

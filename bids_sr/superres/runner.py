@@ -10,7 +10,8 @@ import torch
 
 from bids_sr.errors import DeviceError
 from bids_sr.images.kspace import data_consistency, sinc_upsample
-from bids_sr.networks.channels import BASIC, turned_order
+from bids_sr.networks.channels import BASIC
+from bids_sr.networks.slice_frame import turned_order
 
 _LOG = logging.getLogger("bids_sr")
 

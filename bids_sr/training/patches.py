@@ -11,7 +11,7 @@ from attrs import frozen
 from bids_sr.errors import UsageError
 from bids_sr.images.band import keep_band
 from bids_sr.images.kspace import fill_matrix
-from bids_sr.networks.channels import turned_order
+from bids_sr.networks.slice_frame import turned_order
 from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.stacks import read_slice
 from bids_sr.training.views import SeriesView

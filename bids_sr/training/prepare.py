@@ -18,7 +18,7 @@ from bids_sr.bids.gradients import GradientTable
 from bids_sr.images.grid import choose_slice_axis, to_slices
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader
-from bids_sr.networks.channels import slice_frame
+from bids_sr.networks.slice_frame import slice_frame
 from bids_sr.training.cache import cache_key, save
 from bids_sr.training.degradation import DEGRADATIONS, add_rician_noise, coarsen
 from bids_sr.training.targets import denoised, predicted, with_band

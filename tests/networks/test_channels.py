@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 
 from bids_sr.bids.gradients import GradientTable
-from bids_sr.networks.channels import (
-    CHANNELS,
-    FRAME,
-    NEIGHBOURS,
-    SeriesConditioning,
-    slice_frame,
-    turned_order,
-)
+from bids_sr.networks.channels import CHANNELS, FRAME, NEIGHBOURS, SeriesConditioning
+from bids_sr.networks.slice_frame import slice_frame, turned_order
 
 DIFFUSIVITIES = np.diag([1.7e-3, 0.4e-3, 0.3e-3])
 
