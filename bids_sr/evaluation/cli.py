@@ -189,6 +189,7 @@ def _facts(
         "degradation": "k-space crop, magnitude",
         "psnr_data_range": "99th percentile of each reference volume in the mask",
         "mask": f"brain, {options.rim} voxels of its rim eroded in plane",
+        "rim": options.rim,
         "mask_voxels": int(trial.mask.sum()),
         "white_matter_voxels": rows[0]["wm_voxels"],
         "model": card.name,

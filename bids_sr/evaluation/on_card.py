@@ -11,7 +11,8 @@ from bids_sr.evaluation.goals import Row
 from bids_sr.evaluation.tables import SCORES
 from bids_sr.networks.card import ModelCard
 
-_KEPT = [key for key in SCORES if key != "seconds"]
+_KEPT = ("psnr_b0", "psnr_dwi", "ssim_dwi", "fa_mae", "md_mae", "v1_deg", "qa_mae")
+"""Scores that a card keeps: as many as a page is wide."""
 _DIGITS = 4
 _SAME = 2e-3
 """Largest relative difference of equal figures: threads and processors add in another order."""
@@ -24,11 +25,11 @@ def title(facts: Mapping[str, Any]) -> str:
     ----------
     facts : mapping
         ``run``, ``reference``, ``slices_step``, ``ensemble``, ``zero_fill``, ``input_band``
-        and ``mask`` of the evaluation.
+        and ``rim`` of the evaluation.
     """
-    parts = [f"{facts['run']} against {facts['reference']}", facts["mask"]]
+    parts = [f"{facts['run']} against {facts['reference']}", f"rim {facts['rim']}"]
     if facts["slices_step"] > 1:
-        parts.append(f"every slice in {facts['slices_step']}")
+        parts.append(f"1 slice in {facts['slices_step']}")
     parts.append(f"ensemble {facts['ensemble']}")
     if tuple(facts["zero_fill"]) != (1.0, 1.0):
         parts.append("band {} x {} {}".format(*facts["zero_fill"], facts["input_band"]))
@@ -67,21 +68,22 @@ def compare_with_card(card: ModelCard, facts: Mapping[str, Any], rows: Sequence[
     known = card.figures.get(title(facts))
     if known is None:
         return None
-    pairs = list(zip([_rounded(row) for row in rows], known, strict=False))
+    fresh = [_rounded(row) for row in rows]
     off = [
-        f"{new.get('method')} {key}: {new.get(key)}, on the card {old.get(key)}"
-        for new, old in pairs
-        for key in _KEPT
-        if not _equal(new.get(key), old.get(key))
+        f"{new['method']} {key}: {new[key]}, on the card {old.get(key)}"
+        for new, old in zip(fresh, known, strict=False)
+        for key in new
+        if not _equal(new[key], old.get(key))
     ]
-    if len(known) == len(rows) and not off:
+    if len(known) == len(fresh) and not off:
         return "The card has the same figures."
     return "The card has other figures: " + ("; ".join(off) or "of other methods") + "."
 
 
 def _rounded(row: Row) -> dict[str, Any]:
-    kept = {key: row[key] for key in _KEPT if key in row}
-    return {k: round(v, _DIGITS) if isinstance(v, float) else v for k, v in kept.items()}
+    """Return a row as the card has it, under the titles that tables have."""
+    scores = {SCORES[key][0]: round(float(row[key]), _DIGITS) for key in _KEPT if key in row}
+    return {"method": row["method"], **scores}
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -99,10 +99,10 @@ def test_figures_on_the_card_come_out_again(make_dataset, tiny_model, capsys):
     assert [row["method"] for row in card["figures"][name]][:3] == ["linear", "cubic", "sinc"]
     assert main(arguments) == 0
     assert capsys.readouterr().out.rstrip().endswith("The card has the same figures.")
-    card["figures"][name][-1]["psnr_b0"] += 0.5
+    card["figures"][name][-1]["PSNR b0 (dB)"] += 0.5
     (tiny_model / "card.json").write_text(json.dumps(card))
     assert main(arguments) == 0
-    assert "other figures: tiny psnr_b0" in capsys.readouterr().out
+    assert "other figures: tiny PSNR b0 (dB)" in capsys.readouterr().out
     # of other slices it has none
     assert main([*arguments, "--slices-step", "2"]) == 0
     assert "The card has" not in capsys.readouterr().out
