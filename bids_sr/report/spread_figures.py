@@ -56,7 +56,7 @@ def spread_pictures(
     list of Picture
     """
     dwi = 100 / sr.scale * mean_deviation(maps.dwi, sr.run.gradients)
-    images = [("sd of the weighted volumes, mean", dwi, " %")]
+    images = [("sd, weighted volumes", dwi, " %")]
     if maps.fa is not None:
         images.append(("sd of FA", load_volume(maps.fa)[0], ""))
     axis = sr.grid.slice_axis
