@@ -132,6 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
     how.add_argument("--learning-rate", type=float, default=8e-4, help=" ")
     how.add_argument("--schedule", default="cosine", choices=["cosine", "one-cycle"], help=" ")
     how.add_argument("--weight-decay", type=float, default=1e-4, help=" ")
+    how.add_argument("--ema", type=float, default=0.998, help="decay of the mean of weights")
     how.add_argument("--seed", type=int, default=42, help=" ")
     how.add_argument("--validate-every", type=int, default=500, help="steps")
     how.add_argument("--checkpoint-every", type=int, default=250, help="steps")

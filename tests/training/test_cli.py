@@ -26,7 +26,7 @@ def test_trains_and_exports(dataset, tmp_path):
     arguments = [
         str(dataset), str(tmp_path / "out"), "--train-label", "01", "--validate-label", "01",
         "--steps", "4", "--patch", "8", "--batch-size", "2", "--width", "8", "--depth", "1",
-        "--layers", "--name", "mine", "--licence", "CC0", "--credit", "somebody",
+        "--layers", "--ema", "0.9", "--name", "mine", "--licence", "CC0", "--credit", "somebody",
     ]  # fmt: skip
     assert main(arguments) == 0
     card = load_card(str(tmp_path / "out" / "mine"), 2)
