@@ -32,7 +32,9 @@ def title(facts: Mapping[str, Any]) -> str:
         parts.append(f"1 slice in {facts['slices_step']}")
     parts.append(f"ensemble {facts['ensemble']}")
     if tuple(facts["zero_fill"]) != (1.0, 1.0):
-        parts.append("band {} x {} {}".format(*facts["zero_fill"], facts["input_band"]))
+        parts.append("band {} x {}".format(*facts["zero_fill"]))
+    if facts["input_band"] != "auto":
+        parts.append(f"input band {facts['input_band']}")
     return ", ".join(parts)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +9,8 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.diffusion.denoising import denoised
 from bids_sr.images.nifti import DwiReader
-
-log = logging.getLogger("bids_sr")
-PATCH_RADIUS = 2
-"""Of MP-PCA: patches of 5 x 5 x 5 voxels, fewer along an axis that has not as many."""
 
 
 @frozen(eq=False)
@@ -78,10 +74,10 @@ def _read(run: DwiRun, cut: Cut = (slice(None),) * 3) -> NDArray[np.float32]:
 
 def _of_whole_scan(run: DwiRun, mask: NDArray[np.bool_], kind: str, work: Path) -> Reference:
     scan = _read(run)
-    denoised = _denoised(run, scan, work)
-    truth = _predicted(run, denoised, mask)
+    clean = np.asarray(denoised(run, work))
+    truth = _predicted(run, clean, mask)
     if kind == "denoised":
-        return Reference(scan, denoised, truth, 0.0)
+        return Reference(scan, clean, truth, 0.0)
     sigma = noise_level(run, scan, mask)
     generator = np.random.default_rng(0)
     real, imaginary = (
@@ -99,19 +95,6 @@ def noise_level(run: DwiRun, scan: NDArray[np.float32], mask: NDArray[np.bool_])
     residual = (scan - _predicted(run, scan, mask))[mask]
     freedom = residual.shape[-1] - 7
     return float(np.median(np.sqrt((residual**2).sum(-1) / freedom)))
-
-
-def _denoised(run: DwiRun, scan: NDArray[np.float32], work: Path) -> NDArray[np.float32]:
-    from dipy.denoise.localpca import mppca
-
-    path = work / f"{run.files.label}-mppca.npy"
-    if not path.exists():
-        log.info("MP-PCA ...")
-        work.mkdir(parents=True, exist_ok=True)
-        radius = np.minimum(PATCH_RADIUS, (np.array(scan.shape[:3]) - 1) // 2)
-        np.save(path, np.asarray(mppca(scan, patch_radius=radius), np.float32))
-    found: NDArray[np.float32] = np.load(path)
-    return found
 
 
 def _predicted(

@@ -13,15 +13,16 @@ from attrs import asdict, evolve, frozen
 from filelock import FileLock
 
 from bids_sr.bids.atomic import write_json
+from bids_sr.bids.cache import cache_key, save
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.bids.gradients import GradientTable
+from bids_sr.diffusion.denoising import denoised
 from bids_sr.images.grid import choose_slice_axis, to_slices
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader
 from bids_sr.networks.slice_frame import slice_frame
-from bids_sr.training.cache import cache_key, save
 from bids_sr.training.degradation import DEGRADATIONS, add_rician_noise, coarsen
-from bids_sr.training.targets import denoised, predicted, with_band
+from bids_sr.training.targets import predicted, with_band
 from bids_sr.training.views import SeriesView, load_view, save_view, subsets
 
 _LOG = logging.getLogger("bids_sr")

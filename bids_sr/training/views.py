@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from attrs import frozen
 
+from bids_sr.bids.cache import save
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.images.intensity import robust_scale
 from bids_sr.networks.channels import BASIC, FRAME, SeriesConditioning
 from bids_sr.networks.slice_frame import SliceFrame
-from bids_sr.training.cache import save
 
 
 @frozen

@@ -1,0 +1,47 @@
+"""MP-PCA of a whole run, made once."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from bids_sr.bids.cache import cache_key, save
+from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.images.nifti import DwiReader
+
+_LOG = logging.getLogger("bids_sr")
+_PATCH_RADIUS = 2
+"""Of MP-PCA: patches of 5 x 5 x 5 voxels, fewer along an axis that has not as many."""
+
+
+def denoised(run: DwiRun, cache: Path) -> np.ndarray:
+    """Return a run after MP-PCA (Veraart et al., NeuroImage 142, 394, 2016), (x, y, z, V).
+
+    Parameters
+    ----------
+    run : DwiRun
+        As acquired.
+    cache : pathlib.Path
+        Keeps the result, which takes minutes to make.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, a memory map.
+    """
+    from dipy.denoise.localpca import mppca
+
+    cache.mkdir(parents=True, exist_ok=True)
+    path = cache / f"{run.files.label}-{cache_key(run, 'mppca')}.npy"
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            _LOG.info("MP-PCA of %s", run.files.label)
+            with DwiReader(run.files.dwi) as reader:
+                scan = np.stack([reader.volume(i) for i in range(reader.shape[3])], axis=-1)
+            radius = np.minimum(_PATCH_RADIUS, (np.array(scan.shape[:3]) - 1) // 2)
+            save(path, np.asarray(mppca(scan, patch_radius=radius), np.float32))
+    found: np.ndarray = np.load(path, mmap_mode="r")
+    return found
