@@ -22,7 +22,7 @@ from bids_sr.study.logs import ARRAYS, BASELINES, ROWS, SCORES, read_json
 from bids_sr.study.rows import Row
 from bids_sr.study.scans import Dataset, thin
 from bids_sr.study.score import Scorer, Upsampler
-from bids_sr.training.export import export_model
+from bids_sr.training.export import code_commit, export_model
 from bids_sr.training.settings import TrainingSettings
 from bids_sr.training.trainer import Trainer
 from bids_sr.training.validation import network_upsampler
@@ -161,7 +161,7 @@ def _train(study: Study, row: Row, settings: Any, folder: Path) -> None:
         credit=[],
         licence="not stated",
         command=study.command,
-        commit="unknown",
+        commit=code_commit(),
         figures={},
     )
     evolve(card, name=row.name).save(unfinished)

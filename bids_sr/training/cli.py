@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import shlex
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -169,11 +168,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
     # torch and friends only now, after the arguments were found to be right
-    from bids_sr.training.export import export_model
+    from bids_sr.training.export import code_commit, export_model
     from bids_sr.training.start import keep_start
     from bids_sr.training.trainer import Trainer
 
-    settings, commit = _settings(arguments), _commit()
+    settings, commit = _settings(arguments), code_commit()
     train = [
         run
         for coarsening in settings.coarsening
@@ -276,11 +275,3 @@ def _run_with_bar(trainer: Trainer) -> None:
             bar.update(step - bar.n)
 
         trainer.run(show)
-
-
-def _commit() -> str:
-    """Commit of the code in use, or 'unknown' outside a checkout."""
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"

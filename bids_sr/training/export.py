@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -93,3 +94,11 @@ def _describe_loss(settings: TrainingSettings) -> str:
         for layer, weight in settings.layers.items()
     ]
     return " + ".join(["L1", *terms])
+
+
+def code_commit() -> str:
+    """Return the commit of the code in use, or 'unknown' outside a checkout."""
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
