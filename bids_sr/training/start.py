@@ -12,12 +12,18 @@ from bids_sr.networks.registry import find_card
 
 _LOG = logging.getLogger("bids_sr")
 
+_HEADS = {"head", "kernels"}
+_GROWING = _HEADS | {"stem", "encoders", "decoders", "widen", "narrow"}
+"""Layers of the sub-pixel UNet, which has neither biases nor normalisation: a map that is
+read with weight zero changes nothing."""
+
 
 def start_from(network: torch.nn.Module, model: str) -> list[str]:
-    """Copy the weights of a model into `network` wherever names and shapes agree.
+    """Copy the weights of a model into `network` wherever they have a counterpart.
 
     A network of another factor differs in its heads alone, so 9-fold can start
-    from 4-fold weights; what has no counterpart keeps its fresh weights.
+    from 4-fold weights; what has no counterpart keeps its fresh weights. A wider
+    network starts as the function that the model is [1]_.
 
     Parameters
     ----------
@@ -35,6 +41,11 @@ def start_from(network: torch.nn.Module, model: str) -> list[str]:
     ------
     ModelError
         If there is no such model, or not one weight agrees.
+
+    References
+    ----------
+    .. [1] Chen, Goodfellow & Shlens, "Net2Net: accelerating learning via knowledge
+       transfer", ICLR 2016; here with new maps of weight zero instead of copies.
     """
     own, fitting = network.state_dict(), _fitting(network, model)
     network.load_state_dict({**own, **fitting})
@@ -93,14 +104,43 @@ def _fitting(network: torch.nn.Module, model: str) -> dict[str, torch.Tensor]:
 def _fit(name: str, given: torch.Tensor, own: torch.Tensor) -> torch.Tensor | None:
     """Return `given` in the shape of `own`, or None.
 
-    The first channels of the stem are the same ones: weights of channels that only
-    `own` reads are zero, so a network that reads more than its model starts as that model.
+    The first channels of the stem are the same ones, and the first maps of a wider
+    network are its model's: they do not read what only `own` has, so a network that reads
+    more or is wider than its model starts as that model, and its further maps as they are.
     """
     if given.shape == own.shape:
         return given
-    if name != "stem.weight" or given.shape[0] != own.shape[0]:
+    layer = name.split(".")[0]
+    if layer not in _GROWING or given.ndim != own.ndim or given.shape[2:] != own.shape[2:]:
         return None
-    whole = torch.zeros_like(own)
-    shared = min(given.shape[1], own.shape[1])
-    whole[:, :shared] = given[:, :shared]
+    maps = given.shape[0]
+    if maps > own.shape[0] or (layer in _HEADS and maps != own.shape[0]):
+        return None
+    pairs = _columns(layer, given, own)
+    if pairs is None:
+        return None
+    whole = own.clone()
+    whole[:maps] = 0
+    for theirs, ours in pairs:
+        whole[:maps, ours] = given[:, theirs]
     return whole
+
+
+def _columns(
+    layer: str, given: torch.Tensor, own: torch.Tensor
+) -> list[tuple[slice, slice]] | None:
+    """Return which inputs of a layer of `given` are which of `own`, or None."""
+    (maps, inputs), (wide, total) = given.shape[:2], own.shape[:2]
+    if layer == "stem":
+        shared = slice(min(inputs, total))
+        return [(shared, shared)]
+    if inputs > total:
+        return None
+    if layer != "narrow":
+        return [(slice(inputs), slice(inputs))]
+    # Maps from below come first, those of the skip, as many as its outputs, after them.
+    below = inputs - maps
+    return [
+        (slice(below), slice(below)),
+        (slice(below, inputs), slice(total - wide, total - wide + maps)),
+    ]

@@ -50,9 +50,26 @@ def test_fewer_channels_take_the_first(model, given):
     assert torch.equal(net.state_dict()["stem.weight"], given["stem.weight"][:, :1])
 
 
-def test_a_network_of_other_size_is_refused(model):
+def test_a_narrower_network_is_refused(model):
     with pytest.raises(ModelError, match="no weight in common"):
-        start_from(network(channels=3, width=6), model)
+        start_from(network(channels=3, width=2), model)
+
+
+@pytest.mark.parametrize("channels", [4, 9])
+def test_a_wider_network_starts_as_its_model_and_all_of_it_learns(make_model, tmp_path, channels):
+    model = str(make_model(tmp_path / "narrow", channels=BASIC, taps=3))
+    wide = SubPixelUNet(channels, 2, width=7, depth=1, taps=3, filtered=4)
+    assert start_from(wide, model) == []
+    image = torch.rand(2, channels, 13, 10)
+    torch.testing.assert_close(wide(image), load_network(find_card(model))(image[:, :4]))
+    optimiser = torch.optim.SGD(wide.parameters(), lr=1e-2)
+    for _ in range(2):  # the first step wakes what reads the new maps, the second these
+        optimiser.zero_grad()
+        wide(image).square().mean().backward()
+        optimiser.step()
+    for name, parameter in wide.named_parameters():
+        assert (parameter.grad != 0).flatten(1).any(1).all(), name
+        assert (parameter.grad != 0).transpose(0, 1).flatten(1).any(1).all(), name
 
 
 def test_a_share_of_the_start_is_kept(model, given):
