@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from bids_sr.bids.names import OutputNames
 from bids_sr.images.kspace import kspace_crop, sinc_upsample
-from bids_sr.report.drawing import Layout, Panel, draw, panel_size
-from bids_sr.report.index import COMPARE, IMAGE, Picture
+from bids_sr.report.drawing import Layout, Panel, draw, panel_corners, panel_size
+from bids_sr.report.index import COMPARE, DETAIL, IMAGE, Picture, Place
 from bids_sr.report.orientation import SliceView
 from bids_sr.report.raster import change, gray, nice_limit, window_top
 from bids_sr.report.sampling import Box, Contrast, Sample, choose_detail
@@ -114,7 +114,46 @@ def _comparison(shown: ContrastSlices, names: OutputNames, sinc: Slices, top: fl
         after=files[1],
         before_label=SINC,
         after_label=SR,
+        tab=shown.contrast.title,
+        places=(
+            *slice_places(sample, shown.axis, Layout(panel)),
+            *_detail_place(shown, Layout(panel)),
+        ),
     )
+
+
+def slice_places(sample: Sample, axis: str, layout: Layout) -> list[Place]:
+    """Return where each slice lies in a picture of one row."""
+    titles = slice_titles(sample, axis)
+    high, wide = layout.panel
+    (corners,) = panel_corners(layout, 1, len(titles))
+    return [
+        Place(title, left, top, wide, high)
+        for title, (top, left) in zip(titles, corners, strict=True)
+    ]
+
+
+def _detail_place(shown: ContrastSlices, layout: Layout) -> list[Place]:
+    """Return where the magnified detail lies in the middle slice; nothing if it is cut off."""
+    sample, middle = shown.sample, len(shown.sample.slices) // 2
+    box = _detail_box(shown, middle)
+    inside = np.zeros(shown.acquired.shape[1:], np.float32)
+    inside[slice(*box.a), slice(*box.b)] = 1
+    seen = shown.view.picture(sample.box.cut(inside[None])[0]) > 0
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    if not rows.size:
+        return []
+    whole = slice_places(sample, shown.axis, layout)[middle]
+    down, right = whole.height / seen.shape[0], whole.width / seen.shape[1]
+    return [
+        Place(
+            DETAIL,
+            whole.x + round(columns[0] * right),
+            whole.y + round(rows[0] * down),
+            round(columns.size * right),
+            round(rows.size * down),
+        )
+    ]
 
 
 def _detail(shown: ContrastSlices, names: OutputNames, sinc: Slices, top: float) -> Picture:

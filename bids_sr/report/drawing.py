@@ -109,6 +109,15 @@ def draw(path: Path, rows: Sequence[Sequence[Panel]], layout: Layout) -> tuple[i
     return width, height
 
 
+def panel_corners(layout: Layout, rows: int, columns: int) -> list[list[tuple[int, int]]]:
+    """Return where the panels lie: top and left edge, picture elements, row by row."""
+    high, wide = layout.panel
+    return [
+        [(r * (_HEAD + high + _GAP) + _HEAD, _GAP + c * (wide + _GAP)) for c in range(columns)]
+        for r in range(rows)
+    ]
+
+
 def _compose(
     rows: Sequence[Sequence[Panel]], layout: Layout
 ) -> tuple[Rgb, list[tuple[Panel, tuple[int, int]]]]:
@@ -119,9 +128,8 @@ def _compose(
     width = body + (_BAR[1] if layout.bar else 0)
     canvas = np.zeros((height, width, 3), np.uint8)
     places = []
-    for r, row in enumerate(rows):
-        for c, panel in enumerate(row):
-            top, left = r * (_HEAD + high + _GAP) + _HEAD, _GAP + c * (wide + _GAP)
+    for row, corners in zip(rows, panel_corners(layout, len(rows), columns), strict=True):
+        for panel, (top, left) in zip(row, corners, strict=True):
             canvas[top : top + high, left : left + wide] = enlarge(panel.picture, high, wide)
             places.append((panel, (top, left)))
     if layout.bar:

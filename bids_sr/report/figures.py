@@ -15,6 +15,7 @@ from bids_sr.images.nifti import DwiReader, load_volume
 from bids_sr.report.contrast_figures import ContrastSlices, contrast_pictures
 from bids_sr.report.index import Picture, write_index
 from bids_sr.report.orientation import SliceView, slice_view
+from bids_sr.report.qa_figures import qa_pictures
 from bids_sr.report.sampling import Sample, choose_contrasts, choose_sample
 from bids_sr.report.spread_figures import spread_pictures
 from bids_sr.report.tensor_figures import tensor_pictures
@@ -30,6 +31,8 @@ def make_figures(
     mask: Path,
     has_tensor: bool,
     spread: SpreadMaps | None = None,
+    has_gqi: bool = False,
+    input_qa: Path | None = None,
 ) -> Path:
     """Draw the pictures of a run and list them.
 
@@ -47,6 +50,10 @@ def make_figures(
         Whether there are tensor maps to show.
     spread : SpreadMaps, optional
         Spread of the turned copies, if there is one to show.
+    has_gqi : bool
+        Whether there are maps of QA to show.
+    input_qa : pathlib.Path, optional
+        QA of the input on its own grid, to be shown beside that of the output.
 
     Returns
     -------
@@ -67,6 +74,10 @@ def make_figures(
     pictures = _series_pictures(sr, names, inside, sample, view, plane)
     if has_tensor:
         pictures += tensor_pictures(names, sample, view, grid.slice_axis, plane)
+    if has_gqi:
+        pictures += qa_pictures(
+            names, sample, view, grid.slice_axis, plane, brain=inside, input_qa=input_qa
+        )
     if spread is not None:
         pictures += spread_pictures(sr, spread, names, inside, sample, view, plane)
     index = names.figure("index", "json")

@@ -8,11 +8,33 @@ from pathlib import Path
 from typing import Any
 
 from attrs import asdict, field, fields, frozen
-from attrs.validators import in_, instance_of
+from attrs.validators import gt, in_, instance_of
 
 from bids_sr.bids.atomic import write_json
 
 COMPARE, IMAGE = "compare", "image"
+DETAIL = "detail"
+"""Title of the place that is worth magnifying."""
+
+
+@frozen
+class Place:
+    """A rectangle of a picture that can be looked at alone."""
+
+    title: str = field(validator=instance_of(str))
+    """What is there: ``slice k = 41``."""
+    x: int = field(validator=instance_of(int))
+    """Left edge, picture elements."""
+    y: int = field(validator=instance_of(int))
+    """Upper edge."""
+    width: int = field(validator=[instance_of(int), gt(0)])
+    """Picture elements."""
+    height: int = field(validator=[instance_of(int), gt(0)])
+    """Picture elements."""
+
+
+def _places(value: Any) -> tuple[Place, ...]:
+    return tuple(one if isinstance(one, Place) else Place(**one) for one in value)
 
 
 @frozen
@@ -43,6 +65,11 @@ class Picture:
     """What the first of a pair is."""
     after_label: str = field(default="after", validator=instance_of(str))
     """What the second of a pair is."""
+    tab: str = field(default="", validator=instance_of(str))
+    """Name in the linked viewer; empty if the picture stands by itself. All pictures of
+    the linked viewer share size and places."""
+    places: tuple[Place, ...] = field(default=(), converter=_places)
+    """Its slices and the magnified detail, for the linked viewer."""
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -96,6 +96,8 @@ def participant_page(out_dir: Path, subject: str) -> Path:
 def _run(run: FinishedRun, index: PictureIndex) -> dict[str, Any]:
     record = run.values
     identity = slug(run.key)
+    together = linked(index.pictures)
+    alone = [picture for picture in index.pictures if picture not in together]
     return {
         "id": identity,
         "title": run.key.replace("_", " "),
@@ -103,7 +105,8 @@ def _run(run: FinishedRun, index: PictureIndex) -> dict[str, Any]:
         "processing": processing_rows(record),
         "cautions": cautions(record, index.model),
         "lost": index.lost,
-        "sections": _sections(identity, index.pictures),
+        "linked": together,
+        "sections": _sections(identity, alone),
         "pairs": pair_rows(record),
         "single": single_rows(record),
         "shells": shell_rows(record),
@@ -114,6 +117,16 @@ def _run(run: FinishedRun, index: PictureIndex) -> dict[str, Any]:
         "record": json.dumps(record, indent=2),
         "record_name": run.path.name,
     }
+
+
+def linked(pictures: Sequence[Picture]) -> list[Picture]:
+    """Return the pictures of the linked viewer: those with a tab that lie on each other exactly.
+
+    A single one needs no tabs: then there is no linked viewer.
+    """
+    tabs = [picture for picture in pictures if picture.tab]
+    same = [p for p in tabs if (p.width, p.height) == (tabs[0].width, tabs[0].height)]
+    return same if len(same) > 1 else []
 
 
 def _sections(identity: str, pictures: Sequence[Picture]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bids_sr.bids.names import OutputNames
 from bids_sr.images.grid import to_slices
 from bids_sr.images.nifti import DwiReader, load_volume
-from bids_sr.report.contrast_figures import PANEL_WIDTH, letters, slice_titles
+from bids_sr.report.contrast_figures import PANEL_WIDTH, letters, slice_places, slice_titles
 from bids_sr.report.drawing import Layout, Panel, draw, panel_size
 from bids_sr.report.index import COMPARE, Picture
 from bids_sr.report.orientation import SliceView
@@ -28,6 +28,7 @@ Slices = NDArray[np.float32]
 @frozen
 class _Map:
     param: str
+    tab: str
     title: str
     caption: str
     read: Callable[[Path], Slices]
@@ -47,6 +48,7 @@ def _read_colours(path: Path) -> Slices:
 _MAPS = (
     _Map(
         "fa",
+        "FA",
         "Fractional anisotropy",
         "0 is black, 1 is white. The fit on the input is drawn with its own voxels, enlarged "
         "without interpolation.",
@@ -55,6 +57,7 @@ _MAPS = (
     ),
     _Map(
         "colorfa",
+        "Colour FA",
         "Main direction",
         "Red: left-right, green: front-back, blue: up-down; bright where FA is high.",
         _read_colours,
@@ -110,6 +113,8 @@ def tensor_pictures(
                 after=files[1],
                 before_label=BEFORE,
                 after_label=AFTER,
+                tab=shown.tab,
+                places=slice_places(sample, "ijk"[slice_axis], Layout(_size(sample, view))),
             )
         )
     return pictures

@@ -214,5 +214,10 @@ def draw(
     from bids_sr.report.figures import make_figures
 
     return make_figures(
-        sr, plan.names, mask=masks.output, has_tensor=maps is not None, spread=spread
+        sr,
+        plan.names,
+        mask=masks.output,
+        has_tensor=maps is not None,
+        spread=spread,
+        has_gqi=gqi is not None,
     )

@@ -9,12 +9,56 @@
   dialog.setAttribute("aria-label", "Picture in the full window");
   document.body.append(dialog);
 
+  // Tabs and places of a linked viewer. The view itself - zoom, wipe, flicker - is not touched.
+  function link(figure, stage, view) {
+    const tabs = [...figure.querySelectorAll("[role=tab]")], pairs = [...stage.querySelectorAll(".pair")];
+    const places = [...figure.querySelectorAll("[data-place]")];
+    const told = figure.querySelector("figcaption");
+    function choose(number) {
+      tabs.forEach((tab, i) => {
+        tab.setAttribute("aria-selected", String(i === number));
+        tab.tabIndex = i === number ? 0 : -1;
+        pairs[i].classList.toggle("shown", i === number);
+      });
+      const { before, after, single } = tabs[number].dataset;
+      view.labels(before, after, Boolean(single));
+      told.textContent = pairs[number].querySelector(".caption").textContent;
+    }
+    function go(button) {
+      const [x, y, w, h] = button.dataset.place.split(" ").map(Number);
+      places.forEach((one) => one.setAttribute("aria-pressed", String(one === button)));
+      view.frame({ x, y, w, h }, button === places[0] || button.textContent === "Detail");
+    }
+    tabs.forEach((tab, i) => {
+      tab.addEventListener("click", () => choose(i));
+      tab.addEventListener("keydown", (event) => {
+        const to = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: tabs.length - 1 }[event.key];
+        if (to === undefined) return;
+        event.preventDefault();
+        const next = (to + tabs.length) % tabs.length;
+        choose(next);
+        tabs[next].focus();
+      });
+    });
+    places.forEach((button) => button.addEventListener("click", () => go(button)));
+    const turn = (list, now) => list[(list.findIndex(now) + 1) % list.length];
+    stage.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === "t") choose(tabs.indexOf(turn(tabs, (tab) => tab.tabIndex === 0)));
+      if (event.key === "s") go(turn(places, (one) => one.getAttribute("aria-pressed") === "true"));
+    });
+    choose(0);
+  }
+
   document.querySelectorAll(".viewer").forEach((figure) => {
     const find = (selector) => figure.querySelector(selector);
     const stage = find(".stage"), pair = figure.dataset.kind === "compare";
     const slider = find(".wipe input"), flickerButton = find(".flicker");
     const edge = document.createElement("div");
     const view = { z: 1, x: 0, y: 0, share: 0 };  // share: percent of the width that shows "after"
+    const linked = figure.classList.contains("linked");
+    const whole = linked ? { w: +figure.dataset.width, h: +figure.dataset.height } : null;
+    let frame = linked ? { x: 0, y: 0, ...whole } : null;  // the part of the pictures on the stage
     let timer = 0;
 
     figure.classList.add("live");
@@ -27,7 +71,7 @@
     }
     stage.tabIndex = 0;
     stage.setAttribute("role", "group");
-    stage.setAttribute("aria-label", find("h4").textContent + ": picture" + (pair ? ", press space to swap" : ""));
+    stage.setAttribute("aria-label", (linked ? "Linked" : find("h4").textContent + ":") + " picture" + (pair ? ", press space to swap" : ""));
 
     // ---- which of the two
     function show(share) {
@@ -37,8 +81,8 @@
       find(".show-after").setAttribute("aria-pressed", String(view.share === 100));
       edge.hidden = view.share === 0 || view.share === 100;
       place();
-      stage.querySelector(".before").setAttribute("aria-hidden", String(view.share === 100));
-      stage.querySelector(".after").setAttribute("aria-hidden", String(view.share === 0));
+      stage.querySelectorAll(".before").forEach((one) => one.setAttribute("aria-hidden", String(view.share === 100)));
+      stage.querySelectorAll(".after").forEach((one) => one.setAttribute("aria-hidden", String(view.share === 0)));
     }
     const swap = () => show(view.share >= 50 ? 0 : 100);
     function stop() {
@@ -66,12 +110,24 @@
       stage.style.setProperty("--y", view.y + "px");
       stage.classList.toggle("near", view.z > 1);
       find(".factor").textContent = (Math.round(view.z * 10) / 10) + "\u00d7";
+      if (linked) fit(box);
       if (!pair) return;
       // the picture is moved under the edge, which stays at its share of the window
       const at = (box.width * view.share / 100 - view.x) / view.z;
       const cut = view.share === 0 ? box.width : view.share === 100 ? 0 : box.width - at;
       stage.style.setProperty("--wipe", "inset(0 " + cut + "px 0 0)");
       edge.style.left = view.share + "%";
+    }
+    function fit(box) {  // the frame fills the stage; what lies beside it is cut away
+      const scale = Math.min(box.width / frame.w, box.height / frame.h);
+      const set = (name, value) => stage.style.setProperty(name, value + "px");
+      set("--left", (box.width - frame.w * scale) / 2 - frame.x * scale);
+      set("--top", (box.height - frame.h * scale) / 2 - frame.y * scale);
+      set("--wide", whole.w * scale);
+      set("--high", whole.h * scale);
+      const cut = [frame.y, whole.w - frame.x - frame.w, whole.h - frame.y - frame.h, frame.x];
+      stage.style.setProperty("--cut", "inset(" + cut.map((side) => side * scale + "px").join(" ") + ")");
+      stage.classList.toggle("blown", scale > 1);
     }
     function zoom(times, clientX, clientY) {
       const box = stage.getBoundingClientRect();
@@ -153,6 +209,20 @@
     find(".zoom-in").addEventListener("click", () => zoom(1.5));
     find(".zoom-out").addEventListener("click", () => zoom(1 / 1.5));
     find(".enlarge").addEventListener("click", enlarge);
+    if (linked) link(figure, stage, {
+      frame: (chosen, fresh) => {
+        frame = chosen;
+        stage.style.setProperty("--ratio", frame.w + " / " + frame.h);
+        if (fresh) reset(); else place();
+      },
+      labels: (before, after, single) => {
+        find(".show-before").textContent = edge.dataset.right = before;
+        find(".show-after").textContent = edge.dataset.left = after;
+        slider.setAttribute("aria-label", "Wipe: share of the picture that is " + after);
+        figure.classList.toggle("single", single);  // nothing to compare: the switches rest
+        [find(".show-before"), find(".show-after"), flickerButton, slider].forEach((one) => { one.disabled = single; });
+      },
+    });
     if (pair) {
       find(".show-before").addEventListener("click", () => { stop(); show(0); });
       find(".show-after").addEventListener("click", () => { stop(); show(100); });
