@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import frozen
@@ -296,6 +296,20 @@ def lookup(key: str) -> Entry:
             key, f"{base.label}, b = {bval}", base.meaning, base.unit, base.decimals, base.percent
         )
     return Entry(key, key)
+
+
+def terms(keys: Iterable[str]) -> list[tuple[str, str]]:
+    """Return label and meaning of what these keys stand for, in alphabetical order."""
+    told: dict[str, str] = {}
+    for key in keys:
+        entry = lookup(key)
+        label = entry.label.removesuffix(", input").removesuffix(", super-resolved")
+        split = shell_of(key)
+        if split:
+            label = label.removesuffix(f", b = {split[1]}")
+        if entry.meaning:
+            told.setdefault(label, entry.meaning)
+    return sorted(told.items(), key=lambda term: term[0].lower())
 
 
 def leftovers(record: Mapping[str, Any]) -> list[str]:

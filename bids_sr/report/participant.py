@@ -11,11 +11,15 @@ from urllib.parse import quote
 
 from bids_sr.bids.atomic import write_text
 from bids_sr.report.cautions import NO_TRUTH, cautions
-from bids_sr.report.glossary import DC_BIAS, DC_NRMSE
+from bids_sr.report.charts import charts
+from bids_sr.report.curves import read_curves
+from bids_sr.report.glossary import DC_BIAS, DC_NRMSE, terms
+from bids_sr.report.gradient_views import GradientView, gradient_view
 from bids_sr.report.index import Picture, PictureIndex
 from bids_sr.report.methods import NOTICE, describe
 from bids_sr.report.pages import slug, write_page
 from bids_sr.report.records import FinishedRun, read_failures, read_runs
+from bids_sr.report.summary import METHODS, is_summarised, summary
 from bids_sr.report.tables import (
     model_grids,
     model_rows,
@@ -71,8 +75,8 @@ def write_participant_page(
     return write_page(
         participant_page(out_dir, subject),
         "participant.html",
-        styles=("style.css",),
-        scripts=("viewer.js",),
+        styles=("style.css", "charts.css"),
+        scripts=("viewer.js", "charts.js"),
         subject=subject,
         runs=[_run(run, index) for run, index in zip(runs, indexes, strict=True)],
         failed=failed,
@@ -80,6 +84,8 @@ def write_participant_page(
         source=quote(folder),
         has_group=(out_dir / "group_dwi.html").is_file(),
         no_truth=NO_TRUTH,
+        checked_methods=METHODS,
+        terms=terms(key for run in runs for key in run.values),
         residual=DC_NRMSE,
         bias=DC_BIAS,
         methods=methods,
@@ -105,18 +111,29 @@ def _run(run: FinishedRun, index: PictureIndex) -> dict[str, Any]:
         "processing": processing_rows(record),
         "cautions": cautions(record, index.model),
         "lost": index.lost,
+        "summary": summary(record),
+        "gradients": _gradients(run),
+        "charts": charts(read_curves(run.curves)),
         "linked": together,
         "sections": _sections(identity, alone),
         "pairs": pair_rows(record),
         "single": single_rows(record),
         "shells": shell_rows(record),
-        "other": other_rows(record),
+        "other": other_rows({k: v for k, v in record.items() if not is_summarised(k)}),
         "model": model_rows(index.model),
         "grids": model_grids(index.model),
         "versions": version_rows(record),
         "record": json.dumps(record, indent=2),
         "record_name": run.path.name,
     }
+
+
+def _gradients(run: FinishedRun) -> GradientView | None:
+    count = run.values.get("n_volumes")
+    if not isinstance(count, int):
+        return None
+    bval, bvec = (run.path.with_name(f"{run.key}_desc-sr_dwi.{kind}") for kind in ("bval", "bvec"))
+    return gradient_view(bval, bvec, count)
 
 
 def linked(pictures: Sequence[Picture]) -> list[Picture]:

@@ -66,9 +66,7 @@ def qa_pictures(
     }
     top = window_top(chosen["sr"], brain)
     a, b = ((end - start) * sample.factor for start, end in (sample.box.a, sample.box.b))
-    layout = Layout(
-        panel_size((b, a) if view.transpose else (a, b), view.spacing, PANEL_WIDTH)
-    )
+    layout = Layout(panel_size((b, a) if view.transpose else (a, b), view.spacing, PANEL_WIDTH))
     titles = slice_titles(sample, "ijk"[slice_axis])
     files, size = [], (0, 0)
     for tag, _, factor in sources:

@@ -44,6 +44,11 @@ class FinishedRun:
         return self.figures_dir / f"{self.key}_desc-index_dwi.json"
 
     @property
+    def curves(self) -> Path:
+        """The run's curves, for the charts."""
+        return self.figures_dir / f"{self.key}_desc-curves_dwi.json"
+
+    @property
     def figures_dir(self) -> Path:
         """Folder of the participant's pictures."""
         return self.out_dir / f"sub-{self.subject}" / "figures"

@@ -188,3 +188,51 @@ def output(tmp_path, scan, maps):
         return names.out_dir
 
     return make
+
+
+def make_curves(volumes=17, slices=12, **changes):
+    generator = np.random.default_rng(7)
+    residual = generator.gamma(8, 0.05, (volumes, slices))
+    residual[3, 5] = 4.0
+    table = residual.tolist()
+    table[0][0] = None
+    frequency = np.linspace(0.01, 0.5, 40)
+    power = 6 - 6 * frequency
+    edges = np.linspace(0, 1, 31)
+    shares = np.exp(-(((edges[:-1] - 0.3) / 0.2) ** 2))
+    lattice = {str(p): generator.normal(0, 0.01, (p, p)).tolist() for p in (2, 4, 8, 16)}
+    histogram = {"edges": edges.tolist(), "input": shares.tolist(), "sr": shares[::-1].tolist()}
+    axis = {"frequency": frequency.tolist(), "power": power.tolist()}
+    curves = {
+        "dc_map": {"values": table, "unit": "%"},
+        "spectra": {
+            "frequency": frequency.tolist(),
+            "interpolated": (power - 8 * (frequency > 0.25) * (frequency - 0.25)).tolist(),
+            "super-resolved": power.tolist(),
+            "acquired_limit": 0.25,
+        },
+        "axis_spectra": {"i": {**axis, "band": 0.78}, "j": {**axis, "band": 1.0}},
+        "lattice": {"dwi": lattice, "fa": lattice},
+        "histograms": {"fa": histogram, "md": histogram},
+        "bad_slices": [{"volume": 3, "slice": 5, "text": "saturated line j = 12"}],
+    }
+    return curves | changes
+
+
+@pytest.fixture
+def curves():
+    """Function: the content of a curves file with these changes."""
+    return make_curves
+
+
+@pytest.fixture
+def put_curves(tmp_path):
+    """Function: write a curves file beside the pictures; returns its path."""
+
+    def put(content=None, key="sub-01_res-x2", folder=tmp_path / "out"):
+        path = folder / key.split("_")[0] / "figures" / f"{key}_desc-curves_dwi.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(make_curves() if content is None else content))
+        return path
+
+    return put
