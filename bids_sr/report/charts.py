@@ -45,14 +45,13 @@ def charts(curves: Curves) -> list[Chart]:
     list of Chart
         In the order of the page; empty if nothing is known.
     """
-    drawn = [
+    return [
         *_agreement(curves),
         *_spectra(curves),
         *_axis_spectra(curves),
         *_histograms(curves),
         *_lattices(curves),
     ]
-    return drawn
 
 
 def _agreement(curves: Curves) -> list[Chart]:

@@ -19,6 +19,7 @@ from bids_sr.report.qa_figures import qa_pictures
 from bids_sr.report.sampling import Sample, choose_contrasts, choose_sample
 from bids_sr.report.spread_figures import spread_pictures
 from bids_sr.report.tensor_figures import tensor_pictures
+from bids_sr.report.threed import make_3d
 from bids_sr.superres.engine import SuperResolvedDwi
 
 _PLANES = {"R": "sagittal", "L": "sagittal", "A": "coronal", "P": "coronal"}
@@ -80,6 +81,7 @@ def make_figures(
         )
     if spread is not None:
         pictures += spread_pictures(sr, spread, names, inside, sample, view, plane)
+    make_3d(sr, names, mask=mask, has_tensor=has_tensor)
     index = names.figure("index", "json")
     write_index(index, pictures, sr.card.to_dict())
     return index

@@ -175,11 +175,8 @@ def _colour_bar(svg: Element, cells: Cells, place: tuple[float, float, float]) -
     ramp = Cells("", np.linspace(cells.top, low, 64)[:, None], "", "", "", cells.signed, cells.top)
     bar = _picture(ramp)
     add(svg, "image", href=bar, x=x, y=top, width=12.0, height=high, preserveAspectRatio="none")
-    for value, y in (
-        (cells.top, top + 10),
-        ((cells.top + low) / 2, top + high / 2 + 4),
-        (low, top + high),
-    ):
+    middle = (cells.top + low) / 2
+    for value, y in ((cells.top, top + 10), (middle, top + high / 2 + 4), (low, top + high)):
         text = f"{value:.2g} {cells.unit}".strip()
         add(svg, "text", text, klass="tick", x=x + 17, y=y)
 

@@ -16,6 +16,11 @@ from markupsafe import Markup
 from bids_sr.bids.atomic import write_text
 from bids_sr.resources import read_version
 
+_POLICY = (
+    "default-src 'none'; script-src '{digest}'; style-src 'unsafe-inline'; "
+    "img-src * data: file:; base-uri 'none'; form-action 'none'"
+)
+
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
@@ -29,7 +34,13 @@ def _environment() -> Environment:
 
 
 def write_page(
-    path: Path, template: str, *, styles: tuple[str, ...], scripts: tuple[str, ...], **content: Any
+    path: Path,
+    template: str,
+    *,
+    styles: tuple[str, ...],
+    scripts: tuple[str, ...],
+    policy_form: str = "",
+    **content: Any,
 ) -> Path:
     """Render a template to an HTML file.
 
@@ -42,6 +53,9 @@ def write_page(
     styles, scripts : tuple of str
         Names of the style sheets and scripts that become part of the page. No
         other script can run in it, even if markup should slip in.
+    policy_form : str
+        Content security policy with ``{digest}`` for that of the script; by default
+        nothing but the page itself and pictures may be loaded.
     **content
         What the template shows.
 
@@ -57,7 +71,7 @@ def write_page(
         .render(
             style=Markup(_source(styles)),
             script=Markup(script),
-            policy=_policy(script),
+            policy=Markup((policy_form or _POLICY).format(digest=_digest(script))),
             version=read_version(),
             written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             **content,
@@ -84,9 +98,5 @@ def _source(names: tuple[str, ...]) -> str:
     return "\n".join(loader.get_source(_environment(), name)[0] for name in names)
 
 
-def _policy(script: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
-        "img-src * data: file:; base-uri 'none'; form-action 'none'"
-    )
+def _digest(script: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -114,6 +114,7 @@ def _run(run: FinishedRun, index: PictureIndex) -> dict[str, Any]:
         "summary": summary(record),
         "gradients": _gradients(run),
         "charts": charts(read_curves(run.curves)),
+        "threed": _threed(run),
         "linked": together,
         "sections": _sections(identity, alone),
         "pairs": pair_rows(record),
@@ -134,6 +135,12 @@ def _gradients(run: FinishedRun) -> GradientView | None:
         return None
     bval, bvec = (run.path.with_name(f"{run.key}_desc-sr_dwi.{kind}") for kind in ("bval", "bvec"))
     return gradient_view(bval, bvec, count)
+
+
+def _threed(run: FinishedRun) -> str:
+    """Return the address of the run's 3D page; empty if there is none."""
+    path = run.figures_dir / f"{run.key}_desc-3d_dwi.html"
+    return quote(path.relative_to(run.out_dir).as_posix()) if path.is_file() else ""
 
 
 def linked(pictures: Sequence[Picture]) -> list[Picture]:

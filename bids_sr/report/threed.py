@@ -1,0 +1,103 @@
+"""The 3D page of a run: acquired, super-resolved and FA in niivue, without network."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_sr.bids.atomic import atomic_path
+from bids_sr.bids.names import OutputNames
+from bids_sr.images.nifti import DwiReader, load_volume
+from bids_sr.report.pages import write_page
+from bids_sr.report.raster import window_top
+from bids_sr.report.sampling import choose_contrasts
+from bids_sr.report.volumes3d import Packed, brain_crop, pack, widened, write_volumes
+from bids_sr.superres.engine import SuperResolvedDwi
+
+DESC = "3d"
+"""Label of the page's file."""
+_ASSETS = Path(__file__).with_name("assets")
+_SHIPPED = ("niivue.umd.js", "niivue.LICENSE.txt")
+_POLICY = (
+    "default-src 'none'; script-src 'self' file: '{digest}'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; connect-src data: blob:; base-uri 'none'; form-action 'none'"
+)
+
+
+def make_3d(sr: SuperResolvedDwi, names: OutputNames, *, mask: Path, has_tensor: bool) -> Path:
+    """Write the 3D page of a run, its volumes and the viewer beside it.
+
+    Parameters
+    ----------
+    sr : SuperResolvedDwi
+        The series, before and after.
+    names : OutputNames
+        Where things lie.
+    mask : pathlib.Path
+        Brain mask on the output grid.
+    has_tensor : bool
+        Whether there is a map of FA.
+
+    Returns
+    -------
+    pathlib.Path
+        The page, ``..._desc-3d_dwi.html``.
+
+    Raises
+    ------
+    InputError, OutputError
+        If an image cannot be read or a file not be written.
+    """
+    data = names.figure("3dvolumes", "js")
+    names.figures_dir.mkdir(parents=True, exist_ok=True)
+    write_volumes(data, _volumes(sr, names, load_volume(mask)[0] > 0, has_tensor))
+    for name in _SHIPPED:
+        with atomic_path(names.figures_dir / name) as temporary:
+            shutil.copyfile(_ASSETS / name, temporary)
+    return write_page(
+        names.figure(DESC, "html"),
+        "threed.html",
+        styles=("style.css", "threed.css"),
+        scripts=("threed.js",),
+        policy_form=_POLICY,
+        run=names.figure(DESC, "html").name.split("_desc-")[0].replace("_", " "),
+        subject=names.files.subject,
+        back=f"../../sub-{names.files.subject}.html",
+        sources=(_SHIPPED[0], data.name),
+        licence=_SHIPPED[1],
+    )
+
+
+def _volumes(
+    sr: SuperResolvedDwi, names: OutputNames, brain: NDArray[np.bool_], has_tensor: bool
+) -> list[Packed]:
+    grid = sr.grid
+    steps = tuple(1 if axis == grid.slice_axis else grid.factor for axis in range(3))
+    assert len(steps) == 3
+    crop = brain_crop(brain, steps, grid.slice_axis)
+    coarse = widened(brain[:: steps[0], :: steps[1], :: steps[2]])
+    contrast = choose_contrasts(sr.run.gradients)[0]
+    with DwiReader(sr.run.files.dwi) as before, DwiReader(sr.dwi) as after:
+        acquired, output = (reader.volume(contrast.volume) for reader in (before, after))
+    top = window_top(acquired, coarse)
+    fine = grid.high_resolution[1]
+    block, coarse_block = crop.scaled(steps), crop.scaled((1, 1, 1))
+    which = f"volume {contrast.volume}, {contrast.title}"
+    acquired_note = f"As acquired: {which}."
+    output_note = f"Super-resolved: {which}, on the same grey scale."
+    keep = widened(brain)
+    packed = [
+        pack("Acquired", acquired_note, acquired, grid.affine, coarse_block, coarse, top),
+        pack("Super-resolved", output_note, output, fine, block, keep, top),
+    ]
+    maps = (("FA, input", names.input_tensor("fa")), ("FA, output", names.tensor("fa")))
+    for label, path in maps:
+        if has_tensor and path.is_file():
+            where = (coarse_block, coarse) if path == names.input_tensor("fa") else (block, keep)
+            affine = grid.affine if path == names.input_tensor("fa") else fine
+            note = "Fractional anisotropy; 0 is black, 1 is white."
+            packed.append(pack(label, note, load_volume(path)[0], affine, *where, 1.0))
+    return packed
