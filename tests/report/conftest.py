@@ -236,3 +236,29 @@ def put_curves(tmp_path):
         return path
 
     return put
+
+
+@pytest.fixture
+def judged():
+    """Keys of a record: judgement and self-check."""
+    figures = {
+        "psnr_b0": (30.0, 31.2, 31.5, 33.01),
+        "psnr_dwi": (33.0, 33.5, 33.7, 34.2),
+        "ssim_dwi": (0.91, 0.92, 0.925, 0.93),
+        "fa_mae": (0.05, 0.048, 0.0470, 0.0471),
+        "md_mae": (0.05, 0.045, 0.044, 0.041),
+        "v1_deg": (9.1, 8.5, 8.4, 7.9),
+    }
+    checked = {
+        f"selfcheck_{figure}_{method}": value
+        for figure, values in figures.items()
+        for method, value in zip(("linear", "cubic", "sinc", "network"), values, strict=True)
+    }
+    return checked | {
+        "selfcheck_volumes": 7,
+        "selfcheck_slices": 12,
+        "selfcheck_reason": "",
+        "selfcheck_verdict": "helped",
+        "qc_status": "warn",
+        "qc_reasons": "FA in white matter rose by 12 %; one slice is damaged",
+    }

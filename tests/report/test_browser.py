@@ -21,7 +21,9 @@ pytestmark = pytest.mark.skipif(
 FLAGS = (
     "--headless",
     "--no-sandbox",
-    "--disable-gpu",
+    "--use-gl=angle",  # WebGL 2 in software, for the 3D page
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -110,11 +112,176 @@ def viewer(page, show):
     return driver, figure
 
 
-def test_every_picture_loads(output, show):
-    driver = show(write_participant_page(output(), "01"))
+@pytest.fixture
+def full(output, put_curves, judged):
+    """The page of a run with everything: pictures, 3D, curves, lights, self-check, gradients."""
+    out = output(**judged)
+    put_curves()
+    volumes = 17
+    stem = out / "sub-01" / "dwi" / "sub-01_res-x2_desc-sr_dwi"
+    stem.with_suffix(".bval").write_text("0 " + "1000 " * (volumes - 1))
+    table = [["0"] + [str(float(axis == row)) for axis in range(volumes - 1)] for row in range(3)]
+    for column in range(4, volumes):
+        table[0][column] = "1"
+    stem.with_suffix(".bvec").write_text("\n".join(" ".join(row) for row in table))
+    return write_participant_page(out, "01")
+
+
+def test_every_picture_loads(full, show):
+    driver = show(full)
     sizes = driver.execute_script("return [...document.images].map((i) => i.naturalWidth)")
     assert len(sizes) == 14
     assert all(sizes)
+
+
+def test_every_control_can_be_used(full, show):
+    driver = show(full)
+    driver.execute_script(
+        """
+        for (const one of document.querySelectorAll("details")) one.open = true;
+        for (const one of document.querySelectorAll("button:not(.copy)")) {
+            one.focus();
+            one.click();
+            const dialog = document.querySelector("dialog[open]");
+            if (dialog) dialog.close();
+        }
+        for (const one of document.querySelectorAll("input[type=range]")) {
+            one.value = 40;
+            one.dispatchEvent(new Event("input"));
+        }
+        """
+    )
+    assert len(every(driver, "svg.heat")) == 9
+    assert all(figure.rect["height"] > 50 for figure in every(driver, ".charted"))
+
+
+@pytest.fixture
+def together(full, show):
+    """The linked viewer, in view."""
+    driver = show(full)
+    figure = find(driver, ".viewer.linked")
+    driver.execute_script("arguments[0].scrollIntoView({block: 'start'})", figure)
+    return driver, figure
+
+
+def shown_image(driver, figure):
+    """File name and place of the picture that is seen in the linked viewer."""
+    return driver.execute_script(
+        """
+        const image = arguments[0].querySelector(".pair.shown .before img");
+        const box = image.getBoundingClientRect();
+        return [image.src.split("_desc-")[1], box.left, box.top, box.width];
+        """,
+        figure,
+    )
+
+
+def test_tabs_keep_slice_zoom_wipe_and_flicker(together):
+    driver, figure = together
+    tabs = every(figure, "[role=tab]")
+    assert [tab.text for tab in tabs] == ["b = 0", "b = 1000 s/mm²", "FA", "Colour FA"]
+    every(figure, "[data-place]")[2].click()
+    find(figure, ".zoom-in").click()
+    slider = find(figure, ".wipe input")
+    driver.execute_script(
+        "arguments[0].value = 30; arguments[0].dispatchEvent(new Event('input'))", slider
+    )
+    first, *place = shown_image(driver, figure)
+    tabs[2].click()
+    second, *same = shown_image(driver, figure)
+    assert (first, second) == ("b0sinc_dwi.png", "fainput_dwi.png")
+    assert same == place
+    assert slider.get_attribute("value") == "30"
+    assert find(figure, ".factor").text == "1.5\N{MULTIPLICATION SIGN}"
+    assert find(figure, ".show-before").text == "fit on the input"
+    assert "0 is black" in find(figure, "figcaption").text
+    find(figure, ".flicker").click()
+    tabs[0].click()
+    assert find(figure, ".flicker").get_attribute("aria-pressed") == "true"
+
+
+def test_tabs_and_slices_by_keyboard(together):
+    from selenium.webdriver.common.keys import Keys
+
+    driver, figure = together
+    tabs = every(figure, "[role=tab]")
+    tabs[0].send_keys(Keys.ARROW_LEFT)
+    assert tabs[-1].get_attribute("aria-selected") == "true"
+    stage = find(figure, ".stage")
+    driver.execute_script("arguments[0].focus()", stage)
+    stage.send_keys("ts")
+    assert tabs[0].get_attribute("aria-selected") == "true"
+    assert every(figure, "[data-place]")[1].get_attribute("aria-pressed") == "true"
+
+
+def test_a_slice_and_the_detail_fill_the_stage(together):
+    driver, figure = together
+    widths = [shown_image(driver, figure)[3]]
+    for button in (every(figure, "[data-place]")[1], every(figure, "[data-place]")[-1]):
+        button.click()
+        widths.append(shown_image(driver, figure)[3])
+    assert widths[0] < widths[1] < widths[2]
+
+
+def test_meaning_of_a_light_by_pointer_and_keys(full, show):
+    from selenium.webdriver.common.keys import Keys
+
+    driver = show(full)
+    button = find(driver, "button.light")
+    tip = driver.find_element("id", button.get_attribute("aria-describedby"))
+    assert not tip.is_displayed()
+    driver.execute_script("arguments[0].focus()", button)
+    assert tip.is_displayed() and tip.text
+    button.send_keys(Keys.ESCAPE)
+    assert not tip.is_displayed()
+    button.click()
+    assert tip.is_displayed()
+
+
+def test_heat_map_tells_the_cell(full, show):
+    from selenium.webdriver.common.keys import Keys
+
+    driver = show(full)
+    heat = find(driver, "svg.heat")
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", heat)
+    heat.send_keys(Keys.ARROW_DOWN * 3 + Keys.ARROW_RIGHT * 5)
+    told = heat.find_element("xpath", "..").find_element("css selector", ".readout")
+    assert told.text == "volume 3, slice 5: 4 %"
+    driver.execute_script("arguments[0].blur()", heat)
+    assert told.text == ""
+
+
+def test_3d_page_renders(full, show):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    driver = show(full)
+    driver.execute_script("arguments[0].click()", find(driver, ".threed a"))
+    wait = WebDriverWait(driver, 60, 0.1)
+    wait.until(lambda d: every(d, "body[data-ready]"))
+    assert not find(driver, "#trouble").is_displayed()
+    labels = [button.text for button in every(driver, "#volumes button")]
+    assert labels == ["Acquired", "Super-resolved", "FA, input", "FA, output"]
+    # every control; afterwards the canvas holds a picture, not one colour
+    for button in every(driver, ".controls button"):
+        button.click()
+        assert button.get_attribute("aria-pressed") == "true"
+    for box in every(driver, ".controls input[type=checkbox]"):
+        box.click()
+    every(driver, "#views button")[1].click()
+    shades = driver.execute_async_script(
+        """
+        const done = arguments[0], canvas = document.getElementById("gl");
+        requestAnimationFrame(() => {
+            const copy = document.createElement("canvas");
+            copy.width = copy.height = 64;
+            const pen = copy.getContext("2d");
+            pen.drawImage(canvas, 0, 0, 64, 64);
+            done(new Set(pen.getImageData(0, 0, 64, 64).data).size);
+        });
+        """
+    )
+    assert shades > 10
+    assert "mm" in find(driver, "#told").text
 
 
 def test_page_is_not_wider_than_the_window(page, show):
