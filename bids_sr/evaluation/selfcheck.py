@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.diffusion.run_masks import load_mask
 from bids_sr.diffusion.selection import dti_volumes
 from bids_sr.diffusion.spread import subset
-from bids_sr.errors import BidsSrError, InputError
+from bids_sr.errors import BidsSrError
 from bids_sr.evaluation.defaults import RIM
 from bids_sr.evaluation.sampling import few_volumes, middle_slices
 from bids_sr.evaluation.scores import fidelity, fit_maps, map_errors
@@ -26,8 +26,8 @@ from bids_sr.images.grid import SliceGrid, to_slices
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.networks.channels import NEIGHBOURS
 from bids_sr.quality.fidelity import erode
-from bids_sr.quality.interpolation import METHODS
 from bids_sr.quality.gain import FIGURES, NETWORK, SELF_CHECK, selfcheck_verdict
+from bids_sr.quality.interpolation import METHODS
 from bids_sr.superres.engine import SuperResolvedDwi, super_resolve
 
 _LOG = logging.getLogger("bids_sr")
@@ -39,6 +39,10 @@ _LEAST_SIDE = 8
 """Pixels that a coarsened slice must have along each side."""
 _LEAST_VOXELS = 200
 """Brain voxels that must be left to compare."""
+
+
+class _NoCheckError(Exception):
+    """The scan does not allow a self-check; says why in one sentence."""
 
 
 @frozen
@@ -63,7 +67,7 @@ class _Sample:
     """Its chosen slices coarsened, all volumes: the network gathers what they share."""
     volumes: list[int]
     """Volumes that are super-resolved and compared."""
-    trial: Trial = field()
+    trial: Trial
     """Those volumes alone, coarse and fine."""
 
 
@@ -112,8 +116,10 @@ def self_check(
         else:
             with tempfile.TemporaryDirectory(dir=folder) as name:
                 record |= _measure(result, load_mask(mask), Path(name), mode, means)
+    except _NoCheckError as reason:
+        record[f"{SELF_CHECK}_reason"] = str(reason)
     except BidsSrError as error:  # the run itself is fine: it goes on without
-        record[f"{SELF_CHECK}_reason"] = str(error)
+        record[f"{SELF_CHECK}_reason"] = f"It could not be made: {error.problem}"
         _LOG.warning("%s: no self-check: %s", result.run.files.label, error)
     record[f"{SELF_CHECK}_verdict"] = selfcheck_verdict(record)
     record[f"{SELF_CHECK}_seconds"] = round(time.monotonic() - started, 2)
@@ -147,11 +153,9 @@ def _measure(
 def _check_band(result: SuperResolvedDwi) -> None:
     if max(result.band) * result.grid.factor <= 1:
         shares = " and ".join(f"{share:.0%}" for share in result.band)
-        raise InputError(
-            f"its slices are zero-filled (measured: {shares} of the band), so that coarsening "
-            "would take nothing away.",
-            file=result.run.files.dwi,
-            remedy="There is no self-check of such a scan.",
+        raise _NoCheckError(
+            f"The slices are zero-filled (measured: {shares} of the band): coarsening them would "
+            "take nothing away."
         )
 
 
@@ -172,35 +176,29 @@ def _notes(result: SuperResolvedDwi, no_tensor: str | None) -> list[str]:
     return notes
 
 
-def _sample(
-    result: SuperResolvedDwi, mask: NDArray[np.bool_], folder: Path, mode: str
-) -> _Sample:
+def _sample(result: SuperResolvedDwi, mask: NDArray[np.bool_], folder: Path, mode: str) -> _Sample:
     run, axis, factor = result.run, result.grid.slice_axis, result.grid.factor
     inside = erode(mask, RIM, axis)
     if np.count_nonzero(inside) < _LEAST_VOXELS:
-        raise _too_small(run, f"{np.count_nonzero(inside)} brain voxels are left inside the rim")
+        raise _too_small(f"{np.count_nonzero(inside)} brain voxels are left inside the rim")
     full = [n // factor * factor for n in result.grid.shape]
     sides = [full[a] // factor for a in result.grid.in_plane]
     if min(sides) < _LEAST_SIDE:
-        raise _too_small(run, f"coarsened slices would have {sides[0]} x {sides[1]} pixels")
+        raise _too_small(f"coarsened slices would have {sides[0]} x {sides[1]} pixels")
     across = slice(None)
     if mode == "auto":
-        occupied = to_slices(inside, axis).any(axis=(1, 2))
+        occupied = np.asarray(to_slices(inside, axis).any(axis=(1, 2)))
         gapless = not set(NEIGHBOURS).isdisjoint(result.card.channels)
         across = middle_slices(occupied, gapless=gapless)
     cut = tuple(across if a == axis else slice(n) for a, n in enumerate(full))
     if np.count_nonzero(inside[cut]) < _LEAST_VOXELS:
-        raise _too_small(run, f"{np.count_nonzero(inside[cut])} brain voxels are left to compare")
+        raise _too_small(f"{np.count_nonzero(inside[cut])} brain voxels are left to compare")
     volumes = few_volumes(run.gradients) if mode == "auto" else [*range(run.shape[3])]
     return _write(result, inside[cut], cut, volumes, folder)
 
 
-def _too_small(run: DwiRun, problem: str) -> InputError:
-    return InputError(
-        f"is too small to be coarsened: {problem}.",
-        file=run.files.dwi,
-        remedy="There is no self-check of such a scan.",
-    )
+def _too_small(problem: str) -> _NoCheckError:
+    return _NoCheckError(f"The scan is too small to be coarsened: {problem}.")
 
 
 def _write(

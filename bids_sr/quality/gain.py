@@ -1,4 +1,4 @@
-"""What the self-check says: did the network help this scan, or harm it?"""
+"""What the self-check says: whether the network helped this scan, or harmed it."""
 
 from __future__ import annotations
 

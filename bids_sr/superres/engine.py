@@ -217,6 +217,20 @@ def gather(
 
 
 def measured_band(reader: DwiReader, grid: SliceGrid) -> tuple[float, float]:
+    """Return the measured share of the input's band along both in-plane axes.
+
+    Parameters
+    ----------
+    reader : DwiReader
+        The series; its first volumes are read.
+    grid : SliceGrid
+        How its slices lie.
+
+    Returns
+    -------
+    tuple of float
+        As `bids_sr.images.band.effective_band` gives it.
+    """
     count = min(_BAND_VOLUMES, reader.shape[3])
     return effective_band(to_slices(reader.volume(i), grid.slice_axis) for i in range(count))
 
