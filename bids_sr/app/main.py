@@ -80,11 +80,15 @@ def _tidy_end() -> Iterator[None]:
 
 
 def _run(settings: Settings) -> int:
-    # imported late: both pull in the numerical libraries
+    # imported late: they pull in the numerical libraries
     if settings.level == "group":
         from bids_sr.app.group import run_group
 
         return run_group(settings)
+    if settings.reports_only:
+        from bids_sr.app.reports import run_reports
+
+        return run_reports(settings)
     from bids_sr.app.participant import run_participants
 
     return run_participants(settings)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bids_sr import __version__
+from bids_sr.evaluation.defaults import SELF_CHECKS
 from bids_sr.resources import resource
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE, UNCERTAINTY_ENSEMBLE
 
@@ -32,13 +33,15 @@ def build_parser() -> argparse.ArgumentParser:
         prog="bids-sr",
         description="Super-resolution of diffusion MRI: every DWI run of a BIDS dataset comes back "
         "with 2x2 or 3x3 times as many voxels in plane, with tensor and GQI maps and a report.",
-        epilog="Exit status: 0 all done; 1 a run failed (the others finished); 2 the command line "
+        epilog="Exit status: 0 all done; 1 a run failed (the others finished), or its quality with "
+        "--fail-on-qc; 2 the command line "
         "or the dataset cannot be used; 70 internal error.",
         allow_abbrev=False,
     )
     _add_positionals(parser)
     _add_selection(parser.add_argument_group("what to process"))
     _add_super_resolution(parser.add_argument_group("super-resolution"))
+    _add_quality(parser.add_argument_group("quality"))
     _add_performance(parser.add_argument_group("performance"))
     _add_execution(parser.add_argument_group("work folder and execution"))
     _add_general(parser.add_argument_group("general"))
@@ -161,6 +164,23 @@ def _add_super_resolution(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_quality(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--self-check",
+        choices=SELF_CHECKS,
+        default="auto",
+        help="coarsen the scan itself by the factor, super-resolve that and compare it with the "
+        "scan, beside interpolation; auto: a few slices and volumes; full: all of them; off: not "
+        "at all; default: %(default)s",
+    )
+    group.add_argument(
+        "--fail-on-qc",
+        action="store_true",
+        help="end with status 1 if the quality of a run is judged 'fail', be it finished now or "
+        "before; everything is written nevertheless",
+    )
+
+
 def _add_performance(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--device",
@@ -235,7 +255,8 @@ def _add_execution(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--reports-only",
         action="store_true",
-        help="process nothing, write the participant pages anew from what is there",
+        help="process nothing, write the participant pages anew from the records and pictures in "
+        "output_dir; bids_dir is not read",
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bids_sr import __version__
 from bids_sr.app.environment import container
+from bids_sr.app.reports import tell_quality
 from bids_sr.app.settings import Settings
 from bids_sr.app.validation import validate_input
 from bids_sr.bids.dataset import write_dataset_files
@@ -44,7 +45,8 @@ def run_participants(settings: Settings) -> int:
     Returns
     -------
     int
-        Exit status: 0 if all is there, 1 if a run or page failed.
+        Exit status: 0 if all is there; 1 if a run or page failed or, where that was asked
+        for, if the quality of a run is judged ``fail``.
 
     Raises
     ------
@@ -60,14 +62,15 @@ def run_participants(settings: Settings) -> int:
     write_dataset_files(settings.output_dir, sources=_sources(found), container=container())
     plans = [make_plan(files, settings.output_dir, choices) for files in found]
     pages = PageWriter(settings.output_dir, plans)
-    if settings.reports_only:
-        return _write_pages(pages, plans)
     todo = _not_done(plans)
     pages.expect([*todo, *_without_page(plans)])
     with _work_folder(settings) as work_dir:
         failures = execute(todo, _execution(settings, work_dir, log_dir), pages)
     pages.write_rest()
-    return _sum_up(plans, todo, failures, pages)
+    status = _sum_up(plans, todo, failures, pages)
+    if settings.fail_on_qc and tell_quality(plan.names.quality for plan in plans):
+        return 1
+    return status
 
 
 def _choices(settings: Settings) -> Choices:
@@ -82,6 +85,7 @@ def _choices(settings: Settings) -> Choices:
         ensemble=settings.ensemble,
         uncertainty=settings.uncertainty,
         slice_axis=settings.slice_axis,
+        self_check=settings.self_check,
         device=str(choose_device(settings.device)),
         batch_size=settings.batch_size,
         threads=settings.threads,
@@ -105,7 +109,7 @@ def _sources(found: Sequence[DwiFiles]) -> dict[str, Path]:
 
 def _validate(settings: Settings, found: Sequence[DwiFiles], log_dir: Path) -> None:
     raw = [files.dataset_root for files in found if files.dataset_name == RAW]
-    if raw and not (settings.skip_bids_validation or settings.reports_only):
+    if raw and not settings.skip_bids_validation:
         validate_input(raw[0], settings.participants, log_dir)
 
 
@@ -192,12 +196,6 @@ def _execution(settings: Settings, work_dir: Path, log_dir: Path) -> Execution:
         write_graph=settings.write_graph,
         messages=_messages(settings, log_dir),
     )
-
-
-def _write_pages(pages: PageWriter, plans: Sequence[RunPlan]) -> int:
-    for subject in dict.fromkeys(plan.files.subject for plan in plans):
-        pages.write(subject)
-    return 1 if pages.failed else 0
 
 
 def _sum_up(

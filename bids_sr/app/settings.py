@@ -53,6 +53,10 @@ class Settings:
     """Turned copies of a slice over which the network is averaged."""
     uncertainty: bool = False
     """The spread of the turned copies is written."""
+    self_check: str = "auto"
+    """``auto``, ``full`` or ``off``."""
+    fail_on_qc: bool = False
+    """A run whose quality is judged ``fail`` makes the exit status 1."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     batch_size: int | None = None
@@ -116,6 +120,8 @@ def make_settings(arguments: Namespace) -> Settings:
         detect_band=arguments.input_band == "auto",
         ensemble=_ensemble(arguments.ensemble, arguments.uncertainty),
         uncertainty=arguments.uncertainty,
+        self_check=arguments.self_check,
+        fail_on_qc=arguments.fail_on_qc,
         device=arguments.device,
         batch_size=arguments.batch_size,
         nprocs=nprocs,
@@ -146,7 +152,8 @@ def _ensemble(asked: int | None, uncertainty: bool) -> int:
 
 def _check_folders(settings: Settings) -> None:
     bids_dir, output_dir, work_dir = settings.bids_dir, settings.output_dir, settings.work_dir
-    if settings.level == "participant" and not bids_dir.is_dir():
+    reads_input = settings.level == "participant" and not settings.reports_only
+    if reads_input and not bids_dir.is_dir():
         raise UsageError(
             "is not a folder.", file=bids_dir, remedy="Give the BIDS dataset as first argument."
         )

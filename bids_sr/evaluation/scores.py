@@ -49,7 +49,7 @@ def fidelity(trial: Trial, path: Path) -> dict[str, float]:
     return {key: float(np.mean(values)) for key, values in scores.items()}
 
 
-def fit_maps(trial: Trial, path: Path, threads: int) -> dict[str, Path]:
+def fit_maps(trial: Trial, path: Path, threads: int, *, gqi: bool = True) -> dict[str, Path]:
     """Fit the tensor, and GQI where the directions allow it, inside the mask.
 
     Parameters
@@ -60,6 +60,8 @@ def fit_maps(trial: Trial, path: Path, threads: int) -> dict[str, Path]:
         4D image on the grid of the reference; the maps are put beside it.
     threads : int
         CPU threads.
+    gqi : bool
+        Whether to do GQI at all.
 
     Returns
     -------
@@ -70,7 +72,7 @@ def fit_maps(trial: Trial, path: Path, threads: int) -> dict[str, Path]:
     tensor = ("fa", "md", "v1")
     gradients, mask = trial.lr.gradients, trial.mask
     maps = dict(fit_tensor(path, gradients, mask, out, params=tensor, threads=threads).paths)
-    if not gqi_volumes(gradients).reason:
+    if gqi and not gqi_volumes(gradients).reason:
         maps |= fit_gqi(path, gradients, mask, out, params=("qa",), threads=threads)
     return maps
 

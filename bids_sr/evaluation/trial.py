@@ -164,10 +164,31 @@ def _write_trial(
         for index in range(volumes):
             fine.write(scans.truth[..., index])
             ideal.write(scans.ideal[..., index])
-            slices = to_slices(scans.scanned[..., index], grid.slice_axis)
-            small = kspace_downsample(torch.from_numpy(np.ascontiguousarray(slices)), grid.factor)
-            filled = keep_band(small, band).abs()
-            coarse.write(from_slices(filled.numpy(), grid.slice_axis))
+            coarse.write(degrade(scans.scanned[..., index], grid, band))
+
+
+def degrade(
+    volume: NDArray[np.float32], grid: SliceGrid, band: tuple[float, float] = (1.0, 1.0)
+) -> NDArray[np.float32]:
+    """Cut the slices of a volume to 1/f of their band; magnitude.
+
+    Parameters
+    ----------
+    volume : numpy.ndarray
+        (x, y, z), on the grid that `grid` refines to. Not changed.
+    grid : SliceGrid
+        Of the low-resolution volume.
+    band : tuple of float
+        Share of the low-resolution band that is left, along both in-plane axes.
+
+    Returns
+    -------
+    numpy.ndarray
+        On the shape of `grid`, not negative.
+    """
+    slices = np.ascontiguousarray(to_slices(volume, grid.slice_axis))
+    small = kspace_downsample(torch.from_numpy(slices), grid.factor)
+    return from_slices(keep_band(small, band).abs().numpy(), grid.slice_axis)
 
 
 def oracle(trial: Trial, out: Path) -> None:

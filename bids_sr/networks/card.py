@@ -82,6 +82,8 @@ class ModelCard:
     """The loss, in words."""
     figures: Mapping[str, Any]
     """Measured figures of merit, with the scan they were measured on."""
+    snr_b0: tuple[float, ...] | None = None
+    """Signal-to-noise ratio of the b0s seen in training, smallest and largest; if known."""
     input_rule: str = field(default="series", validator=_known_rule)
     """How intensities are scaled, one of `INPUT_RULES`."""
     folder: Path = field(default=Path(), eq=False)
@@ -96,6 +98,8 @@ class ModelCard:
         """Return the JSON content of the card."""
         content = asdict(self)
         del content["folder"]
+        if self.snr_b0 is None:
+            del content["snr_b0"]
         return content
 
     def save(self, folder: Path) -> None:

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from attrs import asdict
+
 from bids_sr.bids.atomic import write_text
+from bids_sr.quality.gain import gain_sentence
+from bids_sr.quality.verdict import judge_figures, summary
 from bids_sr.report.cautions import NO_TRUTH, cautions
 from bids_sr.report.charts import charts
 from bids_sr.report.curves import read_curves
@@ -110,6 +114,9 @@ def _run(run: FinishedRun, index: PictureIndex) -> dict[str, Any]:
         "scan": scan_rows(record),
         "processing": processing_rows(record),
         "cautions": cautions(record, index.model),
+        "lights": [asdict(light) for light in judge_figures(record, index.model)],
+        "qc_status": record.get("qc_status") or summary(record, index.model)["qc_status"],
+        "verdict": gain_sentence(record),
         "lost": index.lost,
         "summary": summary(record),
         "gradients": _gradients(run),

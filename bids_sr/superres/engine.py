@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
@@ -83,6 +83,7 @@ def super_resolve(
     detect_band: bool = True,
     slice_axis: int | None = None,
     spread: SpreadFiles | None = None,
+    volumes: Sequence[int] | None = None,
     progress: Callable[[], None] | None = None,
 ) -> SuperResolvedDwi:
     """Super-resolve a run slice by slice and write the series.
@@ -119,6 +120,9 @@ def super_resolve(
     spread : SpreadFiles, optional
         Where to write the standard deviation over the turned copies, and the
         copies; `ensemble` is above 1 then. The series itself stays the same.
+    volumes : sequence of int, optional
+        Volumes to super-resolve, in the order of the output; default: all. What
+        directions share is gathered from the whole series either way. Not with `spread`.
     progress : callable, optional
         Called after each volume; default: a bar or log lines.
 
@@ -131,16 +135,19 @@ def super_resolve(
     DeviceError, ModelError, InputError, OutputError
         If the device, the weights, the input or the output fail.
     """
+    if spread is not None and volumes is not None:
+        raise ValueError("the spread is of all volumes")
     started = time.monotonic()
     if threads is not None:
         torch.set_num_threads(threads)
     place = choose_device(device)
     network = load_network(card)
+    chosen = range(run.shape[3]) if volumes is None else volumes
     with DwiReader(run.files.dwi) as reader:
         grid = _grid(reader, run, card.factor, slice_axis)
         pixels = int(np.prod([grid.shape[axis] for axis in grid.in_plane]))
         size = batch_size or default_batch_size(place, pixels)
-        band = _band(reader, grid) if detect_band else (1.0, 1.0)
+        band = measured_band(reader, grid) if detect_band else (1.0, 1.0)
         runner = SliceRunner(
             network,
             place,
@@ -151,8 +158,9 @@ def super_resolve(
             channels=card.channels,
         )
         scale, conditioning = gather(reader, run, grid, card.input_rule)
-        stacks = _stacks(reader, grid, card, scale, conditioning)
-        _write(runner, stacks, reader, grid, out, scale, spread, progress or _bar(run, grid))
+        stacks = _stacks(reader, chosen, grid, card, scale, conditioning)
+        shown = progress or _bar(run, len(chosen), grid)
+        _write(runner, stacks, reader, len(chosen), grid, out, scale, spread, shown)
     return SuperResolvedDwi(
         dwi=out,
         run=run,
@@ -161,7 +169,7 @@ def super_resolve(
         scale=scale,
         device=describe_device(place),
         seconds=time.monotonic() - started,
-        slices=run.shape[3] * grid.shape[grid.slice_axis],
+        slices=len(chosen) * grid.shape[grid.slice_axis],
         batch_size=runner.batch_size,
         data_consistency=data_consistency,
         ensemble=ensemble,
@@ -208,7 +216,21 @@ def gather(
     return (largest or 1.0) if input_rule == "paper" else scale, conditioning
 
 
-def _band(reader: DwiReader, grid: SliceGrid) -> tuple[float, float]:
+def measured_band(reader: DwiReader, grid: SliceGrid) -> tuple[float, float]:
+    """Return the measured share of the input's band along both in-plane axes.
+
+    Parameters
+    ----------
+    reader : DwiReader
+        The series; its first volumes are read.
+    grid : SliceGrid
+        How its slices lie.
+
+    Returns
+    -------
+    tuple of float
+        As `bids_sr.images.band.effective_band` gives it.
+    """
     count = min(_BAND_VOLUMES, reader.shape[3])
     return effective_band(to_slices(reader.volume(i), grid.slice_axis) for i in range(count))
 
@@ -223,12 +245,13 @@ def _grid(reader: DwiReader, run: DwiRun, factor: int, override: int | None) -> 
 
 def _stacks(
     reader: DwiReader,
+    volumes: Sequence[int],
     grid: SliceGrid,
     card: ModelCard,
     scale: float,
     conditioning: SeriesConditioning,
 ) -> Iterator[np.ndarray]:
-    """Yield each volume's input, (slices, channels, a, b), read ahead in a thread."""
+    """Yield the input of each volume, (slices, channels, a, b), read ahead in a thread."""
 
     def read(index: int) -> np.ndarray:
         volume = reader.volume(index) / np.float32(scale)
@@ -237,7 +260,7 @@ def _stacks(
 
     with ThreadPoolExecutor(1, "read") as pool:
         waiting: list[Future[np.ndarray]] = []
-        for index in range(reader.shape[3]):
+        for index in volumes:
             waiting.append(pool.submit(read, index))
             if len(waiting) > _AHEAD:
                 yield waiting.pop(0).result()
@@ -249,6 +272,7 @@ def _write(
     runner: SliceRunner,
     stacks: Iterator[np.ndarray],
     reader: DwiReader,
+    volumes: int,
     grid: SliceGrid,
     out: Path,
     scale: float,
@@ -256,7 +280,7 @@ def _write(
     progress: Callable[[], None],
 ) -> None:
     shape, affine = grid.high_resolution
-    shape4 = (*shape, reader.shape[3])
+    shape4 = (*shape, volumes)
     # copies are many: one volume of them is written while the next is made
     behind = 1 if spread else _AHEAD
     with (
@@ -282,6 +306,6 @@ def _write(
             future.result()
 
 
-def _bar(run: DwiRun, grid: SliceGrid) -> Callable[[], None]:
+def _bar(run: DwiRun, volumes: int, grid: SliceGrid) -> Callable[[], None]:
     slices = grid.shape[grid.slice_axis]
-    return VolumeProgress(run.files.label, run.shape[3], slices).advance
+    return VolumeProgress(run.files.label, volumes, slices).advance

@@ -1,4 +1,4 @@
-"""The nipype graph: read, super-resolve, describe, mask, fit, judge, draw."""
+"""The nipype graph: read, super-resolve, describe, mask, fit, self-check, judge, draw."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ _BASE_GB = 0.9
 """What a process holds for torch, dipy and the like, and for the slabs of a fit."""
 _CUDA_GB = 1.0
 """What CUDA adds to it."""
+_NETWORK_STEPS = ("super_resolve", "self_check")
+"""Steps that run the network, on a GPU if there is one."""
 _COPIES = 36
 """Super-resolved volumes in memory while turned copies are kept: measured as 17 more than
 without, and a quarter more. The refits need 12, but may have to make lost copies again."""
@@ -102,7 +104,7 @@ def build_run_workflow(plan: RunPlan, folder: Path) -> Workflow:
         for argument, source in part.needs.items():
             workflow.connect(nodes[source], "value", node, argument)
         upstream_kept = reusable.issuperset(part.needs.values())
-        if upstream_kept and can_be_reused(folder / workflow.name / name, name, plan.state):
+        if upstream_kept and can_be_reused(folder / workflow.name / name, name, _state(plan, name)):
             reusable.add(name)
         else:
             node.overwrite = True
@@ -125,6 +127,7 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
         _Part(steps.fit_tensor, fits, _all(names.tensor, TENSOR_PARAMS), True, volumes=12),
         _Part(steps.fit_gqi, fits, _all(names.gqi, GQI_PARAMS), True, volumes=6),
         _Part(steps.spread, fits, tuple(spread), many, _COPIES if many else 0),
+        _Part(steps.self_check, fits, (), True, volumes=6),
         _Part(
             steps.judge,
             {
@@ -132,6 +135,7 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
                 "maps": "fit_tensor",
                 "input_maps": "fit_input",
                 "spread": "spread",
+                "check": "self_check",
                 "sidecar": "describe",
             },
             (names.quality,),
@@ -148,18 +152,23 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
     return {part.function.__name__: part for part in parts}
 
 
+def _state(plan: RunPlan, name: str) -> str:
+    """Return what a step's result was made for."""
+    return f"{plan.state} {plan.choices.self_check}" if name == "self_check" else plan.state
+
+
 def _all(path: Callable[[str], Path], params: Iterable[str]) -> tuple[Path, ...]:
     return tuple(path(param) for param in params)
 
 
 def _node(name: str, part: _Part, plan: RunPlan, volume_gb: float) -> Node:
-    on_gpu = name == "super_resolve" and plan.choices.device.startswith("cuda")
+    on_gpu = name in _NETWORK_STEPS and plan.choices.device.startswith("cuda")
     return Node(
         Step(
             part.function,
             part.writes,
             plan=plan,
-            state=plan.state,
+            state=_state(plan, name),
             use_gpu=on_gpu,
         ),
         name=name,

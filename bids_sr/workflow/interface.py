@@ -16,7 +16,7 @@ from nipype.interfaces.base import (
 
 from bids_sr.workflow.failures import record_failure
 
-_MADE = ("masks", "maps", "input_maps", "gqi", "spread", "sidecar", "record")
+_MADE = ("masks", "maps", "input_maps", "gqi", "spread", "sidecar", "check", "record")
 _ARGUMENTS = ("plan", "run", "sr", *_MADE)
 
 Stamp = tuple[str, int, int]
@@ -36,6 +36,7 @@ class StepInputs(BaseInterfaceInputSpec):
     gqi = traits.Any(nohash=True)
     spread = traits.Any(nohash=True)
     sidecar = traits.Any(nohash=True)
+    check = traits.Any(nohash=True)
     record = traits.Any(nohash=True)
     rank = traits.Int(0, usedefault=True, nohash=True, desc="place of the step in its run")
     use_gpu = traits.Bool(False, usedefault=True, nohash=True)

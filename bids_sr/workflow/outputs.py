@@ -12,6 +12,9 @@ from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
 from bids_sr.errors import BidsSrError
 from bids_sr.workflow.plan import RunPlan
 
+_CHECKS = ("off", "auto", "full")
+"""How much of a scan a self-check looks at, least first."""
+
 
 def expected_outputs(plan: RunPlan) -> list[Path]:
     """Return every file that the run leaves, the participant's page aside.
@@ -45,9 +48,20 @@ def missing_outputs(plan: RunPlan) -> list[Path]:
 
 
 def is_complete(plan: RunPlan) -> bool:
-    """Tell whether the run was finished before, with the same input and settings."""
+    """Tell whether the run was finished before, with the same input and settings.
+
+    A self-check that looked at more than is asked for now will do.
+    """
     try:
         sidecar = json.loads(plan.names.dwi_json.read_text(encoding="utf-8"))
-        return sidecar.get(FINGERPRINT) == plan.fingerprint and not missing_outputs(plan)
+        if sidecar.get(FINGERPRINT) != plan.fingerprint or missing_outputs(plan):
+            return False
+        return _is_checked(plan)
     except (OSError, ValueError, AttributeError, BidsSrError):
         return False
+
+
+def _is_checked(plan: RunPlan) -> bool:
+    record = json.loads(plan.names.quality.read_text(encoding="utf-8"))
+    asked = _CHECKS.index(plan.choices.self_check)
+    return record.get("selfcheck_mode") in _CHECKS[asked:]

@@ -38,6 +38,8 @@ class Choices:
     """Slices per batch; None: the device's default."""
     threads: int = 1
     """CPU cores per step."""
+    self_check: str = "auto"
+    """How much of the scan the self-check looks at; it changes the record alone."""
 
     @property
     def settings(self) -> dict[str, Any]:

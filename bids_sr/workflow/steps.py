@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bids_sr.diffusion.run_masks import RunMasks
     from bids_sr.diffusion.spread import SpreadMaps
     from bids_sr.diffusion.tensor import TensorMaps
+    from bids_sr.quality.record import Record
     from bids_sr.superres.engine import SuperResolvedDwi
     from bids_sr.superres.spread import SpreadFiles
     from bids_sr.workflow.plan import RunPlan
@@ -177,6 +178,15 @@ def _with_copies(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> SpreadFil
     return beside
 
 
+def self_check(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -> Record:
+    """Coarsen the input, bring it back, and compare it with itself."""
+    from bids_sr.evaluation.selfcheck import Means, self_check
+
+    how = plan.choices
+    means = Means(how.device, how.batch_size, how.threads, how.detect_band)
+    return self_check(sr, masks.input, folder, how.self_check, means)
+
+
 def judge(
     plan: RunPlan,
     sr: SuperResolvedDwi,
@@ -184,10 +194,11 @@ def judge(
     maps: TensorMaps | None,
     input_maps: TensorMaps | None,
     spread: SpreadMaps | None,
+    check: Record,
     sidecar: Path,
 ) -> Path:
-    """Work out the figures of merit; the series' sidecar is there before them."""
-    from bids_sr.quality import record
+    """Work out the figures of merit and judge them; the sidecar is there before them."""
+    from bids_sr.quality import record, verdict
 
     figures = record.judge(
         sr,
@@ -197,6 +208,8 @@ def judge(
         output_maps=maps,
         spread=spread,
     )
+    figures |= check
+    figures |= verdict.summary(figures, sr.card.to_dict())
     write_json(plan.names.quality, figures)
     return plan.names.quality
 

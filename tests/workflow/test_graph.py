@@ -19,6 +19,9 @@ EDGES = {
     ("mask", "fit_gqi"),
     ("mask", "spread"),
     ("super_resolve", "spread"),
+    ("super_resolve", "self_check"),
+    ("mask", "self_check"),
+    ("self_check", "judge"),
     ("spread", "judge"),
     ("spread", "draw"),
     ("describe", "judge"),
@@ -59,10 +62,13 @@ def test_inputs_of_the_interface_are_the_arguments_of_the_steps():
     assert set(_ARGUMENTS) <= set(StepInputs().copyable_trait_names())
 
 
-def test_only_super_resolution_asks_for_the_gpu(make_plans, tmp_path):
+def test_only_the_network_asks_for_the_gpu(make_plans, tmp_path):
     (plan,) = make_plans("01", device="cuda:0")
     found = nodes(build_run_workflow(plan, tmp_path / "work"))
-    assert [name for name, node in found.items() if node.is_gpu_node()] == ["super_resolve"]
+    assert [name for name, node in found.items() if node.is_gpu_node()] == [
+        "super_resolve",
+        "self_check",
+    ]
 
 
 def test_nothing_asks_for_a_gpu_on_the_cpu(workflow):

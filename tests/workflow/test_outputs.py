@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from attrs import evolve
 
 from bids_sr.bids.sidecars import FINGERPRINT
 from bids_sr.errors import InputError
@@ -18,6 +19,7 @@ def finished(plan):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     plan.names.dwi_json.write_text(json.dumps({FINGERPRINT: plan.fingerprint}))
+    plan.names.quality.write_text(json.dumps({"selfcheck_mode": "auto"}))
     return plan
 
 
@@ -37,6 +39,28 @@ def test_any_file_missing(finished):
 @pytest.mark.parametrize("content", ["{}", "[]", "{", '{"Fingerprint": "other"}'])
 def test_made_otherwise(finished, content):
     finished.names.dwi_json.write_text(content)
+    assert not is_complete(finished)
+
+
+@pytest.mark.parametrize(
+    ("done", "asked", "complete"),
+    [
+        ("auto", "off", True),
+        ("full", "auto", True),
+        ("off", "auto", False),
+        ("auto", "full", False),
+        (None, "off", False),
+    ],
+)
+def test_a_self_check_of_more_than_is_asked_will_do(finished, done, asked, complete):
+    finished.names.quality.write_text(json.dumps({"selfcheck_mode": done}))
+    plan = evolve(finished, choices=evolve(finished.choices, self_check=asked))
+    assert is_complete(plan) is complete
+
+
+@pytest.mark.parametrize("content", ["[]", "{", ""])
+def test_a_damaged_record_is_made_again(finished, content):
+    finished.names.quality.write_text(content)
     assert not is_complete(finished)
 
 

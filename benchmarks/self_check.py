@@ -1,0 +1,88 @@
+"""The self-check of `bids-sr` on scans of a BIDS dataset, without super-resolving them.
+
+Prints a Markdown table of what the network gains over the best classical interpolation,
+with the verdict; `--spread` prints how much the gains differ from slice block to slice
+block and from direction to direction, which the margins of the verdict rest on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+from bids_sr.bids.dwi_run import DwiRun, open_run
+from bids_sr.bids.sources import find_training_runs
+from bids_sr.diffusion.run_masks import make_masks
+from bids_sr.evaluation.selfcheck import Means, Record, self_check
+from bids_sr.images.grid import SliceGrid, choose_slice_axis
+from bids_sr.images.nifti import DwiReader
+from bids_sr.networks.card import ModelCard
+from bids_sr.networks.registry import load_card
+from bids_sr.quality.gain import FIGURES, gain
+from bids_sr.superres.engine import SuperResolvedDwi, measured_band
+
+
+def main() -> None:
+    """Read the command line and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bids_dir", type=Path)
+    parser.add_argument("--participant-label", nargs="+", default=())
+    parser.add_argument("--model", help="network: name or folder; default: that of the factor")
+    parser.add_argument("--scale", type=int, choices=(2, 3), default=2)
+    parser.add_argument("--ensemble", type=int, choices=(1, 2, 4, 8), default=4)
+    parser.add_argument("--mode", nargs="+", choices=("auto", "full"), default=["auto"])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--no-data-consistency", dest="consistent", action="store_false")
+    parser.add_argument("--out", type=Path, help="JSON file for all records")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    card = load_card(options.model, options.scale)
+    titles = ["run", "mode", *(f"gain {figure}" for figure in FIGURES), "verdict", "time (s)"]
+    sys.stdout.write(_line(titles) + "\n" + "|---" * len(titles) + "|\n")
+    records = []
+    for files in find_training_runs(options.bids_dir, tuple(options.participant_label)):
+        for mode in options.mode:
+            record = _check(open_run(files), card, mode, options)
+            records.append({"run": files.label, "mode": mode, **record})
+            sys.stdout.write(_row(files.label, mode, record) + "\n")
+            sys.stdout.flush()
+            if options.out:
+                options.out.write_text(json.dumps(records, indent=1))
+
+
+def _check(run: DwiRun, card: ModelCard, mode: str, options: argparse.Namespace) -> Record:
+    with tempfile.TemporaryDirectory() as name, DwiReader(run.files.dwi) as reader:
+        folder = Path(name)
+        axis = choose_slice_axis(reader.shape[:3], reader.zooms, run.files.sidecar)
+        grid = SliceGrid(reader.shape[:3], reader.affine, axis, card.factor)
+        masks = make_masks(
+            run, grid, input_mask=folder / "input.nii", output_mask=folder / "output.nii"
+        )
+        result = SuperResolvedDwi(
+            dwi=folder / "none", run=run, grid=grid, card=card, scale=1.0, device="cpu",
+            seconds=0.0, slices=0, batch_size=1, data_consistency=options.consistent,
+            ensemble=options.ensemble, band=measured_band(reader, grid), notes=(),
+        )  # fmt: skip
+        means = Means(device="cpu", threads=options.threads)
+        return self_check(result, masks.input, folder, mode, means)
+
+
+def _row(label: str, mode: str, record: Record) -> str:
+    gains = [gain(record, figure) for figure in FIGURES]
+    forms = ["{:+.2f} dB", "{:+.2f} dB", "{:+.4f}", "{:+.1%}", "{:+.1%}", "{:+.1%}"]
+    cells = ["n/a" if g is None else f.format(g) for f, g in zip(forms, gains, strict=True)]
+    verdict = record["selfcheck_verdict"] or record["selfcheck_reason"]
+    return _line([label, mode, *cells, verdict, record["selfcheck_seconds"]])
+
+
+def _line(cells: list[object]) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Which slices and volumes of a scan stand for the whole in the self-check."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_sr.bids.gradients import GradientTable
+from bids_sr.diffusion.selection import dti_volumes
+
+MAX_SLICES = 12
+"""Slices that are looked at."""
+MAX_B0S = 2
+"""Volumes at b = 0."""
+MAX_DIRECTIONS = 12
+"""Volumes of the shells that the tensor is fitted to."""
+MAX_OTHER = 3
+"""Volumes of each further shell ..."""
+MAX_OTHER_SHELLS = 2
+"""... of so many, those with most volumes first."""
+_MIDDLE = 0.6
+"""Share of the brain's slices from which they are taken; the outermost hold little brain."""
+
+
+def middle_slices(occupied: NDArray[np.bool_], *, gapless: bool) -> slice:
+    """Choose slices, evenly spread over the middle of the brain.
+
+    Parameters
+    ----------
+    occupied : numpy.ndarray
+        (slices,), bool: whether a slice holds brain; at least one does.
+    gapless : bool
+        Take them side by side: the network reads neighbouring slices.
+
+    Returns
+    -------
+    slice
+        Of at most `MAX_SLICES` slices.
+
+    Examples
+    --------
+    >>> middle_slices(np.ones(60, bool), gapless=False)
+    slice(13, 47, 3)
+    >>> middle_slices(np.ones(60, bool), gapless=True)
+    slice(24, 36, 1)
+    """
+    found = np.flatnonzero(occupied)
+    first, last = int(found[0]), int(found[-1])
+    margin = round((1 - _MIDDLE) / 2 * (last - first + 1))
+    span = max(1, last - first + 1 - 2 * margin)
+    step = 1 if gapless else max(1, span // MAX_SLICES)
+    length = (min(MAX_SLICES, -(-span // step)) - 1) * step + 1
+    start = first + margin + (span - length) // 2
+    return slice(start, start + length, step)
+
+
+def few_volumes(gradients: GradientTable) -> list[int]:
+    """Choose volumes: b0s, well-spread directions for the tensor, some of other shells.
+
+    Parameters
+    ----------
+    gradients : GradientTable
+        Of the whole series.
+
+    Returns
+    -------
+    list of int
+        Ascending; never empty, never more than 20.
+    """
+    b0s = np.flatnonzero(gradients.is_b0)[:MAX_B0S]
+    tensor = np.array(dti_volumes(gradients).indices, int)
+    tensor = tensor[~gradients.is_b0[tensor]]
+    chosen = [*b0s, *_of(gradients, tensor, MAX_DIRECTIONS)]
+    others = [s.indices for s in gradients.shells if not np.isin(s.indices, tensor).all()]
+    others.sort(key=len, reverse=True)
+    most = MAX_OTHER if tensor.size else MAX_DIRECTIONS // MAX_OTHER_SHELLS
+    for indices in others[:MAX_OTHER_SHELLS]:
+        chosen += _of(gradients, indices, most)
+    return sorted(map(int, chosen))
+
+
+def _of(gradients: GradientTable, indices: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    return indices[well_spread(gradients.bvecs[indices], count)]
+
+
+def well_spread(vectors: NDArray[np.float64], count: int) -> list[int]:
+    """Choose directions far from each other, one after the other; v and -v are the same.
+
+    Parameters
+    ----------
+    vectors : numpy.ndarray
+        (n, 3), unit vectors.
+    count : int
+        How many, at most.
+
+    Returns
+    -------
+    list of int
+        Positions, the first being 0.
+    """
+    if len(vectors) <= count:
+        return list(range(len(vectors)))
+    cosine = np.abs(vectors @ vectors.T)
+    chosen = [0]
+    while len(chosen) < count:
+        nearest = cosine[:, chosen].max(axis=1)
+        nearest[chosen] = np.inf
+        chosen.append(int(np.argmin(nearest)))
+    return chosen

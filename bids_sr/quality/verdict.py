@@ -1,0 +1,245 @@
+"""Traffic lights: what the figures of a run say, against limits that stand in one table."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import field, frozen
+from attrs.validators import in_
+
+from bids_sr.quality.domain import strange_b_values, strange_snr, strange_voxels, zooms
+from bids_sr.quality.gain import HARMED, HELPED, NO_GAIN, SELF_CHECK, gain_sentence
+
+PASS, WARN, FAIL, UNKNOWN = "pass", "warn", "fail", "unknown"
+STATUSES = (FAIL, WARN, UNKNOWN, PASS)
+"""Worst first: the status of a run is the first of these that one of its lights has."""
+
+Record = Mapping[str, Any]
+
+
+@frozen
+class Light:
+    """One judgement."""
+
+    key: str
+    """What is judged."""
+    status: str = field(validator=in_(STATUSES))
+    """``pass``, ``warn``, ``fail``; ``unknown`` where the figure is missing."""
+    value: float | str | None
+    """The figure, None where it is missing."""
+    text: str
+    """One sentence."""
+
+
+@frozen
+class Limits:
+    """Where a figure turns amber, and where red; None: never."""
+
+    key: str
+    """Of the light."""
+    label: str
+    """How a sentence about it begins."""
+    warn: float | None = None
+    """Above it: amber."""
+    fail: float | None = None
+    """Above it: red."""
+    form: str = "{:.3g}"
+    """How the figure and the limits are printed."""
+    tensor: bool = False
+    """There is none without a tensor fit."""
+
+
+@frozen
+class GridLimits:
+    """When an image counts as showing a grid locked to the matrix: both, at one period."""
+
+    f: float = 20.0
+    """F of the lattice fold above this ..."""
+    a: float = 0.05
+    """... and its amplitude above this, in units of the noise."""
+
+
+GRID = GridLimits()
+"""Provisional: to be calibrated on trained networks."""
+PERIODS = (2, 4, 8, 16)
+"""Voxels between the lines of a grid that are looked for."""
+LIMITS = (
+    Limits("nonfinite_dwi_fraction_sr", "Values that are no numbers", fail=0.0, form="{:.2%}"),
+    Limits("dc_bias", "Bias against the measurement", fail=0.02, form="{:.2%}"),
+    Limits("n_bad_slices", "Damaged slices in the input", warn=0, form="{:.0f}"),
+    Limits("nonfinite_fraction", "Voxels whose fit failed", warn=0.001, form="{:.2%}", tensor=True),
+    Limits("wm_fa_shift", "Shift of FA in white matter", warn=0.05, tensor=True),
+    Limits("wm_md_shift", "Shift of MD in white matter", warn=0.05, form="{:.1%}", tensor=True),
+)
+"""One table of all figures that have limits, the grid and the self-check aside."""
+
+
+def judge_figures(record: Record, card: Mapping[str, Any]) -> list[Light]:
+    """Judge the figures of a run.
+
+    Parameters
+    ----------
+    record : mapping
+        The run's record; figures that are missing are not judged.
+    card : mapping
+        Content of the model card; empty if it is not known.
+
+    Returns
+    -------
+    list of Light
+        Red ones first, then amber, unknown, green.
+    """
+    no_tensor = bool(record.get("dti_skipped_reason"))
+    lights = [_selfcheck(record), _grid(record, "dwi")]
+    if not no_tensor:
+        lights.append(_grid(record, "fa"))
+    lights += [
+        _against(limits, _FIGURES.get(limits.key, _plain(limits.key))(record))
+        for limits in LIMITS
+        if not (limits.tensor and no_tensor)
+    ]
+    lights += [_band(record), *_domain(record, card)]
+    return sorted(lights, key=lambda light: STATUSES.index(light.status))
+
+
+def summary(record: Record, card: Mapping[str, Any]) -> dict[str, str]:
+    """Return the status of a run and the reasons for it, as its record keeps them.
+
+    Parameters
+    ----------
+    record, card : mapping
+        As `judge_figures` takes them.
+
+    Returns
+    -------
+    dict of str to str
+        ``qc_status``: ``fail`` if one light is red; else ``warn`` if one is amber; else
+        ``unknown`` if a figure is missing; else ``pass``. ``qc_reasons``: the sentences
+        of red and amber lights, then what was not judged, separated by ``"; "``.
+    """
+    lights = judge_figures(record, card)
+    told = [light.text.rstrip(".") for light in lights if light.status in (FAIL, WARN)]
+    missing = [light.key for light in lights if light.status == UNKNOWN]
+    if missing:
+        told.append(f"not judged: {', '.join(missing)}")
+    reasons = "; ".join(text.replace("; ", ", ") for text in told)
+    return {"qc_status": _worst(lights), "qc_reasons": reasons}
+
+
+def _worst(lights: list[Light]) -> str:
+    found = {light.status for light in lights}
+    return next((status for status in STATUSES if status in found), UNKNOWN)
+
+
+def _selfcheck(record: Record) -> Light:
+    key = f"{SELF_CHECK}_verdict"
+    verdict = record.get(key)
+    status = {HELPED: PASS, NO_GAIN: WARN, HARMED: FAIL}.get(str(verdict), UNKNOWN)
+    text = gain_sentence(record) or "There was no self-check."
+    return Light(key, status, None if status == UNKNOWN else str(verdict), text)
+
+
+def _grid(record: Record, image: str) -> Light:
+    key, name = f"grid_{image}", {"dwi": "weighted volumes", "fa": "FA map"}[image]
+    found = {p: pair for p in PERIODS if (pair := _pair(record, image, p)) is not None}
+    if not found:
+        return Light(key, UNKNOWN, None, f"Grid in the {name}: not known.")
+    flagged = {p: (f, a) for p, (f, a) in found.items() if f > GRID.f and a > GRID.a}
+    shown = flagged or found
+    period = max(shown, key=lambda p: shown[p][0])  # the clearest one is told
+    f, a = found[period]
+    told = f"F = {f:.3g}, amplitude {a:.2g} of the noise at a period of {period} voxels"
+    limits = f"limits: {GRID.f:g} and {GRID.a:g}"
+    if flagged:
+        return Light(key, FAIL, f, f"There is a grid in the {name}: {told} ({limits}).")
+    if len(found) < len(PERIODS):
+        return Light(key, UNKNOWN, f, f"Grid in the {name}: not all periods were looked at.")
+    return Light(key, PASS, f, f"No grid in the {name}: at most {told} ({limits}).")
+
+
+def _pair(record: Record, image: str, period: int) -> tuple[float, float] | None:
+    f, a = (_number(record.get(f"grid_{kind}_{image}_p{period}_sr")) for kind in "fa")
+    return None if f is None or a is None else (f, a)
+
+
+def _against(limits: Limits, value: float | None) -> Light:
+    if value is None:
+        return Light(limits.key, UNKNOWN, None, f"{limits.label}: not known.")
+    for status, limit in ((FAIL, limits.fail), (WARN, limits.warn)):
+        if limit is not None and abs(value) > limit:
+            shown = f"{limits.form.format(value)} (limit: {limits.form.format(limit)})"
+            return Light(limits.key, status, value, f"{limits.label}: {shown}.")
+    return Light(limits.key, PASS, value, f"{limits.label}: {limits.form.format(value)}.")
+
+
+def _plain(key: str) -> Callable[[Record], float | None]:
+    return lambda record: _number(record.get(key))
+
+
+def _bias(record: Record) -> float | None:
+    found = [
+        value
+        for key in record
+        if re.fullmatch(r"dc_bias_b\d+", key) and (value := _number(record[key])) is not None
+    ]
+    return max(found, key=abs) if found else None
+
+
+def _fa_shift(record: Record) -> float | None:
+    before, after = (_number(record.get(f"wm_fa_median_{w}")) for w in ("input", "sr"))
+    return None if before is None or after is None else after - before
+
+
+def _md_shift(record: Record) -> float | None:
+    before, after = (_number(record.get(f"wm_md_median_{w}")) for w in ("input", "sr"))
+    return None if after is None or not before else after / before - 1
+
+
+_FIGURES: Mapping[str, Callable[[Record], float | None]] = {
+    "dc_bias": _bias,
+    "wm_fa_shift": _fa_shift,
+    "wm_md_shift": _md_shift,
+}
+"""Figures that are worked out from several of the record."""
+
+
+def _band(record: Record) -> Light:
+    note, shares = record.get("band_note"), zooms(record.get("input_band"))
+    if note:
+        return Light("input_band", WARN, str(note), str(note))
+    if shares and min(shares) < 1:
+        text = "The input is zero-filled: measured are " + " and ".join(
+            f"{share:.0%}" for share in shares
+        )
+        return Light("input_band", WARN, str(record["input_band"]), f"{text} of the band.")
+    if not shares and note is None:
+        return Light("input_band", UNKNOWN, None, "Measured band of the input: not known.")
+    return Light("input_band", PASS, "full", "The input is not zero-filled.")
+
+
+def _domain(record: Record, card: Mapping[str, Any]) -> list[Light]:
+    checks = [
+        ("input_zooms_mm", "voxel_sizes_mm", strange_voxels, "Voxel size"),
+        ("shells", "b_values", strange_b_values, "b-values"),
+    ]
+    if card.get("snr_b0"):  # a card may be silent about it
+        checks.append(("snr_b0", "snr_b0", strange_snr, "Noise"))
+    lights = []
+    for key, on_card, check, name in checks:
+        value, strange = record.get(key), check(record, card)
+        if value in (None, "") or not card.get(on_card):
+            text = strange or f"{name} against those of the training: not known."
+            lights.append(Light(key, UNKNOWN, None, text))
+            continue
+        shown = value if isinstance(value, int | float) else str(value)
+        text = strange or f"{name}: within the range of the training."
+        lights.append(Light(key, WARN if strange else PASS, shown, text))
+    return lights
+
+
+def _number(value: Any) -> float | None:
+    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if good else None
