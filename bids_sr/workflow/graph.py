@@ -124,6 +124,8 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
         _Part(steps.fit_input, fits, _all(names.input_tensor, TENSOR_PARAMS), True, volumes=4),
         _Part(steps.fit_tensor, fits, _all(names.tensor, TENSOR_PARAMS), True, volumes=12),
         _Part(steps.fit_gqi, fits, _all(names.gqi, GQI_PARAMS), True, volumes=6),
+        # its map stays in its own folder: no output, so nothing that could be missing later
+        _Part(steps.fit_input_gqi, fits, (), True, volumes=2),
         _Part(steps.spread, fits, tuple(spread), many, _COPIES if many else 0),
         _Part(
             steps.judge,
@@ -131,10 +133,12 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
                 **fits,
                 "maps": "fit_tensor",
                 "input_maps": "fit_input",
+                "gqi": "fit_gqi",
+                "input_gqi": "fit_input_gqi",
                 "spread": "spread",
                 "sidecar": "describe",
             },
-            (names.quality,),
+            (names.quality, names.figure("curves", "json")),
             volumes=12,
         ),
         _Part(

@@ -139,6 +139,26 @@ def fit_gqi(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks) -> dict[str, P
     return paths
 
 
+def fit_input_gqi(
+    plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path
+) -> dict[str, Path] | None:
+    """Reconstruct QA from the input, for comparison; it stays in the step's folder."""
+    from bids_sr.diffusion import gqi
+    from bids_sr.diffusion.run_masks import load_mask
+    from bids_sr.diffusion.selection import gqi_volumes
+
+    if gqi_volumes(sr.run.gradients).reason:
+        return None
+    return gqi.fit_gqi(
+        plan.files.dwi,
+        sr.run.gradients,
+        load_mask(masks.input),
+        lambda param: folder / f"input_{param}.nii.gz",
+        params=("qa",),
+        threads=plan.choices.threads,
+    )
+
+
 def spread(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -> SpreadMaps | None:
     """Fit the tensor to each turned copy and remove the copies, if they were kept."""
     from bids_sr.diffusion.run_masks import load_mask
@@ -183,21 +203,25 @@ def judge(
     masks: RunMasks,
     maps: TensorMaps | None,
     input_maps: TensorMaps | None,
+    gqi: dict[str, Path] | None,
+    input_gqi: dict[str, Path] | None,
     spread: SpreadMaps | None,
     sidecar: Path,
 ) -> Path:
     """Work out the figures of merit; the series' sidecar is there before them."""
     from bids_sr.quality import record
 
-    figures = record.judge(
+    found = record.judge(
         sr,
         input_mask=masks.input,
         output_mask=masks.output,
         input_maps=input_maps,
         output_maps=maps,
+        qa=(input_gqi["qa"], gqi["qa"]) if gqi and input_gqi else None,
         spread=spread,
     )
-    write_json(plan.names.quality, figures)
+    write_json(plan.names.figure("curves", "json"), found.curves)
+    write_json(plan.names.quality, found.record)
     return plan.names.quality
 
 
