@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 import numpy as np
 from attrs import frozen
@@ -10,10 +11,10 @@ from numpy.typing import NDArray
 
 from bids_sr.quality.scene import Curves, Figures, Scene, View
 
-LINE_Z = 12.0
-"""Robust z from which a line stands out. On 15 of 16 open scans no line exceeds 6; a
-saturated one has 50."""
-LINE_SHARE = 0.5
+LINE_Z = 15.0
+"""Robust z from which a line stands out. Anatomy reaches 6 and, where tissue piles up beside
+air, 12; a saturated line of an open scan has 50."""
+LINE_SHARE = 1.0
 """... and by how much of the volume's mean signal, at least."""
 DROPOUT = 0.6
 """A slice is bad when its brightness is below this share of what is expected ..."""
@@ -23,6 +24,8 @@ _MIN_SHARE = 0.15
 """Brain in a slice, as a share of the fullest one's, for its brightness to count."""
 _MIN_VOLUMES = 4
 """Volumes of a shell that tell how bright a slice should be."""
+_SATURATED = 4
+"""Voxels of a line with the volume's largest value: a counter at its end."""
 _MAD_TO_SD = 1.4826
 
 
@@ -41,6 +44,19 @@ class BadSlice:
     def words(self) -> str:
         """As in the record."""
         return f"volume {self.volume}, slice {self.slice} ({self.text})"
+
+
+@frozen(eq=False)
+class _Kept:
+    """What is kept of one volume."""
+
+    index: int
+    profiles: tuple[NDArray[np.float32], NDArray[np.float32]]
+    """Mean of each line along both in-plane axes, (slices, lines)."""
+    full: tuple[NDArray[np.intp], NDArray[np.intp]]
+    """Voxels of each line that hold the volume's largest value."""
+    brightness: NDArray[np.float64]
+    """Of each slice, in the brain; NaN with too little brain."""
 
 
 def line_excess(profiles: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -67,27 +83,35 @@ def line_excess(profiles: NDArray[np.floating]) -> NDArray[np.float64]:
     return excess
 
 
-def bad_lines(profiles: NDArray[np.floating]) -> list[tuple[int, int, bool]]:
-    """Find lines that stand out of a volume.
+def bad_lines(profiles: NDArray[np.floating]) -> list[tuple[int, int, int, bool]]:
+    """Find lines that stand out of the volumes of one shell.
+
+    A line stands out of its volume, and, if the shell has four volumes or more,
+    out of the same lines of the others: where tissue borders air, anatomy can pile up
+    on a line, in all of them.
 
     Parameters
     ----------
     profiles : numpy.ndarray
-        (slices, lines), means of one volume's lines.
+        (volumes, slices, lines), means of the lines.
 
     Returns
     -------
-    list of (int, int, bool)
-        Slice, line, whether it is too bright.
+    list of (int, int, int, bool)
+        Row, slice, line, whether it is too bright.
     """
-    if min(profiles.shape) < 2:
+    if min(profiles.shape[1:]) < 2:
         return []
-    level = np.median(profiles.mean(axis=1, dtype=np.float64))
     found = []
     for bright in (True, False):
-        excess = line_excess(profiles if bright else -profiles)
-        limit = max(LINE_Z * _MAD_TO_SD * _mad(excess), LINE_SHARE * level)
-        found += [(int(k), int(line), bright) for k, line in np.argwhere(excess > limit)]
+        signed = profiles if bright else -profiles
+        excess = np.stack([line_excess(volume) for volume in signed])
+        usual = np.median(excess, axis=0) if len(excess) >= _MIN_VOLUMES else -np.inf
+        for row, values in enumerate(excess):
+            level = float(np.median(profiles[row].mean(axis=1, dtype=np.float64)))
+            limit = max(LINE_Z * _MAD_TO_SD * _mad(values), LINE_SHARE * level)
+            standing = (values > limit) & (values - usual > limit)
+            found += [(row, int(k), int(line), bright) for k, line in np.argwhere(standing)]
     return found
 
 
@@ -134,29 +158,36 @@ class BadParts:
         self._enough = (sizes > 0) & (sizes >= _MIN_SHARE * sizes.max())
         self._sizes = sizes
         self._letters = ["ijk"[axis] for axis in scene.grid.in_plane]
-        self._lines: list[BadSlice] = []
-        self._brightness: dict[str, dict[int, NDArray[np.float64]]] = defaultdict(dict)
+        self._shells: dict[str, list[_Kept]] = defaultdict(list)
 
     def add(self, view: View) -> None:
-        """Look for bad lines in a volume and keep how bright its slices are."""
-        for axis, letter in enumerate(self._letters):
-            profiles = view.measured.mean(axis=2 - axis)
-            for k, line, bright in bad_lines(profiles):
-                text = _describe(view.measured[k].take(line, axis=axis), letter, line, bright)
-                self._lines.append(BadSlice(view.index, k, text))
+        """Keep line means of a volume, and how bright its slices are."""
         total = np.where(self._inside, view.measured, 0).sum(axis=(1, 2), dtype=np.float64)
-        mean = np.where(self._enough, total / np.maximum(self._sizes, 1), np.nan)
-        self._brightness[view.shell][view.index] = mean
+        full = view.measured == view.measured.max()
+        kept = _Kept(
+            view.index,
+            (view.measured.mean(axis=2), view.measured.mean(axis=1)),
+            (full.sum(axis=2), full.sum(axis=1)),
+            np.where(self._enough, total / np.maximum(self._sizes, 1), np.nan),
+        )
+        self._shells[view.shell].append(kept)
 
     def found(self) -> list[BadSlice]:
         """Return all findings by volume and slice."""
-        slices = []
-        for volumes in self._brightness.values():
-            order = sorted(volumes)
-            for row, k, share in bad_slices(np.stack([volumes[index] for index in order])):
-                text = f"signal loss, {100 * share:.0f} % of what was expected"
-                slices.append(BadSlice(order[row], k, text))
-        return sorted([*self._lines, *slices], key=lambda bad: (bad.volume, bad.slice))
+        bad = [one for volumes in self._shells.values() for one in self._of_shell(volumes)]
+        return sorted(bad, key=lambda one: (one.volume, one.slice))
+
+    def _of_shell(self, volumes: list[_Kept]) -> Iterator[BadSlice]:
+        for axis, letter in enumerate(self._letters):
+            profiles = np.stack([kept.profiles[axis] for kept in volumes])
+            for row, k, line, bright in bad_lines(profiles):
+                kind = "bright" if bright else "dark"
+                if bright and volumes[row].full[axis][k, line] >= _SATURATED:
+                    kind = "saturated"
+                yield BadSlice(volumes[row].index, k, f"{kind} line {letter} = {line}")
+        for row, k, share in bad_slices(np.stack([kept.brightness for kept in volumes])):
+            text = f"signal loss, {100 * share:.0f} % of what was expected"
+            yield BadSlice(volumes[row].index, k, text)
 
     def result(self) -> tuple[Figures, Curves]:
         """Return the findings as curves; the record's words are `found`'s."""
@@ -164,17 +195,6 @@ class BadParts:
             {"volume": bad.volume, "slice": bad.slice, "text": bad.text} for bad in self.found()
         ]
         return {}, {"bad_slices": listed}
-
-
-def _describe(line: NDArray[np.floating], letter: str, number: int, bright: bool) -> str:
-    top = float(line.max())
-    if not bright:
-        kind = "dark line"
-    elif np.count_nonzero(line == top) > 4:  # many equal highest values: a counter at its end
-        kind = "saturated line"
-    else:
-        kind = "bright line"
-    return f"{kind} {letter} = {number}"
 
 
 def _neighbours(relative: NDArray[np.float64]) -> NDArray[np.float64]:

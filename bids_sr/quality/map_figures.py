@@ -17,7 +17,9 @@ _SLICES = 32
 """Of the FA map: there is only one, where there are many weighted volumes."""
 
 
-def fa_lattice(after: TensorMaps, mask: NDArray[np.bool_], slice_axis: int) -> tuple[Figures, Curves]:
+def fa_lattice(
+    after: TensorMaps, mask: NDArray[np.bool_], slice_axis: int
+) -> tuple[Figures, Curves]:
     """Look for grids in the FA map of the output.
 
     Parameters

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
 import numpy as np
+from attrs import frozen
 from numpy.typing import NDArray
 
 _PATCH_RADIUS = 2
@@ -62,9 +61,7 @@ def estimate_noise(
     return Noise(mppca, piesno, " ".join(note for note in (first, second) if note))
 
 
-def mppca_sigma(
-    box: NDArray[np.floating], inside: NDArray[np.bool_]
-) -> tuple[float | None, str]:
+def mppca_sigma(box: NDArray[np.floating], inside: NDArray[np.bool_]) -> tuple[float | None, str]:
     """Estimate the noise in brain by MP-PCA (Veraart et al. 2016, NeuroImage 142:394), by dipy.
 
     It takes noise as Gaussian and independent between voxels. Magnitude images

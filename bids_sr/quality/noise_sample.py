@@ -36,7 +36,7 @@ class NoiseSample:
         self._inside = scene.inside
         self._box = _central_box(scene.inside)
         grown = binary_dilation(scene.inside, np.ones((1, 3, 3), bool), iterations=_RIM)
-        has_brain = scene.inside.any(axis=(1, 2))[:, None, None]
+        has_brain = scene.inside.any(axis=(1, 2), keepdims=True)
         self._background = spread_evenly(np.flatnonzero(~grown & has_brain), _BACKGROUND)
         self._boxes: dict[int, NDArray[np.float32]] = {}
         self._air: dict[int, NDArray[np.float32]] = {}

@@ -48,13 +48,13 @@ def peak_ratio(power: NDArray[np.float64], period: int) -> float:
     """
     rows, columns = (np.fft.fftfreq(n) for n in power.shape)
     radius = np.hypot(rows[:, None], columns[None])
+    places = [
+        (row, column) for row in range(period) for column in range(period) if row % 2 or column % 2
+    ]
     peaks = [
-        (round(k * power.shape[0] / period) % power.shape[0],
-         round(l * power.shape[1] / period) % power.shape[1])
-        for k in range(period)
-        for l in range(period // 2 + 1)  # the spectrum of a real image is symmetric
-        if k % 2 or l % 2
-    ]  # fmt: skip
+        tuple(round(k * n / period) % n for k, n in zip(place, power.shape, strict=True))
+        for place in places
+    ]
     around = power.copy()
     around[tuple(np.transpose(peaks))] = np.nan
     ratios = []

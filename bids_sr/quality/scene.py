@@ -1,4 +1,4 @@
-"""What all figures of a series share: masks, sampled slices and volumes, and one volume at a time."""
+"""What all figures of a series share: masks, sampled slices and volumes, one volume at a time."""
 
 from __future__ import annotations
 

@@ -42,9 +42,7 @@ class RadialSpectrum:
         Rings end at the lower of the axes' Nyquist frequencies.
         """
         power = np.atleast_2d(self._power)
-        rows, columns = (
-            np.fft.fftfreq(n, d) for n, d in zip(power.shape, self.zooms, strict=True)
-        )
+        rows, columns = (np.fft.fftfreq(n, d) for n, d in zip(power.shape, self.zooms, strict=True))
         radius = np.hypot(rows[:, None], columns[None])
         width = 1 / min(n * d for n, d in zip(power.shape, self.zooms, strict=True))
         rings = int(np.floor(0.5 / max(self.zooms) / width))

@@ -38,6 +38,7 @@ def cautions(record: Mapping[str, Any], model: Mapping[str, Any]) -> list[str]:
         _data_consistency(record),
         _voxel_size(record, model),
         _b_values(record, model),
+        _bad_parts(record),
         _skipped(record),
         _notes(record),
         _missing(record),
@@ -104,6 +105,11 @@ def _b_values(record: Mapping[str, Any], model: Mapping[str, Any]) -> str:
         f"The network has not been trained at b = {', '.join(f'{b:.0f}' for b in strange)} s/mm² "
         f"or near it (trained at b = {seen})."
     )
+
+
+def _bad_parts(record: Mapping[str, Any]) -> str:
+    found = record.get("bad_lines")
+    return f"Parts of the input look damaged: {found}." if is_known(found) else ""
 
 
 def _skipped(record: Mapping[str, Any]) -> str:

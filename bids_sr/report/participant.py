@@ -11,20 +11,19 @@ from urllib.parse import quote
 
 from bids_sr.bids.atomic import write_text
 from bids_sr.report.cautions import NO_TRUTH, cautions
-from bids_sr.report.glossary import DC_BIAS, DC_NRMSE
 from bids_sr.report.index import Picture, PictureIndex
 from bids_sr.report.methods import NOTICE, describe
 from bids_sr.report.pages import slug, write_page
 from bids_sr.report.records import FinishedRun, read_failures, read_runs
 from bids_sr.report.tables import (
+    group_rows,
     model_grids,
     model_rows,
     other_rows,
-    pair_rows,
     processing_rows,
     scan_rows,
+    shell_entries,
     shell_rows,
-    single_rows,
     version_rows,
 )
 
@@ -80,8 +79,6 @@ def write_participant_page(
         source=quote(folder),
         has_group=(out_dir / "group_dwi.html").is_file(),
         no_truth=NO_TRUTH,
-        residual=DC_NRMSE,
-        bias=DC_BIAS,
         methods=methods,
         methods_notice=NOTICE,
         methods_file=quote(methods_file),
@@ -104,9 +101,9 @@ def _run(run: FinishedRun, index: PictureIndex) -> dict[str, Any]:
         "cautions": cautions(record, index.model),
         "lost": index.lost,
         "sections": _sections(identity, index.pictures),
-        "pairs": pair_rows(record),
-        "single": single_rows(record),
+        "groups": group_rows(record),
         "shells": shell_rows(record),
+        "shell_entries": shell_entries(record),
         "other": other_rows(record),
         "model": model_rows(index.model),
         "grids": model_grids(index.model),
