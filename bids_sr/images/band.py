@@ -47,15 +47,37 @@ def effective_band(volumes: Iterable[NDArray[np.float32]]) -> tuple[float, float
         frequency, in units of the Nyquist frequency, beyond which it has
         reached its floor.
     """
-    sums: list[NDArray[np.float64] | float] = [0.0, 0.0]
+    spectra = AxisSpectra()
     for volume in volumes:
+        spectra.add(volume)
+    return spectra.band
+
+
+class AxisSpectra:
+    """Power along both in-plane axes, added up over volumes."""
+
+    def __init__(self) -> None:
+        self._sums: list[NDArray[np.float64] | float] = [0.0, 0.0]
+
+    def add(self, volume: NDArray[np.float32]) -> None:
+        """Add a volume, (slices, a, b)."""
         for number, axis in enumerate((-2, -1)):
             spectrum = np.abs(np.fft.rfft(volume, axis=axis)) ** 2
-            sums[number] += (
+            self._sums[number] += (
                 np.moveaxis(spectrum, axis, -1).reshape(-1, spectrum.shape[axis]).mean(0)
             )
-    first, second = (_band(np.atleast_1d(power)) for power in sums)
-    return first, second
+
+    @property
+    def power(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Along a and b, from zero to the Nyquist frequency."""
+        first, second = (np.atleast_1d(power) for power in self._sums)
+        return first, second
+
+    @property
+    def band(self) -> tuple[float, float]:
+        """Measured share of the band along a and b, see `effective_band`."""
+        first, second = (_band(power) for power in self.power)
+        return first, second
 
 
 def _band(power: NDArray[np.float64]) -> float:

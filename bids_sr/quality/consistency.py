@@ -46,6 +46,8 @@ class ResidualSums:
     """Of the input."""
     reference: float = 0.0
     """Of the input."""
+    count: int = 0
+    """Voxels."""
 
     def add(self, residual: NDArray[np.float32], lr: NDArray[np.float32]) -> None:
         """Add the voxels of one volume.
@@ -60,6 +62,7 @@ class ResidualSums:
         self.signed += float(r.sum())
         self.reference_squares += float(measured @ measured)
         self.reference += float(measured.sum())
+        self.count += r.size
 
     @property
     def nrmse(self) -> float:
@@ -67,6 +70,11 @@ class ResidualSums:
         if self.reference_squares <= 0:
             return float("nan")
         return float(np.sqrt(self.squares / self.reference_squares))
+
+    @property
+    def rms(self) -> float:
+        """Root mean square of the residual, in units of the image; NaN without voxels."""
+        return float(np.sqrt(self.squares / self.count)) if self.count else float("nan")
 
     @property
     def bias(self) -> float:

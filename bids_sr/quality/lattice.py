@@ -85,16 +85,66 @@ def lattice_folds(
     dict of int to LatticeFold
         By period; NaN where the mask holds too few pixels.
     """
-    total: NDArray[np.float64] | float = 0.0
-    count: NDArray[np.float64] | float = 0.0
+    sums = LatticeSums()
     for slices, mask in volumes:
-        total = total + normalised_residual(slices, mask).sum(axis=0)
-        count = count + mask.sum(axis=0)
-    counts = np.atleast_2d(count)
-    seen = counts > 0
-    # the mean of many slices is quieter than that of few: each pixel is weighed as one
-    mean = np.where(seen, np.atleast_2d(total) / np.maximum(counts, 1), 0.0)
-    return {period: _fold(mean, seen, period) for period in periods}
+        sums.add(normalised_residual(slices, mask), mask)
+    return sums.folds(periods)
+
+
+class LatticeSums:
+    """Normalised residuals of slices, added up as they come."""
+
+    def __init__(self) -> None:
+        self._total: NDArray[np.float64] | float = 0.0
+        self._count: NDArray[np.float64] | float = 0.0
+        self._alone: dict[int, list[float]] = {period: [] for period in PERIODS}
+
+    def add(self, residual: NDArray[np.float64], mask: NDArray[np.bool_]) -> None:
+        """Add slices.
+
+        Parameters
+        ----------
+        residual : numpy.ndarray
+            (slices, A, B), of `normalised_residual`.
+        mask : numpy.ndarray
+            (slices, A, B) bool, the brain.
+        """
+        self._total = self._total + residual.sum(axis=0)
+        self._count = self._count + mask.sum(axis=0)
+        for period, found in self._alone.items():
+            found += [_fold(z, inside, period).f for z, inside in zip(residual, mask, strict=True)]
+
+    def folds(self, periods: Iterable[int] = PERIODS) -> dict[int, LatticeFold]:
+        """Return the fold of the mean of all slices by period, see `lattice_folds`."""
+        mean, seen = self._mean()
+        return {period: _fold(mean, seen, period) for period in periods}
+
+    def slice_f(self, period: int) -> float:
+        """Return the median over slices of each slice's own F.
+
+        It finds a grid whose sign changes with the contrast, which the mean of the
+        slices hides. NaN where no slice holds enough pixels.
+        """
+        finite = [f for f in self._alone[period] if np.isfinite(f)]
+        return float(np.median(finite)) if finite else float("nan")
+
+    def cells(self, periods: Iterable[int] = PERIODS) -> dict[str, NDArray[np.float64]]:
+        """Return the mean residual at each phase, (P, P) in noise units, by period as text."""
+        mean, seen = self._mean()
+        rows, columns = np.nonzero(seen)
+        cells = {}
+        for period in periods:
+            phase = (rows % period) * period + columns % period
+            n = np.bincount(phase, minlength=period**2)
+            sums = np.bincount(phase, mean[seen], minlength=period**2)
+            cells[str(period)] = (sums / np.maximum(n, 1)).reshape(period, period)
+        return cells
+
+    def _mean(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        counts = np.atleast_2d(self._count)
+        seen = counts > 0
+        # the mean of many slices is quieter than that of few: each pixel is weighed as one
+        return np.where(seen, np.atleast_2d(self._total) / np.maximum(counts, 1), 0.0), seen
 
 
 def _fold(mean: NDArray[np.float64], seen: NDArray[np.bool_], period: int) -> LatticeFold:

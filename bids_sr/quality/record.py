@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
 
 from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
 from bids_sr.diffusion.spread import SpreadMaps
 from bids_sr.diffusion.tensor import TensorMaps
 from bids_sr.images.nifti import DwiReader, load_volume
+from bids_sr.quality.curves import plain
+from bids_sr.quality.map_figures import fa_lattice, map_histograms
 from bids_sr.quality.series import series_figures
 from bids_sr.quality.shift import white_matter_shift
 from bids_sr.quality.spread import spread_figures
 from bids_sr.resources import read_version
 from bids_sr.superres.engine import SuperResolvedDwi
+from bids_sr.superres.usage import peak_memory_gb
 
 Value = str | int | float | bool | None
 Record = dict[str, Value]
 
 _PACKAGES = ("torch", "dipy", "numpy", "nibabel", "nipype", "pybids")
+
+
+@frozen
+class Judgement:
+    """What was found out about a run."""
+
+    record: Record
+    """Flat; text, whole and finite numbers, truth values, None where a figure could not
+    be worked out."""
+    curves: dict[str, Any]
+    """See `bids_sr.quality.curves`; fit for JSON."""
 
 
 def judge(
@@ -32,8 +50,9 @@ def judge(
     output_mask: Path,
     input_maps: TensorMaps | None = None,
     output_maps: TensorMaps | None = None,
+    qa: tuple[Path, Path] | None = None,
     spread: SpreadMaps | None = None,
-) -> Record:
+) -> Judgement:
     """Work out the figures of merit of a run.
 
     Volumes are read one at a time; memory holds a few of them.
@@ -47,14 +66,14 @@ def judge(
     input_maps, output_maps : TensorMaps, optional
         Tensor fits (with ``fa``, ``md`` and ``v1``) of the input and of the
         output; None when they were skipped.
+    qa : tuple of pathlib.Path, optional
+        Maps of quantitative anisotropy of the input and of the output.
     spread : SpreadMaps, optional
         Spread of the turned copies, if it was asked for.
 
     Returns
     -------
-    dict
-        Flat; text, whole and finite numbers, truth values, and None where a figure
-        could not be worked out.
+    Judgement
 
     Raises
     ------
@@ -65,24 +84,45 @@ def judge(
     fine_inside = load_volume(output_mask)[0] > 0
     gradients = result.run.gradients
     with DwiReader(result.run.files.dwi) as lr, DwiReader(result.dwi) as sr:
-        figures = series_figures(lr, sr, gradients, inside, fine_inside, result.grid)
+        series = series_figures(lr, sr, gradients, inside, fine_inside, result.grid)
+    figures, curves = series.figures, series.curves
     if output_maps is not None:
         figures |= _fit(output_maps, "")
+        grids, cells = fa_lattice(output_maps, fine_inside, result.grid.slice_axis)
+        figures |= grids
+        curves.setdefault("lattice", {})["fa"] = cells
     if input_maps is not None:
         figures |= _fit(input_maps, "_input")
     if input_maps is not None and output_maps is not None:
-        figures |= white_matter_shift(input_maps, output_maps, fine_inside, result.grid)
+        figures |= white_matter_shift(input_maps, output_maps, fine_inside, result.grid, qa=qa)
+        curves["histograms"] = map_histograms(input_maps, output_maps, inside, fine_inside)
     if spread is not None:
         figures |= spread_figures(spread, gradients, fine_inside, result.scale)
-    volume_ml = float(inside.sum()) * float(np.prod(result.grid.zooms)) / 1000
-    return {
+    record: Record = {
         **_scan(result),
         **_processing(result),
-        "brain_volume_ml": round(volume_ml, 1),
+        "brain_volume_ml": _millilitres(inside, result),
         **_safe(figures),
+        **series.texts,
         **_skipped(result),
         "notes": " ".join(result.notes),
+        **_cost(result),
     }
+    return Judgement(record, plain(curves))
+
+
+def _millilitres(inside: NDArray[np.bool_], result: SuperResolvedDwi) -> float:
+    return round(float(inside.sum()) * float(np.prod(result.grid.zooms)) / 1000, 1)
+
+
+def _cost(result: SuperResolvedDwi) -> Record:
+    """Wall time since super-resolution began, and the larger peak of its process and this one."""
+    return _safe(
+        {
+            "seconds_total": round(time.time() - result.started, 1),
+            "peak_memory_gb": round(max(peak_memory_gb(), result.peak_memory_gb), 2),
+        }
+    )
 
 
 def _scan(result: SuperResolvedDwi) -> Record:

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import numpy as np
-from attrs import define
+from attrs import define, frozen
 from numpy.typing import NDArray
 
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.images.grid import SliceGrid, to_slices
 from bids_sr.images.nifti import DwiReader
-from bids_sr.quality.consistency import ResidualSums, consistency_residual
+from bids_sr.quality.closeup import CloseUp
+from bids_sr.quality.filled import InputBand
+from bids_sr.quality.lines import BadParts
+from bids_sr.quality.neighbours import Neighbours
+from bids_sr.quality.noise_sample import NoiseSample
+from bids_sr.quality.residuals import Residuals
+from bids_sr.quality.scene import Curves, Figures, Mask, Observer, Scene, View, make_scene
 
-Mask = NDArray[np.bool_]
 
+@frozen
+class SeriesFigures:
+    """What was read off a series."""
 
-def shell_names(gradients: GradientTable) -> list[str]:
-    """Name the shell of each volume: ``b0``, ``b1000``, ...
-
-    Parameters
-    ----------
-    gradients : GradientTable
-        Of the series.
-
-    Returns
-    -------
-    list of str
-        One per volume.
-    """
-    names = ["b0"] * gradients.n_volumes
-    for shell in gradients.shells:
-        for index in shell.indices:
-            names[index] = f"b{shell.bval:.0f}"
-    return names
+    figures: Figures
+    """Numbers, by key of the record."""
+    texts: dict[str, str | int]
+    """Words and counts, by key of the record."""
+    curves: Curves
+    """By key of the curves file."""
 
 
 def series_figures(
@@ -43,8 +37,11 @@ def series_figures(
     input_mask: Mask,
     output_mask: Mask,
     grid: SliceGrid,
-) -> dict[str, float]:
+) -> SeriesFigures:
     """Compare input and output volume by volume; each is read once.
+
+    Memory holds a few volumes and small samples of all. What is costly is worked
+    out of a bounded number of volumes and slices, see `bids_sr.quality.scene`.
 
     Parameters
     ----------
@@ -59,29 +56,89 @@ def series_figures(
 
     Returns
     -------
-    dict of str to float
-        ``dc_nrmse_<shell>`` and ``dc_bias_<shell>`` of the residual ``D(SR) - LR``;
-        ``s_above_s0_fraction_input`` and ``s_above_s0_fraction_sr``, see `AboveB0`.
+    SeriesFigures
+        The figures of each file of `bids_sr.quality` that observes volumes.
     """
-    inside = to_slices(input_mask, grid.slice_axis)
-    sums: dict[str, ResidualSums] = defaultdict(ResidualSums)
-    before, after = AboveB0(), AboveB0()
-    names = shell_names(gradients)
+    scene = make_scene(gradients, grid, input_mask, output_mask)
+    residuals, band, noise = Residuals(scene), InputBand(scene), NoiseSample(scene)
+    bad = BadParts(scene)
+    observers: tuple[Observer, ...] = (
+        residuals, PhysicalSignal(scene), CloseUp(scene), Neighbours(scene), noise, band, bad,
+    )  # fmt: skip
     for index in np.argsort(~gradients.is_b0, kind="stable"):  # b0s first
-        measured, output = lr.volume(int(index)), sr.volume(int(index))
-        is_b0 = bool(gradients.is_b0[index])
-        before.add(measured[input_mask], is_b0=is_b0)
-        after.add(output[output_mask], is_b0=is_b0)
-        slices = to_slices(measured, grid.slice_axis)
-        residual = consistency_residual(to_slices(output, grid.slice_axis), slices, grid.factor)
-        sums[names[index]].add(residual[inside], slices[inside])
-    figures = {}
-    for shell in sorted(sums, key=lambda name: int(name[1:])):
-        figures[f"dc_nrmse_{shell}"] = sums[shell].nrmse
-        figures[f"dc_bias_{shell}"] = sums[shell].bias
-    figures["s_above_s0_fraction_input"] = before.fraction
-    figures["s_above_s0_fraction_sr"] = after.fraction
-    return figures
+        view = _view(lr, sr, scene, int(index))
+        for observer in observers:
+            observer.add(view)
+    figures: Figures = {}
+    curves: Curves = {}
+    for observer in observers:
+        more_figures, more_curves = observer.result()
+        figures |= more_figures
+        curves |= more_curves
+    if "spectra" in curves:
+        curves["spectra"]["acquired_limit"] = band.limit
+    more_figures, note = _noise(noise, residuals)
+    found = bad.found()
+    texts: dict[str, str | int] = {
+        "sigma_note": note,
+        "bad_lines": "; ".join(part.words for part in found),
+        "n_bad_slices": len({(part.volume, part.slice) for part in found}),
+        "band_note": band.note(),
+    }
+    return SeriesFigures(figures | more_figures, texts, curves)
+
+
+def _view(lr: DwiReader, sr: DwiReader, scene: Scene, index: int) -> View:
+    return View(
+        index,
+        scene.shells[index],
+        bool(scene.gradients.is_b0[index]),
+        *(to_slices(reader.volume(index), scene.grid.slice_axis) for reader in (lr, sr)),
+    )
+
+
+def _noise(sample: NoiseSample, residuals: Residuals) -> tuple[Figures, str]:
+    noise = sample.estimate()
+    nothing = float("nan")
+    figures = {
+        "sigma_mppca": noise.mppca or nothing,
+        "sigma_piesno": noise.piesno or nothing,
+        **sample.signal_to_noise(noise.sigma),
+    }
+    for shell, rms in residuals.rms().items():
+        figures[f"dc_rms_sigma_{shell}"] = rms / noise.sigma if noise.sigma else nothing
+    return figures, noise.note
+
+
+class PhysicalSignal:
+    """Counts samples that no tissue gives: above b = 0, or no number at all.
+
+    Parameters
+    ----------
+    scene : Scene
+        The series.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._before, self._after = AboveB0(), AboveB0()
+        self._nonfinite = self._samples = 0
+
+    def add(self, view: View) -> None:
+        """Add a volume, the b0s first."""
+        output = view.output[self._scene.fine_inside]
+        self._before.add(view.measured[self._scene.inside], is_b0=view.is_b0)
+        self._after.add(output, is_b0=view.is_b0)
+        self._nonfinite += int(np.count_nonzero(~np.isfinite(view.output)))
+        self._samples += view.output.size
+
+    def result(self) -> tuple[Figures, Curves]:
+        """Return ``s_above_s0_fraction_*`` (see `AboveB0`) and ``nonfinite_dwi_fraction_sr``."""
+        return {
+            "s_above_s0_fraction_input": self._before.fraction,
+            "s_above_s0_fraction_sr": self._after.fraction,
+            "nonfinite_dwi_fraction_sr": self._nonfinite / max(self._samples, 1),
+        }, {}
 
 
 @define

@@ -15,12 +15,17 @@ from bids_sr.quality.fidelity import erode
 from bids_sr.quality.tensor_errors import v1_angles, white_matter
 
 _MD_UNIT = 1e-3
-"""mm2/s; mean diffusivities are told in thousandths."""
+"""mm2/s; diffusivities are told in thousandths."""
 Index = tuple[NDArray[np.intp], ...]
 
 
 def white_matter_shift(
-    before: TensorMaps, after: TensorMaps, output_mask: NDArray[np.bool_], grid: SliceGrid
+    before: TensorMaps,
+    after: TensorMaps,
+    output_mask: NDArray[np.bool_],
+    grid: SliceGrid,
+    *,
+    qa: tuple[Path, Path] | None = None,
 ) -> dict[str, float]:
     """Compare tensor maps of the input and of the output, voxel by voxel of the output.
 
@@ -31,29 +36,38 @@ def white_matter_shift(
     Parameters
     ----------
     before, after : TensorMaps
-        With ``fa``, ``md`` and ``v1``, of the input and of the output.
+        With ``fa``, ``md`` and ``v1``, of the input and of the output; ``ad`` and
+        ``rd`` are compared if both have them.
     output_mask : numpy.ndarray
         (x, y, z), bool, brain on the output grid; its rim, one input voxel wide, is
         left out.
     grid : SliceGrid
         Input grid and factor.
+    qa : tuple of pathlib.Path, optional
+        Maps of quantitative anisotropy of the input and of the output.
 
     Returns
     -------
     dict of str to float
         ``wm_voxels``; ``wm_fa_median_input``, ``wm_fa_median_sr``,
-        ``wm_fa_wasserstein`` and the same for MD in 1e-3 mm2/s (Wasserstein-1
-        distance of the two distributions); ``v1_angle_median_deg``. NaN where
+        ``wm_fa_wasserstein`` and the same for MD, AD and RD in 1e-3 mm2/s and for QA
+        (Wasserstein-1 distance of the two distributions); ``v1_angle_median_deg``. NaN where
         there is no white matter.
     """
     inside = np.nonzero(erode(output_mask, grid.factor, grid.slice_axis))
     enclosing = _enclosing(inside, grid)
-    fa = _pair(before, after, "fa", enclosing, inside)
-    md = _pair(before, after, "md", enclosing, inside)
+    fa, md = (
+        _pair(before.paths[name], after.paths[name], enclosing, inside) for name in ("fa", "md")
+    )
     white = white_matter(fa.mean(axis=0), md.mean(axis=0), np.ones(fa.shape[1], bool))
     figures = {"wm_voxels": float(white.sum())}
-    for name, values in (("fa", fa[:, white]), ("md", md[:, white] / _MD_UNIT)):
-        figures |= _compare(name, values)
+    figures |= _compare("fa", fa[:, white]) | _compare("md", md[:, white] / _MD_UNIT)
+    for name in ("ad", "rd"):
+        if name in before.paths and name in after.paths:
+            values = _pair(before.paths[name], after.paths[name], enclosing, inside)
+            figures |= _compare(name, values[:, white] / _MD_UNIT)
+    if qa is not None:
+        figures |= _compare("qa", _pair(*qa, enclosing, inside)[:, white])
     fine, coarse = (tuple(axis[white] for axis in index) for index in (inside, enclosing))
     angles = v1_angles(_vectors(before.paths["v1"], coarse), _vectors(after.paths["v1"], fine))
     figures["v1_angle_median_deg"] = _median(angles[np.isfinite(angles)])
@@ -67,11 +81,8 @@ def _enclosing(index: Index, grid: SliceGrid) -> Index:
     )
 
 
-def _pair(
-    before: TensorMaps, after: TensorMaps, param: str, enclosing: Index, inside: Index
-) -> NDArray[np.float32]:
-    coarse, _ = load_volume(before.paths[param])
-    fine, _ = load_volume(after.paths[param])
+def _pair(before: Path, after: Path, enclosing: Index, inside: Index) -> NDArray[np.float32]:
+    coarse, fine = load_volume(before)[0], load_volume(after)[0]
     return np.stack([coarse[enclosing], fine[inside]])
 
 

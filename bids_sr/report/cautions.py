@@ -36,6 +36,7 @@ def cautions(record: Mapping[str, Any], model: Mapping[str, Any]) -> list[str]:
         strange_voxels(record, model),
         strange_b_values(record, model),
         strange_snr(record, model),
+        _bad_parts(record),
         _skipped(record),
         _notes(record),
         _missing(record),
@@ -50,6 +51,11 @@ def _data_consistency(record: Mapping[str, Any]) -> str:
             "what the scanner measured. See the residual below."
         )
     return ""
+
+
+def _bad_parts(record: Mapping[str, Any]) -> str:
+    found = record.get("bad_lines")
+    return f"Parts of the input look damaged: {found}." if is_known(found) else ""
 
 
 def _skipped(record: Mapping[str, Any]) -> str:

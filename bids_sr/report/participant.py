@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from attrs import asdict
-
 from bids_sr.bids.atomic import write_text
+from bids_sr.quality import verdict
 from bids_sr.quality.gain import gain_sentence
-from bids_sr.quality.verdict import judge_figures, summary
+from bids_sr.quality.verdict import judge_figures
 from bids_sr.report.cautions import NO_TRUTH, cautions
 from bids_sr.report.charts import charts
 from bids_sr.report.curves import read_curves
-from bids_sr.report.glossary import DC_BIAS, DC_NRMSE, terms
+from bids_sr.report.glossary import terms
 from bids_sr.report.gradient_views import GradientView, gradient_view
 from bids_sr.report.index import Picture, PictureIndex
 from bids_sr.report.methods import NOTICE, describe
@@ -25,14 +24,14 @@ from bids_sr.report.pages import slug, write_page
 from bids_sr.report.records import FinishedRun, read_failures, read_runs
 from bids_sr.report.summary import METHODS, is_summarised, summary
 from bids_sr.report.tables import (
+    group_rows,
     model_grids,
     model_rows,
     other_rows,
-    pair_rows,
     processing_rows,
     scan_rows,
+    shell_entries,
     shell_rows,
-    single_rows,
     version_rows,
 )
 
@@ -90,8 +89,6 @@ def write_participant_page(
         no_truth=NO_TRUTH,
         checked_methods=METHODS,
         terms=terms(key for run in runs for key in run.values),
-        residual=DC_NRMSE,
-        bias=DC_BIAS,
         methods=methods,
         methods_notice=NOTICE,
         methods_file=quote(methods_file),
@@ -114,19 +111,20 @@ def _run(run: FinishedRun, index: PictureIndex) -> dict[str, Any]:
         "scan": scan_rows(record),
         "processing": processing_rows(record),
         "cautions": cautions(record, index.model),
-        "lights": [asdict(light) for light in judge_figures(record, index.model)],
-        "qc_status": record.get("qc_status") or summary(record, index.model)["qc_status"],
-        "verdict": gain_sentence(record),
         "lost": index.lost,
-        "summary": summary(record),
+        "summary": summary(
+            _with_status(record, index.model),
+            judge_figures(record, index.model),
+            check=gain_sentence(record),
+        ),
         "gradients": _gradients(run),
         "charts": charts(read_curves(run.curves)),
         "threed": _threed(run),
         "linked": together,
         "sections": _sections(identity, alone),
-        "pairs": pair_rows(record),
-        "single": single_rows(record),
+        "groups": group_rows(record),
         "shells": shell_rows(record),
+        "shell_entries": shell_entries(record),
         "other": other_rows({k: v for k, v in record.items() if not is_summarised(k)}),
         "model": model_rows(index.model),
         "grids": model_grids(index.model),
@@ -134,6 +132,12 @@ def _run(run: FinishedRun, index: PictureIndex) -> dict[str, Any]:
         "record": json.dumps(record, indent=2),
         "record_name": run.path.name,
     }
+
+
+def _with_status(record: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record with its judgement, which older records do not hold."""
+    judged = {} if record.get("qc_status") else verdict.summary(record, model)
+    return {**record, **judged}
 
 
 def _gradients(run: FinishedRun) -> GradientView | None:

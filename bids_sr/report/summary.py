@@ -16,8 +16,9 @@ _SENTENCES = {
     "pass": "Nothing that could be judged speaks against using this output.",
     "warn": "Usable, but look at the points below first.",
     "fail": "Do not use this output before the points below are understood.",
-    "unknown": "This run has not been judged.",
+    "unknown": "Not everything could be judged; what could be judged raises no concern.",
 }
+_NOTHING = "This run has not been judged."
 _WORST_FIRST = ("fail", "warn", "unknown", "pass")
 
 _JUDGED = {
@@ -147,7 +148,7 @@ class Summary:
         return WORDS[self.status]
 
 
-def summary(record: Mapping[str, Any], lights: Iterable[Any] = (), verdict: str = "") -> Summary:
+def summary(record: Mapping[str, Any], lights: Iterable[Any] = (), check: str = "") -> Summary:
     """Put together the summary of a run.
 
     Parameters
@@ -156,8 +157,8 @@ def summary(record: Mapping[str, Any], lights: Iterable[Any] = (), verdict: str 
         The run's figures.
     lights : iterable
         Mappings or objects with ``key``, ``status``, ``value`` and ``text``.
-    verdict : str
-        A sentence; by default one that goes with the record's ``qc_status``.
+    check : str
+        What the self-check says; by default a sentence that goes with the record.
 
     Returns
     -------
@@ -165,14 +166,17 @@ def summary(record: Mapping[str, Any], lights: Iterable[Any] = (), verdict: str 
     """
     views = sorted((_view(light) for light in lights), key=lambda v: _WORST_FIRST.index(v.status))
     status = _status(record.get("qc_status"))
-    reasons = str(record.get("qc_reasons") or "").split("; ")
+    reasons = [view.text for view in views if view.status in ("fail", "warn") and view.text]
+    if not views:
+        reasons = [text for text in str(record.get("qc_reasons") or "").split("; ") if text]
+    judged = status != "unknown" or any(view.status != "unknown" for view in views)
     return Summary(
         status,
-        verdict or _SENTENCES[status],
-        tuple(reason for reason in reasons if reason),
+        _SENTENCES[status] if judged else _NOTHING,
+        tuple(reasons),
         tuple(views),
         _checked(record),
-        _check_note(record),
+        check or _check_note(record),
     )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import frozen
 
+from bids_sr.report.entry import Pair
 from bids_sr.report.glossary import (
-    DC_BIAS,
-    DC_NRMSE,
+    GROUPS,
     PAIRS,
+    PER_SHELL,
     PROCESSING,
     SCAN,
     SINGLE,
@@ -59,24 +60,29 @@ def processing_rows(record: Mapping[str, Any]) -> list[Row]:
     return [_fact(entry, record) for entry in PROCESSING if _wanted(entry, record)]
 
 
+def shell_entries(record: Mapping[str, Any]) -> list[Entry]:
+    """Return the measures of a shell; optional ones only if they are there."""
+    there = {split[0] for key in record if (split := shell_of(key)) and is_known(record[key])}
+    return [entry for entry in PER_SHELL if not entry.optional or entry.key in there]
+
+
 def shell_rows(record: Mapping[str, Any]) -> list[Row]:
-    """Return residual and bias of each b-value, ascending."""
+    """Return the measures of each b-value, ascending, those of `shell_entries`."""
+    entries = shell_entries(record)
     bvals = sorted({split[1] for key in record if (split := shell_of(key))})
     return [
         Row(
             f"b = {bval}",
-            tuple(
-                _cell(entry, record.get(f"{entry.key}_b{bval}")) for entry in (DC_NRMSE, DC_BIAS)
-            ),
+            tuple(_cell(entry, record.get(f"{entry.key}_b{bval}")) for entry in entries),
         )
         for bval in bvals
     ]
 
 
-def pair_rows(record: Mapping[str, Any]) -> list[Row]:
+def pair_rows(record: Mapping[str, Any], pairs: Iterable[Pair] = PAIRS) -> list[Row]:
     """Return measures of the input, of the output, and their difference."""
     rows = []
-    for entry, keys in PAIRS:
+    for entry, keys in pairs:
         if entry.optional and not any(is_known(record.get(key)) for key in keys):
             continue
         before, after = (record.get(key) for key in keys)
@@ -86,13 +92,36 @@ def pair_rows(record: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
-def single_rows(record: Mapping[str, Any]) -> list[Row]:
-    """Return measures of the difference."""
+def single_rows(record: Mapping[str, Any], entries: Iterable[Entry] = SINGLE) -> list[Row]:
+    """Return measures of the difference, or of one of the two images."""
     return [
         Row(_with_unit(entry), (_cell(entry, record.get(entry.key)),), entry.meaning)
-        for entry in SINGLE
+        for entry in entries
         if _wanted(entry, record)
     ]
+
+
+@frozen
+class GroupRows:
+    """The tables of measures that stand together."""
+
+    title: str
+    pairs: tuple[Row, ...]
+    """Input, output, change."""
+    single: tuple[Row, ...]
+
+
+def group_rows(record: Mapping[str, Any]) -> list[GroupRows]:
+    """Return all measures but those of the shells, by group; empty groups are left out."""
+    groups = [
+        GroupRows(
+            group.title,
+            tuple(pair_rows(record, group.pairs)),
+            tuple(single_rows(record, group.single)),
+        )
+        for group in GROUPS
+    ]
+    return [group for group in groups if group.pairs or group.single]
 
 
 def other_rows(record: Mapping[str, Any]) -> list[Row]:
@@ -206,7 +235,7 @@ def _fact(entry: Entry, record: Mapping[str, Any]) -> Row:
         return Row(entry.label, (Cell(entry.text(None), False),), entry.meaning)
     if entry.key == "slice_axis" and value in (0, 1, 2):
         text = "ijk"[value]
-    elif entry.key == "seconds_superres" and isinstance(value, int | float):
+    elif entry.unit == "s" and isinstance(value, int | float):
         text = duration(value)
     elif entry.key == "model_sha256":
         text = f"{str(value)[:12]}\N{HORIZONTAL ELLIPSIS}"  # the whole is on the model card

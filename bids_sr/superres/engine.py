@@ -28,6 +28,7 @@ from bids_sr.superres.notes import band_notes, series_notes
 from bids_sr.superres.progress import VolumeProgress
 from bids_sr.superres.runner import SliceRunner
 from bids_sr.superres.spread import SpreadFiles, SpreadWriter
+from bids_sr.superres.usage import peak_memory_gb
 
 _LOG = logging.getLogger("bids_sr")
 _BAND_VOLUMES = 8
@@ -68,6 +69,10 @@ class SuperResolvedDwi:
     """What a reader of the report should know."""
     spread: SpreadFiles | None = None
     """Where the spread of the copies lies, if it was asked for."""
+    started: float = float("nan")
+    """When it began, seconds since the epoch."""
+    peak_memory_gb: float = 0.0
+    """Most memory that its process had taken by its end, GB."""
 
 
 def super_resolve(
@@ -137,7 +142,7 @@ def super_resolve(
     """
     if spread is not None and volumes is not None:
         raise ValueError("the spread is of all volumes")
-    started = time.monotonic()
+    started, began = time.monotonic(), time.time()
     if threads is not None:
         torch.set_num_threads(threads)
     place = choose_device(device)
@@ -176,6 +181,8 @@ def super_resolve(
         band=band,
         notes=(*series_notes(run, card), *band_notes(grid, band), *runner.notes),
         spread=spread,
+        started=began,
+        peak_memory_gb=peak_memory_gb(),
     )
 
 

@@ -16,7 +16,17 @@ from nipype.interfaces.base import (
 
 from bids_sr.workflow.failures import record_failure
 
-_MADE = ("masks", "maps", "input_maps", "gqi", "spread", "sidecar", "check", "record")
+_MADE = (
+    "masks",
+    "maps",
+    "input_maps",
+    "gqi",
+    "input_gqi",
+    "spread",
+    "sidecar",
+    "check",
+    "record",
+)
 _ARGUMENTS = ("plan", "run", "sr", *_MADE)
 
 Stamp = tuple[str, int, int]
@@ -34,6 +44,7 @@ class StepInputs(BaseInterfaceInputSpec):
     maps = traits.Any(nohash=True)
     input_maps = traits.Any(nohash=True)
     gqi = traits.Any(nohash=True)
+    input_gqi = traits.Any(nohash=True)
     spread = traits.Any(nohash=True)
     sidecar = traits.Any(nohash=True)
     check = traits.Any(nohash=True)

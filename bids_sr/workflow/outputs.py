@@ -39,7 +39,7 @@ def expected_outputs(plan: RunPlan) -> list[Path]:
     files = plan.names.expected(
         tensor=tensor, gqi=gqi, input_tensor=tensor, spread=plan.choices.uncertainty
     )
-    return [*files, plan.names.figure("index", "json")]
+    return [*files, *(plan.names.figure(desc, "json") for desc in ("curves", "index"))]
 
 
 def missing_outputs(plan: RunPlan) -> list[Path]:

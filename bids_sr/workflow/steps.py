@@ -140,6 +140,26 @@ def fit_gqi(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks) -> dict[str, P
     return paths
 
 
+def fit_input_gqi(
+    plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path
+) -> dict[str, Path] | None:
+    """Reconstruct QA from the input, for comparison; it stays in the step's folder."""
+    from bids_sr.diffusion import gqi
+    from bids_sr.diffusion.run_masks import load_mask
+    from bids_sr.diffusion.selection import gqi_volumes
+
+    if gqi_volumes(sr.run.gradients).reason:
+        return None
+    return gqi.fit_gqi(
+        plan.files.dwi,
+        sr.run.gradients,
+        load_mask(masks.input),
+        lambda param: folder / f"input_{param}.nii.gz",
+        params=("qa",),
+        threads=plan.choices.threads,
+    )
+
+
 def spread(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -> SpreadMaps | None:
     """Fit the tensor to each turned copy and remove the copies, if they were kept."""
     from bids_sr.diffusion.run_masks import load_mask
@@ -193,6 +213,8 @@ def judge(
     masks: RunMasks,
     maps: TensorMaps | None,
     input_maps: TensorMaps | None,
+    gqi: dict[str, Path] | None,
+    input_gqi: dict[str, Path] | None,
     spread: SpreadMaps | None,
     check: Record,
     sidecar: Path,
@@ -200,16 +222,18 @@ def judge(
     """Work out the figures of merit and judge them; the sidecar is there before them."""
     from bids_sr.quality import record, verdict
 
-    figures = record.judge(
+    found = record.judge(
         sr,
         input_mask=masks.input,
         output_mask=masks.output,
         input_maps=input_maps,
         output_maps=maps,
+        qa=(input_gqi["qa"], gqi["qa"]) if gqi and input_gqi else None,
         spread=spread,
     )
-    figures |= check
+    figures = {**found.record, **check}
     figures |= verdict.summary(figures, sr.card.to_dict())
+    write_json(plan.names.figure("curves", "json"), found.curves)
     write_json(plan.names.quality, figures)
     return plan.names.quality
 
@@ -220,6 +244,7 @@ def draw(
     masks: RunMasks,
     maps: TensorMaps | None,
     gqi: dict[str, Path] | None,
+    input_gqi: dict[str, Path] | None,
     spread: SpreadMaps | None,
     record: Path,
 ) -> Path:
@@ -233,4 +258,5 @@ def draw(
         has_tensor=maps is not None,
         spread=spread,
         has_gqi=gqi is not None,
+        input_qa=input_gqi["qa"] if input_gqi else None,
     )

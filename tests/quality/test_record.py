@@ -14,7 +14,8 @@ from bids_sr.images.nifti import DwiReader, VolumeWriter, write_image
 from bids_sr.networks.registry import load_card
 from bids_sr.quality.interpolation import interpolate
 from bids_sr.quality.record import judge
-from bids_sr.quality.series import AboveB0, shell_names
+from bids_sr.quality.scene import shell_names
+from bids_sr.quality.series import AboveB0
 from bids_sr.superres.engine import SuperResolvedDwi
 
 EXPECTED = [
@@ -93,7 +94,7 @@ def judged(make_run, tiny_model, tmp_path):
                                      ("output_maps", sr, fine_mask)):  # fmt: skip
                 out = {p: tmp_path / f"{key}-{p}.nii.gz" for p in ("fa", "md", "v1")}
                 fits[key] = fit_tensor(path, run.gradients, where, out, params=tuple(out))
-        return judge(result, **masks, **fits)
+        return judge(result, **masks, **fits).record
 
     return run_it
 

@@ -1,0 +1,68 @@
+"""Axes along which the scanner, or a filter, left part of the input's band empty."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bids_sr.images.band import AxisSpectra
+from bids_sr.quality.scene import Curves, Figures, Scene, View
+
+_VOLUMES = 8
+"""Volumes whose spectra are averaged: the first ones, as for the super-resolution itself."""
+
+
+class InputBand:
+    """Spectra of the input along both in-plane axes.
+
+    Parameters
+    ----------
+    scene : Scene
+        The series.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._spectra = AxisSpectra()
+
+    def add(self, view: View) -> None:
+        """Add a volume if it is one of the first."""
+        if view.index < _VOLUMES:
+            self._spectra.add(view.measured)
+
+    @property
+    def band(self) -> tuple[float, float]:
+        """Measured share of the band along both axes."""
+        return self._spectra.band
+
+    @property
+    def limit(self) -> float:
+        """Highest frequency, cycles/mm, that was measured along both axes."""
+        return min(
+            share / (2 * zoom) for share, zoom in zip(self.band, self._scene.zooms, strict=True)
+        )
+
+    def note(self) -> str:
+        """Name the axes that are not fully measured; empty if there is none."""
+        grid = self._scene.grid
+        return "; ".join(
+            f"axis {'ijk'[axis]} holds about {round(share * grid.shape[axis])} of "
+            f"{grid.shape[axis]} frequencies: zero-filled or low-pass filtered"
+            for axis, share in zip(grid.in_plane, self.band, strict=True)
+            if share < 1
+        )
+
+    def result(self) -> tuple[Figures, Curves]:
+        """Return the curves ``axis_spectra``."""
+        curves = {}
+        for axis, zoom, power, share in zip(
+            self._scene.grid.in_plane,
+            self._scene.zooms,
+            self._spectra.power,
+            self.band,
+            strict=True,
+        ):
+            frequency = np.arange(power.size) / (self._scene.grid.shape[axis] * zoom)
+            if power.max(initial=0) > 0:
+                logarithm = np.log10(np.maximum(power, 1e-12 * power.max()))
+                curves["ijk"[axis]] = {"frequency": frequency, "power": logarithm, "band": share}
+        return {}, {"axis_spectra": curves}
