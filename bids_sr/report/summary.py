@@ -218,7 +218,7 @@ def _checked(record: Mapping[str, Any]) -> tuple[Checked, ...]:
 
 def _check_note(record: Mapping[str, Any]) -> str:
     if is_known(record.get("selfcheck_reason")):
-        return str(record["selfcheck_reason"])
+        return f"There was no self-check. {record['selfcheck_reason']}"
     said = _VERDICTS.get(str(record.get("selfcheck_verdict")), "")
     size = [record.get(f"selfcheck_{part}") for part in ("volumes", "slices")]
     if said and all(is_number(count) for count in size):

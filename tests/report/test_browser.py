@@ -220,7 +220,7 @@ def test_a_slice_and_the_detail_fill_the_stage(together):
     for button in (every(figure, "[data-place]")[1], every(figure, "[data-place]")[-1]):
         button.click()
         widths.append(shown_image(driver, figure)[3])
-    assert widths[0] < widths[1] < widths[2]
+    assert widths[0] < widths[1] <= widths[2]  # the detail may be the whole of a small slice
 
 
 def test_meaning_of_a_light_by_pointer_and_keys(full, show):
@@ -399,6 +399,7 @@ def test_keyboard_alone_is_enough(viewer):
 
 def test_full_window_and_back(viewer):
     from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
 
     driver, figure = viewer
     order = "return [...document.querySelectorAll('main .viewer')].map((v) => v.id)"
@@ -409,7 +410,7 @@ def test_full_window_and_back(viewer):
     assert box["width"] > 1100
     driver.switch_to.active_element.send_keys(Keys.ESCAPE)
     assert not every(driver, "dialog[open]")
-    assert driver.execute_script(order) == ids
+    WebDriverWait(driver, 10, 0.05).until(lambda d: d.execute_script(order) == ids)
 
 
 def test_without_scripts_both_pictures_are_seen(page, driver):
