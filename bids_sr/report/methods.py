@@ -9,6 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from bids_sr.report.glossary import is_known, versioned_package
+from bids_sr.report.references import WORKS, Work
 from bids_sr.report.tables import tidy
 
 NOTICE = (
@@ -16,27 +17,11 @@ NOTICE = (
     "copied unchanged into publications and is in the public domain (CC0)."
 )
 
-_REFERENCES = {
-    "bids": "Gorgolewski KJ, Auer T, Calhoun VD, et al. (2016). The brain imaging data structure, "
-    "a format for organizing and describing outputs of neuroimaging experiments. Scientific Data "
-    "3:160044. doi:10.1038/sdata.2016.44",
-    "dipy": "Garyfallidis E, Brett M, Amirbekian B, et al. (2014). Dipy, a library for the "
-    "analysis of diffusion MRI data. Frontiers in Neuroinformatics 8:8. "
-    "doi:10.3389/fninf.2014.00008",
-    "gqi": "Yeh F-C, Wedeen VJ, Tseng W-YI (2010). Generalized q-sampling imaging. IEEE "
-    "Transactions on Medical Imaging 29(9):1626-1635. doi:10.1109/TMI.2010.2045126",
-    "method": "Lohr, Werner (2026). Layer Selection in Feature-Based Losses Affects Image Quality "
-    "and Microstructural Consistency in Deep Learning Super-Resolution of Brain Diffusion MRI. "
-    "arXiv:2605.15895",
-    "nibabel": "Brett M, Markiewicz CJ, Hanke M, et al. NiBabel: access to neuroimaging file "
-    "formats. doi:10.5281/zenodo.591597",
-    "nipype": "Gorgolewski K, Burns CD, Madison C, et al. (2011). Nipype: a flexible, lightweight "
-    "and extensible neuroimaging data processing framework in Python. Frontiers in "
-    "Neuroinformatics 5:13. doi:10.3389/fninf.2011.00013",
-    "pybids": "Yarkoni T, Markiewicz CJ, de la Vega A, et al. (2019). PyBIDS: Python tools for "
-    "BIDS datasets. Journal of Open Source Software 4(40):1294. doi:10.21105/joss.01294",
-    "torch": "Paszke A, Gross S, Massa F, et al. (2019). PyTorch: an imperative style, "
-    "high-performance deep learning library. Advances in Neural Information Processing Systems 32",
+_MEASURED = {"mppca": "sigma_mppca", "piesno": "sigma_piesno", "ndc": "ndc_sr"}
+"""Works that are cited where the record holds a figure, and the figure's key."""
+_NOISE = {
+    "mppca": "MP-PCA (Veraart et al., 2016)",
+    "piesno": "PIESNO (Koay et al., 2009)",
 }
 
 
@@ -46,8 +31,17 @@ class Methods:
 
     paragraphs: tuple[str, ...]
     """Plain text."""
-    references: tuple[str, ...]
-    """In alphabetical order."""
+    works: tuple[Work, ...]
+    """What it cites, in alphabetical order."""
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The cited works as lines of text."""
+        return tuple(work.text for work in self.works)
+
+    def bibtex(self) -> str:
+        """Return the cited works as BibTeX."""
+        return "\n\n".join(work.bibtex for work in self.works) + "\n"
 
     def markdown(self) -> str:
         """Return the text as Markdown; names taken from files cannot become markup."""
@@ -95,14 +89,17 @@ def describe(
     cited = {"bids", "method", "nibabel", "nipype", "pybids", "torch"}
     cited |= {"dipy"} if tensor or gqi else set()
     cited |= {"gqi"} if gqi else set()
+    measured = {name for name, key in _MEASURED.items() if _distinct(records, key)}
+    cited |= measured | ({"dipy"} if measured else set())
     paragraphs = (
         _software(records, versions),
         " ".join(_resolution(records, models, versions)),
         " ".join(_diffusion(tensor, gqi, versions)),
+        " ".join(_judging(records, measured)),
     )
     return Methods(
         tuple(paragraph for paragraph in paragraphs if paragraph),
-        tuple(sorted(_REFERENCES[name] for name in cited)),
+        tuple(sorted((WORKS[name] for name in cited), key=lambda work: work.text)),
     )
 
 
@@ -202,6 +199,24 @@ def _diffusion(tensor: bool, gqi: bool, versions: Mapping[str, str]) -> list[str
         text.append(
             "Quantitative anisotropy was computed by generalized q-sampling imaging (Yeh et al., "
             f"2010){'' if tensor else f' with {cited}'}."
+        )
+    return text
+
+
+def _judging(records: Sequence[Mapping[str, Any]], measured: set[str]) -> list[str]:
+    text = []
+    noise = [_NOISE[name] for name in ("mppca", "piesno") if name in measured]
+    if noise:
+        text.append(f"The noise of the input was estimated by {' and '.join(noise)}.")
+    if "ndc" in measured:
+        text.append(
+            "Agreement between volumes was measured by the neighbouring-DWI correlation (Yeh et "
+            "al., 2019)."
+        )
+    if _distinct(records, "selfcheck_verdict"):
+        text.append(
+            "As a self-check, the input was coarsened by the same factor, super-resolved, and "
+            "compared with itself, beside linear, cubic and sinc interpolation."
         )
     return text
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bids_sr.bids.atomic import write_text
 from bids_sr.quality import verdict
 from bids_sr.quality.gain import gain_sentence
 from bids_sr.quality.verdict import judge_figures
@@ -20,6 +19,7 @@ from bids_sr.report.glossary import terms
 from bids_sr.report.gradient_views import GradientView, gradient_view
 from bids_sr.report.index import Picture, PictureIndex
 from bids_sr.report.methods import NOTICE, describe
+from bids_sr.report.methods_files import write_methods
 from bids_sr.report.pages import slug, write_page
 from bids_sr.report.records import FinishedRun, read_failures, read_runs
 from bids_sr.report.summary import METHODS, is_summarised, summary
@@ -56,7 +56,7 @@ def write_participant_page(
     Returns
     -------
     pathlib.Path
-        The page. The methods lie beside the pictures, as Markdown.
+        The page. The methods lie beside the pictures, as Markdown, HTML and BibTeX.
 
     Raises
     ------
@@ -72,9 +72,9 @@ def write_participant_page(
         gqi=any(run.has_maps("gqi") for run in runs),
     )
     folder = f"sub-{subject}/figures"
-    methods_file = f"{folder}/sub-{subject}_desc-methods.md"
-    if runs:
-        write_text(out_dir / methods_file, methods.markdown())
+    methods_files = (
+        write_methods(out_dir / folder / f"sub-{subject}_desc-methods", methods) if runs else ()
+    )
     return write_page(
         participant_page(out_dir, subject),
         "participant.html",
@@ -91,7 +91,7 @@ def write_participant_page(
         terms=terms(key for run in runs for key in run.values),
         methods=methods,
         methods_notice=NOTICE,
-        methods_file=quote(methods_file),
+        methods_files=[(kind, quote(f"{folder}/{path.name}")) for kind, path in methods_files],
     )
 
 

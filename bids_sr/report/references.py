@@ -1,0 +1,195 @@
+"""The works that a methods text cites, as plain text and as BibTeX."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen
+class Work:
+    """A cited work."""
+
+    key: str
+    """Of the BibTeX entry."""
+    kind: str
+    """BibTeX type: ``article``, ``inproceedings``, ``misc``, ``software``."""
+    authors: tuple[str, ...]
+    """``Family, Initials``; ``others`` at the end where there are more."""
+    title: str
+    """As published."""
+    year: int | None = None
+    """None for software that is cited by its concept."""
+    journal: str = ""
+    """Journal, proceedings, or where it is kept."""
+    volume: str = ""
+    number: str = ""
+    pages: str = ""
+    doi: str = ""
+    """Empty where it has none, or none was found."""
+    eprint: str = ""
+    """arXiv number."""
+
+    @property
+    def text(self) -> str:
+        """Return the reference as a line of text."""
+        names = [name.replace(", ", " ").replace("others", "et al.") for name in self.authors]
+        year = f" ({self.year})" if self.year else ""
+        return f"{', '.join(names)}{year}. {self.title}. {self._where}".strip()
+
+    @property
+    def _where(self) -> str:
+        number = f"({self.number})" if self.number else ""
+        pages = f":{self.pages}" if self.pages else ""
+        place = f"{self.journal} {self.volume}{number}{pages}".strip()
+        marks = [
+            f"doi:{self.doi}" if self.doi else "",
+            f"arXiv:{self.eprint}" if self.eprint else "",
+        ]
+        told = [place, *(mark for mark in marks if mark)]
+        return ". ".join(part for part in told if part)
+
+    @property
+    def bibtex(self) -> str:
+        """Return the BibTeX entry."""
+        where = {"article": "journal", "inproceedings": "booktitle"}.get(self.kind, "howpublished")
+        fields = {
+            "author": " and ".join(self.authors),
+            "title": f"{{{self.title}}}",  # capitals stay
+            "year": str(self.year or ""),
+            where: self.journal,
+            "volume": self.volume,
+            "number": self.number,
+            "pages": self.pages.replace("-", "--"),
+            "doi": self.doi,
+            "eprint": self.eprint,
+            "archiveprefix": "arXiv" if self.eprint else "",
+        }
+        lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
+        return "\n".join([f"@{self.kind}{{{self.key},", *lines, "}"])
+
+
+_NIPY = ("Gorgolewski, K", "Burns, CD", "Madison, C", "others")
+_FRONTIERS = "Frontiers in Neuroinformatics"
+
+WORKS = {
+    "bids": Work(
+        "Gorgolewski2016",
+        "article",
+        ("Gorgolewski, KJ", "Auer, T", "Calhoun, VD", "others"),
+        "The brain imaging data structure, a format for organizing and describing outputs of "
+        "neuroimaging experiments",
+        2016,
+        "Scientific Data",
+        "3",
+        pages="160044",
+        doi="10.1038/sdata.2016.44",
+    ),
+    "dipy": Work(
+        "Garyfallidis2014",
+        "article",
+        ("Garyfallidis, E", "Brett, M", "Amirbekian, B", "others"),
+        "Dipy, a library for the analysis of diffusion MRI data",
+        2014,
+        _FRONTIERS,
+        "8",
+        pages="8",
+        doi="10.3389/fninf.2014.00008",
+    ),
+    "gqi": Work(
+        "Yeh2010",
+        "article",
+        ("Yeh, F-C", "Wedeen, VJ", "Tseng, W-YI"),
+        "Generalized q-sampling imaging",
+        2010,
+        "IEEE Transactions on Medical Imaging",
+        "29",
+        "9",
+        "1626-1635",
+        "10.1109/TMI.2010.2045126",
+    ),
+    "method": Work(
+        "LohrWerner2026",
+        "misc",
+        ("Lohr", "Werner"),
+        "Layer Selection in Feature-Based Losses Affects Image Quality and Microstructural "
+        "Consistency in Deep Learning Super-Resolution of Brain Diffusion MRI",
+        2026,
+        eprint="2605.15895",
+    ),
+    "mppca": Work(
+        "Veraart2016",
+        "article",
+        ("Veraart, J", "Novikov, DS", "Christiaens, D", "others"),
+        "Denoising of diffusion MRI using random matrix theory",
+        2016,
+        "NeuroImage",
+        "142",
+        pages="394-406",
+        doi="10.1016/j.neuroimage.2016.08.016",
+    ),
+    "ndc": Work(
+        "Yeh2019",
+        "article",
+        ("Yeh, F-C", "Zaydan, IM", "Suski, VR", "others"),
+        "Differential tractography as a track-based biomarker for neuronal injury",
+        2019,
+        "NeuroImage",
+        "202",
+        pages="116131",
+        doi="10.1016/j.neuroimage.2019.116131",
+    ),
+    "nibabel": Work(
+        "NiBabel",
+        "misc",
+        ("Brett, M", "Markiewicz, CJ", "Hanke, M", "others"),
+        "NiBabel: access to neuroimaging file formats",
+        doi="10.5281/zenodo.591597",
+    ),
+    "nipype": Work(
+        "Gorgolewski2011",
+        "article",
+        _NIPY,
+        "Nipype: a flexible, lightweight and extensible neuroimaging data processing framework "
+        "in Python",
+        2011,
+        _FRONTIERS,
+        "5",
+        pages="13",
+        doi="10.3389/fninf.2011.00013",
+    ),
+    "piesno": Work(
+        "Koay2009",
+        "article",
+        ("Koay, CG", "Özarslan, E", "Pierpaoli, C"),
+        "Probabilistic Identification and Estimation of Noise (PIESNO): A self-consistent "
+        "approach and its applications in MRI",
+        2009,
+        "Journal of Magnetic Resonance",
+        "199",
+        "1",
+        "94-103",
+    ),
+    "pybids": Work(
+        "Yarkoni2019",
+        "article",
+        ("Yarkoni, T", "Markiewicz, CJ", "de la Vega, A", "others"),
+        "PyBIDS: Python tools for BIDS datasets",
+        2019,
+        "Journal of Open Source Software",
+        "4",
+        "40",
+        "1294",
+        "10.21105/joss.01294",
+    ),
+    "torch": Work(
+        "Paszke2019",
+        "inproceedings",
+        ("Paszke, A", "Gross, S", "Massa, F", "others"),
+        "PyTorch: an imperative style, high-performance deep learning library",
+        2019,
+        "Advances in Neural Information Processing Systems",
+        "32",
+        doi="10.48550/arXiv.1912.01703",
+    ),
+}
+"""What can be cited, by a short name."""
