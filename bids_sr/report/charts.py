@@ -10,6 +10,8 @@ from bids_sr.report.heat import heat_map
 from bids_sr.report.plots import Mark, line_chart
 
 _FREQUENCY, _POWER = "spatial frequency (cycles/mm)", "power (log10)"
+_BELOW = 1.0
+"""Decades of the axis below the lowest power of the output."""
 _IMAGES = {"dwi": "weighted volumes", "fa": "FA"}
 _MAPS = {
     "fa": ("Fractional anisotropy", "FA"),
@@ -77,7 +79,11 @@ def _spectra(curves: Curves) -> list[Chart]:
         return []
     limit = curves.acquired_limit
     marks = [] if limit is None else [Mark(limit, "acquired")]
-    chart = line_chart("Radial spectra", curves.spectra, _FREQUENCY, _POWER, marks=marks)
+    # beyond the acquired band sinc interpolation leaves nothing but rounding: minus infinity, nearly
+    floor = min(curves.spectra[-1].y) - _BELOW
+    chart = line_chart(
+        "Radial spectra", curves.spectra, _FREQUENCY, _POWER, marks=marks, floor=floor
+    )
     caption = (
         "Power of the weighted volumes by fineness of detail. Left of the dashed line lies what "
         "the scanner measured: both lines should meet there. Right of it, everything is the "

@@ -127,8 +127,11 @@ def _lattice(part: Mapping[str, Any]) -> tuple[tuple[str, tuple[Cells, ...]], ..
             for period in (2, 4, 8, 16)
             if (table := _table(_mapping(part.get(image)).get(str(period)))) is not None
             and table.shape == (period, period)
+            and np.isfinite(table).any()
         }
-        largest = [float(np.nanmax(np.abs(t))) for t in tables.values() if np.isfinite(t).any()]
+        # a shift that all cells share is no pattern
+        tables = {period: table - np.nanmean(table) for period, table in tables.items()}
+        largest = [float(np.nanmax(np.abs(t))) for t in tables.values()]
         top = max([0.05, *largest])  # all periods on one scale; a clean image stays pale
         maps = tuple(
             Cells(f"Lattice of period {p}", t, "row", "column", "", signed=True, limit=top)

@@ -45,6 +45,7 @@ def line_chart(
     y_label: str,
     *,
     marks: Sequence[Mark] = (),
+    floor: float | None = None,
     note: str = "",
 ) -> Markup:
     """Draw series over a common axis.
@@ -59,6 +60,8 @@ def line_chart(
         With units.
     marks : sequence of Mark
         Named positions.
+    floor : float, optional
+        Smallest value of the axis; lines that fall below run along its foot.
     note : str
         Added to what is read aloud.
 
@@ -67,7 +70,7 @@ def line_chart(
     markupsafe.Markup
     """
     xs = [x for line in lines for x in line.x] + [mark.x for mark in marks]
-    ys = [y for line in lines for y in line.y]
+    ys = [y if floor is None else max(y, floor) for line in lines for y in line.y]
     y_ticks = nice_ticks(min(ys), max(ys))
     across = Scale(min(xs), max(xs), _LEFT, WIDTH - _RIGHT)
     up = Scale(y_ticks[0], y_ticks[-1], HEIGHT - _BOTTOM, _TOP)
