@@ -79,7 +79,7 @@ def _spectra(curves: Curves) -> list[Chart]:
         return []
     limit = curves.acquired_limit
     marks = [] if limit is None else [Mark(limit, "acquired")]
-    # beyond the acquired band sinc interpolation leaves nothing but rounding: minus infinity, nearly
+    # beyond the acquired band sinc interpolation leaves nearly nothing: minus infinity
     floor = min(curves.spectra[-1].y) - _BELOW
     chart = line_chart(
         "Radial spectra", curves.spectra, _FREQUENCY, _POWER, marks=marks, floor=floor

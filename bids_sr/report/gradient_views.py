@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from attrs import frozen
@@ -68,7 +69,7 @@ def _sphere(table: GradientTable, shells: list[tuple[str, NDArray[np.intp]]]) ->
         add(svg, "text", label, klass="tick", x=centre + 3, y=centre - float(radius) + 13)
     for name, (x, y) in {"i": (1.0, 0.0), "j": (0.0, 1.0)}.items():
         reach = _RADIUS + 14
-        place = {"x": centre + x * reach, "y": centre - y * reach + 4}
+        place: dict[str, Any] = {"x": centre + x * reach, "y": centre - y * reach + 4}
         add(svg, "text", name, klass="name middle", **place)
     add(svg, "text", "k", klass="name", x=centre + 5, y=centre - 5)
     add(svg, "circle", klass="pole", cx=centre, cy=centre, r=2.0)
@@ -83,5 +84,5 @@ def _point(svg: Element, vector: NDArray[np.float64], colour: int, told: str) ->
     x, y, z = -vector if vector[2] < 0 else vector
     # of the disc's radius: sqrt(1 - cos t), which is 1 at the rim of the half sphere
     spread = _RADIUS / np.sqrt(1 + z)
-    at = {"cx": float(_SIZE / 2 + spread * x), "cy": float(_SIZE / 2 - spread * y)}
+    at: dict[str, Any] = {"cx": float(_SIZE / 2 + spread * x), "cy": float(_SIZE / 2 - spread * y)}
     add(add(svg, "circle", klass=f"dot c{colour}", r=5.0, **at), "title", told)

@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from attrs import frozen
@@ -116,7 +117,7 @@ def _told(cells: Cells) -> str:
 
 def _box(
     row: int, column: int, shape: tuple[int, ...], box: tuple[float, float, float, float]
-) -> dict[str, float]:
+) -> dict[str, Any]:
     left, top, wide, high = box
     width, height = wide / shape[1], high / shape[0]
     grow = 2.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from attrs import field, frozen
 from markupsafe import Markup
@@ -14,15 +14,19 @@ WIDTH, HEIGHT = 520.0, 300.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 14.0, 34.0, 46.0
 
 
+def _numbers(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(values)
+
+
 @frozen
 class Line:
     """One series."""
 
     label: str
     """In the legend."""
-    x: tuple[float, ...] = field(converter=tuple)
+    x: tuple[float, ...] = field(converter=_numbers)
     """Positions."""
-    y: tuple[float, ...] = field(converter=tuple)
+    y: tuple[float, ...] = field(converter=_numbers)
     """Values, as many."""
     steps: bool = False
     """Whether `x` are the edges of bins, one more than there are values."""

@@ -205,7 +205,7 @@ def _checked(record: Mapping[str, Any]) -> tuple[Checked, ...]:
     rows = []
     for entry in _CHECKED:
         values = [record.get(f"selfcheck_{entry.key}_{method}") for method in METHODS]
-        known = [value for value in values if is_number(value)]
+        known = [float(value) for value in values if value is not None and is_number(value)]
         if not known:
             continue
         best = max(known) if entry.key in _HIGHER else min(known)
