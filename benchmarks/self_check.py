@@ -1,8 +1,7 @@
 """The self-check of `bids-sr` on scans of a BIDS dataset, without super-resolving them.
 
 Prints a Markdown table of what the network gains over the best classical interpolation,
-with the verdict; `--spread` prints how much the gains differ from slice block to slice
-block and from direction to direction, which the margins of the verdict rest on.
+with the verdict; `--out` keeps all figures.
 """
 
 from __future__ import annotations

@@ -61,8 +61,8 @@ def tiny_model(tmp_path):
     return write_model(tmp_path / "tiny")
 
 
-def write_model(folder, factor=2, **settings):
-    """Write a model folder; returns it."""
+def write_model(folder, factor=2, detail=0.05, **settings):
+    """Write the folder of a network that adds random detail of this strength; returns it."""
     import torch
 
     from bids_sr.networks.loading import build_network
@@ -72,7 +72,7 @@ def write_model(folder, factor=2, **settings):
     settings = TrainingSettings(factor=factor, width=4, depth=1, **settings)
     torch.manual_seed(0)
     network = build_network(settings.architecture)
-    torch.nn.init.normal_(network.head.weight, std=0.05)
+    torch.nn.init.normal_(network.head.weight, std=detail)
     export_model(
         network,
         folder,

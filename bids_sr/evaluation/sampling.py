@@ -70,16 +70,16 @@ def few_volumes(gradients: GradientTable) -> list[int]:
     b0s = np.flatnonzero(gradients.is_b0)[:MAX_B0S]
     tensor = np.array(dti_volumes(gradients).indices, int)
     tensor = tensor[~gradients.is_b0[tensor]]
-    chosen = [*b0s, *_of(gradients, tensor, MAX_DIRECTIONS)]
+    chosen = [*b0s, *_spread(gradients, tensor, MAX_DIRECTIONS)]
     others = [s.indices for s in gradients.shells if not np.isin(s.indices, tensor).all()]
     others.sort(key=len, reverse=True)
     most = MAX_OTHER if tensor.size else MAX_DIRECTIONS // MAX_OTHER_SHELLS
     for indices in others[:MAX_OTHER_SHELLS]:
-        chosen += _of(gradients, indices, most)
+        chosen.extend(_spread(gradients, indices, most))
     return sorted(map(int, chosen))
 
 
-def _of(gradients: GradientTable, indices: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+def _spread(gradients: GradientTable, indices: NDArray[np.intp], count: int) -> NDArray[np.intp]:
     return indices[well_spread(gradients.bvecs[indices], count)]
 
 

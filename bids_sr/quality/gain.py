@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 SELF_CHECK = "selfcheck"
@@ -18,10 +18,13 @@ HIGHER_IS_BETTER = ("psnr_b0", "psnr_dwi", "ssim_dwi")
 
 HELPED, NO_GAIN, HARMED = "helped", "no gain", "harmed"
 
-PSNR_MARGIN = 0.1
-"""dB of PSNR that count as a difference (see docs/quality.md, Self-check)."""
-ERROR_MARGIN = 0.03
-"""Share of the FA or MD error that counts as a difference."""
+IMAGES: Mapping[str, str] = {"psnr_dwi": "weighted volumes", "psnr_b0": "b0s"}
+"""Figures of the images that decide, with what they are of."""
+MAPS: Mapping[str, str] = {"fa_mae": "FA", "md_mae": "MD"}
+"""Figures of the tensor maps that decide, with what they are of."""
+MARGINS: Mapping[str, float] = {"psnr_dwi": 0.3, "psnr_b0": 0.3, "fa_mae": 0.03, "md_mae": 0.06}
+"""Gains (dB; shares of an error) that count as a difference: how they were measured is
+in docs/quality.md, Self-check."""
 
 
 def gain(record: Mapping[str, Any], figure: str) -> float | None:
@@ -55,11 +58,11 @@ def gain(record: Mapping[str, Any], figure: str) -> float | None:
 def selfcheck_verdict(record: Mapping[str, Any]) -> str:
     """Judge the figures of a self-check.
 
-    Harmed: PSNR of the b0s or of the weighted volumes is lower than that of the best
-    classical method, or the error of FA or MD is larger, by more than the margin.
-    Helped: not harmed, and the PSNR of the weighted volumes is higher by more than
-    the margin. What was not measured does not count; without a PSNR of the weighted
-    volumes there is no verdict.
+    Harmed: one of the figures in `IMAGES` or `MAPS` is worse than that of the best
+    classical method by more than its margin. Helped: none is, and at least one of the
+    images and, where a tensor was fitted, one of the maps is better by more than its
+    margin. What was not measured does not count; without a PSNR of the weighted volumes
+    there is no verdict.
 
     Parameters
     ----------
@@ -71,12 +74,15 @@ def selfcheck_verdict(record: Mapping[str, Any]) -> str:
     str
         ``helped``, ``no gain``, ``harmed``, or ``""``.
     """
-    weighted = gain(record, "psnr_dwi")
-    if weighted is None:
+    if gain(record, "psnr_dwi") is None:
         return ""
     if harms(record):
         return HARMED
-    return HELPED if weighted > PSNR_MARGIN else NO_GAIN
+    images, maps = (
+        [value > MARGINS[key] for key in keys if (value := gain(record, key)) is not None]
+        for keys in (IMAGES, MAPS)
+    )
+    return HELPED if any(images) and (any(maps) or not maps) else NO_GAIN
 
 
 def harms(record: Mapping[str, Any]) -> list[str]:
@@ -90,18 +96,12 @@ def harms(record: Mapping[str, Any]) -> list[str]:
     Returns
     -------
     list of str
-        One part of a sentence each.
+        One part of a sentence each; none where the difference is within its margin.
     """
-    told = []
-    for figure, name in (("psnr_dwi", "weighted volumes"), ("psnr_b0", "b0s")):
-        value = gain(record, figure)
-        if value is not None and value < -PSNR_MARGIN:
-            told.append(f"PSNR of the {name} {-value:.2f} dB lower")
-    for figure, name in (("fa_mae", "FA"), ("md_mae", "MD")):
-        value = gain(record, figure)
-        if value is not None and value < -ERROR_MARGIN:
-            told.append(f"{name} error {-value:.0%} larger")
-    return told
+    worse = [
+        key for key in MARGINS if (value := gain(record, key)) is not None and value < -MARGINS[key]
+    ]
+    return _told(record, worse)
 
 
 def gain_sentence(record: Mapping[str, Any]) -> str:
@@ -127,20 +127,19 @@ def gain_sentence(record: Mapping[str, Any]) -> str:
         NO_GAIN: "On this scan, coarsened, the network is no better than the best interpolation",
         HARMED: "On this scan, coarsened, the network is worse than the best interpolation",
     }[str(verdict)]
-    details = harms(record) if verdict == HARMED else _gains(record)
+    details = harms(record) if verdict == HARMED else _told(record, FIGURES)
     return f"{said}: {', '.join(details)}. {note}".strip()
 
 
-def _gains(record: Mapping[str, Any]) -> list[str]:
+def _told(record: Mapping[str, Any], figures: Iterable[str]) -> list[str]:
+    names = {**MAPS, "v1_deg": "V1"}
     told = []
-    for figure, name in (("psnr_dwi", "weighted volumes"), ("psnr_b0", "b0s")):
+    for figure in figures:
         value = gain(record, figure)
-        if value is not None:
-            told.append(f"PSNR of the {name} {value:+.2f} dB")
-    for figure, name in (("fa_mae", "FA"), ("md_mae", "MD"), ("v1_deg", "V1")):
-        value = gain(record, figure)
-        if value is not None:
-            told.append(f"{name} error {-value:+.0%}")
+        if value is not None and figure in IMAGES:
+            told.append(f"PSNR of the {IMAGES[figure]} {value:+.2f} dB")
+        elif value is not None and figure in names:
+            told.append(f"{names[figure]} error {-value:+.0%}")
     return told
 
 

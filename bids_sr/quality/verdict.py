@@ -68,11 +68,11 @@ PERIODS = (2, 4, 8, 16)
 """Voxels between the lines of a grid that are looked for."""
 LIMITS = (
     Limits("nonfinite_dwi_fraction_sr", "Values that are no numbers", fail=0.0, form="{:.2%}"),
-    Limits("dc_bias", "Bias against the measurement", fail=0.02, form="{:.2%}"),
+    Limits("dc_bias", "Bias against the measurement", fail=0.02, form="{:.3%}"),
     Limits("n_bad_slices", "Damaged slices in the input", warn=0, form="{:.0f}"),
     Limits("nonfinite_fraction", "Voxels whose fit failed", warn=0.001, form="{:.2%}", tensor=True),
-    Limits("wm_fa_shift", "Shift of FA in white matter", warn=0.05, tensor=True),
-    Limits("wm_md_shift", "Shift of MD in white matter", warn=0.05, form="{:.1%}", tensor=True),
+    Limits("wm_fa_shift", "Shift of FA in white matter", warn=0.03, form="{:.3f}", tensor=True),
+    Limits("wm_md_shift", "Shift of MD in white matter", warn=0.03, form="{:.1%}", tensor=True),
 )
 """One table of all figures that have limits, the grid and the self-check aside."""
 

@@ -11,6 +11,7 @@ import pytest
 
 from bids_sr.app.validation import _find_program
 
+QUALITY = "sub-01_res-x2_desc-sr_quality.json"
 EXPECTED = Path(__file__).with_name("expected_outputs.txt")
 
 
@@ -127,6 +128,48 @@ def test_reports_only_writes_the_page_and_nothing_else(process, dataset, copy):
     time = series(copy).stat().st_mtime_ns
     assert process(dataset, copy, "--reports-only").status == 0
     assert page.is_file() and series(copy).stat().st_mtime_ns == time
+
+
+def test_the_self_check_is_on_record(first):
+    record = json.loads(series(first.out).with_name(QUALITY).read_text())
+    assert record["selfcheck_verdict"] in ("harmed", "no gain")
+    assert record["qc_status"] in ("fail", "warn") and record["qc_reasons"]
+    assert f"Quality: {record['qc_status']}" in (first.out / "sub-01.html").read_text()
+
+
+def test_a_network_that_harms_fails_if_asked(call_here, writers, dataset, tmp_path):
+    bad = writers.write_model(tmp_path / "bad", detail=1.0)
+    options = ("participant", "--model", bad, "--nprocs", "1", "--device", "cpu", "--fail-on-qc")
+    outcome = call_here(dataset, tmp_path / "out", *options, "--skip-bids-validation")
+    assert outcome.status == 1
+    assert outcome.lines("quality: sub-01: fail", "worse than the best interpolation")
+    assert outcome.lines("1 of 1 runs done"), "everything is written nevertheless"
+    assert "Quality: fail" in (tmp_path / "out/sub-01.html").read_text()
+
+
+@pytest.mark.parametrize("more", [(), ("--reports-only",)])
+def test_finished_runs_are_judged_too(process, dataset, copy, more):
+    path = series(copy).with_name(QUALITY)
+    bad = {"qc_status": "fail", "qc_reasons": "There is a grid"}
+    path.write_text(json.dumps(json.loads(path.read_text()) | bad))
+    assert process(dataset, copy, *more).status == 0
+    outcome = process(dataset, copy, "--fail-on-qc", *more)
+    assert outcome.status == 1
+    assert outcome.lines("quality: sub-01: fail (There is a grid)")
+
+
+def test_another_self_check_leaves_the_series(process, dataset, copy):
+    assert process(dataset, copy, "--self-check", "off").lines("complete already")
+    fresh = copy.parent / "fresh"
+    shutil.copytree(dataset, copy.parent / "raw")
+    options = ("-w", copy.parent / "fresh-work", "--self-check")
+    assert process(copy.parent / "raw", fresh, *options, "off", "--fail-on-qc").status == 0
+    time = series(fresh).stat().st_mtime_ns
+    record = series(fresh).with_name(QUALITY)
+    assert "switched off" in json.loads(record.read_text())["selfcheck_reason"]
+    assert process(copy.parent / "raw", fresh, *options, "full").status == 0
+    assert series(fresh).stat().st_mtime_ns == time, "only the record is made anew"
+    assert json.loads(record.read_text())["selfcheck_volumes"] == 17
 
 
 def test_group_level(call_here, dataset, copy):

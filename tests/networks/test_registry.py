@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+from attrs import evolve
 
 from bids_sr.errors import ModelError
 from bids_sr.networks.card import read_card
@@ -91,3 +92,10 @@ def test_card_of_another_network(folder):
     edit(folder, architecture={**SETTINGS.architecture, "width": 16})
     with pytest.raises(ModelError, match="does not fit its card"):
         load_network(load_card(str(folder), 2))
+
+
+def test_a_card_may_tell_the_noise_it_was_trained_with(tiny_model, tmp_path):
+    card = read_card(tiny_model)
+    assert "snr_b0" not in card.to_dict()
+    evolve(card, snr_b0=(8.0, 40.0)).save(tiny_model)
+    assert tuple(read_card(tiny_model).snr_b0) == (8.0, 40.0)

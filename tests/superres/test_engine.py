@@ -138,3 +138,12 @@ def _unit(run):
     bvecs = run.gradients.bvecs.copy()
     bvecs[0] = (1, 0, 0)
     return bvecs
+
+
+def test_some_volumes_see_what_all_share(make_run, tiny_model, tmp_path):
+    run = make_run(tmp_path)
+    whole = resolve(run, tiny_model, tmp_path / "whole.nii.gz")
+    some = resolve(run, tiny_model, tmp_path / "some.nii.gz", volumes=[0, 5])
+    expected = nib.load(whole.dwi).get_fdata()[..., [0, 5]]
+    np.testing.assert_array_equal(nib.load(some.dwi).get_fdata(), expected)
+    assert some.slices == 2 * 4

@@ -86,6 +86,15 @@ def test_threads_and_memory(make_plans, tmp_path):
     assert all(node.mem_gb >= 0.5 for node in found.values())
 
 
+def test_another_self_check_is_made_anew_and_nothing_before_it(make_plans, tmp_path):
+    one, other = (
+        nodes(build_run_workflow(make_plans("01", self_check=mode)[0], tmp_path / "work"))
+        for mode in ("auto", "full")
+    )
+    changed = {name for name in one if one[name].inputs.state != other[name].inputs.state}
+    assert changed == {"self_check"}
+
+
 def test_copies_take_memory(make_plans, tmp_path):
     found = [
         nodes(build_run_workflow(make_plans("01", **choices)[0], tmp_path / "work"))

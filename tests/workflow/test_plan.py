@@ -25,8 +25,10 @@ def test_settings_that_change_the_output_count(make_plans, change):
     assert make_plans("01")[0].fingerprint != make_plans("01", **change)[0].fingerprint
 
 
-@pytest.mark.parametrize("change", [{"device": "cuda:0"}, {"threads": 7}, {"batch_size": 3}])
-def test_where_it_is_computed_does_not_count(make_plans, change):
+@pytest.mark.parametrize(
+    "change", [{"device": "cuda:0"}, {"threads": 7}, {"batch_size": 3}, {"self_check": "off"}]
+)
+def test_what_leaves_the_images_as_they_are_does_not_count(make_plans, change):
     assert make_plans("01")[0].fingerprint == make_plans("01", **change)[0].fingerprint
 
 

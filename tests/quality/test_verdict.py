@@ -1,0 +1,125 @@
+"""Lights: what turns amber or red, and that nothing is green by absence."""
+
+from __future__ import annotations
+
+import pytest
+
+from bids_sr.quality.gain import CLASSICAL
+from bids_sr.quality.verdict import FAIL, GRID, LIMITS, PASS, UNKNOWN, WARN, judge_figures, summary
+
+CARD = {"voxel_sizes_mm": [[2.0, 2.0, 3.0]], "b_values": [1000]}
+
+
+def record(**changes):
+    """A record with which nothing is wrong."""
+    figures = {
+        "input_zooms_mm": "2.00x2.00x3.00",
+        "slice_axis": 2,
+        "shells": "1000",
+        "input_band": "1.00x1.00",
+        "band_note": "",
+        "dti_skipped_reason": "",
+        "dc_bias_b0": 0.001,
+        "dc_bias_b1000": -0.002,
+        "nonfinite_dwi_fraction_sr": 0.0,
+        "nonfinite_fraction": 0.0,
+        "n_bad_slices": 0,
+        "wm_fa_median_input": 0.41,
+        "wm_fa_median_sr": 0.43,
+        "wm_md_median_input": 0.75,
+        "wm_md_median_sr": 0.74,
+        "selfcheck_verdict": "helped",
+        "selfcheck_psnr_dwi_network": 24.0,
+    }
+    figures |= {f"selfcheck_psnr_dwi_{method}": 23.0 for method in CLASSICAL}
+    for image in ("dwi", "fa"):
+        for period in (2, 4, 8, 16):
+            figures[f"grid_f_{image}_p{period}_sr"] = 1.1
+            figures[f"grid_a_{image}_p{period}_sr"] = 0.003
+    return figures | changes
+
+
+def lights(**changes):
+    return {light.key: light for light in judge_figures(record(**changes), CARD)}
+
+
+def test_a_good_run_passes():
+    found = lights()
+    assert {light.status for light in found.values()} == {PASS}
+    assert summary(record(), CARD) == {"qc_status": "pass", "qc_reasons": ""}
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "status"),
+    [
+        ({"selfcheck_verdict": "harmed"}, "selfcheck_verdict", FAIL),
+        ({"selfcheck_verdict": "no gain"}, "selfcheck_verdict", WARN),
+        ({"selfcheck_verdict": ""}, "selfcheck_verdict", UNKNOWN),
+        ({"grid_f_dwi_p8_sr": 21.0, "grid_a_dwi_p8_sr": 0.06}, "grid_dwi", FAIL),
+        ({"grid_f_dwi_p8_sr": 21.0}, "grid_dwi", PASS),
+        ({"grid_a_dwi_p8_sr": 0.06}, "grid_dwi", PASS),
+        ({"grid_f_dwi_p8_sr": 21.0, "grid_a_dwi_p4_sr": 0.06}, "grid_dwi", PASS),
+        ({"grid_f_fa_p2_sr": 500.0, "grid_a_fa_p2_sr": 0.5}, "grid_fa", FAIL),
+        ({"grid_f_fa_p2_sr": None}, "grid_fa", UNKNOWN),
+        ({"dc_bias_b1000": -0.03}, "dc_bias", FAIL),
+        ({"dc_bias_b0": None, "dc_bias_b1000": None}, "dc_bias", UNKNOWN),
+        ({"nonfinite_dwi_fraction_sr": 1e-7}, "nonfinite_dwi_fraction_sr", FAIL),
+        ({"nonfinite_dwi_fraction_sr": None}, "nonfinite_dwi_fraction_sr", UNKNOWN),
+        ({"nonfinite_fraction": 0.01}, "nonfinite_fraction", WARN),
+        ({"n_bad_slices": 1}, "n_bad_slices", WARN),
+        ({"wm_fa_median_sr": 0.48}, "wm_fa_shift", WARN),
+        ({"wm_fa_median_sr": 0.34}, "wm_fa_shift", WARN),
+        ({"wm_md_median_sr": 0.68}, "wm_md_shift", WARN),
+        ({"wm_md_median_sr": float("nan")}, "wm_md_shift", UNKNOWN),
+        ({"input_band": "0.78x1.00"}, "input_band", WARN),
+        ({"band_note": "Zero-filled along i."}, "input_band", WARN),
+        ({"input_zooms_mm": "1.00x1.00x3.00"}, "input_zooms_mm", WARN),
+        ({"shells": "1000;5000"}, "shells", WARN),
+        ({"shells": ""}, "shells", UNKNOWN),
+    ],
+)
+def test_each_light(changes, key, status):
+    found = lights(**changes)
+    assert found[key].status == status
+    assert found[key].text
+    assert {light.status for other, light in found.items() if other != key} == {PASS}
+    verdict = summary(record(**changes), CARD)
+    assert verdict["qc_status"] == status
+    assert bool(verdict["qc_reasons"]) is (status != PASS)
+
+
+@pytest.mark.parametrize("empty", [{}, {"wm_fa_median_sr": None}, {"dc_bias_b0": "n/a"}])
+def test_nothing_is_green_by_absence(empty):
+    found = judge_figures(empty, {})
+    assert {light.status for light in found} == {UNKNOWN}
+    assert {light.value for light in found} == {None}
+    assert {limits.key for limits in LIMITS} <= {light.key for light in found}
+    assert summary(empty, {})["qc_status"] == "unknown"
+
+
+def test_the_worst_decides_and_comes_first():
+    bad = record(selfcheck_verdict="harmed", n_bad_slices=2, dc_bias_b0=None, dc_bias_b1000=None)
+    assert [light.status for light in judge_figures(bad, CARD)[:3]] == [FAIL, WARN, UNKNOWN]
+    told = summary(bad, CARD)
+    assert told["qc_status"] == "fail"
+    first, second, last = told["qc_reasons"].split("; ")
+    assert "worse than the best interpolation" in first and "Damaged slices" in second
+    assert last == "not judged: dc_bias"
+
+
+def test_maps_that_were_not_asked_for_are_not_missed():
+    found = lights(dti_skipped_reason="DTI skipped: no b0.", wm_fa_median_sr=None)
+    assert not {"grid_fa", "wm_fa_shift", "nonfinite_fraction"} & set(found)
+    assert {light.status for light in found.values()} == {PASS}
+
+
+def test_noise_is_judged_where_the_card_tells_its_range():
+    card = CARD | {"snr_b0": [10.0, 30.0]}
+    for snr, status in ((20.0, PASS), (5.0, WARN), (None, UNKNOWN)):
+        found = {light.key: light for light in judge_figures(record(snr_b0=snr), card)}
+        assert found["snr_b0"].status == status
+
+
+def test_a_grid_is_told_with_its_period():
+    text = lights(grid_f_dwi_p4_sr=826.0, grid_a_dwi_p4_sr=0.09)["grid_dwi"].text
+    assert "826" in text and "period of 4 voxels" in text and f"{GRID.f:g}" in text
