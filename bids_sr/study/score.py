@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from bids_sr.evaluation.scores import fidelity, fit_maps, map_errors
 from bids_sr.images.grid import to_slices
 from bids_sr.images.nifti import DwiReader, load_volume
-from bids_sr.quality.lattice import PERIODS, lattice_folds, normalised_residual
+from bids_sr.quality.lattice import PERIODS, LatticeSums, normalised_residual
 from bids_sr.study.scans import Dataset, Scan, make_scan
 
 Upsampler = Callable[[torch.Tensor], torch.Tensor]
@@ -128,47 +128,29 @@ def _describe(
     for name in ("fa", "qa"):
         if name in maps:
             images[name] = [to_slices(load_volume(maps[name])[0], axis)]
-    lattice = {name: _folds(volumes, mask) for name, volumes in images.items()}
+    sums = {name: _lattice(volumes, mask) for name, volumes in images.items()}
+    lattice = {name: _folds(each) for name, each in sums.items()}
     middle, window = _window(mask)
     arrays = {f"crop_{n}": v[0][middle][window].astype(np.float16) for n, v in images.items()}
-    arrays |= {f"cell_{name}": _cell(volumes, mask) for name, volumes in images.items()}
+    arrays |= {
+        f"cell_{name}": each.cells()[str(CELL)].astype(np.float32) for name, each in sums.items()
+    }
     arrays |= _spectra(images["dwi"], mask)
     return {"lattice": lattice}, arrays
 
 
-def _folds(volumes: list[np.ndarray], mask: np.ndarray) -> dict[str, dict[str, float]]:
-    together = lattice_folds((volume, mask) for volume in volumes)
-    alone = [
-        lattice_folds([(volume[k : k + 1], mask[k : k + 1])])
-        for volume in volumes
-        for k in range(len(mask))
-        if mask[k].any()
-    ]
+def _folds(sums: LatticeSums) -> dict[str, dict[str, float]]:
     return {
-        str(period): {
-            "f": fold.f,
-            "a": fold.amplitude,
-            "median_f": _median(each[period].f for each in alone),
-        }
-        for period, fold in together.items()
+        str(period): {"f": fold.f, "a": fold.amplitude, "median_f": sums.slice_f(period)}
+        for period, fold in sums.folds().items()
     }
 
 
-def _median(values: Iterable[float]) -> float:
-    finite = [value for value in values if math.isfinite(value)]
-    return float(np.median(finite)) if finite else math.nan
-
-
-def _cell(volumes: list[np.ndarray], mask: np.ndarray) -> np.ndarray:
-    """Return the mean residual at each phase of the largest period, in noise units."""
-    total = sum(normalised_residual(volume, mask).sum(axis=0) for volume in volumes)
-    count = len(volumes) * mask.sum(axis=0)
-    seen = count > 0
-    rows, columns = np.nonzero(seen)
-    phase = (rows % CELL) * CELL + columns % CELL
-    values = (total / np.maximum(count, 1))[seen]
-    sums, n = (np.bincount(phase, w, minlength=CELL**2) for w in (values, None))
-    return (sums / np.maximum(n, 1)).reshape(CELL, CELL).astype(np.float32)
+def _lattice(volumes: list[np.ndarray], mask: np.ndarray) -> LatticeSums:
+    sums = LatticeSums()
+    for volume in volumes:
+        sums.add(normalised_residual(volume, mask), mask)
+    return sums
 
 
 def _window(mask: np.ndarray) -> tuple[int, tuple[slice, slice]]:

@@ -56,6 +56,7 @@ def test_exactly_the_expected_files(first):
 def test_pictures_and_page_are_there(first):
     assert (first.out / "sub-01.html").stat().st_size > 1000
     assert list((first.out / "sub-01/figures").glob("*.png"))
+    assert list((first.out / "sub-01/figures").glob("*_desc-curves_dwi.json"))
 
 
 def test_nothing_but_a_log_in_the_log_folder(first):

@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from bids_sr.quality.interpolation import interpolate
-from bids_sr.quality.lattice import PERIODS, lattice_folds, normalised_residual
+from bids_sr.quality.lattice import PERIODS, LatticeSums, lattice_folds, normalised_residual
 
 SHAPE = (96, 112)
 
@@ -64,6 +64,31 @@ def test_cubic_interpolation_raises_no_alarm(factor):
     fine_mask = mask.repeat(factor, axis=1).repeat(factor, axis=2)
     folds = lattice_folds([(np.moveaxis(fine, -1, 0), fine_mask)])
     assert max(folds[period].f for period in PERIODS) < 3
+
+
+def test_a_grid_that_changes_its_sign_is_found_in_single_slices():
+    slices, mask = brain()
+    signs = np.where(np.arange(len(slices)) % 2, 1, -1)[:, None, None]
+    sums = LatticeSums()
+    planted = slices + 2 * signs * grid(4) * mask
+    sums.add(normalised_residual(planted, mask), mask)
+    clean = LatticeSums()
+    clean.add(normalised_residual(slices, mask), mask)
+    assert sums.slice_f(4) > 10 * sums.folds()[4].f
+    assert clean.slice_f(4) < 2
+    assert np.isnan(LatticeSums().slice_f(4))
+
+
+def test_the_cell_shows_where_the_grid_lies():
+    slices, mask = brain()
+    cell = np.zeros((4, 4))
+    cell[1, 2] = 3
+    sums = LatticeSums()
+    planted = slices + np.tile(cell, (24, 28)) * mask
+    sums.add(normalised_residual(planted, mask), mask)
+    found = sums.cells()["4"]
+    assert np.unravel_index(found.argmax(), (4, 4)) == (1, 2)
+    assert found[1, 2] > 5 * np.abs(np.delete(found.ravel(), 6)).max()
 
 
 def test_too_little_brain_gives_no_figure():

@@ -13,6 +13,7 @@ from bids_sr.images.grid import SliceGrid
 from bids_sr.images.nifti import DwiReader, VolumeWriter, write_image
 from bids_sr.networks.registry import load_card
 from bids_sr.quality.interpolation import interpolate
+from bids_sr.quality.lattice import PERIODS
 from bids_sr.quality.record import judge
 from bids_sr.quality.scene import shell_names
 from bids_sr.quality.series import AboveB0
@@ -59,6 +60,29 @@ EXPECTED = [
     "s_above_s0_fraction_sr",
     "dti_skipped_reason",
     "notes",
+    "nonfinite_dwi_fraction_sr",
+    "dc_rms_sigma_b0",
+    "dc_rms_sigma_b1000",
+    "slice_jump_input",
+    "slice_jump_sr",
+    "ndc_input",
+    "ndc_sr",
+    "sharpness_input",
+    "sharpness_sr",
+    "sigma_mppca",
+    "sigma_piesno",
+    "sigma_note",
+    "snr_b0",
+    "snr_b1000",
+    "bad_lines",
+    "n_bad_slices",
+    "band_note",
+    "seconds_total",
+    "peak_memory_gb",
+    *(f"grid_{k}_dwi_p{p}_{w}" for p in PERIODS for k in "fa" for w in ("input", "sr")),
+    *(f"grid_{k}_fa_p{p}_sr" for p in PERIODS for k in "fa"),
+    *(f"grid_fslice_dwi_p{p}_sr" for p in PERIODS),
+    *(f"peak_db_dwi_p{p}" for p in PERIODS),
 ]
 
 
@@ -66,7 +90,7 @@ EXPECTED = [
 def judged(make_run, tiny_model, tmp_path):
     """A function that "super-resolves" the tiny run by sinc, with planted changes, and judges."""
 
-    def run_it(directions=16, gain=1.0, fit=True):
+    def run_it(directions=16, gain=1.0, fit=True, curves=False):
         folder = tmp_path / "raw"
         folder.mkdir()
         run: DwiRun = make_run(folder, directions=directions)
@@ -94,7 +118,8 @@ def judged(make_run, tiny_model, tmp_path):
                                      ("output_maps", sr, fine_mask)):  # fmt: skip
                 out = {p: tmp_path / f"{key}-{p}.nii.gz" for p in ("fa", "md", "v1")}
                 fits[key] = fit_tensor(path, run.gradients, where, out, params=tuple(out))
-        return judge(result, **masks, **fits).record
+        found = judge(result, **masks, **fits)
+        return found.curves if curves else found.record
 
     return run_it
 
@@ -114,6 +139,22 @@ def test_the_record_is_flat_complete_and_safe_for_json(judged):
     assert record["notes"] == "One. Two."
     assert record["session"] is None
     assert record["dti_skipped_reason"] == ""
+
+
+def test_curves_of_all_kinds(judged):
+    curves = judged(curves=True)
+    assert json.loads(json.dumps(curves, allow_nan=False)) == curves
+    assert set(curves) == {
+        "dc_map", "spectra", "axis_spectra", "lattice", "histograms", "bad_slices",
+    }  # fmt: skip
+    assert np.shape(curves["dc_map"]["values"]) == (17, 4)
+    assert set(curves["spectra"]) == {
+        "frequency", "interpolated", "super-resolved", "acquired_limit",
+    }  # fmt: skip
+    assert set(curves["lattice"]) == {"dwi", "fa"}
+    assert set(curves["axis_spectra"]) == {"i", "j"}
+    for param in ("fa", "md"):
+        assert sum(curves["histograms"][param]["sr"]) == pytest.approx(1, abs=1e-3)
 
 
 def test_sinc_keeps_what_was_measured(judged):

@@ -56,6 +56,31 @@ def test_planted_shift_is_found(tmp_path, axis, factor):
     assert 0.65 < figures["wm_md_median_input"] < 0.75, "in thousandths of mm2/s"
 
 
+def test_further_maps_are_compared_if_both_have_them(tmp_path):
+    grid = SliceGrid(SHAPE, np.eye(4), 2, 2)
+    shape, affine = grid.high_resolution
+    v1 = np.tile([1.0, 0, 0], (*shape, 1))
+    values = (np.full(SHAPE, 0.5), np.full(SHAPE, 0.7e-3), v1[::2, ::2], grid.affine)
+    before = maps(tmp_path / "a", *values)
+    after = maps(tmp_path / "b", np.full(shape, 0.5), np.full(shape, 0.7e-3), v1, affine)
+
+    def constant(folder, name, value, where, matrix):
+        path = tmp_path / folder / f"{name}.nii.gz"
+        write_image(path, np.full(where, value, np.float32), matrix)
+        return path
+
+    for name, value in (("ad", 1.2e-3), ("rd", 0.4e-3)):
+        before.paths[name] = constant("a", name, value, SHAPE, grid.affine)
+    after.paths["ad"] = constant("b", "ad", 1.3e-3, shape, affine)
+    qa = constant("a", "qa", 0.2, SHAPE, grid.affine), constant("b", "qa", 0.25, shape, affine)
+    figures = white_matter_shift(before, after, np.ones(shape, bool), grid, qa=qa)
+    assert figures["wm_ad_median_input"] == pytest.approx(1.2)
+    assert figures["wm_ad_wasserstein"] == pytest.approx(0.1, rel=1e-3)
+    assert figures["wm_qa_median_sr"] == pytest.approx(0.25)
+    assert figures["wm_qa_wasserstein"] == pytest.approx(0.05, rel=1e-3)
+    assert "wm_rd_median_sr" not in figures
+
+
 def test_without_white_matter_there_are_no_figures(tmp_path):
     grid = SliceGrid(SHAPE, np.eye(4), 2, 2)
     shape, affine = grid.high_resolution
