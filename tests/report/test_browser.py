@@ -425,6 +425,37 @@ def test_without_scripts_both_pictures_are_seen(page, driver):
     assert boxes[1]["y"] >= boxes[0]["y"] + boxes[0]["height"] > boxes[0]["y"] + 100
 
 
+def test_without_scripts_linked_pictures_and_charts_are_seen(full, driver):
+    driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        driver.get(full.as_uri())
+        shown = [image.rect["height"] > 50 for image in every(driver, ".linked img")]
+        captions = [text.is_displayed() for text in every(driver, ".linked .caption")]
+        heights = [svg.rect["height"] for svg in every(driver, ".charted svg")]
+    finally:
+        driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+        driver.get_log("browser")
+    assert len(shown) == 8 and all(shown)
+    assert len(captions) == 4 and all(captions)
+    assert min(heights) > 20
+
+
+def test_nothing_hangs_over_on_a_telephone(full, show):
+    driver = show(full)
+    size = {"width": 380, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        room = driver.execute_script(
+            """
+            document.querySelector("button.light").focus();
+            return document.documentElement.scrollWidth;
+            """
+        )
+    finally:
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert room <= 380
+
+
 def test_methods_can_be_copied(page, show):
     driver = show(page)
     driver.execute_cdp_cmd(
