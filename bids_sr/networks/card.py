@@ -57,7 +57,8 @@ class ModelCard:
     factor: int = field(validator=_known_factor)
     """In-plane factor."""
     degradation: str
-    """How its low-resolution training slices were made: kspace, box or resize-cubic."""
+    """How its low-resolution training slices were made: kspace, kspace-tukey, box or resize-cubic,
+    several joined by +."""
     channels: tuple[str, ...] = field(converter=_texts, validator=_known_channels)
     """What it reads, in order (see `bids_sr.networks.channels`)."""
     architecture: Mapping[str, Any]

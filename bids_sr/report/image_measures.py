@@ -8,6 +8,10 @@ _PERIODS = (2, 4, 8, 16)
 """Pixels, of the grids that are looked for."""
 
 
+def _told(meaning: str, period: int) -> str:
+    return meaning if period == _PERIODS[0] else f"The same for {period} pixels."
+
+
 def _grid_pairs(period: int) -> tuple[Pair, ...]:
     found: tuple[tuple[str, str, str], ...] = (
         (
@@ -24,7 +28,7 @@ def _grid_pairs(period: int) -> tuple[Pair, ...]:
         ),
     )
     return tuple(
-        (Entry(key, label, meaning, optional=True), (f"{key}_input", f"{key}_sr"))
+        (Entry(key, label, _told(meaning, period), optional=True), (f"{key}_input", f"{key}_sr"))
         for key, label, meaning in found
     )
 
@@ -59,7 +63,14 @@ def _grid_single(period: int) -> tuple[Entry, ...]:
         ),
     )
     return tuple(
-        Entry(key, label, meaning, unit=unit, decimals=1 if unit else 3, optional=True)
+        Entry(
+            key,
+            label,
+            _told(meaning, period),
+            unit=unit,
+            decimals=1 if unit else 3,
+            optional=True,
+        )
         for key, label, meaning, unit in found
     )
 

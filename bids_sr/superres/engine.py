@@ -18,6 +18,7 @@ from bids_sr.images.band import effective_band
 from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader, VolumeWriter
+from bids_sr.networks.angular import HARMONICS
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.channels import SeriesConditioning
 from bids_sr.networks.loading import load_network
@@ -162,7 +163,7 @@ def super_resolve(
             band=band,
             channels=card.channels,
         )
-        scale, conditioning = gather(reader, run, grid, card.input_rule)
+        scale, conditioning = gather(reader, run, grid, card)
         stacks = _stacks(reader, chosen, grid, card, scale, conditioning)
         shown = progress or _bar(run, len(chosen), grid)
         _write(runner, stacks, reader, len(chosen), grid, out, scale, spread, shown)
@@ -187,7 +188,7 @@ def super_resolve(
 
 
 def gather(
-    reader: DwiReader, run: DwiRun, grid: SliceGrid, input_rule: str = "series"
+    reader: DwiReader, run: DwiRun, grid: SliceGrid, card: ModelCard
 ) -> tuple[float, SeriesConditioning]:
     """Find the run's intensity scale and what its volumes share, in one pass.
 
@@ -199,8 +200,8 @@ def gather(
         Its gradient table.
     grid : SliceGrid
         How its slices lie.
-    input_rule : str
-        Of the model card: `series` or `paper`.
+    card : ModelCard
+        Says which channels are read, and by which `input_rule`: `series` or `paper`.
 
     Returns
     -------
@@ -213,14 +214,19 @@ def gather(
     gradients = run.gradients
     b0s = np.flatnonzero(gradients.is_b0)
     scale = robust_scale(reader.volume(int(b0s[0] if b0s.size else np.argmin(gradients.bvals))))
-    conditioning = SeriesConditioning(gradients, frame=slice_frame(grid.affine, grid.slice_axis))
+    conditioning = SeriesConditioning(
+        gradients,
+        frame=slice_frame(grid.affine, grid.slice_axis),
+        harmonics=HARMONICS in card.channels,
+        fetch=lambda index: reader.volume(index) / np.float32(scale),
+    )
     largest = 0.0
     for index in range(gradients.n_volumes):
         volume = reader.volume(index)
         largest = max(largest, float(volume.max()))
         conditioning.add(index, volume / np.float32(scale))
     # a network of the paper's kind reads the slice alone: what was gathered is not used
-    return (largest or 1.0) if input_rule == "paper" else scale, conditioning
+    return (largest or 1.0) if card.input_rule == "paper" else scale, conditioning
 
 
 def measured_band(reader: DwiReader, grid: SliceGrid) -> tuple[float, float]:

@@ -37,7 +37,16 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument("--validate-label", nargs="+", default=[], help="participants held out")
     data.add_argument("--cache", type=Path, help="prepared slices (default: OUTPUT_DIR/cache)")
     data.add_argument(
-        "--degradation", default="kspace", choices=["kspace", "box", "resize-cubic"], help=" "
+        "--degradation",
+        nargs="+",
+        default=["kspace"],
+        choices=["kspace", "kspace-tukey", "box", "resize-cubic"],
+        help="how low-resolution slices are made; several: each scan in all these ways",
+    )
+    data.add_argument(
+        "--means",
+        action="store_true",
+        help="learn from each scan's mean b0 and mean of each shell, too",
     )
     data.add_argument(
         "--coarsening",
@@ -176,7 +185,16 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
     train = [
         run
         for coarsening in settings.coarsening
-        for run in _prepare(arguments, settings, arguments.train_label, coarsening)
+        for degradation in settings.degradation
+        for means in ((False, True) if settings.means else (False,))
+        for run in _prepare(
+            arguments,
+            settings,
+            arguments.train_label,
+            coarsening=coarsening,
+            degradation=degradation,
+            means=means,
+        )
     ]
     held_out = _prepare(arguments, settings, arguments.validate_label)
     trainer = Trainer(
@@ -226,10 +244,11 @@ def _prepare(
     arguments: argparse.Namespace,
     settings: TrainingSettings,
     labels: list[str],
-    coarsening: float = 1.0,
+    **how: Any,
 ) -> list[PreparedRun]:
     from bids_sr.bids.dwi_run import open_run
     from bids_sr.bids.sources import find_training_runs
+    from bids_sr.networks.angular import HARMONICS
     from bids_sr.training.prepare import Recipe, other_planes, prepare_run
 
     if not labels:
@@ -237,18 +256,18 @@ def _prepare(
     cache = arguments.cache or arguments.output_dir / "cache"
     recipe = Recipe(
         factor=settings.factor,
-        degradation=settings.degradation,
         subset=settings.subset,
         seed=settings.seed,
-        coarsening=coarsening,
         target=settings.target,
+        harmonics=HARMONICS in settings.channels,
+        **{"degradation": settings.degradation[0], **how},
     )
     prepared = []
     for files in find_training_runs(arguments.bids_dir, labels):
         run = open_run(files)
         ready = prepare_run(run, cache, recipe)
-        if coarsening > 1 and min(ready.lr.shape[2:]) < settings.patch:
-            _LOG.info("%s: too small to be made %g times coarser.", ready.label, coarsening)
+        if recipe.coarsening > 1 and min(ready.lr.shape[2:]) < settings.patch:
+            _LOG.info("%s: too small to be made %g times coarser.", ready.label, recipe.coarsening)
             continue
         prepared.append(ready)
         if settings.planes == "all" and labels == arguments.train_label:

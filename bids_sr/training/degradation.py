@@ -8,7 +8,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from bids_sr.images.kspace import kspace_downsample
+from bids_sr.images.kspace import kspace_crop, kspace_downsample
+
+_TAPER = 0.5
+"""Share of Nyquist from which the Tukey window falls."""
 
 
 def box_downsample(hr: torch.Tensor, factor: int) -> torch.Tensor:
@@ -29,6 +32,34 @@ def box_downsample(hr: torch.Tensor, factor: int) -> torch.Tensor:
     rows, columns = hr.shape[-2:]
     blocks = hr.reshape(*hr.shape[:-2], rows // factor, factor, columns // factor, factor)
     return blocks.mean(dim=(-3, -1))
+
+
+def tukey_downsample(hr: torch.Tensor, factor: int) -> torch.Tensor:
+    """Crop k-space and taper its outer half, as scanners filter against ringing.
+
+    Parameters
+    ----------
+    hr : torch.Tensor
+        (..., f a, f b).
+    factor : int
+        In-plane factor.
+
+    Returns
+    -------
+    torch.Tensor
+        (..., a, b), the magnitude. Along each axis frequencies are weighted by a Tukey
+        window: 1 up to half of Nyquist, then a cosine down to 0 just beyond it.
+    """
+    small = kspace_crop(hr, factor)
+    window = [torch.from_numpy(_tukey(n)).to(small) for n in small.shape[-2:]]
+    spectrum = torch.fft.fft2(small) * window[0][:, None] * window[1]
+    return torch.fft.ifft2(spectrum).real.abs()
+
+
+def _tukey(n: int) -> np.ndarray:
+    frequency = np.abs(np.fft.fftfreq(n)) * 2  # of Nyquist
+    beyond = np.clip((frequency - _TAPER) / (1 + 2 / n - _TAPER), 0, 1)
+    return np.asarray(0.5 + 0.5 * np.cos(np.pi * beyond))
 
 
 def resize_cubic_downsample(hr: torch.Tensor, factor: int) -> torch.Tensor:
@@ -105,6 +136,7 @@ def _crop(n: int, high: int) -> np.ndarray:
 
 DEGRADATIONS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
     "kspace": kspace_downsample,
+    "kspace-tukey": tukey_downsample,
     "box": box_downsample,
     "resize-cubic": resize_cubic_downsample,
 }

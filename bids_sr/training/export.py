@@ -64,7 +64,7 @@ def export_model(
     card = ModelCard(
         name=folder.name,
         factor=settings.factor,
-        degradation=settings.degradation,
+        degradation="+".join(settings.degradation),
         channels=settings.channels,
         architecture=settings.architecture,
         sha256=checksum(folder / WEIGHTS),

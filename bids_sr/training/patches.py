@@ -11,6 +11,7 @@ from attrs import frozen
 from bids_sr.errors import UsageError
 from bids_sr.images.band import keep_band
 from bids_sr.images.kspace import fill_matrix
+from bids_sr.networks.angular import HARMONICS
 from bids_sr.networks.slice_frame import turned_order
 from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.stacks import read_slice
@@ -254,7 +255,8 @@ def _flawed(images: dict[str, np.ndarray], flaws: _Flaws) -> dict[str, np.ndarra
         return dict.fromkeys(images, images["dwi"])
     known = dict(images)
     for name, image in images.items():
-        basic = "tensor" if name.startswith("tensor") else "_".join(name.split("_")[:2])
+        fitted = name.startswith("tensor") or name == HARMONICS
+        basic = "tensor" if fitted else "_".join(name.split("_")[:2])
         if basic in flaws.missing:
             # a neighbour's mean b0 is missing as the slice's own: its mean DWI stands in
             beside = name.replace("mean_b0", "mean_dwi")

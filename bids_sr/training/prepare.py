@@ -22,7 +22,7 @@ from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader
 from bids_sr.networks.slice_frame import slice_frame
 from bids_sr.training.degradation import DEGRADATIONS, add_rician_noise, coarsen
-from bids_sr.training.targets import predicted, with_band
+from bids_sr.training.targets import mean_table, mean_volumes, predicted, with_band
 from bids_sr.training.views import SeriesView, load_view, save_view, subsets
 
 _LOG = logging.getLogger("bids_sr")
@@ -75,6 +75,10 @@ class Recipe:
     predicts). What is degraded is the scan, and its low-resolution band is the target's."""
     slice_axis: int | None = None
     """Voxel axis across the slices; None: found out."""
+    means: bool = False
+    """Not the scan itself, but its mean b0 and the mean of each shell, as one volume each."""
+    harmonics: bool = False
+    """Whether the channel of that name is prepared, too."""
     scan_noise: float = 0.0
     """Rician noise added to the scan before it is degraded: standard deviation per real and
     imaginary part, in units of the run's intensity scale."""
@@ -108,7 +112,7 @@ def prepare_run(run: DwiRun, cache: Path, recipe: Recipe) -> PreparedRun:
         if not (folder / "run.json").exists():
             _LOG.info("Preparing %s", run.files.label)
             _write_run(run, folder, recipe)
-    return _open_prepared(folder, run.gradients)
+    return _open_prepared(folder, mean_table(run.gradients) if recipe.means else run.gradients)
 
 
 def other_planes(run: DwiRun, cache: Path, recipe: Recipe, smallest: int = 0) -> list[PreparedRun]:
@@ -160,9 +164,12 @@ def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
             factor * size / (_coarse(n, factor, coarsening) if coarsening > 1 else n)
             for size, n in zip(fov, before, strict=True)
         ]
+    gradients = run.gradients
     if recipe.target == "tensor":
-        clean = predicted(series, run.gradients)
-    reference = np.flatnonzero(run.gradients.is_b0)
+        clean = predicted(series, gradients)
+    if recipe.means:
+        series, clean, gradients = mean_volumes(series, gradients), None, mean_table(gradients)
+    reference = np.flatnonzero(gradients.is_b0)
     scale = robust_scale(series[int(reference[0]) if reference.size else 0].astype(np.float32))
     series /= scale
     if recipe.scan_noise:
@@ -174,15 +181,15 @@ def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
         save(folder / "clean.npy", with_band(clean / scale, lr, factor).astype(np.float16))
     save(folder / "lr.npy", lr.astype(np.float16))
     save(folder / "foreground.npy", _foreground(lr))
-    parts = subsets(run.gradients, recipe.subset, recipe.seed)
-    choices = [list(range(run.gradients.n_volumes)), *parts]
+    parts = subsets(gradients, recipe.subset, recipe.seed)
+    choices = [list(range(gradients.n_volumes)), *parts]
     for number, chosen in enumerate(choices):
-        save_view(folder, number, run.gradients, lr, chosen, frame)
+        save_view(folder, number, gradients, lr, chosen, frame, harmonics=recipe.harmonics)
     facts = {
         "label": run.files.label,
         "views": len(choices),
         "lr_zooms": [round(z, 4) for z in (*in_plane, reader.zooms[axis])],
-        "b_values": [round(shell.bval) for shell in run.gradients.shells],
+        "b_values": [round(shell.bval) for shell in gradients.shells],
     }
     write_json(folder / "run.json", facts)
 

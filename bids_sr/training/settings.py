@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import asdict, field, frozen
 
 from bids_sr.networks.channels import BASIC
+
+
+def _names(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 @frozen
@@ -16,8 +20,11 @@ class TrainingSettings:
 
     factor: int = 2
     """In-plane factor."""
-    degradation: str = "kspace"
-    """How low-resolution slices are made."""
+    degradation: tuple[str, ...] = field(default=("kspace",), converter=_names)
+    """How low-resolution slices are made; each scan comes in all of these ways, and
+    validation in the first."""
+    means: bool = False
+    """Whether each scan's mean b0 and mean of each shell are learned from, too."""
     coarsening: tuple[float, ...] = field(default=(1.0,), converter=tuple)
     """In-plane voxel sizes trained on, relative to each scan's own."""
     zero_filled: float = 0.0
@@ -113,5 +120,5 @@ class TrainingSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-safe values."""
-        lists = {"channels": list(self.channels), "coarsening": list(self.coarsening)}
-        return {**asdict(self), **lists}
+        lists = ("channels", "coarsening", "degradation")
+        return {**asdict(self), **{name: list(getattr(self, name)) for name in lists}}

@@ -38,6 +38,35 @@ def predicted(series: np.ndarray, gradients: GradientTable) -> np.ndarray:
     )
 
 
+def mean_volumes(series: np.ndarray, gradients: GradientTable) -> np.ndarray:
+    """Return the mean b0, if there is one, and the mean of each shell.
+
+    Parameters
+    ----------
+    series : numpy.ndarray
+        (V, slices, A, B).
+    gradients : GradientTable
+        Of the series.
+
+    Returns
+    -------
+    numpy.ndarray
+        (means, slices, A, B), in the order of `mean_table`.
+    """
+    return np.stack([series[members].mean(axis=0) for members in _members(gradients)])
+
+
+def mean_table(gradients: GradientTable) -> GradientTable:
+    """Return the gradients of `mean_volumes`; a shell's mean takes its first direction."""
+    first = [members[0] for members in _members(gradients)]
+    return GradientTable(gradients.bvals[first], gradients.bvecs[first])
+
+
+def _members(gradients: GradientTable) -> list[np.ndarray]:
+    groups = [np.flatnonzero(gradients.is_b0), *(shell.indices for shell in gradients.shells)]
+    return [members for members in groups if len(members)]
+
+
 def with_band(clean: np.ndarray, lr: np.ndarray, factor: int) -> np.ndarray:
     """Put the input's band into a target without noise.
 

@@ -10,11 +10,13 @@ from bids_sr.report.cautions import cautions
 from bids_sr.report.glossary import Entry, is_known, leftovers, lookup
 from bids_sr.report.methods import methods_text
 from bids_sr.report.tables import (
+    group_rows,
     model_grids,
     model_rows,
     other_rows,
     pair_rows,
     scan_rows,
+    shell_entries,
     shell_rows,
     single_rows,
 )
@@ -219,3 +221,27 @@ def test_methods_do_not_invent_versions(record):
 
 def test_methods_are_no_way_in(record, hostile):
     assert "<script" not in methods_text([record(model=hostile)])
+
+
+def test_every_figure_of_a_group_stands_in_its_table(record):
+    values = record(
+        grid_f_dwi_p4_input=1.1, grid_f_dwi_p4_sr=250.0, peak_db_dwi_p4=12.3, ndc_input=0.8,
+        ndc_sr=0.81, sigma_mppca=11.0, sigma_note="No background.", snr_b0=20.0, snr_b1000=9.5,
+        dc_rms_sigma_b0=0.02, wm_qa_median_input=0.2, wm_qa_median_sr=0.21, band_note="axis i",
+        bad_lines="volume 0, slice 46 (saturated line j = 80)", n_bad_slices=1,
+        nonfinite_dwi_fraction_sr=0.0, seconds_total=140.0, peak_memory_gb=1.2,
+    )  # fmt: skip
+    assert leftovers(values) == []
+    groups = {group.title: group for group in group_rows(values)}
+    grids = groups["Grid artifacts"]
+    assert cells(grids.pairs) == {"Grid of 4 pixels, F": ["1.100", "250.000", "+248.900"]}
+    assert cells(grids.single) == {"Spectral peak of 4 pixels (dB)": ["12.3"]}
+    assert "Missing noise" in cells(groups["Noise and sharpness"].single)
+    assert "QA in white matter" in cells(groups["White matter"].pairs)
+    heads = [entry.key for entry in shell_entries(values)]
+    assert heads == ["dc_nrmse", "dc_bias", "dc_rms_sigma", "snr"]
+    assert cells(shell_rows(values))["b = 0"][2:] == ["0.020", "20.0"]
+    assert [entry.key for entry in shell_entries(record())] == ["dc_nrmse", "dc_bias"]
+    assert "Grid artifacts" not in {group.title for group in group_rows(record())}
+    assert any("saturated line" in text for text in cautions(values, {}))
+    assert lookup("snr_b1000").label == "Signal over noise, input, b = 1000"

@@ -36,7 +36,13 @@ def test_level_is_kept(name):
 
 @pytest.mark.parametrize(
     ("name", "factor", "expected"),
-    [("kspace", 2, 0.5), ("box", 3, 1 / 3), ("resize-cubic", 2, 0.72), ("resize-cubic", 3, 1.0)],
+    [
+        ("kspace", 2, 0.5),
+        ("kspace-tukey", 2, 0.344),
+        ("box", 3, 1 / 3),
+        ("resize-cubic", 2, 0.72),
+        ("resize-cubic", 3, 1.0),
+    ],
 )
 def test_noise_after_degradation(name, factor, expected):
     # a large constant keeps magnitudes and clipping out of the matter

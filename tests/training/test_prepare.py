@@ -9,6 +9,7 @@ import torch
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.images.kspace import kspace_downsample
 from bids_sr.training.prepare import Recipe, other_planes, prepare_run
+from bids_sr.training.stacks import read_slice
 from bids_sr.training.views import subsets
 
 
@@ -122,3 +123,26 @@ def test_noise_is_added_before_the_degradation(tmp_path, make_run):
     assert not np.array_equal(noisy.lr, clean.lr)
     again = prepare_run(run, tmp_path / "other", Recipe(subset=0, scan_noise=0.05))
     assert np.array_equal(again.hr, noisy.hr)
+
+
+def test_nearest_directions_are_those_of_the_view_in_the_volumes_of_the_run(prepared):
+    small, bvecs = prepared.views[1], prepared.gradients.bvecs
+    k = int(np.flatnonzero(~small.is_b0)[2])
+    others = [v for v in small.volumes if v != small.volumes[k] and prepared.gradients.bvals[v]]
+    likeness = np.abs(bvecs[others] @ bvecs[small.volumes[k]])
+    assert small.near[k, 0] == others[int(np.argmax(likeness))]
+    assert (small.near[small.is_b0] == -1).all()
+    read = read_slice(prepared, small, k, 1, ["dwi", "nearest_1"])
+    np.testing.assert_array_equal(read["nearest_1"], prepared.lr[small.near[k, 0], 1])
+
+
+def test_means_stand_for_the_scan(tmp_path, make_run):
+    run = make_run(tmp_path)
+    whole = prepare_run(run, tmp_path / "cache", Recipe(subset=0))
+    means = prepare_run(run, tmp_path / "cache", Recipe(subset=0, means=True))
+    assert means.hr.shape == (2, *whole.hr.shape[1:])
+    weighted = whole.hr[whole.gradients.bvals > 0].astype(np.float32).mean(axis=0)
+    ratio = weighted[weighted > 0.05] / means.hr[1].astype(np.float32)[weighted > 0.05]
+    # each in units of its own first b0: all the same factor
+    np.testing.assert_allclose(ratio, np.median(ratio), rtol=0.02)
+    assert means.gradients.bvals.tolist() == [0, 1000]
