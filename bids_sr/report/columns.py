@@ -57,6 +57,8 @@ STATE = Entry(
 )
 _LONGEST = 300
 """Characters of a text on the page; the table on disk has all."""
+_LONGEST_FIELD = 32_000
+"""Characters of a field on disk; spreadsheets take no more."""
 _MOST = 250
 """Columns of the page, should a record be full of keys that nobody knows."""
 
@@ -100,10 +102,15 @@ def table_text(names: Sequence[str], records: Sequence[Mapping[str, Any]]) -> st
     str
     """
     columns = known_columns(records)
-    lines = ["\t".join([NAME, *(_plain(column) for column in columns)])]
+    lines = ["\t".join(table_columns(records))]
     for name, record in zip(names, records, strict=True):
         lines.append("\t".join([_plain(name), *(_field(record.get(c)) for c in columns)]))
     return "\n".join(lines) + "\n"
+
+
+def table_columns(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the header of the table on disk."""
+    return [NAME, *(_plain(column) for column in known_columns(records))]
 
 
 def known_columns(records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -199,5 +206,5 @@ def _field(value: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    """Keep a field on its line and in its column."""
-    return " ".join(text.split()) or "n/a"
+    """Keep a field on its line and in its column, and short enough for any reader."""
+    return " ".join(text.split())[:_LONGEST_FIELD] or "n/a"

@@ -12,8 +12,8 @@ from attrs import frozen
 
 from bids_sr.bids.atomic import write_json, write_text
 from bids_sr.errors import UsageError
-from bids_sr.report.columns import as_data, known_columns, page_columns, table_text
-from bids_sr.report.dictionary import LEVELS, NAME, sidecar
+from bids_sr.report.columns import as_data, page_columns, table_columns, table_text
+from bids_sr.report.dictionary import LEVELS, sidecar
 from bids_sr.report.measures import measures
 from bids_sr.report.outliers import MIN_RUNS
 from bids_sr.report.pages import slug, write_page
@@ -79,7 +79,7 @@ def write_group(out_dir: Path, datasets: Iterable[Path] = ()) -> tuple[Path, Pat
         )
     records = [run.values for run in runs]
     table = out_dir / "group_dwi.tsv"
-    write_json(table.with_suffix(".json"), sidecar([NAME, *known_columns(records)]))
+    write_json(table.with_suffix(".json"), sidecar(table_columns(records)))
     write_text(table, table_text([run.key for run in runs], records))
     lost = [*unreadable, *failed]
     started = begun(out_dir, {run.key for run in runs} | {run.label for run in lost})

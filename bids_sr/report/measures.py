@@ -92,13 +92,18 @@ def _group(keys: Iterable[str]) -> Iterator[Measure]:
             yield _take(left, describe(key).label.rsplit(", ", 1)[0], describe(key), strips)
         elif sides := _SIDES.match(key):
             strips = [("input", f"{sides[1]}_input"), ("super-resolved", f"{sides[1]}_sr")]
-            title = re.sub(r",? (input|interpolated|super-resolved)$", "", describe(key).label)
-            yield _take(left, title, describe(key), strips)
+            yield _take(left, _without_side(key), describe(key), strips)
         elif is_summarized(key) or key.startswith("dc_bias"):
             del left[key]
         else:
             entry = SUMMARIES.get(key) or describe(key)
             yield _take(left, entry.label, entry, [("", key)])
+
+
+def _without_side(key: str) -> str:
+    label = describe(key).label
+    ending = r"_(input|sr)$" if label == key else r",? (input|interpolated|super-resolved)$"
+    return re.sub(ending, "", label)
 
 
 def _special(left: dict[str, None]) -> Iterator[Measure]:
