@@ -503,6 +503,7 @@ def test_hostile_records_leave_the_group_page_working(put_record, tmp_path, show
     assert len(runs_in(driver)) == 12 + len(hostile_records)
     find(driver, "#chooser summary").click()
     next(b for b in every(driver, "#chooser button") if b.text == "All").click()
+    find(driver, "#chooser summary").click()
     for _ in range(2):
         head_of(driver, "Turn").click()
     find(driver, "#filter").send_keys("sub-0")
