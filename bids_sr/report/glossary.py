@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import re
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -76,15 +76,14 @@ def is_number(value: Any) -> bool:
 def is_known(value: Any) -> bool:
     """Tell whether a record's value says anything.
 
-    None, NaN, infinities and numbers too large for a float, empty text, lists
-    and dicts, and the ``n/a`` of a table do not.
+    None, NaN, infinities, empty text, lists and dicts, and the ``n/a`` of a
+    table do not.
     """
     if value is None or value == "n/a":
         return False
     if isinstance(value, str | list | tuple | dict) and not value:
         return False
-    # a whole number may be too large for a float, a float may be no number: both fail here
-    return not isinstance(value, int | float) or abs(value) <= sys.float_info.max
+    return not (isinstance(value, float) and not math.isfinite(value))
 
 
 SCAN = (

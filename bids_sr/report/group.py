@@ -14,7 +14,7 @@ from bids_sr.bids.atomic import write_json, write_text
 from bids_sr.errors import UsageError
 from bids_sr.report.columns import as_data, page_columns, table_columns, table_text
 from bids_sr.report.dictionary import LEVELS, sidecar
-from bids_sr.report.measures import measures
+from bids_sr.report.distributions import measures
 from bids_sr.report.outliers import MIN_RUNS
 from bids_sr.report.pages import slug, write_page
 from bids_sr.report.participant import participant_page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -162,12 +163,18 @@ def _time(path: Path) -> float:
         return 0.0  # taken away meanwhile
 
 
+def _whole(digits: str) -> int | None:
+    number = int(digits)
+    return number if abs(number) <= sys.float_info.max else None  # no figure is as large
+
+
 def _read_mapping(path: Path) -> dict[str, Any] | None:
     """Return a JSON object, or None if the file holds none; a missing file is raised."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
         # half a character ("\ud800") is JSON, but can be written into no file
-        content = json.loads(json.dumps(content, ensure_ascii=False).encode("utf-8", "replace"))
+        text = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
+        content = json.loads(text, parse_int=_whole)
     except FileNotFoundError:
         raise
     except (OSError, ValueError, RecursionError):

@@ -10,7 +10,7 @@ import numpy as np
 from attrs import frozen
 
 from bids_sr.report.glossary import is_number
-from bids_sr.report.measures import Measure
+from bids_sr.report.distributions import Measure
 from bids_sr.report.outliers import Fences, fences
 
 WIDTH, HEIGHT = 260.0, 230.0

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from bids_sr.report.measures import FAMILIES, measures
+from bids_sr.report.distributions import FAMILIES, measures
 from bids_sr.report.outliers import MIN_RUNS, fences
 from bids_sr.report.strips import nice_ticks, plots
 from bids_sr.report.summary import summaries

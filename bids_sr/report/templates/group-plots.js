@@ -97,11 +97,17 @@
     if (run < 0) return;
     refresh(plot);
     tip.textContent = told(plot, run);
-    const spot = strip.circle.getBoundingClientRect(), size = tip.getBoundingClientRect();
+    tip.strip = strip;
+    place();
+  };
+  const place = () => {
+    if (tip.hidden) return;
+    const spot = tip.strip.circle.getBoundingClientRect(), size = tip.getBoundingClientRect();
     const below = spot.bottom + 8 + size.height < innerHeight;
     tip.style.left = Math.max(8, Math.min(spot.left + 14, innerWidth - size.width - 8)) + "px";
     tip.style.top = (below ? spot.bottom + 8 : spot.top - 8 - size.height) + "px";
   };
+  addEventListener("scroll", place, { passive: true });
   const nearest = (plot, event) => {
     const inverse = plot.svg.getScreenCTM().inverse();
     const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(inverse);
