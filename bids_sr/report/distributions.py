@@ -28,7 +28,8 @@ FAMILIES = (
 _MOST_UNKNOWN = 24
 """Plots of figures that nobody has words for."""
 _SIDES = re.compile(r"(.+)_(input|sr)$")
-_FACTS = {entry.key for entry in (*SCAN, *PROCESSING)} - {"seconds_superres"}
+_DRAWN = {"seconds_superres", "seconds_total", "peak_memory_gb", "n_bad_slices"}
+_FACTS = {entry.key for entry in (*SCAN, *PROCESSING)} - _DRAWN
 
 
 @frozen

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from bids_sr.report.glossary import is_number
 from bids_sr.report.distributions import Measure
+from bids_sr.report.glossary import is_number
 from bids_sr.report.outliers import Fences, fences
 
 WIDTH, HEIGHT = 260.0, 230.0
