@@ -9,6 +9,7 @@ from typing import Any
 from attrs import asdict, frozen
 
 from bids_sr.report.dictionary import LEVELS, NAME, describe
+from bids_sr.report.extremes import SUMMARIES
 from bids_sr.report.glossary import (
     DC_BIAS,
     PAIRS,
@@ -22,7 +23,6 @@ from bids_sr.report.glossary import (
     lookup,
     shell_of,
 )
-from bids_sr.report.summary import SUMMARIES
 from bids_sr.report.tables import tidy
 
 USUAL = {

@@ -10,8 +10,8 @@ from attrs import frozen
 
 from bids_sr.report.columns import known_columns
 from bids_sr.report.dictionary import METHODS, SELF_CHECK, describe, is_described
+from bids_sr.report.extremes import SUMMARIES, is_summarized
 from bids_sr.report.glossary import DC_NRMSE, PAIRS, PROCESSING, SCAN, Entry, is_number
-from bids_sr.report.summary import SUMMARIES, is_summarized
 
 FAMILIES = (
     ("Agreement with the measurement", r"dc_"),

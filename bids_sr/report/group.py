@@ -15,13 +15,13 @@ from bids_sr.errors import UsageError
 from bids_sr.report.columns import as_data, page_columns, table_columns, table_text
 from bids_sr.report.dictionary import LEVELS, sidecar
 from bids_sr.report.distributions import measures
+from bids_sr.report.extremes import summaries
 from bids_sr.report.outliers import MIN_RUNS
 from bids_sr.report.pages import slug, write_page
 from bids_sr.report.participant import participant_page
 from bids_sr.report.records import FailedRun, FinishedRun, read_failures, read_runs
 from bids_sr.report.roster import Roster, begun, missing_files, roster
 from bids_sr.report.strips import HEIGHT, WIDTH, Plot, Strip, plots
-from bids_sr.report.summary import summaries
 
 _NAMED = 12
 """Outliers of a measure that are drawn apart and named; the others are counted."""

@@ -13,9 +13,9 @@ from bids_sr.bids.names import OutputNames
 from bids_sr.errors import UsageError
 from bids_sr.report.columns import known_columns, page_columns
 from bids_sr.report.dictionary import LEVELS, NAME, describe, is_described, sidecar
+from bids_sr.report.extremes import SUMMARIES, is_summarized, summaries
 from bids_sr.report.group import write_group
 from bids_sr.report.participant import write_participant_page
-from bids_sr.report.summary import SUMMARIES, is_summarized, summaries
 
 
 def read_table(path):

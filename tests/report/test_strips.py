@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 
 from bids_sr.report.distributions import FAMILIES, measures
+from bids_sr.report.extremes import summaries
 from bids_sr.report.outliers import MIN_RUNS, fences
 from bids_sr.report.strips import nice_ticks, plots
-from bids_sr.report.summary import summaries
 
 
 def laid(records):
