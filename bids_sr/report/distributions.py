@@ -54,6 +54,11 @@ class Measure:
         return next(title for title, start in FAMILIES if re.match(start, key))
 
     @property
+    def is_summary(self) -> bool:
+        """Whether it sums up others of its family; then it comes before them."""
+        return any(key in SUMMARIES for _, key in self.strips)
+
+    @property
     def is_known(self) -> bool:
         """Whether there are words for it."""
         return all(key in SUMMARIES or is_described(key) for _, key in self.strips)
@@ -78,7 +83,10 @@ def measures(records: Sequence[Mapping[str, Any]]) -> list[Measure]:
         if key not in _FACTS and any(is_number(r.get(key)) and r[key] for r in records)
     ]
     order = [title for title, _ in FAMILIES]
-    found = sorted(_group(dict.fromkeys(keys)), key=lambda measure: order.index(measure.family))
+    found = sorted(
+        _group(dict.fromkeys(keys)),
+        key=lambda measure: (order.index(measure.family), not measure.is_summary),
+    )
     known = [measure for measure in found if measure.is_known]
     return [*known, *[measure for measure in found if not measure.is_known][:_MOST_UNKNOWN]]
 
