@@ -15,7 +15,8 @@ def run_group(settings: Settings) -> int:
     Parameters
     ----------
     settings : Settings
-        Its output folder is read and written; images are not needed.
+        Its output folder is read and written; images are not needed. The input
+        datasets, if they are at hand, tell who has no output yet.
 
     Returns
     -------
@@ -29,6 +30,7 @@ def run_group(settings: Settings) -> int:
     """
     from bids_sr.report.group import write_group
 
-    for path in write_group(settings.output_dir):
+    datasets = [settings.bids_dir, *(path for _, path in settings.derivatives)]
+    for path in write_group(settings.output_dir, datasets):
         _log.info("Written: %s", path)
     return 0

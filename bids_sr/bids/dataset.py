@@ -29,6 +29,7 @@ IGNORED = (
     "logs",
     "figures",
     "group_*.tsv",
+    "group_*.json",
     "*_dwi.bval",
     "*_dwi.bvec",
     "*_dwimap.*",

@@ -2,70 +2,60 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from attrs import frozen
 
-from bids_sr.bids.atomic import write_text
+from bids_sr.bids.atomic import write_json, write_text
 from bids_sr.errors import UsageError
-from bids_sr.report.glossary import (
-    DC_BIAS,
-    DC_NRMSE,
-    PAIRS,
-    PROCESSING,
-    SCAN,
-    SINGLE,
-    TEXTS,
-    is_known,
-    lookup,
-    shell_of,
-)
+from bids_sr.report.columns import as_data, page_columns, table_columns, table_text
+from bids_sr.report.dictionary import LEVELS, sidecar
+from bids_sr.report.distributions import measures
+from bids_sr.report.extremes import summaries
+from bids_sr.report.outliers import MIN_RUNS
 from bids_sr.report.pages import slug, write_page
 from bids_sr.report.participant import participant_page
 from bids_sr.report.records import FailedRun, FinishedRun, read_failures, read_runs
-from bids_sr.report.strips import HEIGHT, WIDTH, largest_residuals, plots
-from bids_sr.report.tables import tidy
+from bids_sr.report.roster import Roster, begun, missing_files, roster
+from bids_sr.report.strips import HEIGHT, WIDTH, Plot, Strip, plots
 
-NAME = "bids_name"
-"""First column of the table: unique, also where a run was processed twice."""
-
-_SHOWN = {
-    "input_zooms_mm": "Voxel in",
-    "output_zooms_mm": "Voxel out",
-    "n_volumes": "Volumes",
-    "shells": "Shells",
-    "model": "Network",
-    "wm_fa_median_input": "FA in",
-    "wm_fa_median_sr": "FA out",
-    "wm_md_median_input": "MD in",
-    "wm_md_median_sr": "MD out",
-    "v1_angle_median_deg": "Turn of V1",
-    "negative_eigenvalue_fraction": "Negative eigenv.",
-    "seconds_superres": "Time",
-}
-"""Columns of the page's table, with short names."""
+_NAMED = 12
+"""Outliers of a measure that are drawn apart and named; the others are counted."""
+_TOLD = 100
+"""Failures whose message is on the page; all are in the table."""
+_LONGEST = 2000
+"""Characters of a failure's message on the page."""
+_SCRIPTS = ("group.js", "group-table.js", "group-plots.js")
 
 
 @frozen
-class GroupCell:
-    """A value of the page's table."""
+class GroupRow:
+    """A run of the page: finished or not."""
 
-    text: str
-    sort: str
-    """What it is sorted by; empty if it is not known."""
+    key: str
+    """Its name; of a failed run that of the source."""
+    subject: str
+    """Participant label without ``sub-``."""
+    state: str
+    """``finished``, ``incomplete``, ``not finished``, ``damaged record`` or ``failed``."""
+    values: Mapping[str, Any]
+    """Record with its summaries; empty if there is none."""
 
 
-def write_group(out_dir: Path) -> tuple[Path, Path]:
-    """Write ``group_dwi.tsv`` and ``group_dwi.html``.
+def write_group(out_dir: Path, datasets: Iterable[Path] = ()) -> tuple[Path, Path]:
+    """Write ``group_dwi.tsv``, its data dictionary ``group_dwi.json``, and ``group_dwi.html``.
 
     Parameters
     ----------
     out_dir : pathlib.Path
         Top folder of the derivative dataset.
+    datasets : iterable of pathlib.Path
+        Input datasets, beside those that the output's description names: whoever
+        is in them and has no output is told on the page.
 
     Returns
     -------
@@ -80,119 +70,121 @@ def write_group(out_dir: Path) -> tuple[Path, Path]:
         If they cannot be written.
     """
     runs, unreadable = read_runs(out_dir)
-    failed = [*unreadable, *read_failures(out_dir, runs)]
-    if not runs and not failed:
+    failed = read_failures(out_dir, runs)
+    if not runs and not failed and not unreadable:
         raise UsageError(
             "there are no records of super-resolved runs (*_desc-sr_quality.json) in it.",
             file=out_dir,
             remedy="Run the participant level first, with the same output folder.",
         )
+    records = [run.values for run in runs]
     table = out_dir / "group_dwi.tsv"
-    write_text(table, _tsv(runs))
-    return table, _page(out_dir, runs, failed)
-
-
-def _tsv(runs: Sequence[FinishedRun]) -> str:
-    columns = _columns([run.values for run in runs])
-    lines = ["\t".join([NAME, *(_plain(column) for column in columns)])]
-    for run in runs:
-        cells = [_field(run.values.get(column)) for column in columns]
-        lines.append("\t".join([_plain(run.key), *cells]))
-    return "\n".join(lines) + "\n"
-
-
-def _columns(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the keys of all records: those of the glossary first, in its order."""
-    there = dict.fromkeys(key for record in records for key in record)
-    per_shell = sorted((key for key in there if shell_of(key)), key=_shell_order)
-    ordered = [
-        *TEXTS[:4],
-        *(entry.key for entry in (*SCAN, *PROCESSING)),
-        *per_shell,
-        *(key for _, pair in PAIRS for key in pair),
-        *(entry.key for entry in SINGLE),
+    write_json(table.with_suffix(".json"), sidecar(table_columns(records)))
+    write_text(table, table_text([run.key for run in runs], records))
+    lost = [*unreadable, *failed]
+    started = begun(out_dir, {run.key for run in runs} | {run.label for run in lost})
+    told = {run.subject for run in runs} | {run.subject for run in lost}
+    told |= {_subject(key) for key in started}
+    gone = {run.key: missing for run in runs if (missing := missing_files(run))}
+    rows = [
+        *(_row(run, "incomplete" if run.key in gone else "finished") for run in runs),
+        *(GroupRow(run.label, run.subject, "damaged record", {}) for run in unreadable),
+        *(GroupRow(run.label, run.subject, "failed", {}) for run in failed),
+        *(GroupRow(key, _subject(key), "not finished", {}) for key in started),
     ]
-    known = [key for key in ordered if key in there]
-    return [*known, *(key for key in there if key not in known)]
+    absent = roster(out_dir, told, datasets)
+    alone = _idle(out_dir, told | set(absent.without_output) | set(absent.without_dwi))
+    return table, _page(out_dir, rows, lost, absent, alone, gone)
 
 
-def _shell_order(key: str) -> tuple[bool, int]:
-    figure, bval = shell_of(key) or ("", 0)
-    return figure == DC_BIAS.key, bval
+def _row(run: FinishedRun, state: str) -> GroupRow:
+    return GroupRow(run.key, run.subject, state, {**run.values, **summaries(run.values)})
 
 
-def _field(value: Any) -> str:
-    if not is_known(value):
-        return "n/a"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict | list):
-        return _plain(json.dumps(value))
-    return _plain(str(value))
+def _subject(key: str) -> str:
+    return key.split("_")[0].removeprefix("sub-")
 
 
-def _plain(text: str) -> str:
-    """Keep a field on its line and in its column."""
-    return " ".join(text.split()) or "n/a"
+def _idle(out_dir: Path, told: set[str]) -> list[str]:
+    """Return the participants who have a folder here and of whom nothing else is said."""
+    folders = {path.name.removeprefix("sub-") for path in out_dir.glob("sub-*") if path.is_dir()}
+    return sorted(folders - told)
 
 
-def _page(out_dir: Path, runs: Sequence[FinishedRun], failed: Sequence[FailedRun]) -> Path:
-    subjects = {path.name.removeprefix("sub-") for path in out_dir.glob("sub-*") if path.is_dir()}
-    told = {run.subject for run in runs} | {run.subject for run in failed}
+def _page(
+    out_dir: Path,
+    rows: Sequence[GroupRow],
+    failed: Sequence[FailedRun],
+    absent: Roster,
+    idle: Sequence[str],
+    gone: Mapping[str, Sequence[str]],
+) -> Path:
+    records = [row.values for row in rows]
+    laid = plots(measures(records), records)
+    pages = {subject: _link(out_dir, subject) for subject in {row.subject for row in rows}}
+    links = [_anchor(pages[row.subject], row) for row in rows]
+    columns = page_columns([{**row.values, "state": row.state} for row in rows])
+    finished = [row for row in rows if row.state in ("finished", "incomplete")]
     return write_page(
         out_dir / "group_dwi.html",
         "group.html",
         styles=("style.css", "group.css"),
-        scripts=("group.js",),
-        heads=_heads(),
-        rows=[_row(run) for run in runs],
-        n_subjects=len({run.subject for run in runs}),
-        failed=[
-            {
-                "label": run.label,
-                "message": run.message,
-                "crash_file": run.crash_file,
-                "page": _link(out_dir, run.subject),
-            }
-            for run in failed
-        ],
-        without=sorted(subjects - told),
-        plots=plots({run.key: run.values for run in runs}),
-        links={run.key: _link(out_dir, run.subject, slug(run.key)) for run in runs},
+        scripts=_SCRIPTS,
+        data={
+            "runs": [row.key for row in rows],
+            "links": links,
+            "columns": [as_data(column) for column in columns],
+            "tones": _tones(),
+        },
+        keys=[row.key for row in rows],
+        links=links,
+        n_rows=len(rows),
+        n_runs=len(finished),
+        n_subjects=len({row.subject for row in finished}),
+        n_failed=len(failed),
+        failed=[_failure(run, pages[run.subject]) for run in failed[:_TOLD]],
+        incomplete={key: list(names) for key, names in list(gone.items())[:_TOLD]},
+        n_incomplete=len(gone),
+        begun=[row.key for row in rows if row.state == "not finished"],
+        absent=absent,
+        idle=idle,
+        families=[(title, list(group)) for title, group in groupby(laid, lambda p: p.family)],
+        standing_out=_standing_out(laid),
+        named=_NAMED,
+        min_runs=MIN_RUNS,
         size=(WIDTH, HEIGHT),
     )
 
 
-def _heads() -> list[dict[str, str]]:
-    heads = []
-    for key, label in _SHOWN.items():
-        entry = lookup(key)
-        meaning = entry.meaning or entry.label
-        heads.append({"label": label, "unit": entry.unit, "meaning": meaning})
-    worst = {"label": "Largest residual", "unit": "", "meaning": DC_NRMSE.meaning}
-    return [*heads, worst]
+def _failure(run: FailedRun, page: str) -> dict[str, str]:
+    message = run.message
+    if len(message) > _LONGEST:
+        message = f"{message[:_LONGEST]}\N{HORIZONTAL ELLIPSIS}"
+    return {"label": run.label, "message": message, "crash_file": run.crash_file, "page": page}
 
 
-def _row(run: FinishedRun) -> dict[str, Any]:
-    cells = [_cell(key, run.values.get(key)) for key in _SHOWN]
-    worst = max(largest_residuals(run.values).values(), default=None)
-    cells.append(GroupCell(DC_NRMSE.text(worst), "" if worst is None else str(worst)))
-    return {
-        "key": run.key,
-        "link": _link(run.out_dir, run.subject, slug(run.key)),
-        "cells": cells,
-    }
+def _standing_out(laid: Iterable[Plot]) -> list[tuple[Plot, list[Strip]]]:
+    """Return the plots in which some run stands out, and where."""
+    found = [(plot, [strip for strip in plot.strips if strip.outliers]) for plot in laid]
+    return [(plot, strips) for plot, strips in found if strips]
 
 
-def _cell(key: str, value: Any) -> GroupCell:
-    if not is_known(value):
-        return GroupCell(lookup(key).text(None), "")
-    return GroupCell(tidy(lookup(key).text(value)), str(value))
+def _tones() -> dict[str, str]:
+    """Return the colour of each word that is one of a few."""
+    tones = {"finished": "good", "incomplete": "doubtful", "not finished": "doubtful"}
+    tones |= {"failed": "bad", "damaged record": "bad"}
+    of_levels = {"pass": "good", "warn": "doubtful", "fail": "bad"}
+    of_levels |= {"helped": "good", "no gain": "doubtful", "harmed": "bad"}
+    words = {word for levels in LEVELS.values() for word in levels}
+    return tones | {word: tone for word, tone in of_levels.items() if word in words}
 
 
-def _link(out_dir: Path, subject: str, anchor: str = "") -> str:
+def _anchor(page: str, row: GroupRow) -> str:
+    has_part = row.state in ("finished", "incomplete")
+    return f"{page}#{quote(slug(row.key))}" if page and has_part else page
+
+
+def _link(out_dir: Path, subject: str) -> str:
     """Return the address of a participant's page, empty if it has not been written."""
     page = participant_page(out_dir, subject)
-    if not page.is_file():
-        return ""
-    return quote(page.name) + (f"#{quote(anchor)}" if anchor else "")
+    return quote(page.name) if page.is_file() else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,10 @@ def read_runs(out_dir: Path, subject: str = "*") -> tuple[list[FinishedRun], lis
     patterns = (f"sub-{subject}/dwi/*{_QUALITY}", f"sub-{subject}/ses-*/dwi/*{_QUALITY}")
     for path in sorted(path for pattern in patterns for path in out_dir.glob(pattern)):
         key = path.name.removesuffix(_QUALITY)
-        values = _read_mapping(path)
+        try:
+            values = _read_mapping(path)
+        except FileNotFoundError:
+            continue  # another call takes a record away before it makes the run again
         if values is None:
             problem = f"{path}: is not a readable record of figures. Run this participant again."
             unreadable.append(FailedRun(key, problem))
@@ -134,14 +138,17 @@ def read_failures(
         Sorted by name, one for each run.
     """
     failures = {failure.label: failure for failure in map(_failure, errors)}
-    finished = {run.label: run.path.stat().st_mtime for run in runs}
+    finished = {run.label: _time(run.path) for run in runs}
     for path in sorted((out_dir / "logs").glob(f"sub-*{_ERROR}")):
         label = path.name.removesuffix(_ERROR)
         if subject not in ("*", label.split("_")[0].removeprefix("sub-")):
             continue
-        if path.stat().st_mtime < finished.get(label, 0):
+        if _time(path) < finished.get(label, 0):
             continue
-        content = _read_mapping(path) or {}
+        try:
+            content = _read_mapping(path) or {}
+        except FileNotFoundError:
+            continue  # made good meanwhile
         failures.setdefault(label, _failure({**content, "run": label}))
     return sorted(failures.values(), key=lambda failure: failure.label)
 
@@ -154,9 +161,27 @@ def _failure(error: Mapping[str, Any]) -> FailedRun:
     )
 
 
-def _read_mapping(path: Path) -> dict[str, Any] | None:
+def _time(path: Path) -> float:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0  # taken away meanwhile
+
+
+def _whole(digits: str) -> int | None:
+    number = int(digits)
+    return number if abs(number) <= sys.float_info.max else None  # no figure is as large
+
+
+def _read_mapping(path: Path) -> dict[str, Any] | None:
+    """Return a JSON object, or None if the file holds none; a missing file is raised."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        # half a character ("\ud800") is JSON, but can be written into no file
+        text = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
+        content = json.loads(text, parse_int=_whole)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from bids_sr.report.glossary import DC_NRMSE, PAIRS, SINGLE, Entry, is_number, shell_of
+from bids_sr.report.distributions import Measure
+from bids_sr.report.glossary import is_number
+from bids_sr.report.outliers import Fences, fences
 
 WIDTH, HEIGHT = 260.0, 230.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 12.0, 10.0, 30.0
@@ -17,18 +19,22 @@ _MIN_FOR_BOX = 5
 _GOLDEN = 0.6180339887
 _SPREAD = 0.28
 """Largest sideways shift of a point, share of a strip's width."""
+_MAX_LINES = 300
+"""With more runs the lines between input and output would be one blot."""
+_SMALL, _LARGE = 1e-290, 1e290
+"""What lies beyond cannot be drawn to scale."""
 
 
 @frozen
 class Point:
-    """A run in a plot."""
+    """A run in a strip."""
 
-    run: str
-    """Key of the run."""
+    run: int
+    """Place of the run in the table."""
     x: float
     y: float
-    text: str
-    """Value as printed, with its unit."""
+    value: float
+    """In the unit of the plot."""
 
 
 @frozen
@@ -47,9 +53,33 @@ class Strip:
     """One column of points."""
 
     label: str
+    key: str
+    """What is drawn: key of the page's column."""
     x: float
     points: tuple[Point, ...]
+    """In the order of the runs."""
     box: Box | None
+    fences: Fences | None
+    """Where the usual ends; None if there are too few runs to say."""
+    limits: tuple[float, ...]
+    """Heights of those fences that lie within the scale."""
+    missing: tuple[int, ...]
+    """Places of the runs that have no point."""
+
+    @property
+    def dots(self) -> str:
+        """All points as one path: strokes of no length with round ends."""
+        return dots(self.points)
+
+    @property
+    def outliers(self) -> list[Point]:
+        """The points outside the fences, those farthest out first."""
+        if self.fences is None or not self.points:
+            return []
+        out = self.fences.outside(np.array([point.value for point in self.points]))
+        low, high = self.fences.low, self.fences.high
+        found = [point for point, is_out in zip(self.points, out, strict=True) if is_out]
+        return sorted(found, key=lambda p: min(p.value - low, high - p.value))
 
 
 @frozen
@@ -65,83 +95,71 @@ class Plot:
     """All that a template needs to draw one measure."""
 
     title: str
+    family: str
+    """The heading it stands under."""
     unit: str
     meaning: str
     strips: tuple[Strip, ...]
     ticks: tuple[Tick, ...]
-    lines: tuple[tuple[Point, Point], ...]
-    """Pairs of points of the same run."""
+    paired: bool
+    """The two strips are one run's values before and after."""
+    pairs: str
+    """Lines between the points of the same run, as a path; empty if they are too many."""
     summary: str
     """The plot in words."""
 
 
-def plots(records: Mapping[str, Mapping[str, Any]]) -> list[Plot]:
-    """Lay out the plots of all measures that are known, and not 0, in some run.
+def plots(measures: Sequence[Measure], records: Sequence[Mapping[str, Any]]) -> list[Plot]:
+    """Lay out the plots.
 
     Parameters
     ----------
-    records : mapping
-        Key of each run, and its record.
+    measures : sequence of Measure
+    records : sequence of mapping
+        One for each run, with its summaries.
 
     Returns
     -------
     list of Plot
+        One for each measure.
     """
-    residuals = {run: largest_residuals(record) for run, record in records.items()}
-    columns = [("b = 0", "b0"), ("largest of b > 0", "above")]
-    laid = [_plot(DC_NRMSE, "Residual to the measurement", columns, residuals, paired=False)]
-    for entry, keys in PAIRS:
-        columns = list(zip(("input", "super-resolved"), keys, strict=True))
-        laid.append(_plot(entry, entry.label, columns, records, paired=True))
-    alone = (*SINGLE, Entry("seconds_superres", "Time for super-resolution", unit="s"))
-    laid += [_plot(e, e.label, [("", e.key)], records, paired=False) for e in alone]
-    return [plot for plot in laid if plot is not None]
+    return [_plot(measure, records) for measure in measures]
 
 
-def largest_residuals(record: Mapping[str, Any]) -> dict[str, float]:
-    """Return the residual at b = 0 (``b0``) and the largest one at other b-values (``above``)."""
-    found: dict[str, float] = {}
-    for key, value in record.items():
-        split = shell_of(key)
-        if split and split[0] == DC_NRMSE.key and is_number(value):
-            place = "above" if split[1] else "b0"
-            found[place] = max(float(value), found.get(place, 0.0))
-    return found
-
-
-def _plot(
-    entry: Entry,
-    title: str,
-    columns: Sequence[tuple[str, str]],
-    records: Mapping[str, Mapping[str, Any]],
-    *,
-    paired: bool,
-) -> Plot | None:
-    factor = 100.0 if entry.percent else 1.0
-    values = [
-        {run: factor * r[key] for run, r in records.items() if is_number(r.get(key))}
-        for _, key in columns
-    ]
+def _plot(measure: Measure, records: Sequence[Mapping[str, Any]]) -> Plot:
+    factor = 100.0 if measure.entry.percent else 1.0
+    values = [_values(key, records, factor) for _, key in measure.strips]
     everything = [value for column in values for value in column.values()]
-    if entry.optional or not any(everything):
-        return None  # nothing known, or 0 in every run
-    marks = nice_ticks(min(everything), max(everything))
-    unit = "%" if entry.percent else entry.unit
-    room = (WIDTH - _LEFT - _RIGHT) / len(columns)
+    marks = nice_ticks(min(everything, default=0.0), max(everything, default=0.0))
+    room = (WIDTH - _LEFT - _RIGHT) / len(measure.strips)
     strips = tuple(
-        _strip(label, column, _LEFT + room * (i + 0.5), room, marks, unit)
-        for i, ((label, _), column) in enumerate(zip(columns, values, strict=True))
+        _strip(name, column, _LEFT + room * (i + 0.5), room, marks, len(records))
+        for i, (name, column) in enumerate(zip(measure.strips, values, strict=True))
     )
-    digits = next(d for d in range(15) if all(round(m, d) == m for m in marks) or d == 14)
+    unit = "%" if measure.entry.percent else measure.entry.unit
     return Plot(
-        title,
+        measure.title,
+        measure.family,
         unit,
-        entry.meaning,
+        measure.entry.meaning,
         strips,
-        tuple(Tick(_height(mark, marks), f"{mark:.{digits}f}") for mark in marks),
-        _lines(strips) if paired else (),
-        _summary(title, unit, columns, values),
+        tuple(Tick(_height(mark, marks), text) for mark, text in _printed(marks)),
+        measure.paired,
+        _pairs(strips) if measure.paired else "",
+        _summary(measure.title, unit, strips),
     )
+
+
+def _values(key: str, records: Sequence[Mapping[str, Any]], factor: float) -> dict[int, float]:
+    found = {i: float(r[key]) for i, r in enumerate(records) if is_number(r.get(key))}
+    return {i: v * factor for i, v in found.items() if v == 0 or _SMALL < abs(v) < _LARGE}
+
+
+def _printed(marks: Sequence[float]) -> list[tuple[float, str]]:
+    if max(map(abs, marks)) >= 1e6 or max(map(abs, marks)) < 1e-4:
+        return [(mark, f"{mark:.3g}") for mark in marks]
+    digits = next(d for d in range(15) if all(round(m, d) == m for m in marks) or d == 14)
+    return [(mark, f"{mark:.{digits}f}") for mark in marks]
 
 
 def nice_ticks(low: float, high: float) -> list[float]:
@@ -158,38 +176,55 @@ def nice_ticks(low: float, high: float) -> list[float]:
     rough = span / 4
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * (1 - 1e-9))
-    if high <= low:
-        return [round(low + step * i, 12) for i in (-1, 0, 1)]
+    digits = max(0, 3 - math.floor(math.log10(step)))  # enough for what step and ends need
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
+        middle = round(low, digits)
+        return [middle - step, middle, middle + step]
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(step * i, 12) for i in range(first, last + 1)]
+    return [round(step * i, digits) for i in range(first, last + 1)]
 
 
 def _strip(
-    label: str,
-    column: Mapping[str, float],
+    name: tuple[str, str],
+    column: Mapping[int, float],
     x: float,
     room: float,
     marks: Sequence[float],
-    unit: str,
+    n_runs: int,
 ) -> Strip:
-    ranked = sorted(column, key=lambda run: (column[run], run))
-    points = []
-    for rank, run in enumerate(ranked):
+    shifts = {}
+    for rank, run in enumerate(sorted(column, key=lambda run: (column[run], run))):
         # neighbours in value lie far apart sideways, always in the same way
-        shift = ((rank * _GOLDEN + 0.5) % 1 - 0.5) * 2 * _SPREAD * room if len(ranked) > 1 else 0
-        text = f"{column[run]:.4g} {unit}".strip()
-        points.append(Point(run, round(x + shift, 1), _height(column[run], marks), text))
+        share = (rank * _GOLDEN + 0.5) % 1 - 0.5 if len(column) > 1 else 0.0
+        shifts[run] = share * 2 * _SPREAD * room
+    points = tuple(
+        Point(run, round(x + shifts[run], 1), _height(value, marks), value)
+        for run, value in column.items()
+    )
     box = None
-    if len(ranked) >= _MIN_FOR_BOX:
-        q1, q2, q3 = np.percentile(list(column.values()), (25, 50, 75))
+    numbers = list(column.values())
+    if len(numbers) >= _MIN_FOR_BOX:
+        q1, q2, q3 = np.percentile(numbers, (25, 50, 75))
         heights = (_height(float(q), marks) for q in (q1, q3, q2))
         box = Box(round(x - 0.36 * room, 1), round(0.72 * room, 1), *heights)
-    return Strip(label, round(x, 1), tuple(points), box)
+    usual = fences(numbers)
+    ends = (usual.low, usual.high) if usual else ()
+    limits = tuple(_height(end, marks) for end in ends if marks[0] <= end <= marks[-1])
+    missing = tuple(run for run in range(n_runs) if run not in column)
+    return Strip(*name, round(x, 1), points, box, usual, limits, missing)
 
 
-def _lines(strips: Sequence[Strip]) -> tuple[tuple[Point, Point], ...]:
+def dots(points: Sequence[Point]) -> str:
+    """Return points as one path: strokes of no length with round ends."""
+    return "".join(f"M{point.x:g} {point.y:g}h0" for point in points)
+
+
+def _pairs(strips: Sequence[Strip]) -> str:
     first, second = ({point.run: point for point in strip.points} for strip in strips)
-    return tuple((first[run], second[run]) for run in first if run in second)
+    both = [(first[run], second[run]) for run in first if run in second]
+    if len(both) > _MAX_LINES:
+        return ""
+    return "".join(f"M{a.x:g} {a.y:g}L{b.x:g} {b.y:g}" for a, b in both)
 
 
 def _height(value: float, marks: Sequence[float]) -> float:
@@ -197,19 +232,15 @@ def _height(value: float, marks: Sequence[float]) -> float:
     return round(HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM), 1)
 
 
-def _summary(
-    title: str,
-    unit: str,
-    columns: Sequence[tuple[str, str]],
-    values: Sequence[Mapping[str, float]],
-) -> str:
+def _summary(title: str, unit: str, strips: Sequence[Strip]) -> str:
     parts = []
-    for (label, _), column in zip(columns, values, strict=True):
-        if column:
-            numbers = list(column.values())
-            where = f"{label}: " if label else ""
+    for strip in strips:
+        numbers = [point.value for point in strip.points]
+        if numbers:
+            where = f"{strip.label}: " if strip.label else ""
+            out = f", {n} stand out" if (n := len(strip.outliers)) else ""
             parts.append(
                 f"{where}median {float(np.median(numbers)):.4g}, from {min(numbers):.4g} to "
-                f"{max(numbers):.4g} {unit}, {len(numbers)} runs".replace("  ", " ")
+                f"{max(numbers):.4g} {unit}, {len(numbers)} runs{out}".replace("  ", " ")
             )
     return f"{title}. {'; '.join(parts)}."

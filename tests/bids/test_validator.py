@@ -120,6 +120,7 @@ def output(tmp_path: Path) -> tuple[Path, list[OutputNames]]:
     (out / "sub-01.html").write_text("<html></html>")
     (out / "group_dwi.html").write_text("<html></html>")
     (out / "group_dwi.tsv").write_text("run\tx\nsub-01\t1\n")
+    (out / "group_dwi.json").write_text('{"run": {"LongName": "Run"}}\n')
     (out / "logs" / "crash-x.txt").write_text("x")
     return out, names
 

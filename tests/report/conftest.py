@@ -18,6 +18,21 @@ from bids_sr.superres.engine import SuperResolvedDwi
 
 HOSTILE = '"><script>window.hacked=1</script><img src=x onerror="window.hacked=1">'
 
+HOSTILE_RECORDS = (
+    "{}",
+    '{"run": ["a"], "subject": {"b": 1}, "shells": 3, "model": [1, {"c": null}], "qc_status": [0]}',
+    '{"wm_fa_median_sr": "</script><script>alert(1)</script>", "state": "finished"}',
+    '{"wm_fa_median_sr": 1e999, "v1_angle_median_deg": NaN, "dc_nrmse_b0": -Infinity}',
+    '{"wm_fa_median_sr": 1e308, "wm_fa_median_input": -1e308, "wm_md_median_sr": 5e-324}',
+    f'{{"wm_fa_median_sr": 1{"0" * 400}, "dc_nrmse_b1{"0" * 30}": 0.1}}',
+    '{"v1_angle_median_deg": true, "input_zooms_mm": "\\ud800", "\\udfff": "\\u0000"}',
+    '{"a\\tb\\nc": "x\\u2028y", "": 1, " ": 2, "__proto__": 3, "constructor": "toString"}',
+    '{"qc_status": "constructor", "grid_f_dwi_p4_sr": "high", "snr_b": 3, "snr_b5": []}',
+    "[" * 100_000,
+    json.dumps({f"key{i}": i for i in range(3000)}),
+    json.dumps({"notes": "x" * 1_000_000}),
+)
+
 
 def make_card(**changes):
     content = {
@@ -104,6 +119,12 @@ def record():
 def hostile():
     """Text that runs a script if it gets into a page as it is."""
     return HOSTILE
+
+
+@pytest.fixture
+def hostile_records():
+    """Contents of record files that are broken, of the wrong kind, or made to break a page."""
+    return HOSTILE_RECORDS
 
 
 @pytest.fixture

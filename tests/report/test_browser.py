@@ -510,39 +510,238 @@ def numbers(colour):
     return [int(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
 
 
+def group_page(put_record, out, records):
+    """Write the records of runs, by label, and the group page; every run gets a page to link to."""
+    for label, changes in records.items():
+        put_record(f"sub-{label}_res-x2", run=f"sub-{label}", **changes)
+        (out / f"sub-{label}.html").write_text("report")
+    return write_group(out)[1]
+
+
+def runs_in(driver):
+    """Labels of the rows that are in the page, in order."""
+    names = driver.execute_script(
+        "return [...document.querySelectorAll('#table tbody tr')].map((row) => row.dataset.run)"
+    )
+    return [name[4:].split("_")[0] for name in names]
+
+
+def head_of(driver, label):
+    head = next(h for h in every(driver, "#table th button") if h.text.startswith(label))
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center', inline: 'center'})", head)
+    return head
+
+
 def test_group_table_sorts_and_filters(put_record, tmp_path, show):
-    for label, angle in (("01", 10.5), ("02", 9.0), ("03", None), ("10", 2.0)):
-        put_record(f"sub-{label}_res-x2", run=f"sub-{label}", v1_angle_median_deg=angle)
-    driver = show(write_group(tmp_path / "out")[1])
-
-    def order():
-        return [row.get_attribute("data-run")[4:6] for row in every(driver, "#table tbody tr")]
-
-    head = next(h for h in every(driver, "#table th button") if h.text.startswith("Turn"))
-    driver.execute_script("arguments[0].scrollIntoView(); arguments[0].click()", head)
-    assert order() == ["10", "02", "01", "03"]  # as numbers; what is not known comes last
+    angles = {"01": 10.5, "02": 9.0, "03": None, "10": 2.0, "11": "odd"}
+    records = {label: {"v1_angle_median_deg": angle} for label, angle in angles.items()}
+    driver = show(group_page(put_record, tmp_path / "out", records))
+    assert runs_in(driver) == ["01", "02", "03", "10", "11"]
+    head = head_of(driver, "Turn")
     head.click()
-    assert order() == ["01", "02", "10", "03"]
+    assert runs_in(driver) == ["10", "02", "01", "11", "03"]  # numbers, words, what is not known
+    head.send_keys("\n")
+    assert runs_in(driver) == ["11", "01", "02", "10", "03"]
     assert head.find_element("xpath", "..").get_attribute("aria-sort") == "descending"
     find(driver, "#filter").send_keys("sub-1")
-    shown = [row for row in every(driver, "#table tbody tr") if row.is_displayed()]
-    assert len(shown) == 1
-    assert find(driver, "#count").text == "1 of 4"
+    assert runs_in(driver) == ["11", "10"]
+    assert find(driver, "#count").text == "2 of 5"
+    find(driver, "#reset").click()
+    assert len(runs_in(driver)) == 5
+    assert find(driver, "#count").text == ""
+
+
+def test_group_table_is_chosen_by_state(put_record, tmp_path, show):
+    out = tmp_path / "out"
+    records = {
+        "01": {"qc_status": "fail", "qc_reasons": "grid of period 4"},
+        "02": {"qc_status": "pass", "model": "other"},
+        "03": {"qc_status": "pass", "selfcheck_verdict": "no gain"},
+    }
+    group_page(put_record, out, records)
+    (out / "logs").mkdir()
+    (out / "logs" / "sub-04_error.json").write_text('{"message": "no bvec"}')
+    driver = show(write_group(out)[1])
+
+    def choose(key, text):
+        select = find(driver, f"select[data-key={key}]")
+        option = next(o for o in every(select, "option") if o.text.startswith(text))
+        option.click()
+        return runs_in(driver)
+
+    assert choose("qc_status", "pass (2)") == ["02", "03"]
+    assert choose("model", "other") == ["02"]
+    assert choose("model", "all") == ["02", "03"]
+    assert choose("qc_status", "all") == ["01", "02", "03", "04"]
+    assert choose("state", "failed") == ["04"]
+    assert choose("state", "all") and choose("selfcheck_verdict", "not known") == ["01", "02", "04"]
+    find(driver, "#reset").click()
+    find(driver, "#filter").send_keys("PERIOD grid")
+    assert runs_in(driver) == ["01"]
+    assert find(driver, "#table td.bad").text == "fail"
+
+
+def test_group_columns_are_chosen(put_record, tmp_path, show):
+    driver = show(group_page(put_record, tmp_path / "out", {"01": {"odd": 0.5}}))
+    find(driver, "#chooser summary").click()
+
+    def heads():
+        return [h.text.split("\n")[0] for h in every(driver, "#table th button")]
+
+    usual = heads()
+    box = next(b for b in every(driver, "#chooser label") if b.text == "odd")
+    box.click()
+    assert set(heads()) - set(usual) == {"odd"}
+    none = next(b for b in every(driver, "#chooser button") if b.text == "None")
+    none.click()
+    assert heads() == ["Run"]
+    none.send_keys("\ue00c")  # Escape
+    assert not find(driver, "#chooser .names").is_displayed()
+
+
+def test_group_table_prints_like_the_glossary(put_record, tmp_path, show):
+    from bids_sr.report.dictionary import describe
+
+    values = {
+        "wm_fa_median_sr": 0.123456,
+        "wm_md_median_sr": 1e-5,
+        "negative_eigenvalue_fraction": 0.25,
+        "nonfinite_fraction": 1e-9,
+        "v1_angle_median_deg": -3.26,
+        "dc_nrmse_b1000": 0.0,
+    }
+    driver = show(group_page(put_record, tmp_path / "out", {"01": values}))
+    for key, value in values.items():
+        shown = driver.execute_script("return group.text(group.column(arguments[0]), 0)", key)
+        assert shown == describe(key).text(value), key
+
+
+def test_group_table_is_walked_with_keys(put_record, tmp_path, show):
+    records = {f"{number:03}": {} for number in range(300)}
+    driver = show(group_page(put_record, tmp_path / "out", records))
+    first = find(driver, "#table tbody tr a")
+    first.send_keys("\ue015")  # down
+
+    def here():
+        return driver.execute_script("return document.activeElement.closest('tr').dataset.run")
+
+    assert here() == "sub-001_res-x2"
+    driver.switch_to.active_element.send_keys("\ue010")  # End
+    assert here() == "sub-299_res-x2"
+    assert every(driver, "#table tr.marked")[0].get_attribute("data-run") == here()
+    assert driver.switch_to.active_element.get_attribute("href").endswith("sub-299_res-x2")
+    assert len(every(driver, "#table tbody [tabindex='0']")) == 1
 
 
 def test_pointing_at_a_run_marks_it_everywhere(put_record, tmp_path, show):
-    for label in ("01", "02"):
-        put_record(f"sub-{label}_res-x2", run=f"sub-{label}")
-    driver = show(write_group(tmp_path / "out")[1])
-    marked = driver.execute_script(
-        """
-        document.querySelector("circle[data-run='sub-02_res-x2']")
-            .dispatchEvent(new PointerEvent("pointerenter"));
-        return [...document.querySelectorAll(".marked")].map((part) => part.dataset.run);
-        """
-    )
-    assert len(marked) > 5
-    assert set(marked) == {"sub-02_res-x2"}
+    from selenium.webdriver import ActionChains
+
+    records = {"01": {}, "02": {"v1_angle_median_deg": 20.0}}
+    driver = show(group_page(put_record, tmp_path / "out", records))
+    plot = next(p for p in every(driver, ".plot") if p.text.startswith("Turn of the main"))
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", plot)
+    dots = find(plot, ".dots").get_attribute("d").split("M")[2]
+    x, y = (float(part) for part in dots.removesuffix("h0").split())
+    box = find(plot, "svg").rect
+    spot = (round(x * box["width"] / 260), round(y * box["height"] / 230))
+    middle = (spot[0] - box["width"] / 2, spot[1] - box["height"] / 2)
+    mouse = ActionChains(driver)
+    mouse.move_to_element_with_offset(find(plot, "svg"), *map(int, middle)).perform()
+    assert find(driver, "#tip").text == "sub-02_res-x2\n20.0 °"
+    (row,) = every(driver, "#table tr.marked")
+    assert row.get_attribute("data-run") == "sub-02_res-x2"
+    links = [a.get_dom_attribute("href") for a in every(driver, ".here") if a.is_displayed()]
+    assert len(links) > 2 and all(link.endswith("sub-02.html#sub-02_res-x2") for link in links)
+    mouse.click().perform()
+    assert driver.current_url.endswith("sub-02.html#sub-02_res-x2")
+
+
+def test_plots_are_walked_with_keys(put_record, tmp_path, show):
+    records = {f"0{i}": {"v1_angle_median_deg": float(i)} for i in (3, 1, 2)}
+    driver = show(group_page(put_record, tmp_path / "out", records))
+    plot = next(p for p in every(driver, ".plot") if p.text.startswith("Turn of the main"))
+    told = []
+    for key in ("\ue014", "\ue014", "\ue010", "\ue012"):  # right, right, End, left
+        plot.send_keys(key)
+        told.append(find(driver, "#tip").text.split("\n")[0][4:6])
+    assert told == ["01", "02", "03", "02"]
+    plot.send_keys("\ue00c")
+    assert not find(driver, "#tip").is_displayed()
+    plot.send_keys("\ue010", "\n")
+    assert driver.current_url.endswith("sub-03.html#sub-03_res-x2")
+
+
+def test_runs_that_are_not_wanted_fade(put_record, tmp_path, show):
+    records = {f"{i:02}": {"v1_angle_median_deg": 5 + i / 10} for i in range(30)}
+    records["30"] = {"v1_angle_median_deg": 60.0}
+    driver = show(group_page(put_record, tmp_path / "out", records))
+    plot = next(p for p in every(driver, ".plot") if p.text.startswith("Turn of the main"))
+    (ring,) = every(plot, ".out")
+    assert ring.find_element("xpath", "..").get_dom_attribute("href").startswith("sub-30")
+    assert "sub-30_res-x2" in find(driver, "#outliers").text
+    find(driver, "#filter").send_keys("sub-1")
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", plot)
+    driver.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 50))")
+
+    def count(name):
+        return find(plot, name).get_attribute("d").count("M")
+
+    assert (count(".dots"), count(".faded")) == (10, 21)
+    assert every(plot, ".away")
+    find(driver, "#reset").click()
+    assert find(plot, ".dots").get_attribute("d").count("M") == 31
+
+
+def test_hostile_records_leave_the_group_page_working(put_record, tmp_path, show, hostile_records):
+    out = tmp_path / "out"
+    for number, text in enumerate(hostile_records):
+        put_record(f"sub-bad{number}_res-x2").write_text(text)
+    records = {f"{i:02}": {"v1_angle_median_deg": float(i + 1)} for i in range(12)}
+    driver = show(group_page(put_record, out, records))
+    assert driver.execute_script("return window.hacked") is None
+    assert len(runs_in(driver)) == 12 + len(hostile_records)
+    find(driver, "#chooser summary").click()
+    next(b for b in every(driver, "#chooser button") if b.text == "All").click()
+    find(driver, "#chooser summary").click()
+    for _ in range(2):
+        head_of(driver, "Turn").click()
+    find(driver, "#filter").send_keys("sub-0")
+    assert len(runs_in(driver)) == 10
+    driver.execute_script("for (let run = 0; run < group.runs.length; run++) group.mark(run)")
+
+
+def test_a_thousand_runs_stay_light(put_record, tmp_path, show):
+    records = {
+        f"{i:04}": {"v1_angle_median_deg": 3 + (i * 37 % 1000) / 100, "unknown": i / 7}
+        for i in range(1000)
+    }
+    path = group_page(put_record, tmp_path / "out", records)
+    assert path.stat().st_size < 2_000_000
+    driver = show(path)
+
+    def elements():
+        return driver.execute_script("return document.querySelectorAll('*').length")
+
+    assert elements() < 4000
+    assert len(runs_in(driver)) < 80
+    seen = set(runs_in(driver))
+    for share in (0.3, 0.7, 1.0):
+        driver.execute_async_script(
+            """
+            const box = document.getElementById("rows");
+            box.scrollTop = box.scrollHeight * arguments[0];
+            requestAnimationFrame(() => requestAnimationFrame(() => arguments[1]()));
+            """,
+            share,
+        )
+        rows = runs_in(driver)
+        assert rows == sorted(rows) and len(rows) < 80 and not seen & set(rows)
+        seen |= set(rows)
+    assert rows[-1] == "0999"
+    head_of(driver, "Turn").click()
+    find(driver, "#filter").send_keys("sub-00")
+    assert find(driver, "#count").text == "100 of 1000"
+    assert elements() < 6000
 
 
 def test_page_of_failures_alone(tmp_path, show):

@@ -1,0 +1,210 @@
+"""Columns of the group level: of the table on disk, and of the page's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import asdict, frozen
+
+from bids_sr.report.dictionary import LEVELS, NAME, describe
+from bids_sr.report.extremes import SUMMARIES
+from bids_sr.report.glossary import (
+    DC_BIAS,
+    PAIRS,
+    PROCESSING,
+    SCAN,
+    SINGLE,
+    TEXTS,
+    Entry,
+    is_known,
+    is_number,
+    lookup,
+    shell_of,
+)
+from bids_sr.report.tables import tidy
+
+USUAL = {
+    "state": "State",
+    "qc_status": "Quality",
+    "selfcheck_verdict": "Self-check",
+    "scale_factor": "Factor",
+    "model": "Network",
+    "n_volumes": "Volumes",
+    "shells": "Shells",
+    "input_zooms_mm": "Voxel in",
+    "output_zooms_mm": "Voxel out",
+    "dc_nrmse_above": "Largest residual",
+    "grid_largest": "Grid",
+    "snr_b0": "SNR b = 0",
+    "snr_lowest": "SNR b > 0",
+    "wm_fa_median_input": "FA in",
+    "wm_fa_median_sr": "FA out",
+    "wm_md_median_input": "MD in",
+    "wm_md_median_sr": "MD out",
+    "v1_angle_median_deg": "Turn of V1",
+    "negative_eigenvalue_fraction": "Negative eigenv.",
+    "seconds_superres": "Time",
+    "qc_reasons": "Reasons",
+}
+"""Columns that the page shows unless others are chosen, with short names, in this order."""
+
+STATE = Entry(
+    "state",
+    "State",
+    "Whether the run ended well, and whether all its files are still there.",
+)
+_LONGEST = 300
+"""Characters of a text on the page; the table on disk has all."""
+_LONGEST_FIELD = 32_000
+"""Characters of a field on disk; spreadsheets take no more."""
+_MOST = 250
+"""Columns of the page, should a record be full of keys that nobody knows."""
+
+
+@frozen
+class Column:
+    """A column of the page's table, as its script reads it."""
+
+    key: str
+    """Key of the record."""
+    label: str
+    """Short name."""
+    unit: str
+    """Unit, empty for pure numbers and fractions."""
+    meaning: str
+    """Plain words."""
+    decimals: int | None
+    """Digits after the point; None: numbers are printed as they are."""
+    percent: bool
+    """Stored as a fraction, printed in percent."""
+    usual: bool
+    """Shown unless others are chosen."""
+    words: bool
+    """Each value is one of a few, to be coloured."""
+    values: tuple[Any, ...]
+    """One for each run: a number, a text, true or false, or None."""
+
+
+def table_text(names: Sequence[str], records: Sequence[Mapping[str, Any]]) -> str:
+    """Return the table on disk: tab-separated, a line for each run.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Keys of the runs.
+    records : sequence of mapping
+        Their records.
+
+    Returns
+    -------
+    str
+    """
+    columns = known_columns(records)
+    lines = ["\t".join(table_columns(records))]
+    for name, record in zip(names, records, strict=True):
+        lines.append("\t".join([_plain(name), *(_field(record.get(c)) for c in columns)]))
+    return "\n".join(lines) + "\n"
+
+
+def table_columns(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the header of the table on disk."""
+    return [NAME, *(_plain(column) for column in known_columns(records))]
+
+
+def known_columns(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the keys of all records: those of the glossary first, in its order."""
+    there = dict.fromkeys(key for record in records for key in record)
+    per_shell = sorted((key for key in there if shell_of(key)), key=_shell_order)
+    ordered = [
+        *TEXTS[:4],
+        *(entry.key for entry in (*SCAN, *PROCESSING)),
+        *per_shell,
+        *(key for _, pair in PAIRS for key in pair),
+        *(entry.key for entry in SINGLE),
+    ]
+    known = dict.fromkeys(key for key in ordered if key in there)
+    return [*known, *(key for key in there if key not in known)]
+
+
+def page_columns(records: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """Return the columns that the page can show: all that are known in some run.
+
+    Parameters
+    ----------
+    records : sequence of mapping
+        Records with their summaries and their ``state``; failed runs have
+        little else.
+
+    Returns
+    -------
+    list of Column
+        The usual ones first.
+    """
+    keys = dict.fromkeys([*USUAL, *known_columns(records)])
+    columns = (_column(key, records) for key in keys)
+    return [column for column in columns if any(v is not None for v in column.values)][:_MOST]
+
+
+def as_data(column: Column) -> dict[str, Any]:
+    """Return a column as JSON content; a value that all runs share is said once."""
+    content = asdict(column)
+    first = column.values[0]
+    if all(type(value) is type(first) and value == first for value in column.values):
+        content["values"], content["same"] = None, first
+    return content
+
+
+def _column(key: str, records: Sequence[Mapping[str, Any]]) -> Column:
+    entry = STATE if key == STATE.key else SUMMARIES.get(key) or describe(key)
+    raw = [record.get(key) for record in records]
+    whole = not entry.percent and not any(isinstance(value, float) for value in raw)
+    return Column(
+        key=_short(key),
+        label=USUAL.get(key) or _short(entry.label),
+        unit="" if entry.percent else entry.unit,
+        meaning=entry.meaning,
+        decimals=None if whole else entry.decimals,
+        percent=entry.percent,
+        usual=key in USUAL,
+        words=key == STATE.key or (key in LEVELS and key != "slice_axis"),
+        values=tuple(_value(key, value) for value in raw),
+    )
+
+
+def _value(key: str, value: Any) -> Any:
+    if not is_known(value):
+        return None
+    if isinstance(value, bool):
+        return value
+    if key == "slice_axis" and value in (0, 1, 2):
+        return "ijk"[value]
+    if is_number(value):
+        return float(f"{value:.6g}") if isinstance(value, float) else value
+    text = json.dumps(value) if isinstance(value, dict | list) else str(value)
+    return _short(tidy(lookup(key).text(text)))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _shell_order(key: str) -> tuple[bool, int]:
+    figure, bval = shell_of(key) or ("", 0)
+    return figure == DC_BIAS.key, bval
+
+
+def _field(value: Any) -> str:
+    if not is_known(value):
+        return "n/a"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict | list):
+        return _plain(json.dumps(value))
+    return _plain(str(value))
+
+
+def _plain(text: str) -> str:
+    """Keep a field on its line and in its column, and short enough for any reader."""
+    return " ".join(text.split())[:_LONGEST_FIELD] or "n/a"

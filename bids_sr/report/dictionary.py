@@ -1,0 +1,148 @@
+"""What each column of the group table means: the glossary, and what it leaves to others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from bids_sr.report.glossary import Entry, lookup, versioned_package
+
+NAME = "bids_name"
+"""First column of the table: unique, also where a run was processed twice."""
+
+LEVELS: dict[str, dict[str, str]] = {
+    "qc_status": {
+        "pass": "No light is yellow or red.",
+        "warn": "Something deserves a look.",
+        "fail": "Do not use it before you have looked.",
+        "unknown": "Could not be judged.",
+    },
+    "selfcheck_verdict": {
+        "helped": "On a coarser copy of this scan the network was better than interpolation.",
+        "no gain": "It was no better than interpolation.",
+        "harmed": "It was worse than interpolation.",
+    },
+    "slice_axis": {"0": "i", "1": "j", "2": "k"},
+}
+"""Columns that hold one of a few values, and what these mean."""
+
+_UNKNOWN = "A figure that this version has no words for; another version wrote it."
+
+_WORDS = {
+    entry.key: entry
+    for entry in (
+        Entry(NAME, "Name", "Name of the output up to desc-sr; each row has its own."),
+        Entry("run", "Run", "Name of the source image."),
+        Entry("subject", "Participant", "Label of the participant, without sub-."),
+        Entry("session", "Session", "Label of the session, without ses-."),
+        Entry("acquisition", "Acquisition", "Label of the acquisition (acq)."),
+        Entry("notes", "Notes", "What was out of the ordinary while the run was processed."),
+        Entry("dti_skipped_reason", "No tensor fit because", "Empty if a tensor was fitted."),
+        Entry("gqi_skipped_reason", "No GQI because", "Empty if GQI was done."),
+        Entry("qc_status", "Quality", "The worst light of the run's report."),
+        Entry("qc_reasons", "Reasons", "Why the quality is not 'pass'; separated by semicolons."),
+        Entry(
+            "selfcheck_verdict",
+            "Self-check",
+            "The scan is coarsened, super-resolved and compared with itself: whether the network "
+            "came closer to it than interpolation did.",
+        ),
+        Entry("selfcheck_volumes", "Self-check, volumes", "Volumes that the self-check used."),
+        Entry("selfcheck_slices", "Self-check, slices", "Slices that the self-check used."),
+        Entry("selfcheck_reason", "No self-check because", "Empty if there was one."),
+        Entry("peak_memory_gb", "Peak memory", "Most memory that the run held.", "GB", 1),
+        Entry("seconds_total", "Time in all", "From the first step of the run to the last.", "s"),
+    )
+}
+
+_CHECKED = {
+    "psnr_b0": ("PSNR at b = 0", "Peak signal-to-noise ratio; higher is better.", "dB", 2),
+    "psnr_dwi": ("PSNR of DWIs", "Peak signal-to-noise ratio; higher is better.", "dB", 2),
+    "ssim_dwi": ("SSIM of DWIs", "Structural similarity; 1 is the same.", "", 4),
+    "fa_mae": ("error of FA", "Mean absolute error; lower is better.", "", 4),
+    "md_mae": ("error of MD", "Mean absolute error; lower is better.", "10⁻³ mm²/s", 4),
+    "v1_deg": ("error of V1", "Median angle to the true direction; lower is better.", "°", 2),
+}
+METHODS = ("linear", "cubic", "sinc", "network")
+"""What the self-check compares."""
+SELF_CHECK = re.compile(rf"selfcheck_({'|'.join(_CHECKED)})_({'|'.join(METHODS)})$")
+"""Keys of the self-check's figures: figure and method."""
+
+
+def describe(key: str) -> Entry:
+    """Return the entry of any column; what nobody knows is called by its key.
+
+    Parameters
+    ----------
+    key : str
+        Key of a record, or ``bids_name``.
+
+    Returns
+    -------
+    Entry
+        Its meaning is never empty.
+
+    Examples
+    --------
+    >>> describe("selfcheck_fa_mae_sinc").label
+    'Self-check, error of FA, sinc'
+    >>> describe("torch_version").label
+    'torch'
+    """
+    entry = lookup(key)
+    if entry.label == key:
+        entry = _WORDS.get(key) or _checked(key) or _package(key) or entry
+    if entry.meaning:
+        return entry
+    meaning = _UNKNOWN if entry.label == key else f"{entry.label}."
+    return Entry(
+        key, entry.label, meaning, entry.unit, entry.decimals, entry.percent, entry.optional
+    )
+
+
+def is_described(key: str) -> bool:
+    """Tell whether there are words for a key."""
+    return describe(key).meaning != _UNKNOWN
+
+
+def sidecar(columns: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the data dictionary of a table, as BIDS wants it beside a tabular file.
+
+    Parameters
+    ----------
+    columns : iterable of str
+
+    Returns
+    -------
+    dict
+        For each column ``LongName``, ``Description``, and where apt ``Units``
+        and ``Levels``.
+    """
+    return {column: _described(column) for column in columns}
+
+
+def _described(column: str) -> dict[str, Any]:
+    entry = describe(column)
+    told: dict[str, Any] = {"LongName": entry.label, "Description": entry.meaning}
+    if entry.percent:
+        told["Description"] += " A fraction: 0.01 is one percent."
+    elif entry.unit:
+        told["Units"] = entry.unit
+    if column in LEVELS:
+        told["Levels"] = LEVELS[column]
+    return told
+
+
+def _checked(key: str) -> Entry | None:
+    match = SELF_CHECK.match(key)
+    if not match:
+        return None
+    label, meaning, unit, decimals = _CHECKED[match[1]]
+    where = "Against the scan itself, from a coarser copy of it."
+    return Entry(key, f"Self-check, {label}, {match[2]}", f"{meaning} {where}", unit, decimals)
+
+
+def _package(key: str) -> Entry | None:
+    package = versioned_package(key)
+    return Entry(key, package, f"Version of {package} that was used.") if package else None

@@ -1,0 +1,203 @@
+"""Who is not in the group's figures: no output, begun, incomplete."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from attrs import frozen
+
+from bids_sr.bids.dwi_run import DwiFiles
+from bids_sr.bids.names import (
+    GQI_PARAMS,
+    TENSOR_PARAMS,
+    OutputNames,
+    parse_entities,
+    parse_suffix,
+)
+from bids_sr.bids.source import natural_key
+from bids_sr.report.records import FinishedRun
+
+_SERIES = "_desc-sr_dwi.nii.gz"
+_FACTORS = {"x2": 2, "x3": 3}
+
+
+@frozen
+class Roster:
+    """Participants of the input datasets of whom there is nothing to show."""
+
+    looked_in: tuple[Path, ...]
+    """Input datasets that are at hand."""
+    without_output: tuple[str, ...]
+    """Labels, without ``sub-``, of those with a diffusion run there and nothing here."""
+    without_dwi: tuple[str, ...]
+    """Labels of those without a diffusion run, and with nothing here."""
+
+
+def roster(out_dir: Path, told: Collection[str], datasets: Iterable[Path] = ()) -> Roster:
+    """Compare the output with the datasets that it was made from.
+
+    Parameters
+    ----------
+    out_dir : pathlib.Path
+        Top folder of the derivative dataset. Its description names datasets
+        too, and its ``participants.tsv`` may name people.
+    told : collection of str
+        Labels of participants with a run, finished or not.
+    datasets : iterable of pathlib.Path
+        Input datasets; what is no folder, or the output itself, is passed over.
+
+    Returns
+    -------
+    Roster
+    """
+    found = dict.fromkeys(p.resolve() for p in [*datasets, *_described(out_dir)] if p.is_dir())
+    found.pop(out_dir.resolve(), None)
+    people = {d: _folders(d) | _listed(d / "participants.tsv") for d in found}
+    at_hand = [dataset for dataset, labels in people.items() if labels]
+    absent = set().union(*people.values(), _listed(out_dir / "participants.tsv")) - set(told)
+    scanned = {label for label in absent if any(_has_dwi(d / f"sub-{label}") for d in at_hand)}
+    if not at_hand:
+        scanned = absent  # nobody can tell
+    return Roster(
+        tuple(at_hand),
+        tuple(sorted(scanned, key=natural_key)),
+        tuple(sorted(absent - scanned, key=natural_key)),
+    )
+
+
+def missing_files(run: FinishedRun) -> list[str]:
+    """Return the names of the files that a finished run should have and has not.
+
+    Parameters
+    ----------
+    run : FinishedRun
+
+    Returns
+    -------
+    list of str
+        Empty too where the record's name does not say what there should be.
+    """
+    entities = parse_entities(run.path.name)
+    factor = _FACTORS.get(entities.get("res", ""))
+    if factor is None or "sub" not in entities:
+        return []
+    endings = _endings(
+        factor,
+        bool(run.values.get("dti_skipped_reason")),
+        bool(run.values.get("gqi_skipped_reason")),
+        run.values.get("uncertainty") is True,
+    )
+    stem = run.key.removesuffix(f"_res-{entities['res']}")
+    there = set(_names(run.path.parent))
+    gone = [stem + ending for ending in endings if stem + ending not in there]
+    return gone if run.index.is_file() else [*gone, run.index.name]
+
+
+@lru_cache(maxsize=16)
+def _endings(factor: int, no_tensor: bool, no_gqi: bool, spread: bool) -> tuple[str, ...]:
+    """Return what follows the source's name in the names of a run's files."""
+    label = "sub-0"
+    source = DwiFiles(Path(f"{label}_dwi.nii"), None, None, None, {}, {"sub": "0"}, Path())
+    tensor = () if no_tensor else TENSOR_PARAMS
+    gqi = () if no_gqi else GQI_PARAMS
+    names = OutputNames(Path(), source, factor)
+    expected = names.expected(tensor=tensor, gqi=gqi, input_tensor=tensor, spread=spread)
+    return tuple(path.name.removeprefix(label) for path in expected)
+
+
+def begun(out_dir: Path, told: Collection[str]) -> list[str]:
+    """Return the names of runs with a series and no record.
+
+    Parameters
+    ----------
+    out_dir : pathlib.Path
+    told : collection of str
+        Names of runs, of outputs or of sources, that finished or failed.
+
+    Returns
+    -------
+    list of str
+        File names up to ``_desc-sr``: they are being made, or were stopped.
+    """
+    known = {_entities(name) for name in told}
+    keys = {path.name.removesuffix(_SERIES) for path in _series(out_dir)}
+    # a finished run is told with its factor, a failed one by its source's name
+    left = [k for k in keys if not known & {_entities(k), _entities(k, "desc", "res")}]
+    return sorted(left, key=natural_key)
+
+
+def _series(out_dir: Path) -> list[Path]:
+    patterns = (f"sub-*/dwi/*{_SERIES}", f"sub-*/ses-*/dwi/*{_SERIES}")
+    return [path for pattern in patterns for path in out_dir.glob(pattern)]
+
+
+def _entities(name: str, *without: str) -> frozenset[tuple[str, str]]:
+    left_out = without or ("desc",)
+    return frozenset(item for item in parse_entities(name).items() if item[0] not in left_out)
+
+
+def _described(out_dir: Path) -> list[Path]:
+    """Return the local datasets that the output's description names."""
+    try:
+        content = json.loads((out_dir / "dataset_description.json").read_text("utf-8-sig"))
+        links = content.get("DatasetLinks") or {}
+        urls = list(links.values()) if isinstance(links, Mapping) else []
+        for source in content.get("SourceDatasets") or ():
+            urls.append(source.get("URL"))
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+        return []
+    return [path for url in urls if (path := _local(url))]
+
+
+def _local(url: Any) -> Path | None:
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+    except ValueError:
+        return None
+    if parts is None or parts.scheme != "file" or "\0" in unquote(parts.path):
+        return None
+    return Path(unquote(parts.path))
+
+
+def _folders(dataset: Path) -> set[str]:
+    return {
+        name.removeprefix("sub-")
+        for name in _names(dataset)
+        if name.startswith("sub-") and (dataset / name).is_dir()
+    }
+
+
+def _listed(path: Path) -> set[str]:
+    """Return the labels in the first column of a ``participants.tsv``."""
+    try:
+        lines = path.read_text("utf-8-sig", errors="replace").splitlines()
+    except OSError:
+        return set()
+    if not lines or lines[0].split("\t")[0] != "participant_id":
+        return set()
+    labels = {line.split("\t")[0].strip().removeprefix("sub-") for line in lines[1:]}
+    return {label for label in labels if re.fullmatch(r"[A-Za-z0-9]+", label)}
+
+
+def _has_dwi(folder: Path) -> bool:
+    names = _names(folder)
+    visits = [folder / name for name in names if name.startswith("ses-")]
+    where: Sequence[Path] = [folder, *visits] if "dwi" in names else visits
+    return any(_is_dwi(name) for visit in where for name in _names(visit / "dwi"))
+
+
+def _is_dwi(name: str) -> bool:
+    return name.endswith((".nii", ".nii.gz")) and parse_suffix(name) == "dwi"
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError:
+        return []

@@ -1,0 +1,272 @@
+"""The group level: table, data dictionary, page, and who is missing in them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bids_sr.bids.names import OutputNames
+from bids_sr.errors import UsageError
+from bids_sr.report.columns import known_columns, page_columns
+from bids_sr.report.dictionary import LEVELS, NAME, describe, is_described, sidecar
+from bids_sr.report.extremes import SUMMARIES, is_summarized, summaries
+from bids_sr.report.group import write_group
+from bids_sr.report.participant import write_participant_page
+
+
+def read_table(path):
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def text_of(page):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page.read_text().split("<body>")[1]))
+
+
+def data_of(page):
+    """Return what the page's script reads."""
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text())
+    return json.loads(found[1])
+
+
+def states_of(page):
+    data = data_of(page)
+    column = next(c for c in data["columns"] if c["key"] == "state")
+    values = column["values"] or [column["same"]] * len(data["runs"])
+    return dict(zip(data["runs"], values, strict=True))
+
+
+def links_of(page):
+    data = data_of(page)
+    return dict(zip(data["runs"], data["links"], strict=True))
+
+
+def fail(out, label, message="no bvec"):
+    (out / "logs").mkdir(exist_ok=True)
+    (out / "logs" / f"{label}_error.json").write_text(json.dumps({"message": message}))
+
+
+def test_table_has_a_row_for_each_run_and_all_keys(put_record, tmp_path):
+    put_record("sub-02_res-x2", run="sub-02", wm_fa_median_sr=None, extra="a\tb\nc")
+    put_record("sub-01_res-x2", data_consistency=False, dc_nrmse_b3000=0.5)
+    table, _ = write_group(tmp_path / "out")
+    rows = read_table(table)
+    assert [row["bids_name"] for row in rows] == ["sub-01_res-x2", "sub-02_res-x2"]
+    assert rows[0]["data_consistency"] == "false"
+    assert rows[0]["dc_nrmse_b3000"] == "0.5" and rows[1]["dc_nrmse_b3000"] == "n/a"
+    assert rows[1]["wm_fa_median_sr"] == "n/a" and rows[0]["wm_fa_median_sr"] == "0.44"
+    assert rows[1]["extra"] == "a b c" and rows[0]["extra"] == "n/a"
+    assert None not in rows[0] and None not in rows[1]
+    columns = list(rows[0])
+    assert columns.index("dc_nrmse_b1000") < columns.index("dc_nrmse_b3000")
+
+
+def test_the_dictionary_has_every_column_of_the_table(put_record, tmp_path):
+    put_record(strange=1.0, qc_status="warn")
+    table, _ = write_group(tmp_path / "out")
+    dictionary = json.loads(table.with_suffix(".json").read_text())
+    assert list(dictionary) == list(read_table(table)[0])
+    assert all(entry["LongName"] and entry["Description"] for entry in dictionary.values())
+    assert dictionary["wm_md_median_sr"]["Units"] == "10⁻³ mm²/s"
+    assert "fraction" in dictionary["dc_nrmse_b0"]["Description"]
+    assert set(dictionary["qc_status"]["Levels"]) == {"pass", "warn", "fail", "unknown"}
+    assert dictionary["strange"]["LongName"] == "strange"
+
+
+def test_there_are_words_for_every_key(record):
+    keys = {NAME, *record(), *LEVELS}
+    keys |= {"peak_memory_gb", "seconds_total", "qc_reasons", "selfcheck_reason"}
+    keys |= {f"selfcheck_md_mae_{method}" for method in ("linear", "cubic", "sinc", "network")}
+    assert [key for key in sorted(keys) if not is_described(key)] == []
+    assert not is_described("new_figure")
+    assert describe("new_figure").meaning
+    assert set(sidecar(["new_figure"])["new_figure"]) == {"LongName", "Description"}
+
+
+def test_page_links_runs_and_tells_who_is_missing(put_record, tmp_path):
+    out = tmp_path / "out"
+    put_record("sub-01_res-x2")
+    put_record("sub-02_res-x2", run="sub-02")
+    write_participant_page(out, "01")
+    (out / "sub-04").mkdir()
+    fail(out, "sub-03")
+    page = write_group(out)[1]
+    links = links_of(page)
+    assert links["sub-01_res-x2"] == "sub-01.html#sub-01_res-x2"
+    assert links["sub-02_res-x2"] == ""  # its page is not written yet
+    for text in ("2 runs of 2 participants", "1 failed", "no bvec", "sub-04"):
+        assert text in text_of(page)
+    assert states_of(page)["sub-03"] == "failed"
+
+
+def test_lost_files_are_told(put_record, tmp_path, make_run):
+    run = make_run(tmp_path)
+    names = OutputNames(tmp_path / "out", run.files, 2)
+    label = run.files.label
+    record = put_record(f"{label}_res-x2", run=label)
+    assert record == names.quality
+    files = [*names.expected(), names.figure("index", "json")]
+    for path in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path != record:
+            path.write_text("x")
+    assert set(states_of(write_group(tmp_path / "out")[1]).values()) == {"finished"}
+    gone = names.input_tensor("md")
+    gone.unlink()
+    page = write_group(tmp_path / "out")[1]
+    assert set(states_of(page).values()) == {"incomplete"}
+    assert f"{label}_res-x2: {gone.name}" in text_of(page)
+    put_record(f"{label}_res-x2", run=label, dti_skipped_reason="too few directions")
+    assert set(states_of(write_group(tmp_path / "out")[1]).values()) == {"finished"}
+    put_record(f"{label}_res-x2", run=label, dti_skipped_reason="too few", uncertainty=True)
+    assert set(states_of(write_group(tmp_path / "out")[1]).values()) == {"incomplete"}
+
+
+def test_runs_without_a_record_are_told_once(put_record, tmp_path):
+    out = tmp_path / "out"
+    for key in ("sub-01_res-x2", "sub-01_res-x3", "sub-02_ses-a_res-x2", "sub-03_res-x2"):
+        folder = out.joinpath(*key.split("_")[:-1], "dwi")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{key}_desc-sr_dwi.nii.gz").write_text("x")
+    put_record("sub-01_res-x2")
+    fail(out, "sub-03_desc-preproc")
+    assert states_of(write_group(out)[1]) == {
+        "sub-01_res-x2": "incomplete",
+        "sub-03_desc-preproc": "failed",
+        "sub-01_res-x3": "not finished",
+        "sub-02_ses-a_res-x2": "not finished",
+    }
+
+
+def dataset(root, with_dwi, without):
+    for label in with_dwi:
+        folder = root / f"sub-{label}" / ("ses-1" if label > "5" else "") / "dwi"
+        folder.mkdir(parents=True)
+        (folder / f"sub-{label}_dwi.nii.gz").write_text("x")
+    for label in without:
+        (root / f"sub-{label}" / "anat").mkdir(parents=True)
+    return root
+
+
+@pytest.mark.parametrize("how", ["argument", "description"])
+def test_participants_of_the_input_without_output(put_record, tmp_path, how):
+    out = tmp_path / "out"
+    raw = dataset(tmp_path / "raw data", ("1", "2", "7", "10"), ("3",))
+    (raw / "participants.tsv").write_text("participant_id\tage\nsub-1\t3\nsub-11\t4\n<b>\t5\n")
+    put_record("sub-1_res-x2", run="sub-1")
+    urls = [{"URL": raw.as_uri()}, {"URL": "https://example.org/x"}, {"URL": 3}, {}]
+    content = {"SourceDatasets": urls, "DatasetLinks": {"gone": "file:///not/there"}}
+    if how == "description":
+        (out / "dataset_description.json").write_text(json.dumps(content))
+    given = [raw] if how == "argument" else [out]
+    text = text_of(write_group(out, given)[1])
+    assert "No output, though there is a diffusion run in the input: sub-2, sub-7, sub-10." in text
+    assert "No diffusion run in the input: sub-3, sub-11." in text
+    assert "Compared with the participants in" in text
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "", '{"DatasetLinks": [1]}', '{"SourceDatasets": 3}'])
+def test_without_the_input_the_page_says_so(put_record, tmp_path, text):
+    put_record()
+    (tmp_path / "out" / "dataset_description.json").write_text(text)
+    page = write_group(tmp_path / "out", [tmp_path / "not-there"])[1]
+    assert "The input dataset is not at hand" in text_of(page)
+
+
+def test_the_outputs_own_participants_count(put_record, tmp_path):
+    put_record()
+    (tmp_path / "out" / "participants.tsv").write_text("participant_id\nsub-01\nsub-09\n")
+    assert "sub-09" in text_of(write_group(tmp_path / "out")[1])
+
+
+def test_group_of_nothing_is_a_usage_error(tmp_path):
+    with pytest.raises(UsageError, match="participant level first"):
+        write_group(tmp_path)
+
+
+def test_group_of_failures_alone(tmp_path):
+    fail(tmp_path, "sub-03")
+    table, page = write_group(tmp_path)
+    assert table.read_text() == "bids_name\n"
+    assert "no bvec" in text_of(page)
+
+
+def test_no_record_breaks_the_page(put_record, tmp_path, hostile_records):
+    for number in range(12):
+        put_record(f"sub-{number}_res-x2", run=f"sub-{number}", v1_angle_median_deg=number + 1.0)
+    for number, text in enumerate(hostile_records):
+        put_record(f"sub-bad{number}_res-x2").write_text(text)
+    table, page = write_group(tmp_path / "out")
+    rows = read_table(table)
+    assert len(rows) == 12 + len(hostile_records) - 1
+    assert all(None not in row for row in rows)
+    states = states_of(page)
+    assert states["sub-bad9_res-x2"] == "damaged record"
+    assert len(states) == 12 + len(hostile_records)
+    assert page.read_text().count("<script") == 2
+    assert page.stat().st_size < 1_000_000
+    json.loads(table.with_suffix(".json").read_text())
+
+
+def test_a_record_that_goes_while_it_is_read(put_record, tmp_path, monkeypatch):
+    from pathlib import Path
+
+    put_record("sub-01_res-x2")
+    gone = put_record("sub-02_res-x2", run="sub-02")
+    read = Path.read_text
+
+    def read_or_gone(path, *args, **kwargs):
+        if path == gone:
+            raise FileNotFoundError(path)
+        return read(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "read_text", read_or_gone)
+    table, _ = write_group(tmp_path / "out")
+    monkeypatch.undo()
+    assert [row["bids_name"] for row in read_table(table)] == ["sub-01_res-x2"]
+
+
+def test_calls_at_once_leave_whole_files(put_record, tmp_path):
+    out = tmp_path / "out"
+    for number in range(20):
+        put_record(f"sub-{number:02}_res-x2", run=f"sub-{number:02}")
+    with ThreadPoolExecutor(4) as pool:
+        for table, page in pool.map(lambda _: write_group(out), range(8)):
+            assert len(read_table(table)) == 20
+            assert page.read_text().rstrip().endswith("</html>")
+    assert not [path for path in out.iterdir() if path.name.startswith(".tmp")]
+
+
+def test_columns_keep_their_kind(record):
+    records = [record(state="finished", notes="x" * 999), {"state": "failed"}]
+    columns = {column.key: column for column in page_columns(records)}
+    assert columns["n_volumes"].values == (17, None) and columns["n_volumes"].decimals is None
+    assert columns["wm_fa_median_sr"].values == (0.44, None)
+    assert columns["negative_eigenvalue_fraction"].percent
+    assert columns["data_consistency"].values == (True, None)
+    assert columns["slice_axis"].values == ("k", None)
+    assert len(columns["notes"].values[0]) == 301
+    assert "session" not in columns  # known of nobody
+    assert next(iter(columns)) == "state"
+
+
+def test_shells_and_periods_are_summed_up(record):
+    values = record(
+        dc_nrmse_b300=0.01,
+        dc_nrmse_b928=None,
+        snr_b0=20.0,
+        snr_b1000=9.0,
+        snr_b3000=4.0,
+        grid_f_dwi_p4_sr=3.0,
+        grid_f_fa_p8_sr=2,
+        grid_f_dwi_p16_input=9.0,
+    )
+    assert summaries(values) == {"dc_nrmse_above": 0.01, "snr_lowest": 4.0, "grid_largest": 3.0}
+    assert summaries({}) == {}
+    assert set(summaries(values)) < set(SUMMARIES)
+    assert is_summarized("snr_b1000") and not is_summarized("snr_b0")
+    assert set(summaries(values)).isdisjoint(known_columns([values]))
