@@ -1,0 +1,164 @@
+"""What the lattice fold says of networks with a grid, of networks without, and of interpolation.
+
+Super-resolves some slices of scans at their own resolution, as the app does, by each network and
+by cubic and sinc interpolation, and prints the figures that the grid flag rests on, with the
+flag's verdict. The limits in `bids_sr.quality.verdict` were chosen from this table.
+
+    python benchmarks/grid_flag.py ../shared/data/dwi-open --participant-label philips02 canon01 \
+        --model shallow-x2 shallow-x3 study-out/models/isolation-4 study-out/models/isolation-5
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from attrs import evolve
+
+from bids_sr.bids.dwi_run import DwiRun, open_run
+from bids_sr.bids.gradients import GradientTable
+from bids_sr.bids.sources import find_training_runs
+from bids_sr.diffusion.mask import brain_mask
+from bids_sr.diffusion.run_masks import mean_b0
+from bids_sr.diffusion.selection import dti_volumes
+from bids_sr.diffusion.tensor import fit_tensor
+from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
+from bids_sr.images.nifti import DwiReader, VolumeWriter
+from bids_sr.networks.registry import find_card
+from bids_sr.quality.closeup import CloseUp
+from bids_sr.quality.interpolation import interpolate
+from bids_sr.quality.lattice import PERIODS
+from bids_sr.quality.map_figures import fa_lattice
+from bids_sr.quality.scene import View, choose_slices, choose_volumes, make_scene
+from bids_sr.quality.verdict import FAIL, judge_figures
+from bids_sr.superres.engine import super_resolve
+
+CLASSICAL = ("cubic", "sinc")
+FIGURES = {"F, weighted": "f_dwi", "A, weighted": "a_dwi", "F, FA": "f_fa", "A, FA": "a_fa"}
+
+
+def main() -> None:
+    """Read the command line and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("bids_dir", type=Path)
+    parser.add_argument("--participant-label", nargs="+", required=True)
+    parser.add_argument("--model", nargs="+", default=[], help="names or folders")
+    parser.add_argument("--ensemble", type=int, default=4, choices=(1, 2, 4, 8))
+    parser.add_argument("--slices", type=int, default=16, help="evenly spread over the brain")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--no-data-consistency", dest="consistent", action="store_false")
+    parser.add_argument("--out", type=Path, help="JSON file for all figures")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    titles = ["run", "by", *(f"{name} at {PERIODS}" for name in FIGURES), "grid"]
+    sys.stdout.write(_line(titles) + "|---" * len(titles) + "|\n")
+    told = []
+    for files in find_training_runs(options.bids_dir, tuple(options.participant_label)):
+        for method, figures in _figures(open_run(files), options):
+            flag = ", ".join(_flagged(figures)) or "no"
+            told.append({"run": files.label, "by": method, "grid": flag, **figures})
+            cells = [_by_period(figures, key) for key in FIGURES.values()]
+            sys.stdout.write(_line([files.label, method, *cells, flag]))
+            sys.stdout.flush()
+            if options.out:
+                options.out.write_text(json.dumps(told, indent=1))
+
+
+def _figures(run: DwiRun, options: argparse.Namespace) -> Iterator[tuple[str, dict[str, float]]]:
+    """Yield the figures of each network and interpolation of a run."""
+    with tempfile.TemporaryDirectory() as name:
+        few, mask, axis = _thinned(run, Path(name), options.slices)
+        sr = Path(name) / "sr.nii.gz"
+        for method in (*CLASSICAL, *options.model):
+            factor = 2
+            if method in CLASSICAL:
+                _interpolate(few, method, sr, axis)
+            else:
+                card = find_card(method)
+                factor = card.factor
+                super_resolve(
+                    few,
+                    card,
+                    sr,
+                    device="cpu",
+                    threads=options.threads,
+                    data_consistency=options.consistent,
+                    ensemble=options.ensemble,
+                    slice_axis=axis,
+                    progress=lambda: None,
+                )
+            yield Path(method).name, _measure(few, sr, mask, axis, factor, options.threads)
+
+
+def _thinned(run: DwiRun, folder: Path, count: int) -> tuple[DwiRun, np.ndarray, int]:
+    """Keep evenly spread slices, and the volumes that the figures are made of."""
+    with DwiReader(run.files.dwi) as reader:
+        axis = choose_slice_axis(reader.shape[:3], reader.zooms, run.files.sidecar)
+        mask = brain_mask(mean_b0(run), reader.zooms)
+        slices = choose_slices(to_slices(mask, axis), count)
+        volumes = sorted({*choose_volumes(run.gradients), *dti_volumes(run.gradients).indices})
+        shape = tuple(len(slices) if a == axis else n for a, n in enumerate(reader.shape[:3]))
+        path = folder / "few.nii.gz"
+        with VolumeWriter(path, (*shape, len(volumes)), reader.affine, like=reader.header) as out:
+            for index in volumes:
+                out.write(np.take(reader.volume(int(index)), slices, axis))
+    table = run.gradients
+    gradients = GradientTable(table.bvals[volumes], table.bvecs[volumes])
+    x, y, z = shape
+    files = evolve(run.files, dwi=path, mask=None, name=run.files.label)
+    return DwiRun(files, gradients, (x, y, z, len(volumes))), np.take(mask, slices, axis), axis
+
+
+def _interpolate(run: DwiRun, method: str, out: Path, axis: int) -> None:
+    with DwiReader(run.files.dwi) as reader:
+        shape, affine = SliceGrid(reader.shape[:3], reader.affine, axis, 2).high_resolution
+        with VolumeWriter(out, (*shape, reader.shape[3]), affine, like=reader.header) as writer:
+            for index in range(reader.shape[3]):
+                writer.write(np.maximum(interpolate(reader.volume(index), 2, method, axis), 0))
+
+
+def _measure(
+    run: DwiRun, sr: Path, mask: np.ndarray, axis: int, factor: int, threads: int
+) -> dict[str, float]:
+    inside = to_slices(mask, axis)
+    fine_mask = from_slices(inside.repeat(factor, axis=1).repeat(factor, axis=2), axis)
+    with DwiReader(run.files.dwi) as lr, DwiReader(sr) as fine:
+        grid = SliceGrid(lr.shape[:3], lr.affine, axis, factor)
+        scene = make_scene(run.gradients, grid, mask, fine_mask)
+        look = CloseUp(scene)
+        for index in sorted(scene.volumes):
+            pair = [to_slices(reader.volume(index), axis) for reader in (lr, fine)]
+            look.add(View(index, scene.shells[index], False, *pair))
+    figures, _ = look.result()
+    if not dti_volumes(run.gradients).reason:
+        paths = {p: sr.with_name(f"{p}.nii.gz") for p in ("fa", "md", "v1")}
+        maps = fit_tensor(
+            sr, run.gradients, fine_mask, paths.__getitem__, params=("fa",), threads=threads
+        )
+        figures |= fa_lattice(maps, fine_mask, axis)[0]
+    return {key: float(value) for key, value in figures.items() if key.startswith("grid_")}
+
+
+def _flagged(figures: dict[str, float]) -> list[str]:
+    lights = judge_figures(figures, {})
+    names = {"grid_dwi": "weighted", "grid_fa": "FA"}
+    return [names[x.key] for x in lights if x.key in names and x.status == FAIL]
+
+
+def _by_period(figures: dict[str, float], key: str) -> str:
+    values = [figures.get(f"grid_{key}_p{period}_sr", float("nan")) for period in PERIODS]
+    return " / ".join(f"{value:.2f}" if key[0] == "a" else f"{value:.3g}" for value in values)
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |\n"
+
+
+if __name__ == "__main__":
+    main()
