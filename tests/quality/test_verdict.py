@@ -35,7 +35,8 @@ def record(**changes):
     for image in ("dwi", "fa"):
         for period in (2, 4, 8, 16):
             figures[f"grid_f_{image}_p{period}_sr"] = 1.1
-            figures[f"grid_a_{image}_p{period}_sr"] = 0.003
+            figures[f"grid_a_{image}_p{period}_sr"] = 0.013
+            figures[f"grid_a_dwi_p{period}_input"] = 0.01
     return figures | changes
 
 
@@ -56,6 +57,11 @@ def test_a_good_run_passes():
         ({"selfcheck_verdict": "no gain"}, "selfcheck_verdict", WARN),
         ({"selfcheck_verdict": ""}, "selfcheck_verdict", UNKNOWN),
         ({"grid_f_dwi_p8_sr": 21.0, "grid_a_dwi_p8_sr": 0.06}, "grid_dwi", FAIL),
+        (
+            {"grid_f_dwi_p8_sr": 21.0, "grid_a_dwi_p8_sr": 0.06, "grid_a_dwi_p8_input": 0.05},
+            "grid_dwi",
+            PASS,
+        ),
         ({"grid_f_dwi_p8_sr": 21.0}, "grid_dwi", PASS),
         ({"grid_a_dwi_p8_sr": 0.06}, "grid_dwi", PASS),
         ({"grid_f_dwi_p8_sr": 21.0, "grid_a_dwi_p4_sr": 0.06}, "grid_dwi", PASS),
