@@ -7,13 +7,15 @@ EXTRAS := test,train,dev
 SUBJECT ?= philips02
 SLICES_STEP ?= 2
 PARITY_VENV ?= .venv-parity
+BROWSER_SUBJECTS ?= philips02 sherbrooke01 prisma01 prisma02 canon01
+BROWSER_OUT ?= browser-out
 PYTEST_ARGS ?= -n 2 --dist loadfile
 DEMO_DATA := examples/dwi-small
 DEMO_OUT := demo-out
 DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test parity-test benchmark-quality benchmark-uncertainty lint format container clean
+.PHONY: help setup demo test parity-test browser-test benchmark-quality benchmark-uncertainty benchmark-grid lint format container clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -41,6 +43,13 @@ parity-test: ## compare the paper's network with fastai's own (installs fastai b
 	$(PARITY_VENV)/bin/python -m pip install --quiet -e '.[test,parity]'
 	$(PARITY_VENV)/bin/python -m pytest -rA tests/networks/test_paper_parity.py
 
+browser-test: $(STAMP) ## reports of real scans in headless Chromium; DATA=BIDS folder (needs Chromium)
+	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with $(BROWSER_SUBJECTS)."; exit 2; }
+	$(BIN)/bids-sr $(DATA) $(BROWSER_OUT) participant --participant-label $(BROWSER_SUBJECTS) \
+		--ensemble 1 -w $(DEMO_WORK)
+	$(BIN)/bids-sr $(DATA) $(BROWSER_OUT) group
+	BIDS_SR_REPORTS=$(BROWSER_OUT) $(BIN)/python -m pytest -v -n 0 tests/report/test_browser_scans.py
+
 benchmark-quality: $(STAMP) ## quality tables of the shipped networks; DATA=BIDS folder, SUBJECT=label
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }
 	for factor in 2 3; do for reference in scan denoised synthetic; do \
@@ -52,6 +61,11 @@ benchmark-uncertainty: $(STAMP) ## does the spread of the copies predict the err
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }
 	$(BIN)/python benchmarks/uncertainty.py --data $(DATA) --subject $(SUBJECT) --slices-step 4 \
 		--work $(DEMO_WORK)/quality --figure docs/figures/uncertainty-x2.png
+
+benchmark-grid: $(STAMP) ## figures of the grid flag; DATA=BIDS folder, MODELS=networks
+	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset, and MODELS='NAME FOLDER ...'."; exit 2; }
+	$(BIN)/python benchmarks/grid_flag.py $(DATA) --participant-label philips02 prisma02 canon01 \
+		--ensemble 1 --model $(or $(MODELS),shallow-x2 shallow-x3)
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .
@@ -67,4 +81,4 @@ container: ## build the container image (docker; set ENGINE=podman for podman)
 		-t bids_sr:$(shell cat version) -t bids_sr:latest .
 
 clean: ## remove what the demo, the tests and the builds left
-	rm -rf $(DEMO_OUT) $(DEMO_WORK) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(DEMO_OUT) $(DEMO_WORK) $(BROWSER_OUT) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -15,6 +16,22 @@ from bids_sr.images.nifti import DwiReader, VolumeWriter, write_image
 from bids_sr.networks.card import ModelCard
 from bids_sr.report.figures import make_figures
 from bids_sr.superres.engine import SuperResolvedDwi
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--use-gl=angle",  # WebGL 2 in software, for the 3D page
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--force-prefers-reduced-motion",  # no smooth scrolling under the pointer
+    "--window-size=1280,1000",
+)
+"""Of Chromium."""
 
 HOSTILE = '"><script>window.hacked=1</script><img src=x onerror="window.hacked=1">'
 
@@ -283,3 +300,35 @@ def judged():
         "qc_status": "warn",
         "qc_reasons": "FA in white matter rose by 12 %; one slice is damaged",
     }
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    """Chromium without a window."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    chromedriver = shutil.which("chromedriver")
+    if not (chromium and chromedriver):
+        pytest.skip("Chromium and chromedriver are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(chromedriver))
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def show(driver):
+    """Function: open a page; afterwards its console must be empty."""
+
+    def open_page(path):
+        driver.get(path.as_uri())
+        return driver
+
+    driver.get_log("browser")
+    yield open_page
+    assert driver.get_log("browser") == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 from PIL import Image
@@ -11,57 +10,6 @@ from PIL import Image
 from bids_sr.report.group import write_group
 from bids_sr.report.index import Picture, write_index
 from bids_sr.report.participant import write_participant_page
-
-pytest.importorskip("selenium")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-CHROMEDRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and CHROMEDRIVER), reason="Chromium and chromedriver are not installed"
-)
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--use-gl=angle",  # WebGL 2 in software, for the 3D page
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--force-prefers-reduced-motion",  # no smooth scrolling under the pointer
-    "--window-size=1280,1000",
-)
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory):
-    from selenium import webdriver
-    from selenium.webdriver.chrome.options import Options
-    from selenium.webdriver.chrome.service import Service
-
-    options = Options()
-    options.binary_location = CHROMIUM
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service(CHROMEDRIVER))
-    yield browser
-    browser.quit()
-
-
-@pytest.fixture
-def show(driver):
-    """Function: open a page; afterwards its console must be empty."""
-
-    def open_page(path):
-        driver.get(path.as_uri())
-        return driver
-
-    driver.get_log("browser")
-    yield open_page
-    assert driver.get_log("browser") == []
 
 
 def find(scope, selector):
