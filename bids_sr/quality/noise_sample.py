@@ -34,7 +34,7 @@ class NoiseSample:
         everything = np.arange(scene.gradients.n_volumes)
         self._wanted = set(spread_evenly(everything, _MAX_VOLUMES).tolist())
         self._inside = scene.inside
-        self._box = _central_box(scene.inside)
+        self._box = central_box(scene.inside)
         grown = binary_dilation(scene.inside, np.ones((1, 3, 3), bool), iterations=_RIM)
         has_brain = scene.inside.any(axis=(1, 2), keepdims=True)
         self._background = spread_evenly(np.flatnonzero(~grown & has_brain), _BACKGROUND)
@@ -70,7 +70,19 @@ class NoiseSample:
         return {}, {}
 
 
-def _central_box(inside: NDArray[np.bool_]) -> tuple[slice, ...]:
+def central_box(inside: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """Return a box of a few slices about the middle of a mask.
+
+    Parameters
+    ----------
+    inside : numpy.ndarray
+        (slices, a, b), bool.
+
+    Returns
+    -------
+    tuple of slice
+        Three; empty ones for an empty mask.
+    """
     where = np.nonzero(inside)
     if not where[0].size:
         return tuple(slice(0, 0) for _ in range(3))

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from bids_sr.bids.atomic import atomic_path
 from bids_sr.networks.card import WEIGHTS, ModelCard, checksum
+from bids_sr.training.noise import snr_range
 from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.settings import TrainingSettings
 
@@ -77,6 +78,7 @@ def export_model(
         commit=commit,
         loss=_describe_loss(settings),
         figures=figures,
+        snr_b0=snr_range(runs),
         folder=folder,
     )
     card.save(folder)
