@@ -23,7 +23,8 @@ from bids_sr.images.nifti import DwiReader
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.registry import load_card
 from bids_sr.quality.gain import FIGURES, gain
-from bids_sr.superres.engine import SuperResolvedDwi, measured_band
+from bids_sr.superres.engine import SuperResolvedDwi
+from bids_sr.superres.first_pass import measured_band
 
 
 def main() -> None:

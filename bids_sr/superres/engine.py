@@ -14,17 +14,14 @@ import torch
 from attrs import field, frozen
 
 from bids_sr.bids.dwi_run import DwiRun
-from bids_sr.images.band import effective_band
 from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
-from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader, VolumeWriter
-from bids_sr.networks.angular import HARMONICS
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.channels import SeriesConditioning
 from bids_sr.networks.loading import load_network
-from bids_sr.networks.slice_frame import slice_frame
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 from bids_sr.superres.device import choose_device, default_batch_size, describe_device
+from bids_sr.superres.first_pass import gather, measured_band
 from bids_sr.superres.notes import band_notes, series_notes
 from bids_sr.superres.progress import VolumeProgress
 from bids_sr.superres.runner import SliceRunner
@@ -32,8 +29,6 @@ from bids_sr.superres.spread import SpreadFiles, SpreadWriter
 from bids_sr.superres.usage import peak_memory_gb
 
 _LOG = logging.getLogger("bids_sr")
-_BAND_VOLUMES = 8
-"""Volumes whose spectrum tells whether the scanner interpolated."""
 _AHEAD = 2
 """Volumes read ahead of the network, and written behind it."""
 
@@ -185,67 +180,6 @@ def super_resolve(
         started=began,
         peak_memory_gb=peak_memory_gb(),
     )
-
-
-def gather(
-    reader: DwiReader, run: DwiRun, grid: SliceGrid, card: ModelCard
-) -> tuple[float, SeriesConditioning]:
-    """Find the run's intensity scale and what its volumes share, in one pass.
-
-    Parameters
-    ----------
-    reader : DwiReader
-        The series.
-    run : DwiRun
-        Its gradient table.
-    grid : SliceGrid
-        How its slices lie.
-    card : ModelCard
-        Says which channels are read, and by which `input_rule`: `series` or `paper`.
-
-    Returns
-    -------
-    scale : float
-        `series`: from the first b0, or the first volume of the lowest shell
-        without one. `paper`: the largest value of the series.
-    conditioning : SeriesConditioning
-        Fed with all volumes, in units of the scale.
-    """
-    gradients = run.gradients
-    b0s = np.flatnonzero(gradients.is_b0)
-    scale = robust_scale(reader.volume(int(b0s[0] if b0s.size else np.argmin(gradients.bvals))))
-    conditioning = SeriesConditioning(
-        gradients,
-        frame=slice_frame(grid.affine, grid.slice_axis),
-        harmonics=HARMONICS in card.channels,
-        fetch=lambda index: reader.volume(index) / np.float32(scale),
-    )
-    largest = 0.0
-    for index in range(gradients.n_volumes):
-        volume = reader.volume(index)
-        largest = max(largest, float(volume.max()))
-        conditioning.add(index, volume / np.float32(scale))
-    # a network of the paper's kind reads the slice alone: what was gathered is not used
-    return (largest or 1.0) if card.input_rule == "paper" else scale, conditioning
-
-
-def measured_band(reader: DwiReader, grid: SliceGrid) -> tuple[float, float]:
-    """Return the measured share of the input's band along both in-plane axes.
-
-    Parameters
-    ----------
-    reader : DwiReader
-        The series; its first volumes are read.
-    grid : SliceGrid
-        How its slices lie.
-
-    Returns
-    -------
-    tuple of float
-        As `bids_sr.images.band.effective_band` gives it.
-    """
-    count = min(_BAND_VOLUMES, reader.shape[3])
-    return effective_band(to_slices(reader.volume(i), grid.slice_axis) for i in range(count))
 
 
 def _grid(reader: DwiReader, run: DwiRun, factor: int, override: int | None) -> SliceGrid:
