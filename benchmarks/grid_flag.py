@@ -93,7 +93,13 @@ def _figures(run: DwiRun, options: argparse.Namespace) -> Iterator[tuple[str, di
                     slice_axis=axis,
                     progress=lambda: None,
                 )
-            yield Path(method).name, _measure(few, sr, mask, axis, factor, options.threads)
+            yield _name(method), _measure(few, sr, mask, axis, factor, options.threads)
+
+
+def _name(method: str) -> str:
+    """Return the name of a network; the study keeps each in a folder ``model`` of its row."""
+    path = Path(method)
+    return path.parent.name if path.name == "model" else path.name
 
 
 def _thinned(run: DwiRun, folder: Path, count: int) -> tuple[DwiRun, np.ndarray, int]:

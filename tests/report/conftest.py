@@ -15,6 +15,7 @@ from bids_sr.images.kspace import sinc_upsample
 from bids_sr.images.nifti import DwiReader, VolumeWriter, write_image
 from bids_sr.networks.card import ModelCard
 from bids_sr.report.figures import make_figures
+from bids_sr.report.participant import write_participant_page
 from bids_sr.superres.engine import SuperResolvedDwi
 
 FLAGS = (
@@ -332,3 +333,18 @@ def show(driver):
     driver.get_log("browser")
     yield open_page
     assert driver.get_log("browser") == []
+
+
+@pytest.fixture
+def full(output, put_curves, judged):
+    """The page of a run with everything: pictures, 3D, curves, lights, self-check, gradients."""
+    out = output(**judged)
+    put_curves()
+    volumes = 17
+    stem = out / "sub-01" / "dwi" / "sub-01_res-x2_desc-sr_dwi"
+    stem.with_suffix(".bval").write_text("0 " + "1000 " * (volumes - 1))
+    table = [["0"] + [str(float(axis == row)) for axis in range(volumes - 1)] for row in range(3)]
+    for column in range(4, volumes):
+        table[0][column] = "1"
+    stem.with_suffix(".bvec").write_text("\n".join(" ".join(row) for row in table))
+    return write_participant_page(out, "01")

@@ -60,21 +60,6 @@ def viewer(page, show):
     return driver, figure
 
 
-@pytest.fixture
-def full(output, put_curves, judged):
-    """The page of a run with everything: pictures, 3D, curves, lights, self-check, gradients."""
-    out = output(**judged)
-    put_curves()
-    volumes = 17
-    stem = out / "sub-01" / "dwi" / "sub-01_res-x2_desc-sr_dwi"
-    stem.with_suffix(".bval").write_text("0 " + "1000 " * (volumes - 1))
-    table = [["0"] + [str(float(axis == row)) for axis in range(volumes - 1)] for row in range(3)]
-    for column in range(4, volumes):
-        table[0][column] = "1"
-    stem.with_suffix(".bvec").write_text("\n".join(" ".join(row) for row in table))
-    return write_participant_page(out, "01")
-
-
 def test_every_picture_loads(full, show):
     driver = show(full)
     sizes = driver.execute_script("return [...document.images].map((i) => i.naturalWidth)")
