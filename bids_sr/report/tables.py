@@ -154,6 +154,8 @@ def model_rows(model: Mapping[str, Any]) -> list[Row]:
         "loss": "Loss",
         "voxel_sizes_mm": "Trained voxel sizes (mm)",
         "b_values": "Trained b-values (s/mm²)",
+        "snr_b0": "Trained signal-to-noise ratio of the b0s, least and largest",
+        "input_rule": "How intensities are scaled",
         "data": "Training data",
         "licence": "Licence of the weights",
         "seed": "Seed",
