@@ -33,8 +33,8 @@ from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.networks.registry import find_card
 from bids_sr.quality.closeup import CloseUp
 from bids_sr.quality.interpolation import interpolate
-from bids_sr.quality.lattice import PERIODS
 from bids_sr.quality.map_figures import fa_lattice
+from bids_sr.quality.periods import ALL_PERIODS
 from bids_sr.quality.scene import View, choose_slices, choose_volumes, make_scene
 from bids_sr.quality.verdict import FAIL, judge_figures
 from bids_sr.superres.engine import super_resolve
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON file for all figures")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    titles = ["run", "by", *(f"{name} at {PERIODS}" for name in FIGURES), "grid"]
+    titles = ["run", "by", *(f"{name} at {ALL_PERIODS}" for name in FIGURES), "grid"]
     sys.stdout.write(_line(titles) + "|---" * len(titles) + "|\n")
     told = []
     for files in find_training_runs(options.bids_dir, tuple(options.participant_label)):
@@ -147,8 +147,9 @@ def _measure(
         maps = fit_tensor(
             sr, run.gradients, fine_mask, paths.__getitem__, params=("fa",), threads=threads
         )
-        figures |= fa_lattice(maps, fine_mask, axis)[0]
-    return {key: float(value) for key, value in figures.items() if key.startswith("grid_")}
+        figures |= fa_lattice(maps, fine_mask, grid)[0]
+    kept = {key: float(value) for key, value in figures.items() if key.startswith("grid_")}
+    return {**kept, "scale_factor": factor}
 
 
 def _flagged(figures: dict[str, float]) -> list[str]:
@@ -158,8 +159,11 @@ def _flagged(figures: dict[str, float]) -> list[str]:
 
 
 def _by_period(figures: dict[str, float], key: str) -> str:
-    values = [figures.get(f"grid_{key}_p{period}_sr", float("nan")) for period in PERIODS]
-    return " / ".join(f"{value:.2f}" if key[0] == "a" else f"{value:.3g}" for value in values)
+    values = [figures.get(f"grid_{key}_p{period}_sr", float("nan")) for period in ALL_PERIODS]
+    return " / ".join(
+        "-" if value != value else f"{value:.2f}" if key[0] == "a" else f"{value:.3g}"
+        for value in values
+    )
 
 
 def _line(cells: list[str]) -> str:

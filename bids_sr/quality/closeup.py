@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from bids_sr.quality.jumps import slice_jump
-from bids_sr.quality.lattice import PERIODS, LatticeSums, normalised_residual
+from bids_sr.quality.lattice import LatticeSums, normalised_residual
 from bids_sr.quality.peaks import peak_ratio, residual_power
+from bids_sr.quality.periods import periods_of
 from bids_sr.quality.scene import Curves, Figures, Scene, Slices, View, upsampled
 from bids_sr.quality.sharpness import RadialSpectrum
 
@@ -17,8 +18,8 @@ _NAMES = {"input": "interpolated", "sr": "super-resolved"}
 class _Side:
     """One of the two images."""
 
-    def __init__(self, zooms: tuple[float, float]) -> None:
-        self.lattice = LatticeSums()
+    def __init__(self, zooms: tuple[float, float], periods: tuple[int, ...]) -> None:
+        self.lattice = LatticeSums(periods)
         self.spectrum = RadialSpectrum(zooms)
         self.power: np.ndarray | float = 0.0
         self.jumps: list[float] = []
@@ -46,7 +47,8 @@ class CloseUp:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         zooms = [zoom / scene.grid.factor for zoom in scene.zooms]
-        self._sides = {name: _Side((zooms[0], zooms[1])) for name in _NAMES}
+        periods = periods_of(scene.grid.factor)
+        self._sides = {name: _Side((zooms[0], zooms[1]), periods) for name in _NAMES}
 
     def add(self, view: View) -> None:
         """Add a volume if it is one of those chosen."""
@@ -69,7 +71,7 @@ class CloseUp:
             figures[f"sharpness_{name}"] = side.spectrum.half_power
             figures[f"slice_jump_{name}"] = float(np.mean(side.jumps))
         before, after = self._sides["input"], self._sides["sr"]
-        for period in PERIODS:
+        for period in after.lattice.periods:
             figures[f"grid_fslice_dwi_p{period}_sr"] = after.lattice.slice_f(period)
             figures[f"peak_db_dwi_p{period}"] = after.peak(period) - before.peak(period)
         spectra: Curves = {"frequency": before.spectrum.curve[0]}

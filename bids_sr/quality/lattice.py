@@ -14,8 +14,8 @@ from attrs import frozen
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-PERIODS = (2, 4, 8, 16)
-"""Pixels: what a layer behind one, two, three or four max-pools of VGG16 can print."""
+from bids_sr.quality.periods import PERIODS
+
 _SMOOTHING = 1.5
 """Pixels, of the anatomy that is taken out."""
 _MAD_TO_SD = 1.4826
@@ -85,19 +85,26 @@ def lattice_folds(
     dict of int to LatticeFold
         By period; NaN where the mask holds too few pixels.
     """
-    sums = LatticeSums()
+    sums = LatticeSums(periods)
     for slices, mask in volumes:
         sums.add(normalised_residual(slices, mask), mask)
-    return sums.folds(periods)
+    return sums.folds()
 
 
 class LatticeSums:
-    """Normalised residuals of slices, added up as they come."""
+    """Normalised residuals of slices, added up as they come.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    periods : iterable of int
+        Pixels.
+    """
+
+    def __init__(self, periods: Iterable[int] = PERIODS) -> None:
+        self.periods = tuple(periods)
         self._total: NDArray[np.float64] | float = 0.0
         self._count: NDArray[np.float64] | float = 0.0
-        self._alone: dict[int, list[float]] = {period: [] for period in PERIODS}
+        self._alone: dict[int, list[float]] = {period: [] for period in self.periods}
 
     def add(self, residual: NDArray[np.float64], mask: NDArray[np.bool_]) -> None:
         """Add slices.
@@ -114,10 +121,10 @@ class LatticeSums:
         for period, found in self._alone.items():
             found += [_fold(z, inside, period).f for z, inside in zip(residual, mask, strict=True)]
 
-    def folds(self, periods: Iterable[int] = PERIODS) -> dict[int, LatticeFold]:
+    def folds(self) -> dict[int, LatticeFold]:
         """Return the fold of the mean of all slices by period, see `lattice_folds`."""
         mean, seen = self._mean()
-        return {period: _fold(mean, seen, period) for period in periods}
+        return {period: _fold(mean, seen, period) for period in self.periods}
 
     def slice_f(self, period: int) -> float:
         """Return the median over slices of each slice's own F.
@@ -128,12 +135,12 @@ class LatticeSums:
         finite = [f for f in self._alone[period] if np.isfinite(f)]
         return float(np.median(finite)) if finite else float("nan")
 
-    def cells(self, periods: Iterable[int] = PERIODS) -> dict[str, NDArray[np.float64]]:
+    def cells(self) -> dict[str, NDArray[np.float64]]:
         """Return the mean residual at each phase, (P, P) in noise units, by period as text."""
         mean, seen = self._mean()
         rows, columns = np.nonzero(seen)
         cells = {}
-        for period in periods:
+        for period in self.periods:
             phase = (rows % period) * period + columns % period
             n = np.bincount(phase, minlength=period**2)
             sums = np.bincount(phase, mean[seen], minlength=period**2)

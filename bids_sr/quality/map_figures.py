@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_sr.diffusion.tensor import TensorMaps
-from bids_sr.images.grid import to_slices
+from bids_sr.images.grid import SliceGrid, to_slices
 from bids_sr.images.nifti import load_volume
 from bids_sr.quality.closeup import lattice_figures
 from bids_sr.quality.histograms import RANGES, histogram_pair
 from bids_sr.quality.lattice import LatticeSums, normalised_residual
+from bids_sr.quality.periods import periods_of
 from bids_sr.quality.scene import Curves, Figures, choose_slices
 
 _SLICES = 32
@@ -18,7 +19,7 @@ _SLICES = 32
 
 
 def fa_lattice(
-    after: TensorMaps, mask: NDArray[np.bool_], slice_axis: int
+    after: TensorMaps, mask: NDArray[np.bool_], grid: SliceGrid
 ) -> tuple[Figures, Curves]:
     """Look for grids in the FA map of the output.
 
@@ -28,8 +29,8 @@ def fa_lattice(
         With ``fa``, of the output.
     mask : numpy.ndarray
         (x, y, z), bool, brain on the output grid.
-    slice_axis : int
-        Voxel axis across the slices.
+    grid : SliceGrid
+        Input grid and factor.
 
     Returns
     -------
@@ -38,12 +39,12 @@ def fa_lattice(
     curves : dict
         Mean residual at each phase by period.
     """
-    inside = to_slices(mask, slice_axis)
+    inside = to_slices(mask, grid.slice_axis)
     chosen = choose_slices(inside, _SLICES)
     if not chosen.size:
         return {}, {}
-    slices = to_slices(np.nan_to_num(load_volume(after.paths["fa"])[0]), slice_axis)[chosen]
-    sums = LatticeSums()
+    slices = to_slices(np.nan_to_num(load_volume(after.paths["fa"])[0]), grid.slice_axis)[chosen]
+    sums = LatticeSums(periods_of(grid.factor))
     sums.add(normalised_residual(slices, inside[chosen]), inside[chosen])
     return lattice_figures(sums, "fa", "sr"), sums.cells()
 

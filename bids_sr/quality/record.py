@@ -88,7 +88,7 @@ def judge(
     figures, curves = series.figures, series.curves
     if output_maps is not None:
         figures |= _fit(output_maps, "")
-        grids, cells = fa_lattice(output_maps, fine_inside, result.grid.slice_axis)
+        grids, cells = fa_lattice(output_maps, fine_inside, result.grid)
         figures |= grids
         curves.setdefault("lattice", {})["fa"] = cells
     if input_maps is not None:

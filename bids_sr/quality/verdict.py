@@ -12,6 +12,7 @@ from attrs.validators import in_
 
 from bids_sr.quality.domain import strange_b_values, strange_snr, strange_voxels, zooms
 from bids_sr.quality.gain import HARMED, HELPED, NO_GAIN, SELF_CHECK, gain_sentence
+from bids_sr.quality.periods import PERIODS, periods_of
 
 PASS, WARN, FAIL, UNKNOWN = "pass", "warn", "fail", "unknown"
 STATUSES = (FAIL, WARN, UNKNOWN, PASS)
@@ -65,8 +66,6 @@ class GridLimits:
 
 GRID = GridLimits()
 """Chosen between networks with and without a grid: docs/quality.md has the table."""
-PERIODS = (2, 4, 8, 16)
-"""Voxels between the lines of a grid that are looked for."""
 LIMITS = (
     Limits("nonfinite_dwi_fraction_sr", "Values that are no numbers", fail=0.0, form="{:.2%}"),
     Limits("dc_bias", "Bias against the measurement", fail=0.02, form="{:.3%}"),
@@ -145,7 +144,8 @@ def _selfcheck(record: Record) -> Light:
 
 def _grid(record: Record, image: str) -> Light:
     key, name = f"grid_{image}", {"dwi": "weighted volumes", "fa": "FA map"}[image]
-    found = {p: pair for p in PERIODS if (pair := _pair(record, image, p)) is not None}
+    periods = periods_of(3) if record.get("scale_factor") == 3 else PERIODS
+    found = {p: pair for p in periods if (pair := _pair(record, image, p)) is not None}
     if not found:
         return Light(key, UNKNOWN, None, f"Grid in the {name}: not known.")
     flagged = {p: (f, a) for p, (f, a) in found.items() if f > GRID.f and a > GRID.a}
@@ -156,7 +156,7 @@ def _grid(record: Record, image: str) -> Light:
     limits = f"limits: {GRID.f:g} and {GRID.a:g}"
     if flagged:
         return Light(key, FAIL, f, f"There is a grid in the {name}: {told} ({limits}).")
-    if len(found) < len(PERIODS):
+    if len(found) < len(periods):
         return Light(key, UNKNOWN, f, f"Grid in the {name}: not all periods were looked at.")
     return Light(key, PASS, f, f"No grid in the {name}: at most {told} ({limits}).")
 

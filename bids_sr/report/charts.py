@@ -133,10 +133,10 @@ def _lattices(curves: Curves) -> list[Chart]:
             for cells in maps
         )
         caption = (
-            "The image folded onto a lattice of 2, 4, 8 and 16 pixels. Anatomy is nowhere locked "
+            "The image folded onto a lattice of a few pixels. Anatomy is nowhere locked "
             "to the voxel grid, so all cells should look alike; a checkerboard, stripes or single "
             f"strong cells are a pattern that the network prints. Scale ±{maps[0].top:.2g}, "
-            "in units of the noise, the same for the four."
+            "in units of the noise, the same for all of them."
         )
         drawn.append(Chart(f"Grid patterns, {_IMAGES[image]}", caption, drawings))
     return drawn

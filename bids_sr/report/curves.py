@@ -12,6 +12,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from bids_sr.quality.periods import ALL_PERIODS
 from bids_sr.report.heat import Cells
 from bids_sr.report.plots import Line, Mark
 
@@ -124,7 +125,7 @@ def _lattice(part: Mapping[str, Any]) -> tuple[tuple[str, tuple[Cells, ...]], ..
     for image in ("dwi", "fa"):
         tables = {
             period: table
-            for period in (2, 4, 8, 16)
+            for period in ALL_PERIODS
             if (table := _table(_mapping(part.get(image)).get(str(period)))) is not None
             and table.shape == (period, period)
             and np.isfinite(table).any()

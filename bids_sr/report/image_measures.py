@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from bids_sr.quality.periods import ALL_PERIODS
 from bids_sr.report.entry import Entry, Group, Pair
-
-_PERIODS = (2, 4, 8, 16)
-"""Pixels, of the grids that are looked for."""
 
 
 def _told(meaning: str, period: int) -> str:
-    return meaning if period == _PERIODS[0] else f"The same for {period} pixels."
+    return meaning if period == ALL_PERIODS[0] else f"The same for {period} pixels."
 
 
 def _grid_pairs(period: int) -> tuple[Pair, ...]:
@@ -129,7 +127,7 @@ _NOISE_SINGLE = (
 
 GRIDS = Group(
     "Grid artifacts",
-    tuple(pair for period in _PERIODS for pair in _grid_pairs(period)),
-    tuple(entry for period in _PERIODS for entry in _grid_single(period)),
+    tuple(pair for period in ALL_PERIODS for pair in _grid_pairs(period)),
+    tuple(entry for period in ALL_PERIODS for entry in _grid_single(period)),
 )
 NOISE = Group("Noise and sharpness", _NOISE_PAIRS, _NOISE_SINGLE)

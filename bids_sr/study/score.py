@@ -14,7 +14,8 @@ import torch
 from bids_sr.evaluation.scores import fidelity, fit_maps, map_errors
 from bids_sr.images.grid import to_slices
 from bids_sr.images.nifti import DwiReader, load_volume
-from bids_sr.quality.lattice import PERIODS, LatticeSums, normalised_residual
+from bids_sr.quality.lattice import LatticeSums, normalised_residual
+from bids_sr.quality.periods import PERIODS
 from bids_sr.study.scans import Dataset, Scan, make_scan
 
 Upsampler = Callable[[torch.Tensor], torch.Tensor]

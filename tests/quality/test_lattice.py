@@ -7,7 +7,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from bids_sr.quality.interpolation import interpolate
-from bids_sr.quality.lattice import PERIODS, LatticeSums, lattice_folds, normalised_residual
+from bids_sr.quality.lattice import LatticeSums, lattice_folds, normalised_residual
+from bids_sr.quality.periods import ALL_PERIODS, PERIODS
 
 SHAPE = (96, 112)
 
@@ -37,11 +38,17 @@ def test_a_clean_brain_raises_no_alarm():
             assert folds[period].amplitude < 0.05
 
 
-@pytest.mark.parametrize("period", PERIODS)
+@pytest.mark.parametrize("period", ALL_PERIODS)
 def test_a_planted_grid_is_found(period):
     slices, mask = brain()
     planted = slices + 0.3 * grid(period) * mask
-    assert lattice_folds([(planted, mask)])[period].f > 5
+    assert lattice_folds([(planted, mask)], ALL_PERIODS)[period].f > 5
+
+
+def test_a_grid_of_period_3_hides_from_the_other_periods():
+    slices, mask = brain()
+    folds = lattice_folds([(slices + 0.3 * grid(3) * mask, mask)], ALL_PERIODS)
+    assert max(folds[period].f for period in PERIODS) < 5 < folds[3].f
 
 
 @pytest.mark.parametrize("amplitude", [0.2, 0.4])

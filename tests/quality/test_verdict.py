@@ -129,3 +129,11 @@ def test_noise_is_judged_where_the_card_tells_its_range():
 def test_a_grid_is_told_with_its_period():
     text = lights(grid_f_dwi_p4_sr=826.0, grid_a_dwi_p4_sr=0.09)["grid_dwi"].text
     assert "826" in text and "period of 4 voxels" in text and f"{GRID.f:g}" in text
+
+
+def test_factor_3_is_looked_at_for_its_own_period():
+    assert lights(scale_factor=3)["grid_dwi"].status == UNKNOWN
+    clean = {f"grid_{kind}_{image}_p3_sr": 0.01 for kind in "fa" for image in ("dwi", "fa")}
+    assert lights(scale_factor=3, **clean)["grid_dwi"].status == PASS
+    found = lights(scale_factor=3, **clean | {"grid_f_fa_p3_sr": 90.0, "grid_a_fa_p3_sr": 0.2})
+    assert found["grid_fa"].status == FAIL and "period of 3" in found["grid_fa"].text
