@@ -39,7 +39,7 @@ from bids_sr.quality.scene import View, choose_slices, choose_volumes, make_scen
 from bids_sr.quality.verdict import FAIL, judge_figures
 from bids_sr.superres.engine import super_resolve
 
-CLASSICAL = ("cubic", "sinc")
+CLASSICAL = ("linear", "cubic", "sinc")
 FIGURES = {"F, weighted": "f_dwi", "A, weighted": "a_dwi", "F, FA": "f_fa", "A, FA": "a_fa"}
 
 
@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("bids_dir", type=Path)
     parser.add_argument("--participant-label", nargs="+", required=True)
     parser.add_argument("--model", nargs="+", default=[], help="names or folders")
+    parser.add_argument("--scale", nargs="+", type=int, default=[2], help="of interpolations")
     parser.add_argument("--ensemble", type=int, default=4, choices=(1, 2, 4, 8))
     parser.add_argument("--slices", type=int, default=16, help="evenly spread over the brain")
     parser.add_argument("--threads", type=int, default=1)
@@ -75,25 +76,25 @@ def _figures(run: DwiRun, options: argparse.Namespace) -> Iterator[tuple[str, di
     with tempfile.TemporaryDirectory() as name:
         few, mask, axis = _thinned(run, Path(name), options.slices)
         sr = Path(name) / "sr.nii.gz"
-        for method in (*CLASSICAL, *options.model):
-            factor = 2
-            if method in CLASSICAL:
-                _interpolate(few, method, sr, axis)
-            else:
-                card = find_card(method)
-                factor = card.factor
-                super_resolve(
-                    few,
-                    card,
-                    sr,
-                    device="cpu",
-                    threads=options.threads,
-                    data_consistency=options.consistent,
-                    ensemble=options.ensemble,
-                    slice_axis=axis,
-                    progress=lambda: None,
-                )
-            yield _name(method), _measure(few, sr, mask, axis, factor, options.threads)
+        classical = [(method, factor) for factor in options.scale for method in CLASSICAL]
+        for method, factor in classical:
+            _interpolate(few, method, sr, axis, factor)
+            figures = _measure(few, sr, mask, axis, factor, options.threads)
+            yield f"{method} x{factor}", figures
+        for method in options.model:
+            card = find_card(method)
+            super_resolve(
+                few,
+                card,
+                sr,
+                device="cpu",
+                threads=options.threads,
+                data_consistency=options.consistent,
+                ensemble=options.ensemble,
+                slice_axis=axis,
+                progress=lambda: None,
+            )
+            yield _name(method), _measure(few, sr, mask, axis, card.factor, options.threads)
 
 
 def _name(method: str) -> str:
@@ -121,12 +122,13 @@ def _thinned(run: DwiRun, folder: Path, count: int) -> tuple[DwiRun, np.ndarray,
     return DwiRun(files, gradients, (x, y, z, len(volumes))), np.take(mask, slices, axis), axis
 
 
-def _interpolate(run: DwiRun, method: str, out: Path, axis: int) -> None:
+def _interpolate(run: DwiRun, method: str, out: Path, axis: int, factor: int) -> None:
     with DwiReader(run.files.dwi) as reader:
-        shape, affine = SliceGrid(reader.shape[:3], reader.affine, axis, 2).high_resolution
+        shape, affine = SliceGrid(reader.shape[:3], reader.affine, axis, factor).high_resolution
         with VolumeWriter(out, (*shape, reader.shape[3]), affine, like=reader.header) as writer:
             for index in range(reader.shape[3]):
-                writer.write(np.maximum(interpolate(reader.volume(index), 2, method, axis), 0))
+                fine = interpolate(reader.volume(index), factor, method, axis)
+                writer.write(np.maximum(fine, 0))
 
 
 def _measure(

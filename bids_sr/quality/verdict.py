@@ -62,6 +62,17 @@ class GridLimits:
     a: float = 0.03
     """... and its amplitude above that of the interpolated input by more than this, in units
     of the noise: some scanners interpolate, and print a lattice themselves."""
+    a_3: float = 0.05
+    """The same at period 3, where a third sub-pixel lies in the middle of the acquired one
+    and is smoothed otherwise than its neighbours, whatever interpolates."""
+    a_fa_3: float = 0.15
+    """The same for FA, which noise raises: cubic interpolation already prints half of this."""
+
+    def amplitude(self, image: str, period: int) -> float:
+        """Return the amplitude above which an image (``dwi``, ``fa``) has a grid of a period."""
+        if period != 3:
+            return self.a
+        return self.a_fa_3 if image == "fa" else self.a_3
 
 
 GRID = GridLimits()
@@ -148,12 +159,14 @@ def _grid(record: Record, image: str) -> Light:
     found = {p: pair for p in periods if (pair := _pair(record, image, p)) is not None}
     if not found:
         return Light(key, UNKNOWN, None, f"Grid in the {name}: not known.")
-    flagged = {p: (f, a) for p, (f, a) in found.items() if f > GRID.f and a > GRID.a}
+    flagged = {
+        p: (f, a) for p, (f, a) in found.items() if f > GRID.f and a > GRID.amplitude(image, p)
+    }
     shown = flagged or found
     period = max(shown, key=lambda p: shown[p][0])  # the clearest one is told
     f, a = found[period]
     told = f"F = {f:.3g}, amplitude {a:.2g} of the noise added at a period of {period} voxels"
-    limits = f"limits: {GRID.f:g} and {GRID.a:g}"
+    limits = f"limits: {GRID.f:g} and {GRID.amplitude(image, period):g}"
     if flagged:
         return Light(key, FAIL, f, f"There is a grid in the {name}: {told} ({limits}).")
     if len(found) < len(periods):
