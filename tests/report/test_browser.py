@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -184,6 +186,12 @@ def test_heat_map_tells_the_cell(full, show):
     assert told.text == ""
 
 
+def shades(element):
+    """How many colours an element shows."""
+    picture = Image.open(io.BytesIO(element.screenshot_as_png)).convert("RGB")
+    return len(np.unique(np.asarray(picture.resize((64, 64))).reshape(-1, 3), axis=0))
+
+
 def test_3d_page_renders(full, show):
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -201,19 +209,7 @@ def test_3d_page_renders(full, show):
     for box in every(driver, ".controls input[type=checkbox]"):
         box.click()
     every(driver, "#views button")[1].click()
-    shades = driver.execute_async_script(
-        """
-        const done = arguments[0], canvas = document.getElementById("gl");
-        requestAnimationFrame(() => {
-            const copy = document.createElement("canvas");
-            copy.width = copy.height = 64;
-            const pen = copy.getContext("2d");
-            pen.drawImage(canvas, 0, 0, 64, 64);
-            done(new Set(pen.getImageData(0, 0, 64, 64).data).size);
-        });
-        """
-    )
-    assert shades > 10
+    wait.until(lambda d: shades(find(d, "#gl")) > 10)
     assert "mm" in find(driver, "#told").text
 
 
@@ -465,6 +461,16 @@ def head_of(driver, label):
     return head
 
 
+def in_chooser(driver, kind, text):
+    """The button or label of the column chooser, which takes a moment to open."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    found = WebDriverWait(driver, 10, 0.05).until(
+        lambda d: [e for e in every(d, f"#chooser {kind}") if e.text == text]
+    )
+    return found[0]
+
+
 def test_group_table_sorts_and_filters(put_record, tmp_path, show):
     angles = {"01": 10.5, "02": 9.0, "03": None, "10": 2.0, "11": "odd"}
     records = {label: {"v1_angle_median_deg": angle} for label, angle in angles.items()}
@@ -522,10 +528,10 @@ def test_group_columns_are_chosen(put_record, tmp_path, show):
         return [h.text.split("\n")[0] for h in every(driver, "#table th button")]
 
     usual = heads()
-    box = next(b for b in every(driver, "#chooser label") if b.text == "odd")
+    box = in_chooser(driver, "label", "odd")
     box.click()
     assert set(heads()) - set(usual) == {"odd"}
-    none = next(b for b in every(driver, "#chooser button") if b.text == "None")
+    none = in_chooser(driver, "button", "None")
     none.click()
     assert heads() == ["Run"]
     none.send_keys("\ue00c")  # Escape
@@ -634,7 +640,7 @@ def test_hostile_records_leave_the_group_page_working(put_record, tmp_path, show
     assert driver.execute_script("return window.hacked") is None
     assert len(runs_in(driver)) == 12 + len(hostile_records)
     find(driver, "#chooser summary").click()
-    next(b for b in every(driver, "#chooser button") if b.text == "All").click()
+    in_chooser(driver, "button", "All").click()
     find(driver, "#chooser summary").click()
     for _ in range(2):
         head_of(driver, "Turn").click()
