@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+BAND_VOLUMES = 8
+"""First volumes of a series whose spectra tell whether the scanner interpolated."""
 _MIN_SIDE = 24
 """Pixels below which a spectrum is too short to judge."""
 _TAIL = 0.06

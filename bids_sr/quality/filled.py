@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bids_sr.images.band import AxisSpectra
+from bids_sr.images.band import BAND_VOLUMES, AxisSpectra
 from bids_sr.quality.scene import Curves, Figures, Scene, View
-
-_VOLUMES = 8
-"""Volumes whose spectra are averaged: the first ones, as for the super-resolution itself."""
 
 
 class InputBand:
@@ -26,7 +23,7 @@ class InputBand:
 
     def add(self, view: View) -> None:
         """Add a volume if it is one of the first."""
-        if view.index < _VOLUMES:
+        if view.index < BAND_VOLUMES:
             self._spectra.add(view.measured)
 
     @property

@@ -155,7 +155,8 @@ def _selfcheck(record: Record) -> Light:
 
 def _grid(record: Record, image: str) -> Light:
     key, name = f"grid_{image}", {"dwi": "weighted volumes", "fa": "FA map"}[image]
-    periods = periods_of(3) if record.get("scale_factor") == 3 else PERIODS
+    factor = record.get("scale_factor")
+    periods = periods_of(factor) if factor in (2, 3) else PERIODS
     found = {p: pair for p in periods if (pair := _pair(record, image, p)) is not None}
     if not found:
         return Light(key, UNKNOWN, None, f"Grid in the {name}: not known.")

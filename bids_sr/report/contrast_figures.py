@@ -81,6 +81,12 @@ def slice_titles(sample: Sample, axis: str) -> list[str]:
     return [f"slice {axis} = {number}" for number in sample.slices]
 
 
+def map_size(sample: Sample, view: SliceView) -> tuple[int, int]:
+    """Return the panel size of an output map's pictures, which the input's share."""
+    a, b = ((end - start) * sample.factor for start, end in (sample.box.a, sample.box.b))
+    return panel_size((b, a) if view.transpose else (a, b), view.spacing, PANEL_WIDTH)
+
+
 def letters(view: SliceView) -> tuple[str, str, str, str]:
     """Return the letters at the left, right, top and bottom edge."""
     return view.left, view.right, view.top, view.bottom

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from bids_sr.bids.names import OutputNames
 from bids_sr.images.grid import to_slices
 from bids_sr.images.nifti import load_volume
-from bids_sr.report.contrast_figures import PANEL_WIDTH, letters, slice_places, slice_titles
-from bids_sr.report.drawing import Layout, Panel, draw, panel_size
+from bids_sr.report.contrast_figures import letters, map_size, slice_places, slice_titles
+from bids_sr.report.drawing import Layout, Panel, draw
 from bids_sr.report.index import COMPARE, IMAGE, Picture
 from bids_sr.report.orientation import SliceView
 from bids_sr.report.raster import gray, window_top
@@ -65,8 +65,7 @@ def qa_pictures(
         for tag, path, _ in sources
     }
     top = window_top(chosen["sr"], brain)
-    a, b = ((end - start) * sample.factor for start, end in (sample.box.a, sample.box.b))
-    layout = Layout(panel_size((b, a) if view.transpose else (a, b), view.spacing, PANEL_WIDTH))
+    layout = Layout(map_size(sample, view))
     titles = slice_titles(sample, "ijk"[slice_axis])
     files, size = [], (0, 0)
     for tag, _, factor in sources:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from bids_sr.bids.names import OutputNames
 from bids_sr.images.grid import to_slices
 from bids_sr.images.nifti import DwiReader, load_volume
-from bids_sr.report.contrast_figures import PANEL_WIDTH, letters, slice_places, slice_titles
-from bids_sr.report.drawing import Layout, Panel, draw, panel_size
+from bids_sr.report.contrast_figures import letters, map_size, slice_places, slice_titles
+from bids_sr.report.drawing import Layout, Panel, draw
 from bids_sr.report.index import COMPARE, Picture
 from bids_sr.report.orientation import SliceView
 from bids_sr.report.raster import Rgb, color, gray
@@ -98,7 +98,7 @@ def tensor_pictures(
             slices = to_slices(shown.read(path), slice_axis)[list(sample.slices)]
             target = names.figure(f"{shown.param}{tag}", "png")
             row = _row(shown, sample.box.cut(slices, factor), sample, view, slice_axis)
-            size = draw(target, [row], Layout(_size(sample, view)))
+            size = draw(target, [row], Layout(map_size(sample, view)))
             files.append(target.name)
         pictures.append(
             Picture(
@@ -114,7 +114,7 @@ def tensor_pictures(
                 before_label=BEFORE,
                 after_label=AFTER,
                 tab=shown.tab,
-                places=slice_places(sample, "ijk"[slice_axis], Layout(_size(sample, view))),
+                places=slice_places(sample, "ijk"[slice_axis], Layout(map_size(sample, view))),
             )
         )
     return pictures
@@ -128,9 +128,3 @@ def _row(
         Panel(shown.shade(view.picture(slice_)), title, letters(view))
         for slice_, title in zip(slices, titles, strict=True)
     ]
-
-
-def _size(sample: Sample, view: SliceView) -> tuple[int, int]:
-    """Return the panel size of the output's pictures, which the input's share."""
-    a, b = ((end - start) * sample.factor for start, end in (sample.box.a, sample.box.b))
-    return panel_size((b, a) if view.transpose else (a, b), view.spacing, PANEL_WIDTH)

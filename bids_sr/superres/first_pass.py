@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bids_sr.bids.dwi_run import DwiRun
-from bids_sr.images.band import effective_band
+from bids_sr.images.band import BAND_VOLUMES, effective_band
 from bids_sr.images.grid import SliceGrid, to_slices
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader
@@ -13,9 +13,6 @@ from bids_sr.networks.angular import HARMONICS
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.channels import SeriesConditioning
 from bids_sr.networks.slice_frame import slice_frame
-
-_BAND_VOLUMES = 8
-"""Volumes whose spectrum tells whether the scanner interpolated."""
 
 
 def gather(
@@ -75,5 +72,5 @@ def measured_band(reader: DwiReader, grid: SliceGrid) -> tuple[float, float]:
     tuple of float
         As `bids_sr.images.band.effective_band` gives it.
     """
-    count = min(_BAND_VOLUMES, reader.shape[3])
+    count = min(BAND_VOLUMES, reader.shape[3])
     return effective_band(to_slices(reader.volume(i), grid.slice_axis) for i in range(count))
