@@ -161,7 +161,8 @@ def _level(channels: torch.Tensor) -> torch.Tensor:
     """
     dims = (-3, -2, -1)
     total = channels.float().abs().sum(dims, keepdim=True).clamp_min(1e-6)
-    return channels.float().square().sum(dims, keepdim=True) / total
+    level = channels.float().square().sum(dims, keepdim=True) / total
+    return level.clamp_min(1e-12)  # an empty slice stays empty
 
 
 class _Residual(nn.Module):

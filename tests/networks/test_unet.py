@@ -67,3 +67,9 @@ def test_kernels_of_the_first_channels_only():
     assert net.kernels.weight.shape[0] == 2 * 2 * 2 * 9
     with torch.inference_mode():
         assert net(torch.rand(1, 6, 8, 8)).shape == (1, 1, 16, 16)
+
+
+def test_an_empty_slice_stays_empty():
+    net = SubPixelUNet(4, 2, width=8, depth=1, taps=3).eval()
+    torch.nn.init.normal_(net.kernels.weight)
+    assert net(torch.zeros(1, 4, 8, 8)).count_nonzero() == 0
