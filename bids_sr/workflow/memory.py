@@ -1,38 +1,100 @@
-"""How much memory each step of a run takes."""
+"""How much memory each step of a run takes, and in what pieces it works to keep below a limit."""
 
 from __future__ import annotations
 
 import math
 
+from attrs import evolve, frozen
+
 from bids_sr.bids.dwi_run import open_run
+from bids_sr.bids.gradients import GradientTable
+from bids_sr.diffusion.slabs import SLAB_BYTES
 from bids_sr.errors import BidsSrError
+from bids_sr.superres.defaults import AHEAD
 from bids_sr.workflow.plan import RunPlan
 
 NETWORK_STEPS = ("super_resolve", "self_check")
 """Steps that run the network, on a GPU if there is one."""
+FITS = ("fit_input", "fit_tensor", "fit_gqi", "fit_input_gqi", "spread")
+"""Steps that fit a model slab by slab."""
+BASE_GB = 0.65
+"""What a process holds for torch, dipy and the like."""
+PARENT_GB = 0.6
+"""What the program's own process holds while others work."""
 
-_BASE_GB = 0.9
-"""What a process holds for torch, dipy and the like, and for the slabs of a fit."""
 _CUDA_GB = 1.0
-"""What CUDA adds to it."""
-_VOLUMES = {
-    "read": 0,
-    "super_resolve": 14,
-    "describe": 0,
-    "mask": 8,
-    "fit_input": 4,
-    "fit_tensor": 12,
-    "fit_gqi": 6,
-    "fit_input_gqi": 2,
-    "spread": 0,
-    "self_check": 6,
-    "judge": 12,
-    "draw": 12,
+"""What CUDA adds to a process."""
+_PIXEL_GB = 5e-6
+"""What the network takes for each low-resolution pixel of a batch on the CPU; the shipped
+networks take 3.4e-6 (factor 2) and 4.5e-6 (factor 3)."""
+_CPU_BATCH_PIXELS = 1 << 17
+"""Pixels of a batch on the CPU where nothing limits it, as `bids_sr.superres.device` has it."""
+_FRUGAL_SLAB = 12 << 20
+_SLABS, _SLABS_PER_THREAD, _THREAD_GB = 3.0, 0.7, 0.02
+"""What a fit holds at once: in slabs, in slabs for each thread, and for each thread besides."""
+
+
+@frozen
+class Portions:
+    """The pieces in which steps work; results do not depend on them."""
+
+    batch_size: int | None = None
+    """Slices that go through the network at once; None: the device's default."""
+    slab_bytes: int = SLAB_BYTES
+    """Size of a slab of a fit."""
+    ahead: int = AHEAD
+    """Volumes read ahead of the network, and written behind it."""
+    on_disk: bool = False
+    """What a fit gives lies in a file of the work folder."""
+
+
+@frozen
+class _Cost:
+    """Volumes that a step holds, beside the base, its slabs and its batch."""
+
+    coarse: float = 0.0
+    """Of the input's size."""
+    fine: float = 0.0
+    """Of the output's size."""
+    shells: float = 0.0
+    """Of the input's size, for each shell."""
+
+
+_COSTS = {
+    "super_resolve": _Cost(coarse=45, fine=7, shells=15),
+    "mask": _Cost(coarse=32, fine=2),
+    "fit_input": _Cost(coarse=16),
+    "fit_tensor": _Cost(fine=13),
+    "fit_gqi": _Cost(fine=5),
+    "fit_input_gqi": _Cost(coarse=5),
+    "self_check": _Cost(coarse=16, shells=4),
+    "judge": _Cost(coarse=3, fine=9),
+    "draw": _Cost(coarse=3, fine=8),
 }
-"""Beside the base, in super-resolved volumes: measured, and a quarter more."""
-_COPIES = 36
-"""Super-resolved volumes in memory while turned copies are kept: measured as 17 more than
-without, and a quarter more. The refits need 12, but may have to make lost copies again."""
+_FRUGAL = {
+    "super_resolve": _Cost(coarse=22, fine=3, shells=15),
+    "fit_input": _Cost(coarse=4),
+    "fit_tensor": _Cost(fine=3),
+    "fit_gqi": _Cost(fine=3),
+    "fit_input_gqi": _Cost(coarse=4),
+}
+"""The same where memory is spared, for those steps that can."""
+_COPIES = 22
+"""Super-resolved volumes that come on top while turned copies are kept."""
+
+
+@frozen
+class _Size:
+    """What of a run decides how much memory it takes."""
+
+    coarse_gb: float
+    """A volume of the input, float32."""
+    fine_gb: float
+    """A super-resolved volume."""
+    shells: int
+    """Shells of the gradient table."""
+    largest_slice: float
+    """Pixels, along whichever axis slices lie."""
 
 
 def step_memory_gb(plan: RunPlan) -> dict[str, float]:
@@ -47,28 +109,98 @@ def step_memory_gb(plan: RunPlan) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        GB, by name of the step.
+        GB, by name of the step, with the `portions` of the run.
     """
-    volume = volume_gb(plan)
-    volumes = _VOLUMES | (
-        {"super_resolve": _COPIES, "spread": _COPIES} if plan.choices.uncertainty else {}
-    )
-    cuda = _CUDA_GB if plan.choices.device.startswith("cuda") else 0.0
-    return {
-        name: round(_BASE_GB + cuda * (name in NETWORK_STEPS) + count * volume, 2)
-        for name, count in volumes.items()
-    }
+    return _steps(plan, _size(plan), portions(plan))
 
 
 def least_memory_gb(plan: RunPlan) -> float:
     """Return what the largest step of a run needs, GB: with less, it cannot be done."""
-    return max(step_memory_gb(plan).values())
+    return max(_steps(plan, _size(plan), _frugal(plan, 1)).values())
+
+
+def portions(plan: RunPlan) -> Portions:
+    """Return the pieces in which the steps of a run work.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        Its choices say whether memory is to be spared, or how much there is; the
+        usual portions are taken if they fit.
+
+    Returns
+    -------
+    Portions
+    """
+    choices, size = plan.choices, _size(plan)
+    usual = Portions(batch_size=choices.batch_size)
+    if choices.low_mem:
+        return _frugal(plan, choices.batch_size or 1)
+    limit = choices.memory_gb
+    if limit is None or max(_steps(plan, size, usual).values()) <= limit:
+        return usual
+    if choices.batch_size is not None:
+        return _frugal(plan, choices.batch_size)
+    if choices.device != "cpu" or not size.largest_slice:
+        return evolve(_frugal(plan, 1), batch_size=None)
+    # what the others leave is for the batch
+    one = _steps(plan, size, _frugal(plan, 1))
+    rest = limit - max(one[name] for name in NETWORK_STEPS)
+    batch = 1 + max(0, int(rest / (_PIXEL_GB * size.largest_slice)))
+    return _frugal(plan, min(batch, max(1, int(_CPU_BATCH_PIXELS / size.largest_slice))))
 
 
 def volume_gb(plan: RunPlan) -> float:
     """Return the size of one super-resolved volume in memory, GB; 0 if it is not known."""
+    return _size(plan).fine_gb
+
+
+def _frugal(plan: RunPlan, batch_size: int) -> Portions:
+    return Portions(batch_size, _FRUGAL_SLAB // max(1, plan.choices.threads), 0, on_disk=True)
+
+
+def _steps(plan: RunPlan, size: _Size, pieces: Portions) -> dict[str, float]:
+    costs = _COSTS | (_FRUGAL if pieces.on_disk else {})
+    names = ("read", "describe", *_COSTS, "spread")
+    copies = ("super_resolve", "spread") if plan.choices.uncertainty else ()
+    needs = {}
+    for name in names:
+        cost = costs.get(name, _Cost())
+        need = BASE_GB + (cost.coarse + cost.shells * size.shells) * size.coarse_gb
+        need += cost.fine * size.fine_gb
+        if name in copies:
+            need += _COPIES * size.fine_gb
+        if name in NETWORK_STEPS:
+            need += _network_gb(plan, size, pieces)
+        if name in FITS or name == "self_check":
+            need += _slabs_gb(plan, pieces)
+        needs[name] = round(need, 2)
+    return needs
+
+
+def _network_gb(plan: RunPlan, size: _Size, pieces: Portions) -> float:
+    if plan.choices.device != "cpu":
+        return _CUDA_GB  # its batches lie on the GPU
+    usual = max(_CPU_BATCH_PIXELS, size.largest_slice)
+    pixels = usual if pieces.batch_size is None else pieces.batch_size * size.largest_slice
+    return _PIXEL_GB * pixels if size.largest_slice else 0.0
+
+
+def _slabs_gb(plan: RunPlan, pieces: Portions) -> float:
+    threads = plan.choices.threads
+    return pieces.slab_bytes * 1e-9 * (_SLABS + _SLABS_PER_THREAD * threads) + _THREAD_GB * threads
+
+
+def _size(plan: RunPlan) -> _Size:
     try:
-        shape = open_run(plan.files).shape
+        run = open_run(plan.files)
     except BidsSrError:
-        return 0.0
-    return 4e-9 * math.prod(shape[:3]) * plan.names.factor**2
+        return _Size(0.0, 0.0, 0, 0.0)
+    shape, gradients = run.shape[:3], run.gradients
+    coarse = 4e-9 * math.prod(shape)
+    fine = coarse * plan.names.factor**2
+    return _Size(coarse, fine, _shells(gradients), math.prod(shape) / min(shape))
+
+
+def _shells(gradients: GradientTable) -> int:
+    return max(1, len(gradients.shells))
