@@ -53,6 +53,7 @@ def _groups(root: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
     for line in lines:
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
+        names: tuple[str, ...]
         if number == "0" and not controllers:
             base, names = mount, _LIMITS
         elif "memory" in controllers.split(","):

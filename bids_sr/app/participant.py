@@ -12,10 +12,12 @@ from datetime import datetime
 from pathlib import Path
 
 from bids_sr import __version__
+from bids_sr.app.config import to_toml
 from bids_sr.app.environment import container
 from bids_sr.app.reports import tell_quality
 from bids_sr.app.settings import Settings
 from bids_sr.app.validation import validate_input
+from bids_sr.bids.atomic import write_text
 from bids_sr.bids.dataset import write_dataset_files
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.finding import find_dwi
@@ -23,6 +25,7 @@ from bids_sr.errors import OutputError, UsageError
 from bids_sr.networks.registry import load_card
 from bids_sr.workflow.execute import Execution, execute
 from bids_sr.workflow.failures import Failure
+from bids_sr.workflow.memory import PARENT_GB
 from bids_sr.workflow.messages import Messages, configure_messages
 from bids_sr.workflow.outputs import is_complete
 from bids_sr.workflow.pages import PageWriter
@@ -89,7 +92,18 @@ def _choices(settings: Settings) -> Choices:
         device=str(choose_device(settings.device)),
         batch_size=settings.batch_size,
         threads=settings.threads,
+        low_mem=settings.low_mem,
+        memory_gb=_for_a_step(settings),
+        sloppy=settings.sloppy,
     )
+
+
+def _for_a_step(settings: Settings) -> float | None:
+    """Return the memory that is left for a step; None where steps run elsewhere, unlimited."""
+    memory = settings.memory_gb
+    if memory is None or settings.plugin is not None or settings.nprocs == 1:
+        return memory
+    return memory - PARENT_GB
 
 
 def _find(settings: Settings) -> list[DwiFiles]:
@@ -142,6 +156,9 @@ def _log_start(settings: Settings, choices: Choices, log_dir: Path) -> None:
         settings.threads,
         settings.nprocs,
     )
+    if settings.sloppy:
+        _log.warning("--sloppy: poor quality, for trying things out only")
+    write_text(log_dir / "config.toml", to_toml(settings.options))
     _log.debug("%s", settings)
     _log.debug("log folder: %s", log_dir)
 
@@ -191,6 +208,7 @@ def _execution(settings: Settings, work_dir: Path, log_dir: Path) -> Execution:
         log_dir=log_dir,
         nprocs=settings.nprocs,
         memory_gb=settings.memory_gb,
+        resource_monitor=settings.resource_monitor,
         stop_on_first_crash=settings.stop_on_first_crash,
         plugin=settings.plugin,
         write_graph=settings.write_graph,

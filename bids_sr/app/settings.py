@@ -71,8 +71,8 @@ class Settings:
     """CPU cores in all."""
     threads: int = 1
     """CPU cores per step."""
-    memory_gb: float = 0.0
-    """Memory of the whole program; made by `make_settings`, it is never 0."""
+    memory_gb: float | None = None
+    """Memory of the whole program, or of a step where another plugin runs them; None: no limit."""
     low_mem: bool = False
     """As little memory as possible is used."""
     resource_monitor: bool = False
@@ -141,7 +141,7 @@ def make_settings(arguments: Namespace) -> Settings:
         batch_size=arguments.batch_size,
         nprocs=nprocs,
         threads=threads,
-        memory_gb=_memory_gb(arguments.memory_mb),
+        memory_gb=_memory_gb(arguments.memory_mb, here=arguments.use_plugin is None),
         low_mem=arguments.low_mem,
         resource_monitor=arguments.resource_monitor,
         work_dir=_absolute(arguments.work_dir),
@@ -158,8 +158,11 @@ def make_settings(arguments: Namespace) -> Settings:
     return settings
 
 
-def _memory_gb(asked_mb: float | None) -> float:
-    return round(_DEFAULT_MEMORY * memory_gb(), 2) if asked_mb is None else asked_mb / 1000
+def _memory_gb(asked_mb: float | None, *, here: bool) -> float | None:
+    if asked_mb is not None:
+        return asked_mb / 1000
+    # what this machine has says nothing of those that another plugin may use
+    return round(_DEFAULT_MEMORY * memory_gb(), 2) if here else None
 
 
 def _ensemble(asked: int | None, uncertainty: bool, sloppy: bool) -> int:

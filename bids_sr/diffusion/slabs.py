@@ -70,7 +70,7 @@ def map_voxels(
     """
     if mask.shape != reader.shape[:3]:
         raise ValueError(f"a mask of shape {mask.shape} for an image {reader.shape}")
-    result = _table(np.count_nonzero(mask), width, scratch)
+    result = _table(int(np.count_nonzero(mask)), width, scratch)
     bytes_per_slice = 4 * mask.shape[0] * mask.shape[1] * len(volumes)
     step = max(1, slab_bytes // bytes_per_slice)
     threads = threads or _cpus()

@@ -13,6 +13,7 @@ from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS
 from bids_sr.workflow import steps
 from bids_sr.workflow.interface import Step
 from bids_sr.workflow.memory import NETWORK_STEPS, step_memory_gb
+from bids_sr.workflow.monitor import Job
 from bids_sr.workflow.pages import LAST_STEP
 from bids_sr.workflow.plan import RunPlan
 from bids_sr.workflow.resume import can_be_reused
@@ -44,7 +45,9 @@ class _Part:
     """It uses several cores."""
 
 
-def build_workflow(plans: Sequence[RunPlan], work_dir: Path) -> Workflow:
+def build_workflow(
+    plans: Sequence[RunPlan], work_dir: Path, monitor: Path | None = None
+) -> Workflow:
     """Build the graph of all runs.
 
     Parameters
@@ -53,6 +56,8 @@ def build_workflow(plans: Sequence[RunPlan], work_dir: Path) -> Workflow:
         One sub-graph each; they do not depend on each other.
     work_dir : pathlib.Path
         Holds nipype's state and small intermediate files.
+    monitor : pathlib.Path, optional
+        Table that gets a row for each step that ran (`bids_sr.workflow.monitor`).
 
     Returns
     -------
@@ -62,11 +67,11 @@ def build_workflow(plans: Sequence[RunPlan], work_dir: Path) -> Workflow:
     config.set("execution", "check_version", "false")
     workflow = Workflow(NAME, base_dir=str(work_dir))
     workflow.config["execution"] = {**_EXECUTION, "crashdump_dir": str(work_dir / "crashes")}
-    workflow.add_nodes([build_run_workflow(plan, work_dir / NAME) for plan in plans])
+    workflow.add_nodes([build_run_workflow(plan, work_dir / NAME, monitor) for plan in plans])
     return workflow
 
 
-def build_run_workflow(plan: RunPlan, folder: Path) -> Workflow:
+def build_run_workflow(plan: RunPlan, folder: Path, monitor: Path | None = None) -> Workflow:
     """Build the graph of one run.
 
     Parameters
@@ -75,6 +80,8 @@ def build_run_workflow(plan: RunPlan, folder: Path) -> Workflow:
         The run.
     folder : pathlib.Path
         Folder in which the run's own folder is made.
+    monitor : pathlib.Path, optional
+        As `build_workflow`.
 
     Returns
     -------
@@ -87,6 +94,8 @@ def build_run_workflow(plan: RunPlan, folder: Path) -> Workflow:
     for rank, (name, part) in enumerate(_parts(plan).items()):
         node = nodes[name] = _node(name, part, plan, memory_gb[name])
         node.inputs.rank = rank
+        if monitor is not None:
+            node.inputs.job = Job(monitor, plan.label, name, memory_gb[name])
         workflow.add_nodes([node])
         for argument, source in part.needs.items():
             workflow.connect(nodes[source], "value", node, argument)

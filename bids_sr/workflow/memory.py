@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from bids_sr.bids.dwi_run import open_run
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.diffusion.slabs import SLAB_BYTES
-from bids_sr.errors import BidsSrError
+from bids_sr.errors import BidsSrError, InputError
 from bids_sr.superres.defaults import AHEAD
 from bids_sr.workflow.plan import RunPlan
 
@@ -148,6 +148,34 @@ def portions(plan: RunPlan) -> Portions:
     rest = limit - max(one[name] for name in NETWORK_STEPS)
     batch = 1 + max(0, int(rest / (_PIXEL_GB * size.largest_slice)))
     return _frugal(plan, min(batch, max(1, int(_CPU_BATCH_PIXELS / size.largest_slice))))
+
+
+def refuse_too_large(plan: RunPlan) -> None:
+    """Raise an error if a run needs more memory than there is.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        Its choices say how much there is.
+
+    Raises
+    ------
+    InputError
+        Saying how much it needs.
+    """
+    limit, needs = plan.choices.memory_gb, _steps(plan, _size(plan), _frugal(plan, 1))
+    step = max(needs, key=lambda name: needs[name])
+    if limit is None or needs[step] <= limit:
+        return
+    ways = ["--uncertainty takes much of it"] if plan.choices.uncertainty else []
+    ways += ["--scale 2 needs less"] if plan.names.factor > 2 else []
+    raise InputError(
+        f"needs {needs[step]:.1f} GB of memory (step {step}) even with --low-mem, where "
+        f"{max(limit, 0):.1f} GB are left for a step by --mem-mb or the limit of the machine, "
+        "container or job.",
+        file=plan.files.dwi,
+        remedy=f"Give it more{'; ' if ways else ''}{', and '.join(ways)}.",
+    )
 
 
 def volume_gb(plan: RunPlan) -> float:

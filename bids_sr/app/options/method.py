@@ -33,7 +33,7 @@ def add_super_resolution(parser: argparse.ArgumentParser) -> Section:
         type=types.slice_axis,
         metavar="{i,j,k,0,1,2}",
         help="voxel axis along which slices were acquired",
-        shown="SliceEncodingDirection of the sidecar, else the one axis with thicker voxels, else k",
+        shown="SliceEncodingDirection of the sidecar, else the one axis of thicker voxels, else k",
     )
     section.add(
         "--no-data-consistency",
