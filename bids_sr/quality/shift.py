@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import wasserstein_distance
 
 from bids_sr.diffusion.tensor import TensorMaps
 from bids_sr.images.grid import SliceGrid
@@ -104,7 +103,9 @@ def _angles(before: Path, after: Path, inside: Mask, grid: SliceGrid) -> NDArray
 
 def _compare(name: str, values: NDArray[np.floating]) -> dict[str, float]:
     before, after = values
-    distance = wasserstein_distance(before, after) if before.size else float("nan")
+    # of two samples of one size it is this, and takes a tenth of scipy's memory
+    gaps = np.abs(np.sort(before) - np.sort(after))
+    distance = gaps.mean(dtype=np.float64) if gaps.size else float("nan")
     return {
         f"wm_{name}_median_input": _median(before),
         f"wm_{name}_median_sr": _median(after),

@@ -16,6 +16,7 @@ from nipype.interfaces.base import (
 )
 
 from bids_sr.workflow.failures import record_failure
+from bids_sr.workflow.memory import give_back_memory
 from bids_sr.workflow.monitor import Monitor
 
 _MADE = (
@@ -99,6 +100,8 @@ class Step(BaseInterface):
         except Exception as error:
             record_failure(self.inputs.plan, self._function.__name__, error)
             raise
+        finally:
+            give_back_memory()
         return runtime
 
     def _list_outputs(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 
 from attrs import evolve, frozen
@@ -20,7 +21,7 @@ FITS = ("fit_input", "fit_tensor", "fit_gqi", "fit_input_gqi", "spread")
 """Steps that fit a model slab by slab."""
 BASE_GB = 0.65
 """What a process holds for torch, dipy and the like."""
-PARENT_GB = 0.6
+PARENT_GB = 0.8
 """What the program's own process holds while others work."""
 
 _CUDA_GB = 1.0
@@ -176,6 +177,17 @@ def refuse_too_large(plan: RunPlan) -> None:
         file=plan.files.dwi,
         remedy=f"Give it more{'; ' if ways else ''}{', and '.join(ways)}.",
     )
+
+
+def give_back_memory() -> None:
+    """Hand memory that was freed back to the system, which glibc does not do by itself.
+
+    A worker that waits for its next step would go on holding it.
+    """
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError):  # another C library
+        return
 
 
 def volume_gb(plan: RunPlan) -> float:
