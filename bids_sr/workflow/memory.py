@@ -19,8 +19,9 @@ NETWORK_STEPS = ("super_resolve", "self_check")
 """Steps that run the network, on a GPU if there is one."""
 FITS = ("fit_input", "fit_tensor", "fit_gqi", "fit_input_gqi", "spread")
 """Steps that fit a model slab by slab."""
-BASE_GB = 0.65
-"""What a process holds for torch, dipy and the like."""
+BASE_GB = 0.8
+"""What a process holds for torch, dipy and the like; 0.6 in a worker, 0.77 measured with one core,
+where it has found the runs and will write the pages as well."""
 PARENT_GB = 0.8
 """What the program's own process holds while others work."""
 
@@ -28,6 +29,8 @@ _CUDA_GB = 1.0
 """What CUDA adds to a process."""
 _CPU_BATCH_PIXELS = 1 << 17
 """Pixels of a batch on the CPU where nothing limits it, as `bids_sr.superres.device` has it."""
+_LEAST_BATCH = 2
+"""Slices: a single one is rounded another way, and the results would depend on the memory."""
 _FRUGAL_SLAB = 12 << 20
 _SLABS, _SLABS_PER_THREAD, _THREAD_GB = 3.0, 0.7, 0.02
 """What a fit holds at once: in slabs, in slabs for each thread, and for each thread besides."""
@@ -117,7 +120,7 @@ def step_memory_gb(plan: RunPlan) -> dict[str, float]:
 
 def least_memory_gb(plan: RunPlan) -> float:
     """Return what the largest step of a run needs, GB: with less, it cannot be done."""
-    return max(_steps(plan, _size(plan), _frugal(plan, 1)).values())
+    return max(_steps(plan, _size(plan), _frugal(plan, _LEAST_BATCH)).values())
 
 
 def portions(plan: RunPlan) -> Portions:
@@ -136,19 +139,20 @@ def portions(plan: RunPlan) -> Portions:
     choices, size = plan.choices, _size(plan)
     usual = Portions(batch_size=choices.batch_size)
     if choices.low_mem:
-        return _frugal(plan, choices.batch_size or 1)
+        return _frugal(plan, choices.batch_size or _LEAST_BATCH)
     limit = choices.memory_gb
     if limit is None or max(_steps(plan, size, usual).values()) <= limit:
         return usual
     if choices.batch_size is not None:
         return _frugal(plan, choices.batch_size)
     if choices.device != "cpu" or not size.largest_slice:
-        return evolve(_frugal(plan, 1), batch_size=None)
+        return evolve(_frugal(plan, _LEAST_BATCH), batch_size=None)
     # what the others leave is for the batch
-    one = _steps(plan, size, _frugal(plan, 1))
+    one = _steps(plan, size, _frugal(plan, _LEAST_BATCH))
     rest = limit - max(one[name] for name in NETWORK_STEPS)
-    batch = 1 + max(0, int(rest / (_pixel_gb(choices.card) * size.largest_slice)))
-    return _frugal(plan, min(batch, max(1, int(_CPU_BATCH_PIXELS / size.largest_slice))))
+    batch = _LEAST_BATCH + int(max(0, rest) / (_pixel_gb(choices.card) * size.largest_slice))
+    most = max(_LEAST_BATCH, int(_CPU_BATCH_PIXELS / size.largest_slice))
+    return _frugal(plan, min(batch, most))
 
 
 def refuse_too_large(plan: RunPlan) -> None:
@@ -164,7 +168,7 @@ def refuse_too_large(plan: RunPlan) -> None:
     InputError
         Saying how much it needs.
     """
-    limit, needs = plan.choices.memory_gb, _steps(plan, _size(plan), _frugal(plan, 1))
+    limit, needs = plan.choices.memory_gb, _steps(plan, _size(plan), _frugal(plan, _LEAST_BATCH))
     step = max(needs, key=lambda name: needs[name])
     if limit is None or needs[step] <= limit:
         return

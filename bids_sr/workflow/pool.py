@@ -71,11 +71,15 @@ class PoolPlugin(MultiProcPlugin):
         # a worker that waits takes the next step, whose memory includes its own
         waiting = len(self.pool._processes or {}) - len(running_tasks) - 1
         held_gb = max(0, waiting) * BASE_GB
-        if held_gb and not running_tasks and self._largest_gb() > free_gb - held_gb:
+        if running_tasks:
+            return free_gb - held_gb, processors, gpus
+        largest_gb = min(self._largest_gb(), self.memory_gb)
+        if held_gb and largest_gb > free_gb - held_gb:
             self.pool.shutdown()
             self.pool = self._new_pool()
             held_gb = 0.0
-        return free_gb - held_gb, processors, gpus
+        # alone, any step may run: nothing would ever be free for it else
+        return max(free_gb - held_gb, largest_gb), processors, gpus
 
     def _largest_gb(self) -> float:
         """Return the memory of the largest step that is still to be done."""

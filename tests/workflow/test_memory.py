@@ -45,7 +45,7 @@ def test_without_a_limit_the_usual_pieces_are_taken(large):
 
 def test_low_mem_takes_the_least(large):
     pieces = portions(large(low_mem=True))
-    assert (pieces.batch_size, pieces.ahead, pieces.on_disk) == (1, 0, True)
+    assert (pieces.batch_size, pieces.ahead, pieces.on_disk) == (2, 0, True)
     assert pieces.slab_bytes < portions(large()).slab_bytes / 4
     assert portions(large(low_mem=True, batch_size=7)).batch_size == 7
     usual, spared = step_memory_gb(large()), step_memory_gb(large(low_mem=True))
@@ -71,11 +71,11 @@ def test_what_is_left_is_for_the_batch(large):
     steps = step_memory_gb(large(card=network, low_mem=True))
     start = max(steps[name] for name in memory.NETWORK_STEPS)
     one_slice = memory._pixel_gb(network) * LARGE.largest_slice
-    assert portions(make(start + 0.1 * one_slice)).batch_size == 1
-    assert portions(make(start + 2.1 * one_slice)).batch_size == 3
+    assert portions(make(start + 0.1 * one_slice)).batch_size == 2
+    assert portions(make(start + 2.3 * one_slice)).batch_size == 4
     usual = max(step_memory_gb(large(card=network)).values())
     most = portions(make(usual - 0.01)).batch_size
-    assert 1 < most <= memory._CPU_BATCH_PIXELS / LARGE.largest_slice
+    assert 2 < most <= memory._CPU_BATCH_PIXELS / LARGE.largest_slice
 
 
 def test_a_batch_that_was_asked_for_stays(large):
