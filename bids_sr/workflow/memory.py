@@ -76,7 +76,7 @@ _COSTS = {
     "draw": _Cost(coarse=3, fine=8),
 }
 _FRUGAL = {
-    "super_resolve": _Cost(channels=2, fine=2, shells=13),
+    "super_resolve": _Cost(channels=1.5, fine=1.5, shells=13),
     "fit_input": _Cost(coarse=4),
     "fit_tensor": _Cost(fine=3),
     "fit_gqi": _Cost(fine=3),

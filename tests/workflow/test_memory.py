@@ -72,10 +72,10 @@ def test_what_is_left_is_for_the_batch(large):
     start = max(steps[name] for name in memory.NETWORK_STEPS)
     one_slice = memory._pixel_gb(network) * LARGE.largest_slice
     assert portions(make(start + 0.1 * one_slice)).batch_size == 2
-    assert portions(make(start + 2.3 * one_slice)).batch_size == 4
+    assert portions(make(start + 1.3 * one_slice)).batch_size == 3
     usual = max(step_memory_gb(large(card=network)).values())
     most = portions(make(usual - 0.01)).batch_size
-    assert 2 < most <= memory._CPU_BATCH_PIXELS / LARGE.largest_slice
+    assert most == int(memory._CPU_BATCH_PIXELS / LARGE.largest_slice) == 3
 
 
 def test_a_batch_that_was_asked_for_stays(large):
