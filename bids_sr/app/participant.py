@@ -11,11 +11,15 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from attrs import evolve
+
 from bids_sr import __version__
+from bids_sr.app.config import to_toml
 from bids_sr.app.environment import container
 from bids_sr.app.reports import tell_quality
 from bids_sr.app.settings import Settings
 from bids_sr.app.validation import validate_input
+from bids_sr.bids.atomic import write_text
 from bids_sr.bids.dataset import write_dataset_files
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.finding import find_dwi
@@ -23,6 +27,7 @@ from bids_sr.errors import OutputError, UsageError
 from bids_sr.networks.registry import load_card
 from bids_sr.workflow.execute import Execution, execute
 from bids_sr.workflow.failures import Failure
+from bids_sr.workflow.memory import PARENT_GB, least_memory_gb
 from bids_sr.workflow.messages import Messages, configure_messages
 from bids_sr.workflow.outputs import is_complete
 from bids_sr.workflow.pages import PageWriter
@@ -62,10 +67,10 @@ def run_participants(settings: Settings) -> int:
     write_dataset_files(settings.output_dir, sources=_sources(found), container=container())
     plans = [make_plan(files, settings.output_dir, choices) for files in found]
     pages = PageWriter(settings.output_dir, plans)
-    todo = _not_done(plans)
+    todo, nprocs = _share_memory(settings, _not_done(plans))
     pages.expect([*todo, *_without_page(plans)])
     with _work_folder(settings) as work_dir:
-        failures = execute(todo, _execution(settings, work_dir, log_dir), pages)
+        failures = execute(todo, _execution(settings, nprocs, work_dir, log_dir), pages)
     pages.write_rest()
     status = _sum_up(plans, todo, failures, pages)
     if settings.fail_on_qc and tell_quality(plan.names.quality for plan in plans):
@@ -89,7 +94,27 @@ def _choices(settings: Settings) -> Choices:
         device=str(choose_device(settings.device)),
         batch_size=settings.batch_size,
         threads=settings.threads,
+        low_mem=settings.low_mem,
+        memory_gb=settings.memory_gb,
+        sloppy=settings.sloppy,
     )
+
+
+def _share_memory(settings: Settings, plans: list[RunPlan]) -> tuple[list[RunPlan], int]:
+    """Tell each plan what its steps may take, and how many cores are left to share.
+
+    Processes beside this one leave less for a step. Where that is too little for a
+    run, all is done in this one, step after step.
+    """
+    memory = settings.memory_gb
+    if not plans or memory is None or settings.plugin is not None:
+        return plans, settings.nprocs
+    beside = memory - PARENT_GB
+    alone = settings.nprocs == 1 or any(beside < least_memory_gb(plan) <= memory for plan in plans)
+    if alone and settings.nprocs > 1:
+        _log.warning("%.1f GB of memory are too few for steps side by side: one at a time", memory)
+    choices = evolve(plans[0].choices, memory_gb=memory if alone else beside)
+    return [evolve(plan, choices=choices) for plan in plans], 1 if alone else settings.nprocs
 
 
 def _find(settings: Settings) -> list[DwiFiles]:
@@ -142,6 +167,9 @@ def _log_start(settings: Settings, choices: Choices, log_dir: Path) -> None:
         settings.threads,
         settings.nprocs,
     )
+    if settings.sloppy:
+        _log.warning("--sloppy: poor quality, for trying things out only")
+    write_text(log_dir / "config.toml", to_toml(settings.options))
     _log.debug("%s", settings)
     _log.debug("log folder: %s", log_dir)
 
@@ -185,12 +213,13 @@ def _work_folder(settings: Settings) -> Iterator[Path]:
     yield settings.work_dir
 
 
-def _execution(settings: Settings, work_dir: Path, log_dir: Path) -> Execution:
+def _execution(settings: Settings, nprocs: int, work_dir: Path, log_dir: Path) -> Execution:
     return Execution(
         work_dir=work_dir,
         log_dir=log_dir,
-        nprocs=settings.nprocs,
+        nprocs=nprocs,
         memory_gb=settings.memory_gb,
+        resource_monitor=settings.resource_monitor,
         stop_on_first_crash=settings.stop_on_first_crash,
         plugin=settings.plugin,
         write_graph=settings.write_graph,

@@ -62,6 +62,9 @@ def describe_device(device: torch.device) -> str:
 
 
 def default_batch_size(device: torch.device, pixels: int) -> int:
-    """Return how many low-resolution slices of `pixels` pixels go through at once."""
+    """Return how many low-resolution slices of `pixels` pixels go through at once.
+
+    At least two: a single slice is rounded another way than several are.
+    """
     limit = _CUDA_BATCH_PIXELS if device.type == "cuda" else _CPU_BATCH_PIXELS
-    return max(1, limit // pixels)
+    return max(2, limit // pixels)

@@ -128,6 +128,9 @@ class SliceRunner:
         start = 0
         while start < count:
             stop = min(start + self.batch_size, count)
+            if stop - start == 1 < self.batch_size and start:
+                # a single slice is rounded another way than several: take one again
+                start -= 1
             try:
                 made = self._batch(source[start:stop], keep)
                 for image, slices in zip(output, made, strict=True):

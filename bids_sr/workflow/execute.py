@@ -12,7 +12,9 @@ from attrs import field, frozen
 from bids_sr.errors import BidsSrError, UsageError
 from bids_sr.workflow.failures import Failure, read_failure, record_failure
 from bids_sr.workflow.graph import build_workflow
+from bids_sr.workflow.memory import refuse_too_large
 from bids_sr.workflow.messages import Messages
+from bids_sr.workflow.monitor import start_table, tell_table
 from bids_sr.workflow.outputs import missing_outputs
 from bids_sr.workflow.pages import PageWriter
 from bids_sr.workflow.plan import RunPlan
@@ -35,7 +37,9 @@ class Execution:
     nprocs: int = 1
     """CPU cores in all; 1: everything in this process."""
     memory_gb: float | None = None
-    """Memory of all steps that run side by side; None: 90 % of the machine's."""
+    """Memory of all processes together; None: 90 % of the machine's."""
+    resource_monitor: bool = False
+    """Memory and processor use of each step are recorded in the log folder."""
     stop_on_first_crash: bool = False
     """One failure ends everything."""
     plugin: Mapping[str, Any] | None = None
@@ -44,6 +48,11 @@ class Execution:
     """The graph is drawn into the log folder."""
     messages: Messages = field(factory=Messages)
     """What worker processes say, and where."""
+
+    @property
+    def resources(self) -> Path:
+        """Table of the resource monitor."""
+        return self.log_dir / "resources.tsv"
 
 
 def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list[Failure]:
@@ -73,18 +82,24 @@ def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list
         return []
     for plan in plans:
         _retire(plan)
+    fitting = [plan for plan in plans if _fits(plan)]
+    failed = len(fitting) < len(plans)
+    if how.resource_monitor:
+        start_table(how.resources)
     # in one process, run after run; else all at once, for the plugin to schedule
     alone = how.nprocs == 1 and how.plugin is None
-    failed = False
-    for group in [[plan] for plan in plans] if alone else [plans]:
-        if not (failed and how.stop_on_first_crash):
+    for group in [[plan] for plan in fitting] if alone else [fitting]:
+        if group and not (failed and how.stop_on_first_crash):
             _run(group, how, pages)
         failed = failed or any(plan.names.error.exists() for plan in group)
+    if how.resource_monitor:
+        tell_table(how.resources)
     return [failure for plan in plans if (failure := _failure(plan, how)) is not None]
 
 
 def _run(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> None:
-    workflow = build_workflow(plans, how.work_dir)
+    monitor = how.resources if how.resource_monitor else None
+    workflow = build_workflow(plans, how.work_dir, monitor)
     workflow.config["execution"]["stop_on_first_crash"] = str(how.stop_on_first_crash).lower()
     if how.write_graph:
         _draw(workflow, how.log_dir)
@@ -95,6 +110,16 @@ def _run(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> None:
         _log.debug("nipype: %s", error, exc_info=True)
         if not any(plan.names.error.exists() for plan in plans):
             _log.error("The workflow ended early: %s: %s", type(error).__name__, error)
+
+
+def _fits(plan: RunPlan) -> bool:
+    """Tell whether there is memory enough for a run; if not, it has failed."""
+    try:
+        refuse_too_large(plan)
+    except BidsSrError as error:
+        record_failure(plan, "memory", error)
+        return False
+    return True
 
 
 def _retire(plan: RunPlan) -> None:

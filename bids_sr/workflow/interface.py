@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from nipype.interfaces.base import (
 )
 
 from bids_sr.workflow.failures import record_failure
+from bids_sr.workflow.memory import give_back_memory
+from bids_sr.workflow.monitor import Monitor
 
 _MADE = (
     "masks",
@@ -50,6 +53,7 @@ class StepInputs(BaseInterfaceInputSpec):
     check = traits.Any(nohash=True)
     record = traits.Any(nohash=True)
     rank = traits.Int(0, usedefault=True, nohash=True, desc="place of the step in its run")
+    job = traits.Any(nohash=True, desc="what the resource monitor is told; else undefined")
     use_gpu = traits.Bool(False, usedefault=True, nohash=True)
 
 
@@ -89,11 +93,15 @@ class Step(BaseInterface):
         arguments = {name: value for name, value in given.items() if isdefined(value)}
         if "folder" in self._function.__annotations__:
             arguments["folder"] = Path(runtime.cwd)
+        job = self.inputs.job
         try:
-            self._value = self._function(**arguments)
+            with Monitor(job) if isdefined(job) else nullcontext():
+                self._value = self._function(**arguments)
         except Exception as error:
             record_failure(self.inputs.plan, self._function.__name__, error)
             raise
+        finally:
+            give_back_memory()
         return runtime
 
     def _list_outputs(self) -> dict[str, Any]:

@@ -40,11 +40,17 @@ class Choices:
     """CPU cores per step."""
     self_check: str = "auto"
     """How much of the scan the self-check looks at; it changes the record alone."""
+    low_mem: bool = False
+    """Memory is spared, whatever there is."""
+    memory_gb: float | None = None
+    """What a step may take; None: no limit."""
+    sloppy: bool = False
+    """It was asked for poor quality; sidecar and report say so."""
 
     @property
     def settings(self) -> dict[str, Any]:
         """Those that change the output, as JSON content."""
-        return {
+        settings: dict[str, Any] = {
             "factor": self.card.factor,
             "model": self.card.name,
             "data_consistency": self.data_consistency,
@@ -53,6 +59,7 @@ class Choices:
             "uncertainty": self.uncertainty,
             "slice_axis": self.slice_axis,
         }
+        return settings | ({"sloppy": True} if self.sloppy else {})
 
 
 @frozen
@@ -108,7 +115,7 @@ def fingerprint(files: DwiFiles, choices: Choices) -> str:
         Sizes and times of its files count, not their content, and their paths
         only below the dataset: datasets are mounted elsewhere in containers.
     choices : Choices
-        Device, threads and batch size do not count.
+        Device, threads, batch size and memory do not count.
 
     Returns
     -------
