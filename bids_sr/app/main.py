@@ -89,6 +89,10 @@ def _run(settings: Settings) -> int:
         from bids_sr.app.reports import run_reports
 
         return run_reports(settings)
+    if settings.dry_run:
+        from bids_sr.app.dry_run import run_dry
+
+        return run_dry(settings)
     from bids_sr.app.participant import run_participants
 
     return run_participants(settings)

@@ -258,6 +258,12 @@ def _add_execution(group: argparse._ArgumentGroup) -> None:
         help="process nothing, write the participant pages anew from the records and pictures in "
         "output_dir; bids_dir is not read",
     )
+    group.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="do nothing and write nothing: list the runs, whether they are done, what they would "
+        "write and about how long they would take; with -v every file",
+    )
 
 
 def _add_general(group: argparse._ArgumentGroup) -> None:

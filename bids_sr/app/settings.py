@@ -79,6 +79,8 @@ class Settings:
     """The graph of the workflow is drawn."""
     reports_only: bool = False
     """Only the pages are written."""
+    dry_run: bool = False
+    """Nothing is done: what would be is listed."""
     verbosity: int = 0
     """0: progress and warnings; 1: details; 2: nipype's messages too."""
 
@@ -133,6 +135,7 @@ def make_settings(arguments: Namespace) -> Settings:
         plugin=_read_plugin(arguments.use_plugin),
         write_graph=arguments.write_graph,
         reports_only=arguments.reports_only,
+        dry_run=arguments.dry_run,
         verbosity=arguments.verbose,
     )
     _check_folders(settings)
