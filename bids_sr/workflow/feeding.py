@@ -1,0 +1,115 @@
+"""Runs handed to nipype a few at a time: its bookkeeping grows with the square of their number."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bids_sr.workflow.graph import build_workflow
+from bids_sr.workflow.messages import Messages
+from bids_sr.workflow.plan import RunPlan
+from bids_sr.workflow.pool import PoolPlugin
+
+_LEAST = 8
+
+
+def window(nprocs: int) -> int:
+    """Return how many runs nipype should know of at a time.
+
+    A run that is not over has a step that runs or is ready to, so as many runs as
+    cores keep all cores busy; as many again lie ready for when memory is the limit.
+    """
+    return max(_LEAST, 2 * nprocs)
+
+
+class FedPoolPlugin(PoolPlugin):
+    """`PoolPlugin` that takes in the next run when one is over, and forgets that one.
+
+    Parameters
+    ----------
+    plugin_args : dict
+        As for ``MultiProc``.
+    messages : Messages
+        What workers say, and where.
+    waiting : iterable of RunPlan
+        Runs that come after those of the graph that is run.
+    work_dir : pathlib.Path
+        Work folder.
+    """
+
+    def __init__(
+        self,
+        plugin_args: dict[str, Any],
+        messages: Messages,
+        waiting: Sequence[RunPlan],
+        work_dir: Path,
+    ) -> None:
+        super().__init__(plugin_args, messages)
+        self._waiting = iter(waiting)
+        self._work_dir = work_dir
+        self._slots: dict[str, list[int]] = {}
+
+    def _generate_dependency_list(self, graph: Any) -> None:
+        super()._generate_dependency_list(graph)
+        self._slots = _by_run(self.procs)
+
+    def _send_procs_to_workers(self, updatehash: bool = False, graph: Any = None) -> None:
+        self._take_in(graph)
+        super()._send_procs_to_workers(updatehash=updatehash, graph=graph)
+
+    def _take_in(self, graph: Any) -> None:
+        """Put waiting runs in the places of those that are over."""
+        over = [label for label, slots in self._slots.items() if self._is_over(slots)]
+        for label, plan in zip(over, itertools.islice(self._waiting, len(over)), strict=False):
+            self._replace(graph, self._slots.pop(label), plan)
+
+    def _is_over(self, slots: list[int]) -> bool:
+        return bool(self.proc_done[slots].all() and not self.proc_pending[slots].any())
+
+    def _replace(self, graph: Any, slots: list[int], plan: RunPlan) -> None:
+        import networkx
+
+        new = _executable(plan, self._work_dir, self._config)
+        nodes = list(networkx.topological_sort(new))
+        graph.remove_nodes_from([self.procs[slot] for slot in slots])
+        graph.update(new)
+        # every run has the same steps: the new ones fit into the places of the old
+        links = networkx.to_scipy_sparse_array(new, nodelist=nodes, format="lil")
+        for row, (slot, node) in enumerate(zip(slots, nodes, strict=True)):
+            self.procs[slot] = node
+            for column, other in enumerate(slots):
+                linked = bool(links[row, column])
+                self.depidx[slot, other] = linked
+                self.refidx[slot, other] = linked
+        self.proc_done[slots] = False
+        self.proc_pending[slots] = False
+        self._slots[plan.label] = slots
+
+
+class _Catch:
+    """A nipype plugin that runs nothing: it keeps the graph that it was to run."""
+
+    plugin_args: dict[str, Any] = {}
+
+    def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
+        """Keep the graph."""
+        self.graph = graph
+
+
+def _executable(plan: RunPlan, work_dir: Path, config: dict[str, Any]) -> Any:
+    """Return the graph of one run as nipype executes it."""
+    workflow = build_workflow([plan], work_dir)
+    workflow.config["execution"].update(config["execution"])
+    caught = _Catch()
+    workflow.run(plugin=caught)
+    return caught.graph
+
+
+def _by_run(nodes: Sequence[Any]) -> dict[str, list[int]]:
+    """Return the places of each run's nodes."""
+    places: dict[str, list[int]] = {}
+    for place, node in enumerate(nodes):
+        places.setdefault(node.inputs.plan.label, []).append(place)
+    return places
