@@ -94,7 +94,9 @@ def _timed_pages(out_dir: Path, plan: Any) -> Any:
     class TimedPages(PageWriter):
         """Takes the time between the start and the end of each step."""
 
-        steps: dict[str, dict[str, float]] = {}
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.steps: dict[str, dict[str, float]] = {}
 
         def on_step(self, node: Any, status: str) -> None:
             """Take note of a step."""

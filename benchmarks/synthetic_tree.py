@@ -76,9 +76,7 @@ def _image(shape: tuple[int, ...]) -> bytes:
         return path.read_bytes()
 
 
-def _write_session(
-    root: Path, label: str, session: str | None, contents: dict[str, bytes]
-) -> int:
+def _write_session(root: Path, label: str, session: str | None, contents: dict[str, bytes]) -> int:
     stem = f"sub-{label}" + (f"_ses-{session}" if session else "")
     folder = Path(root, *stem.split("_"))
     names = ["anat/T1w", "anat/T2w", "anat/FLAIR", "perf/asl"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -12,13 +11,12 @@ from pathlib import Path
 from bids_sr.app.participant import find_runs, make_choices
 from bids_sr.app.settings import Settings
 from bids_sr.networks.cost import multiply_adds
-from bids_sr.workflow.estimate import PAGE, REFERENCE, wall_seconds
+from bids_sr.workflow.estimate import KINDS, PAGE, REFERENCE, wall_seconds
 from bids_sr.workflow.forecast import UNUSABLE, Forecast, forecast
 from bids_sr.workflow.plan import Choices, make_plan
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
-_KINDS = ("series", "maps", "spread", "report")
-_COLUMNS = ("run", "matrix", "state", *_KINDS, "memory", "time")
+_COLUMNS = ("run", "matrix", "state", *KINDS, "memory", "time")
 
 
 def run_dry(settings: Settings) -> int:
@@ -73,7 +71,7 @@ def _row(run: Forecast, settings: Settings, choices: Choices) -> tuple[str, ...]
         run.plan.label,
         "x".join(map(str, run.task.shape)),
         run.state,
-        *(_size(run.output[kind]) if run.output[kind] else "-" for kind in _KINDS),
+        *(_size(run.output[kind]) if run.output[kind] else "-" for kind in KINDS),
         f"{run.memory_gb:.1f} GB",
         time,
     )
@@ -82,7 +80,7 @@ def _row(run: Forecast, settings: Settings, choices: Choices) -> tuple[str, ...]
 def _totals(runs: Sequence[Forecast], settings: Settings, choices: Choices) -> list[str]:
     states = [run.state for run in runs]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    lines = [f"{len(runs)} runs: {counts}."]
+    lines = [f"{_runs(len(runs))}: {counts}."]
     todo = [run for run in runs if run.pending]
     if not todo:
         return lines
@@ -95,8 +93,10 @@ def _totals(runs: Sequence[Forecast], settings: Settings, choices: Choices) -> l
     lines += [
         *_time_lines(todo, settings, choices, at_once),
         f"Memory: {largest.memory_gb:.1f} GB for the largest step, of {largest.plan.label};"
-        f" {at_once} runs at a time.",
-        *_disk_lines({settings.output_dir: disk, _work_place(settings): work}),
+        f" {_runs(at_once)} at a time.",
+        *_disk_lines(
+            ("Output", settings.output_dir, disk), ("Work folder", _work_place(settings), work)
+        ),
         "All of this is estimated (see docs/hpc.md); nothing was done, nothing was written.",
     ]
     return lines
@@ -117,20 +117,22 @@ def _time_lines(
     ]
 
 
-def _disk_lines(needs: dict[Path, int]) -> list[str]:
-    lines, wanted, free = [], {}, {}
-    for kind, (folder, size) in zip(("Output", "Work folder"), needs.items(), strict=True):
+def _disk_lines(*needs: tuple[str, Path, int]) -> list[str]:
+    """Say what is needed where, and where there is less: both may be on one disk."""
+    lines: list[str] = []
+    wanted: dict[int, int] = {}
+    free: dict[int, int] = {}
+    for what, folder, size in needs:
         there = _nearest(folder)
-        device = there.stat().st_dev
-        free[device] = shutil.disk_usage(there).free
-        wanted[device] = wanted.get(device, 0) + size
-        lines.append(f"{kind}: {_size(size)} in {folder}; {_size(free[device])} are free there.")
-    short = [device for device, size in wanted.items() if size > free[device]]
-    for device in short:
-        lines.append(
-            f"Warning: {_size(wanted[device])} are needed where {_size(free[device])} are free."
-        )
-    return lines
+        disk = there.stat().st_dev
+        free[disk] = shutil.disk_usage(there).free
+        wanted[disk] = wanted.get(disk, 0) + size
+        lines.append(f"{what}: {_size(size)} in {folder}; {_size(free[disk])} are free there.")
+    short = [disk for disk, size in wanted.items() if size > free[disk]]
+    return lines + [
+        f"Warning: {_size(wanted[disk])} are needed where {_size(free[disk])} are free."
+        for disk in short
+    ]
 
 
 def _work_place(settings: Settings) -> Path:
@@ -140,6 +142,10 @@ def _work_place(settings: Settings) -> Path:
 def _nearest(folder: Path) -> Path:
     """Return the folder, or the one above it that is there already."""
     return next(path for path in (folder, *folder.parents) if path.is_dir())
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
 
 
 def _cell(text: str, width: int) -> str:

@@ -8,12 +8,11 @@ the program faster measures them again with ``make benchmark-sizing``.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 from attrs import frozen
 
-from bids_sr.bids.names import OutputNames
+from bids_sr.bids.names import SPREAD, parse_entities, parse_suffix
 from bids_sr.evaluation.sampling import (
     MAX_B0S,
     MAX_DIRECTIONS,
@@ -40,8 +39,13 @@ VOLUMES_3D_MOST = 5_000_000
 """... of so many voxels at most."""
 PICTURES = 1_000_000
 """Pictures, curves and records of a run's report, bytes, and its part of the page."""
-TEXT = 1_000
-"""A sidecar, bytes."""
+TEXT = 700
+"""A sidecar or a gradient file, bytes."""
+_TEXT_PER_VOLUME = 8
+CURVES = 35_000
+"""Curves of the report, bytes."""
+KINDS = ("series", "maps", "spread", "report")
+"""Of outputs."""
 PAGE = 2_700_000
 """Report of a participant without runs: mostly the 3D viewer, which is kept once."""
 NODES = 150_000
@@ -126,63 +130,62 @@ SERIAL = ("read", "describe", "mask", "judge", "draw", "rest")
 """Steps that use one core whatever ``--omp-nthreads`` says."""
 
 
-def file_bytes(path: Path, task: Task, names: OutputNames) -> int:
+def file_bytes(name: str, task: Task) -> int:
     """Return about how large an output file becomes.
 
     Parameters
     ----------
-    path : pathlib.Path
-        One of `bids_sr.workflow.outputs.expected_outputs`.
+    name : str
+        Of one of the files of `bids_sr.workflow.outputs.expected_outputs`, without folders.
     task : Task
         The run.
-    names : OutputNames
-        Its names.
 
     Returns
     -------
     int
     """
+    if not name.endswith(".nii.gz"):
+        return CURVES if "_desc-curves_" in name else TEXT + _TEXT_PER_VOLUME * task.shape[3]
+    suffix, entities = parse_suffix(name), parse_entities(name)
     raw = _FLOAT * task.fine
-    if path in (names.dwi, names.dwi_sd):
+    if suffix == "dwi":
         return round(SERIES_SHARE * raw * task.shape[3])
-    if path == names.mask:
+    if suffix == "mask":
         return round(MASK_SHARE * task.fine)
-    if not path.name.endswith(".nii.gz"):
-        return TEXT * (1 + task.shape[3] // 50)
-    param = path.name.partition("_param-")[2].partition("_")[0]
-    voxels = raw if f"res-{names.res}" in path.name else raw / task.factor**2
-    return round(MAP_SHARE * BRAIN * voxels * COMPONENTS.get(param, 1))
+    if "res" not in entities:  # fitted to the input
+        raw //= task.factor**2
+    return round(MAP_SHARE * BRAIN * raw * COMPONENTS.get(entities.get("param", ""), 1))
 
 
-def output_bytes(
-    files: Collection[Path], task: Task, names: OutputNames
-) -> dict[str, int]:
+def kind_of(name: str) -> str:
+    """Return what kind of output a file is: ``series``, ``maps``, ``spread`` or ``report``."""
+    desc = parse_entities(name).get("desc")
+    if desc == SPREAD:
+        return "spread"
+    if not name.endswith(".nii.gz"):
+        return "report"
+    return "series" if desc == "sr" else "maps"
+
+
+def output_bytes(files: Mapping[str, int], task: Task) -> dict[str, int]:
     """Return about how much disk the outputs of a run take, by kind.
 
     Parameters
     ----------
-    files : collection of pathlib.Path
-        All that the run leaves (`bids_sr.workflow.outputs.expected_outputs`).
+    files : mapping of str to int
+        Names of all files that the run leaves, and their sizes from `file_bytes`.
     task : Task
         The run.
-    names : OutputNames
-        Its names.
 
     Returns
     -------
     dict of str to int
-        ``series``, ``maps``, ``spread`` and ``report``; the last holds what is no image,
-        too. The page's 3D viewer (`PAGE`) is the participant's, not counted here.
+        By `kind_of` the file; ``report`` holds its pictures and all text, too. The page's
+        3D viewer (`PAGE`) is the participant's, not counted here.
     """
-    sizes = dict.fromkeys(("series", "maps", "spread", "report"), 0)
-    spread = set(names.spread())
-    for path in files:
-        kind = "spread" if path in spread else "report"
-        if path == names.dwi:
-            kind = "series"
-        elif path not in spread and path.name.endswith(".nii.gz"):
-            kind = "maps"
-        sizes[kind] += file_bytes(path, task, names)
+    sizes = dict.fromkeys(KINDS, 0)
+    for name, size in files.items():
+        sizes[kind_of(name)] += size
     sizes["report"] += PICTURES + round(VOLUMES_3D * min(task.fine, VOLUMES_3D_MOST))
     return sizes
 

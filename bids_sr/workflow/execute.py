@@ -10,8 +10,8 @@ from typing import Any
 from attrs import field, frozen
 
 from bids_sr.errors import BidsSrError, UsageError
-from bids_sr.workflow.feeding import FedPoolPlugin, window
 from bids_sr.workflow.failures import Failure, read_failure, record_failure
+from bids_sr.workflow.feeding import FedPoolPlugin, window
 from bids_sr.workflow.graph import build_workflow
 from bids_sr.workflow.messages import Messages
 from bids_sr.workflow.outputs import missing_outputs
@@ -146,9 +146,7 @@ def _check_plugin(plugin: Mapping[str, Any] | None) -> None:
     )
 
 
-def _plugin(
-    how: Execution, pages: PageWriter, waiting: Sequence[RunPlan] = ()
-) -> dict[str, Any]:
+def _plugin(how: Execution, pages: PageWriter, waiting: Sequence[RunPlan] = ()) -> dict[str, Any]:
     arguments: dict[str, Any] = {"status_callback": pages.on_step}
     if how.plugin is not None:
         given = how.plugin.get("plugin_args") or {}

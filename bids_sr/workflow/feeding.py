@@ -91,7 +91,9 @@ class FedPoolPlugin(PoolPlugin):
 class _Catch:
     """A nipype plugin that runs nothing: it keeps the graph that it was to run."""
 
-    plugin_args: dict[str, Any] = {}
+    def __init__(self) -> None:
+        self.plugin_args: dict[str, Any] = {}
+        self.graph: Any = None
 
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
         """Keep the graph."""

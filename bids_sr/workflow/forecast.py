@@ -12,7 +12,7 @@ from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
 from bids_sr.errors import BidsSrError
 from bids_sr.workflow.estimate import Task, file_bytes, output_bytes, step_seconds, work_bytes
 from bids_sr.workflow.memory import least_memory_gb
-from bids_sr.workflow.outputs import expected_outputs, is_complete
+from bids_sr.workflow.outputs import is_complete, outputs_of
 from bids_sr.workflow.plan import RunPlan
 
 DONE, TODO, AGAIN, UNUSABLE = "done", "to do", "again", "unusable"
@@ -64,16 +64,17 @@ def forecast(plan: RunPlan, macs: float) -> Forecast:
     """
     try:
         run = open_run(plan.files)
-        paths = expected_outputs(plan)
+        paths = outputs_of(plan, run.gradients)
     except BidsSrError as error:
         return Forecast(plan, UNUSABLE, problem=str(error))
     task = make_task(plan, run, macs)
+    files = {path: file_bytes(path.name, task) for path in paths}
     return Forecast(
         plan,
         _state(plan),
         task=task,
-        files={path: file_bytes(path, task, plan.names) for path in paths},
-        output=output_bytes(paths, task, plan.names),
+        files=files,
+        output=output_bytes({path.name: size for path, size in files.items()}, task),
         work=work_bytes(task),
         seconds=step_seconds(task),
         memory_gb=least_memory_gb(plan),
