@@ -37,6 +37,11 @@ def main() -> int:
     measure.add_argument("--out", type=Path, required=True, help="folder for one JSON a case")
     measure.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     measure.set_defaults(command=_measure)
+    compare = commands.add_parser("compare", help="measured beside estimated")
+    compare.add_argument("facts", nargs="+", type=Path, help="folders that measure wrote")
+    compare.set_defaults(command=_compare)
+    table = commands.add_parser("table", help="the estimates for usual matrices")
+    table.set_defaults(command=_table)
     options = parser.parse_args()
     options.command(options)
     return 0
@@ -112,6 +117,21 @@ def _timed_pages(out_dir: Path, plan: Any) -> Any:
             }
 
     return TimedPages(out_dir, [plan])
+
+
+def _compare(options: argparse.Namespace) -> None:
+    """Print what was measured beside what the model of ``--dry-run`` says."""
+    from sizing_rows import compared
+
+    paths = sorted(path for folder in options.facts for path in folder.glob("*.json"))
+    print("\n".join(compared([json.loads(path.read_text("utf-8")) for path in paths])))
+
+
+def _table(_options: argparse.Namespace) -> None:
+    """Print what the model of ``--dry-run`` says of usual matrices."""
+    from sizing_rows import extrapolated
+
+    print("\n".join(extrapolated()))
 
 
 def _brain(mask: Path) -> float:

@@ -92,7 +92,7 @@ def _totals(runs: Sequence[Forecast], settings: Settings, choices: Choices) -> l
     largest = max(todo, key=lambda run: run.memory_gb)
     lines += [
         *_time_lines(todo, settings, choices, at_once),
-        f"Memory: {largest.memory_gb:.1f} GB for the largest step, of {largest.plan.label};"
+        f"Memory: {largest.memory_gb:.1f} GB for the largest run, {largest.plan.label};"
         f" {_runs(at_once)} at a time.",
         *_disk_lines(
             ("Output", settings.output_dir, disk), ("Work folder", _work_place(settings), work)

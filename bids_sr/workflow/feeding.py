@@ -69,20 +69,16 @@ class FedPoolPlugin(PoolPlugin):
         return bool(self.proc_done[slots].all() and not self.proc_pending[slots].any())
 
     def _replace(self, graph: Any, slots: list[int], plan: RunPlan) -> None:
-        import networkx
-
         new = _executable(plan, self._work_dir, self._config)
-        nodes = list(networkx.topological_sort(new))
+        nodes = list(new.nodes())
         graph.remove_nodes_from([self.procs[slot] for slot in slots])
         graph.update(new)
         # every run has the same steps: the new ones fit into the places of the old
-        links = networkx.to_scipy_sparse_array(new, nodelist=nodes, format="lil")
-        for row, (slot, node) in enumerate(zip(slots, nodes, strict=True)):
+        places = dict(zip(slots, nodes, strict=True))
+        for slot, node in places.items():
             self.procs[slot] = node
-            for column, other in enumerate(slots):
-                linked = bool(links[row, column])
-                self.depidx[slot, other] = linked
-                self.refidx[slot, other] = linked
+            for other, after in places.items():
+                self.depidx[slot, other] = self.refidx[slot, other] = new.has_edge(node, after)
         self.proc_done[slots] = False
         self.proc_pending[slots] = False
         self._slots[plan.label] = slots

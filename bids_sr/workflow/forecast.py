@@ -10,7 +10,14 @@ from attrs import field, frozen
 from bids_sr.bids.dwi_run import DwiRun, open_run
 from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
 from bids_sr.errors import BidsSrError
-from bids_sr.workflow.estimate import Task, file_bytes, output_bytes, step_seconds, work_bytes
+from bids_sr.workflow.estimate import (
+    PROGRAM_GB,
+    Task,
+    file_bytes,
+    output_bytes,
+    step_seconds,
+    work_bytes,
+)
 from bids_sr.workflow.memory import least_memory_gb
 from bids_sr.workflow.outputs import is_complete, outputs_of
 from bids_sr.workflow.plan import RunPlan
@@ -40,7 +47,7 @@ class Forecast:
     seconds: Mapping[str, float] = field(factory=dict)
     """By step, with one core of the reference machine; for what a GPU does it is not known."""
     memory_gb: float = 0.0
-    """Of its largest step."""
+    """Of its largest step, and of the program beside it."""
 
     @property
     def pending(self) -> bool:
@@ -77,7 +84,7 @@ def forecast(plan: RunPlan, macs: float) -> Forecast:
         output=output_bytes({path.name: size for path, size in files.items()}, task),
         work=work_bytes(task),
         seconds=step_seconds(task),
-        memory_gb=least_memory_gb(plan),
+        memory_gb=PROGRAM_GB + least_memory_gb(plan),
     )
 
 
