@@ -38,8 +38,10 @@ VOLUMES_3D = 0.9
 """Bytes per voxel of the volumes of the 3D view ..."""
 VOLUMES_3D_MOST = 5_000_000
 """... of so many voxels at most."""
-PICTURES = 1_000_000
-"""Pictures, curves and records of a run's report, bytes, and its part of the page."""
+PICTURES = 550_000
+"""Pictures of a run's report and its part of the page, bytes ..."""
+PICTURES_PER_PIXEL = 11
+"""... and so many more for each pixel of a slice of the output."""
 TEXT = 700
 """A sidecar or a gradient file, bytes."""
 _TEXT_PER_VOLUME = 8
@@ -47,9 +49,9 @@ CURVES = 35_000
 """Curves of the report, bytes."""
 KINDS = ("series", "maps", "spread", "report")
 """Of outputs."""
-PAGE = 2_700_000
+PAGE = 2_450_000
 """Report of a participant without runs: mostly the 3D viewer, which is kept once."""
-PROGRAM_GB = 0.4
+PROGRAM_GB = 0.5
 """Memory of the program beside its largest step: other steps' libraries, what is kept free."""
 NODES = 150_000
 """What nipype keeps of a run in the work folder, bytes."""
@@ -117,7 +119,7 @@ class Rates:
 REFERENCE = Rates(
     macs_per_s=75e9,
     channels=0.5,
-    series=0.15,
+    series=0.5,
     mask=0.2,
     tensor=0.12,
     tensor_maps=1.7,
@@ -190,7 +192,9 @@ def output_bytes(files: Mapping[str, int], task: Task) -> dict[str, int]:
     sizes = dict.fromkeys(KINDS, 0)
     for name, size in files.items():
         sizes[kind_of(name)] += size
-    sizes["report"] += PICTURES + round(VOLUMES_3D * min(task.fine, VOLUMES_3D_MOST))
+    pixels = task.fine // task.shape[2]
+    sizes["report"] += PICTURES + PICTURES_PER_PIXEL * pixels
+    sizes["report"] += round(VOLUMES_3D * min(task.fine, VOLUMES_3D_MOST))
     return sizes
 
 

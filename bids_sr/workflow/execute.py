@@ -156,7 +156,8 @@ def _plugin(how: Execution, pages: PageWriter, waiting: Sequence[RunPlan] = ()) 
     arguments |= {"n_procs": how.nprocs, "n_gpu_procs": 1, "raise_insufficient": False}
     if how.memory_gb is not None:
         arguments["memory_gb"] = how.memory_gb
-    return {"plugin": FedPoolPlugin(arguments, how.messages, waiting, how.work_dir)}
+    pool = FedPoolPlugin(arguments, how.messages, waiting=waiting, work_dir=how.work_dir)
+    return {"plugin": pool}
 
 
 def _draw(workflow: Any, folder: Path) -> None:

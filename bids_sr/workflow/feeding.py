@@ -33,7 +33,7 @@ class FedPoolPlugin(PoolPlugin):
         As for ``MultiProc``.
     messages : Messages
         What workers say, and where.
-    waiting : iterable of RunPlan
+    waiting : sequence of RunPlan
         Runs that come after those of the graph that is run.
     work_dir : pathlib.Path
         Work folder.
@@ -43,6 +43,7 @@ class FedPoolPlugin(PoolPlugin):
         self,
         plugin_args: dict[str, Any],
         messages: Messages,
+        *,
         waiting: Sequence[RunPlan],
         work_dir: Path,
     ) -> None:

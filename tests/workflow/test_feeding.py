@@ -63,8 +63,8 @@ def process(tmp_path, monkeypatch):
         plugin = FedPoolPlugin(
             {"n_procs": 1, "raise_insufficient": False, "status_callback": take_note},
             Messages(),
-            plans[at_once:],
-            tmp_path,
+            waiting=plans[at_once:],
+            work_dir=tmp_path,
         )
         workflow = build(plans[:at_once], tmp_path)
         workflow.config["execution"]["stop_on_first_crash"] = str(stop).lower()
