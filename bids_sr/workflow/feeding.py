@@ -51,14 +51,24 @@ class FedPoolPlugin(PoolPlugin):
         self._waiting = iter(waiting)
         self._work_dir = work_dir
         self._slots: dict[str, list[int]] = {}
+        self._turns: dict[str, int] = {}
 
     def _generate_dependency_list(self, graph: Any) -> None:
         super()._generate_dependency_list(graph)
         self._slots = _by_run(self.procs)
+        self._turns = {label: turn for turn, label in enumerate(self._slots)}
 
     def _send_procs_to_workers(self, updatehash: bool = False, graph: Any = None) -> None:
         self._take_in(graph)
         super()._send_procs_to_workers(updatehash=updatehash, graph=graph)
+
+    def _sort_jobs(self, jobids: Any, scheduler: str | None = None) -> list[int]:
+        # among equals, first come, first served: a run may have got the place of an early one
+        return sorted(super()._sort_jobs(jobids, scheduler), key=self._turn)
+
+    def _turn(self, job: int) -> tuple[int, int]:
+        inputs = self.procs[job].inputs
+        return -getattr(inputs, "rank", 0), self._turns[inputs.plan.label]
 
     def _take_in(self, graph: Any) -> None:
         """Put waiting runs in the places of those that are over."""
@@ -83,6 +93,7 @@ class FedPoolPlugin(PoolPlugin):
         self.proc_done[slots] = False
         self.proc_pending[slots] = False
         self._slots[plan.label] = slots
+        self._turns[plan.label] = len(self._turns)
 
 
 class _Catch:

@@ -27,6 +27,8 @@ def chain(plan, folder):
         node = Node(Function(function=source, output_names=["x"]), name=step, mem_gb=0.1)
         node.inputs.add_trait("plan", traits.Any())
         node.inputs.plan = plan
+        node.inputs.add_trait("rank", traits.Int())
+        node.inputs.rank = STEPS.index(step)
         if before is None:
             node.inputs.x = 0
             flow.add_nodes([node])
@@ -93,6 +95,12 @@ def test_steps_of_a_run_that_came_later_keep_their_order(process):
     said, _ = process(*[WORKS] * 4, at_once=1)
     order = [(label, step) for label, step, status in said if status == "end"]
     assert order == [(f"sub-{i}", step) for i in range(4) for step in STEPS]
+
+
+def test_first_come_first_served(process):
+    said, _ = process(*[WORKS] * 6, at_once=3)
+    begun = [label for label, step, status in said if (step, status) == ("first", "start")]
+    assert begun == [f"sub-{i}" for i in range(6)]
 
 
 def test_a_failed_run_gives_its_place_to_the_next(process):
