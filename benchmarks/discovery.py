@@ -22,6 +22,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -90,12 +91,12 @@ def _row(
     for folder in out.glob("logs/*"):
         shutil.rmtree(folder) if folder.is_dir() else None
     started = time.monotonic()
-    with subprocess.Popen(
-        [*_PROGRAM, str(tree), str(out), *words],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with (
+        tempfile.TemporaryFile("w+") as told,  # a pipe would fill up
+        subprocess.Popen(
+            [*_PROGRAM, str(tree), str(out), *words], stdout=subprocess.DEVNULL, stderr=told
+        ) as process,
+    ):
         watched, beside, cpu, own = psutil.Process(process.pid), 0, 0.0, 0
         seen = False
         while process.poll() is None:
@@ -111,9 +112,10 @@ def _row(
                 break
             time.sleep(_INTERVAL_S)
         wall = time.monotonic() - started
-        told = process.communicate()[1]
-    if not seen and process.returncode != 0:
-        raise SystemExit(f"{name}: exit status {process.returncode}\n{told}")
+        process.wait()
+        if not seen and process.returncode != 0:
+            told.seek(0)
+            raise SystemExit(f"{name}: exit status {process.returncode}\n{told.read()}")
     print(f"| {name} | {wall:.1f} | {cpu:.1f} | {own / 1e6:.0f} | {beside / 1e6:.0f} |", flush=True)
 
 
@@ -152,7 +154,7 @@ def _pretend(tree: Path, out: Path, record: Path | None) -> int:
             path.touch()
         plan.names.dwi_json.write_text(json.dumps({FINGERPRINT: plan.fingerprint}))
         own = {**figures, "run": plan.label, "selfcheck_mode": "auto"}
-        own |= {key: files.subject for key in ("participant", "subject") if key in figures}
+        own |= {"subject": files.subject} if figures else {}
         plan.names.quality.write_text(json.dumps(own))
         (out / f"sub-{files.subject}.html").touch()
     return len(found)
