@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bids_sr.app.participant import find_runs, make_choices
 from bids_sr.app.settings import Settings
+from bids_sr.errors import UsageError
 from bids_sr.networks.cost import multiply_adds
 from bids_sr.workflow.estimate import KINDS, PAGE, REFERENCE, wall_seconds
 from bids_sr.workflow.forecast import UNUSABLE, Forecast, forecast
@@ -36,8 +37,14 @@ def run_dry(settings: Settings) -> int:
     Raises
     ------
     BidsSrError
-        If the dataset, the network or the device cannot be used at all.
+        If the dataset, the network or the device cannot be used at all, or something
+        else than processing runs is asked for.
     """
+    if settings.level != "participant" or settings.reports_only:
+        raise UsageError(
+            "--dry-run tells what processing runs would do: nothing else takes long.",
+            remedy="Leave it out, or ask for the participant level without --reports-only.",
+        )
     choices = make_choices(settings)
     macs = multiply_adds(choices.card)
     plans = [make_plan(files, settings.output_dir, choices) for files in find_runs(settings)]

@@ -85,6 +85,14 @@ def test_an_unknown_label_is_a_usage_error(dry, dataset, tmp_path):
     assert outcome.status == 2 and not text
 
 
+@pytest.mark.parametrize("words", [("group",), ("participant", "--reports-only")])
+def test_where_it_means_nothing_it_writes_nothing(call_here, dataset, done, words):
+    before = state_of(done)
+    outcome = call_here(dataset, done, *words, "--dry-run")
+    assert outcome.status == 2 and "--dry-run" in outcome.told
+    assert state_of(done) == before
+
+
 def test_what_is_finished_is_recognised(dry, dataset, done):
     before = state_of(done)
     _, text = dry(dataset, done, "--participant-label", "01")
