@@ -10,12 +10,13 @@ PARITY_VENV ?= .venv-parity
 BROWSER_SUBJECTS ?= philips02 sherbrooke01 prisma01 prisma02 canon01
 BROWSER_OUT ?= browser-out
 PYTEST_ARGS ?= -n 2 --dist loadfile
+SIZING_CASES := uih01_acq-AP:2:4 canon01_acq-ax_run-1:2:1 prisma02_acq-AP:2:1 prisma02_acq-AP:3:1 philips02:2:1
 DEMO_DATA := examples/dwi-small
 DEMO_OUT := demo-out
 DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test parity-test browser-test benchmark-quality benchmark-uncertainty benchmark-grid lint format container clean
+.PHONY: help setup demo test parity-test browser-test benchmark-quality benchmark-uncertainty benchmark-grid benchmark-discovery benchmark-sizing lint format container clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -66,6 +67,16 @@ benchmark-grid: $(STAMP) ## figures of the grid flag; DATA=BIDS folder, MODELS=n
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset, and MODELS='NAME FOLDER ...'."; exit 2; }
 	$(BIN)/python benchmarks/grid_flag.py $(DATA) --participant-label philips02 prisma02 canon01 \
 		--ensemble 1 --model $(or $(MODELS),shallow-x2 shallow-x3)
+
+benchmark-discovery: $(STAMP) ## time and memory until work starts on PARTICIPANTS=2000 made-up people; WORK=folder
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/discovery.py --participants $(or $(PARTICIPANTS),2000) \
+		--work $(or $(WORK),$(DEMO_WORK)/discovery) $(if $(RECORD),--record $(RECORD))
+
+benchmark-sizing: $(STAMP) ## what real scans cost beside what --dry-run estimates; DATA=BIDS folder, CASES=RUN:FACTOR:COPIES ...
+	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with the runs of CASES."; exit 2; }
+	$(BIN)/python benchmarks/sizing.py measure $(DATA) --out $(DEMO_WORK)/sizing --case $(or $(CASES),$(SIZING_CASES))
+	$(BIN)/python benchmarks/sizing.py compare $(DEMO_WORK)/sizing
+	$(BIN)/python benchmarks/sizing.py table
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

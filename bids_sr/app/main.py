@@ -81,6 +81,10 @@ def _tidy_end() -> Iterator[None]:
 
 def _run(settings: Settings) -> int:
     # imported late: they pull in the numerical libraries
+    if settings.dry_run:
+        from bids_sr.app.dry_run import run_dry
+
+        return run_dry(settings)
     if settings.level == "group":
         from bids_sr.app.group import run_group
 

@@ -25,6 +25,7 @@ from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.finding import find_dwi
 from bids_sr.errors import OutputError, UsageError
 from bids_sr.networks.registry import load_card
+from bids_sr.superres.driver import quick_device
 from bids_sr.workflow.execute import Execution, execute
 from bids_sr.workflow.failures import Failure
 from bids_sr.workflow.memory import PARENT_GB, least_memory_gb
@@ -59,8 +60,8 @@ def run_participants(settings: Settings) -> int:
         If the dataset, the network, the device or the output folder cannot be
         used at all; nothing was processed then.
     """
-    choices = _choices(settings)
-    found = _find(settings)
+    choices = make_choices(settings)
+    found = find_runs(settings)
     log_dir = _open_log(settings)
     _log_start(settings, choices, log_dir)
     _validate(settings, found, log_dir)
@@ -78,11 +79,24 @@ def run_participants(settings: Settings) -> int:
     return status
 
 
-def _choices(settings: Settings) -> Choices:
-    # the quick check first: torch takes seconds to import
-    card = load_card(settings.model, settings.factor)
-    from bids_sr.superres.device import choose_device
+def make_choices(settings: Settings) -> Choices:
+    """Find the network and the device; both are there, or it raises.
 
+    Parameters
+    ----------
+    settings : Settings
+        What was asked for.
+
+    Returns
+    -------
+    Choices
+
+    Raises
+    ------
+    ModelError, DeviceError
+        If the network or the device cannot be used.
+    """
+    card = load_card(settings.model, settings.factor)
     return Choices(
         card=card,
         data_consistency=settings.data_consistency,
@@ -91,7 +105,7 @@ def _choices(settings: Settings) -> Choices:
         uncertainty=settings.uncertainty,
         slice_axis=settings.slice_axis,
         self_check=settings.self_check,
-        device=str(choose_device(settings.device)),
+        device=_device(settings.device),
         batch_size=settings.batch_size,
         threads=settings.threads,
         low_mem=settings.low_mem,
@@ -117,7 +131,16 @@ def _share_memory(settings: Settings, plans: list[RunPlan]) -> tuple[list[RunPla
     return [evolve(plan, choices=choices) for plan in plans], 1 if alone else settings.nprocs
 
 
-def _find(settings: Settings) -> list[DwiFiles]:
+def _device(name: str) -> str:
+    if (quick := quick_device(name)) is not None:
+        return quick
+    from bids_sr.superres.device import choose_device
+
+    return str(choose_device(name))
+
+
+def find_runs(settings: Settings) -> list[DwiFiles]:
+    """Find the runs that were asked for, as `bids_sr.bids.finding.find_dwi` does."""
     return find_dwi(
         settings.bids_dir,
         participants=settings.participants,

@@ -91,6 +91,8 @@ class Settings:
     """Only the pages are written."""
     boilerplate_only: bool = False
     """Only the methods texts are written."""
+    dry_run: bool = False
+    """Nothing is done: what would be is listed."""
     verbosity: int = 0
     """0: progress and warnings; 1: details; 2: nipype's messages too."""
     options: Mapping[str, Any] = field(factory=dict, eq=False, repr=False)
@@ -151,6 +153,7 @@ def make_settings(arguments: Namespace) -> Settings:
         write_graph=arguments.write_graph,
         reports_only=arguments.reports_only,
         boilerplate_only=arguments.boilerplate_only,
+        dry_run=arguments.dry_run,
         verbosity=arguments.verbose,
         options=effective_options(arguments, nprocs=nprocs, threads=threads),
     )

@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from bids_sr.errors import BidsSrError, UsageError
 from bids_sr.workflow.failures import Failure, read_failure, record_failure
+from bids_sr.workflow.feeding import FedPoolPlugin, window
 from bids_sr.workflow.graph import build_workflow
 from bids_sr.workflow.memory import refuse_too_large
 from bids_sr.workflow.messages import Messages
@@ -18,7 +19,6 @@ from bids_sr.workflow.monitor import start_table, tell_table
 from bids_sr.workflow.outputs import missing_outputs
 from bids_sr.workflow.pages import PageWriter
 from bids_sr.workflow.plan import RunPlan
-from bids_sr.workflow.pool import PoolPlugin
 
 TEMPORARY = ".tmp-"
 """How the names of files begin that `bids_sr.bids.atomic` has not finished."""
@@ -99,12 +99,14 @@ def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list
 
 def _run(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> None:
     monitor = how.resources if how.resource_monitor else None
-    workflow = build_workflow(plans, how.work_dir, monitor)
+    # our own pool takes in the other runs one by one
+    first = plans[: window(how.nprocs)] if how.plugin is None else plans
+    workflow = build_workflow(first, how.work_dir, monitor)
     workflow.config["execution"]["stop_on_first_crash"] = str(how.stop_on_first_crash).lower()
     if how.write_graph:
         _draw(workflow, how.log_dir)
     try:
-        workflow.run(**_plugin(how, pages))
+        workflow.run(**_plugin(how, pages, plans[len(first) :]))
     except Exception as error:
         # what steps raised is on record already; what nipype makes of it is for developers
         _log.debug("nipype: %s", error, exc_info=True)
@@ -169,7 +171,7 @@ def _check_plugin(plugin: Mapping[str, Any] | None) -> None:
     )
 
 
-def _plugin(how: Execution, pages: PageWriter) -> dict[str, Any]:
+def _plugin(how: Execution, pages: PageWriter, waiting: Sequence[RunPlan] = ()) -> dict[str, Any]:
     arguments: dict[str, Any] = {"status_callback": pages.on_step}
     if how.plugin is not None:
         given = how.plugin.get("plugin_args") or {}
@@ -179,7 +181,14 @@ def _plugin(how: Execution, pages: PageWriter) -> dict[str, Any]:
     arguments |= {"n_procs": how.nprocs, "n_gpu_procs": 1, "raise_insufficient": False}
     if how.memory_gb is not None:
         arguments["memory_gb"] = how.memory_gb
-    return {"plugin": PoolPlugin(arguments, how.messages)}
+    pool = FedPoolPlugin(
+        arguments,
+        how.messages,
+        waiting=waiting,
+        work_dir=how.work_dir,
+        monitor=how.resources if how.resource_monitor else None,
+    )
+    return {"plugin": pool}
 
 
 def _draw(workflow: Any, folder: Path) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from bids_sr.bids.dwi_run import open_run
+from bids_sr.bids.gradients import GradientTable
 from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS
 from bids_sr.bids.sidecars import FINGERPRINT
 from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
@@ -33,7 +34,11 @@ def expected_outputs(plan: RunPlan) -> list[Path]:
     InputError
         If the run's files cannot be used.
     """
-    gradients = open_run(plan.files).gradients
+    return outputs_of(plan, open_run(plan.files).gradients)
+
+
+def outputs_of(plan: RunPlan, gradients: GradientTable) -> list[Path]:
+    """Return every file that the run leaves, as `expected_outputs`, without opening it again."""
     tensor = () if dti_volumes(gradients).reason else TENSOR_PARAMS
     gqi = () if gqi_volumes(gradients).reason else GQI_PARAMS
     files = plan.names.expected(

@@ -52,6 +52,12 @@ def add_execution(parser: argparse.ArgumentParser) -> Section:
         help="process nothing, write only the methods text of each participant (Markdown, HTML, "
         "BibTeX) into its figures folder",
     )
+    section.add(
+        "--dry-run",
+        action="store_true",
+        help="do nothing and write nothing: list the runs, whether they are done, what they would "
+        "write and about how long they would take; with -v every file",
+    )
     return section
 
 
