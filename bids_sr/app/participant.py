@@ -54,10 +54,10 @@ def run_participants(settings: Settings) -> int:
         If the dataset, the network, the device or the output folder cannot be
         used at all; nothing was processed then.
     """
-    choices = _choices(settings)
+    choices, places = _choices(settings)
     found = _find(settings)
     log_dir = _open_log(settings)
-    _log_start(settings, choices, log_dir)
+    _log_start(settings, choices, places, log_dir)
     _validate(settings, found, log_dir)
     write_dataset_files(settings.output_dir, sources=_sources(found), container=container())
     plans = [make_plan(files, settings.output_dir, choices) for files in found]
@@ -65,7 +65,7 @@ def run_participants(settings: Settings) -> int:
     todo = _not_done(plans)
     pages.expect([*todo, *_without_page(plans)])
     with _work_folder(settings) as work_dir:
-        failures = execute(todo, _execution(settings, work_dir, log_dir), pages)
+        failures = execute(todo, _execution(settings, places, work_dir, log_dir), pages)
     pages.write_rest()
     status = _sum_up(plans, todo, failures, pages)
     if settings.fail_on_qc and tell_quality(plan.names.quality for plan in plans):
@@ -73,12 +73,13 @@ def run_participants(settings: Settings) -> int:
     return status
 
 
-def _choices(settings: Settings) -> Choices:
+def _choices(settings: Settings) -> tuple[Choices, tuple[str, ...]]:
     # the quick check first: torch takes seconds to import
     card = load_card(settings.model, settings.factor)
-    from bids_sr.superres.device import choose_device
+    from bids_sr.app.devices import choose_places, cores_in_all
 
-    return Choices(
+    places = choose_places(settings)
+    choices = Choices(
         card=card,
         data_consistency=settings.data_consistency,
         detect_band=settings.detect_band,
@@ -86,10 +87,12 @@ def _choices(settings: Settings) -> Choices:
         uncertainty=settings.uncertainty,
         slice_axis=settings.slice_axis,
         self_check=settings.self_check,
-        device=str(choose_device(settings.device)),
+        device=places[0],
         batch_size=settings.batch_size,
         threads=settings.threads,
+        network_threads=max(1, min(settings.threads, cores_in_all(settings) // len(places))),
     )
+    return choices, places
 
 
 def _find(settings: Settings) -> list[DwiFiles]:
@@ -133,12 +136,12 @@ def _messages(settings: Settings, log_dir: Path) -> Messages:
     return Messages(settings.verbosity, log_dir / "log.txt")
 
 
-def _log_start(settings: Settings, choices: Choices, log_dir: Path) -> None:
+def _log_start(settings: Settings, choices: Choices, places: Sequence[str], log_dir: Path) -> None:
     _log.info(
         "bids_sr %s: network %s on %s, %d of %d cores per step",
         __version__,
         choices.card.name,
-        choices.device,
+        ", ".join(places),
         settings.threads,
         settings.nprocs,
     )
@@ -185,11 +188,14 @@ def _work_folder(settings: Settings) -> Iterator[Path]:
     yield settings.work_dir
 
 
-def _execution(settings: Settings, work_dir: Path, log_dir: Path) -> Execution:
+def _execution(
+    settings: Settings, places: Sequence[str], work_dir: Path, log_dir: Path
+) -> Execution:
     return Execution(
         work_dir=work_dir,
         log_dir=log_dir,
         nprocs=settings.nprocs,
+        gpus=tuple(place for place in places if place.startswith("cuda:")),
         memory_gb=settings.memory_gb,
         stop_on_first_crash=settings.stop_on_first_crash,
         plugin=settings.plugin,

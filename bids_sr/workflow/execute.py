@@ -21,6 +21,9 @@ from bids_sr.workflow.pool import PoolPlugin
 TEMPORARY = ".tmp-"
 """How the names of files begin that `bids_sr.bids.atomic` has not finished."""
 
+OWN_PLUGIN = "MultiProc"
+"""The plugin that `PoolPlugin` takes the place of: workers that nipype forks cannot use CUDA."""
+
 _log = logging.getLogger("bids_sr")
 
 
@@ -34,6 +37,8 @@ class Execution:
     """Log folder of this call."""
     nprocs: int = 1
     """CPU cores in all; 1: everything in this process."""
+    gpus: tuple[str, ...] = ()
+    """GPUs that runs are dealt out among: ``cuda:0`` and so on; none or one: as planned."""
     memory_gb: float | None = None
     """Memory of all steps that run side by side; None: 90 % of the machine's."""
     stop_on_first_crash: bool = False
@@ -44,6 +49,11 @@ class Execution:
     """The graph is drawn into the log folder."""
     messages: Messages = field(factory=Messages)
     """What worker processes say, and where."""
+
+
+def runs_here(plugin: Mapping[str, Any] | None) -> bool:
+    """Tell whether a plugin, or none, runs steps on this machine."""
+    return plugin is None or plugin["plugin"] in (OWN_PLUGIN, "Linear")
 
 
 def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list[Failure]:
@@ -146,15 +156,15 @@ def _check_plugin(plugin: Mapping[str, Any] | None) -> None:
 
 def _plugin(how: Execution, pages: PageWriter) -> dict[str, Any]:
     arguments: dict[str, Any] = {"status_callback": pages.on_step}
-    if how.plugin is not None:
-        given = how.plugin.get("plugin_args") or {}
+    given = (how.plugin or {}).get("plugin_args") or {}
+    if how.plugin is not None and how.plugin["plugin"] != OWN_PLUGIN:
         return {"plugin": how.plugin["plugin"], "plugin_args": {**given, **arguments}}
-    if how.nprocs == 1:
+    if how.nprocs == 1 and how.plugin is None:
         return {"plugin": "Linear", "plugin_args": arguments}
-    arguments |= {"n_procs": how.nprocs, "n_gpu_procs": 1, "raise_insufficient": False}
+    arguments |= {"n_procs": how.nprocs, "raise_insufficient": False}
     if how.memory_gb is not None:
         arguments["memory_gb"] = how.memory_gb
-    return {"plugin": PoolPlugin(arguments, how.messages)}
+    return {"plugin": PoolPlugin({**arguments, **given}, how.messages, how.gpus)}
 
 
 def _draw(workflow: Any, folder: Path) -> None:

@@ -16,7 +16,7 @@ from bids_sr.errors import BidsSrError
 from bids_sr.workflow import steps
 from bids_sr.workflow.interface import Step
 from bids_sr.workflow.pages import LAST_STEP
-from bids_sr.workflow.plan import RunPlan
+from bids_sr.workflow.plan import Choices, RunPlan
 from bids_sr.workflow.resume import can_be_reused
 
 NAME = "bids_sr"
@@ -108,6 +108,9 @@ def build_run_workflow(plan: RunPlan, folder: Path) -> Workflow:
             reusable.add(name)
         else:
             node.overwrite = True
+    if "super_resolve" in reusable and nodes["super_resolve"].inputs.use_gpu:
+        # it makes copies again that an earlier call removed, and runs the network for it
+        nodes["spread"].inputs.use_gpu = plan.choices.uncertainty
     return workflow
 
 
@@ -183,9 +186,15 @@ def _node(name: str, part: _Part, plan: RunPlan, volume_gb: float) -> Node:
             use_gpu=on_gpu,
         ),
         name=name,
-        n_procs=plan.choices.threads if part.parallel else 1,
+        n_procs=_cores(name, part, plan.choices),
         mem_gb=round(_BASE_GB + _CUDA_GB * on_gpu + part.volumes * volume_gb, 2),
     )
+
+
+def _cores(name: str, part: _Part, choices: Choices) -> int:
+    if not part.parallel:
+        return 1
+    return choices.network_threads if name in _NETWORK_STEPS else choices.threads
 
 
 def _volume_gb(plan: RunPlan) -> float:

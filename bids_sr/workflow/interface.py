@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from nipype.interfaces.base import (
     BaseInterface,
     BaseInterfaceInputSpec,
@@ -51,6 +52,7 @@ class StepInputs(BaseInterfaceInputSpec):
     record = traits.Any(nohash=True)
     rank = traits.Int(0, usedefault=True, nohash=True, desc="place of the step in its run")
     use_gpu = traits.Bool(False, usedefault=True, nohash=True)
+    device = traits.Str(nohash=True, desc="GPU that the pool lent it; else as planned")
 
 
 class StepOutputs(TraitedSpec):
@@ -87,6 +89,8 @@ class Step(BaseInterface):
     def _run_interface(self, runtime: Any) -> Any:
         given = {name: getattr(self.inputs, name) for name in _ARGUMENTS}
         arguments = {name: value for name, value in given.items() if isdefined(value)}
+        if isdefined(self.inputs.device):
+            arguments["plan"] = _on_device(self.inputs.plan, self.inputs.device)
         if "folder" in self._function.__annotations__:
             arguments["folder"] = Path(runtime.cwd)
         try:
@@ -98,6 +102,10 @@ class Step(BaseInterface):
 
     def _list_outputs(self) -> dict[str, Any]:
         return {"value": self._value, "stamps": [stamp(path) for path in self._writes]}
+
+
+def _on_device(plan: Any, device: str) -> Any:
+    return evolve(plan, choices=evolve(plan.choices, device=device))
 
 
 def stamp(path: Path) -> Stamp | None:

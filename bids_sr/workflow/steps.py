@@ -47,7 +47,7 @@ def _super_resolve(
         out,
         device=how.device,
         batch_size=how.batch_size,
-        threads=how.threads,
+        threads=how.network_threads,
         data_consistency=how.data_consistency,
         detect_band=how.detect_band,
         ensemble=how.ensemble,
@@ -203,7 +203,7 @@ def self_check(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Pat
     from bids_sr.evaluation.selfcheck import Means, self_check
 
     how = plan.choices
-    means = Means(how.device, how.batch_size, how.threads, how.detect_band)
+    means = Means(how.device, how.batch_size, how.network_threads, how.detect_band)
     return self_check(sr, masks.input, folder, how.self_check, means)
 
 
