@@ -85,6 +85,17 @@ class Step(BaseInterface):
         self._function = function
         self._writes = tuple(writes)
         self._value: Any = None
+        self._asked_to_end: BaseException | None = None
+
+    def run(self, *arguments: Any, **keywords: Any) -> Any:
+        """Run the step; a request to end the program goes through.
+
+        nipype takes it for a failure of the step, and would go on with the next run.
+        """
+        result = super().run(*arguments, **keywords)
+        if self._asked_to_end is not None:
+            raise self._asked_to_end
+        return result
 
     def _run_interface(self, runtime: Any) -> Any:
         given = {name: getattr(self.inputs, name) for name in _ARGUMENTS}
@@ -97,6 +108,9 @@ class Step(BaseInterface):
             self._value = self._function(**arguments)
         except Exception as error:
             record_failure(self.inputs.plan, self._function.__name__, error)
+            raise
+        except BaseException as end:  # an interrupt, or a scheduler whose time is up
+            self._asked_to_end = end
             raise
         return runtime
 
