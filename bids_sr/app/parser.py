@@ -187,7 +187,8 @@ def _add_performance(group: argparse._ArgumentGroup) -> None:
         type=_device,
         default="auto",
         metavar="{auto,cpu,cuda,cuda:N}",
-        help="where the network runs; auto: a GPU if there is one; default: %(default)s",
+        help="where the network runs; auto: all visible GPUs, with runs dealt out among them, or "
+        "the CPU if there is none; cuda: all, and at least one; default: %(default)s",
     )
     group.add_argument(
         "--batch-size",

@@ -145,7 +145,14 @@ def _failure(plan: RunPlan, how: Execution) -> Failure | None:
 def _check_plugin(plugin: Mapping[str, Any] | None) -> None:
     from nipype.pipeline import plugins
 
-    if plugin is None or hasattr(plugins, f"{plugin['plugin']}Plugin"):
+    if plugin is None:
+        return
+    if plugin["plugin"].endswith("Graph"):
+        raise UsageError(
+            f"nipype's plugin '{plugin['plugin']}' submits jobs and does not wait for them.",
+            remedy=f"Name '{plugin['plugin'].removesuffix('Graph')}' in the file of --use-plugin.",
+        )
+    if hasattr(plugins, f"{plugin['plugin']}Plugin"):
         return
     known = sorted(name.removesuffix("Plugin") for name in dir(plugins) if name.endswith("Plugin"))
     raise UsageError(

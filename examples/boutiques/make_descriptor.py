@@ -1,6 +1,6 @@
 """Write the Boutiques descriptor of bids-sr from its command-line parser, so that they agree.
 
-    python examples/boutiques/make_descriptor.py
+python examples/boutiques/make_descriptor.py
 """
 
 from __future__ import annotations

@@ -52,7 +52,9 @@ def test_it_is_what_the_parser_says(maker):
 
 
 def test_every_option_is_in_it():
-    flags = {entry.get("command-line-flag") for entry in json.loads(DESCRIPTOR.read_text())["inputs"]}
+    flags = {
+        entry.get("command-line-flag") for entry in json.loads(DESCRIPTOR.read_text())["inputs"]
+    }
     for action in build_parser()._actions:
         if action.option_strings and not isinstance(
             action, argparse._HelpAction | argparse._VersionAction

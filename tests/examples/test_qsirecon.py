@@ -1,4 +1,4 @@
-"""QSIPrep's output in, a folder for QSIRecon out: found by QSIRecon's own queries, all around it."""
+"""QSIPrep's output in, a folder for QSIRecon out: found by QSIRecon's own queries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import importlib.util
 import json
 import shutil
 import subprocess
-from glob import glob
 from pathlib import Path
 
 import nibabel as nib
@@ -162,7 +161,7 @@ def test_what_qsirecon_looks_for_beside_the_series(linked):
         "*confounds.tsv",
         "sub-01_ses-a_desc-ImageQC_dwi.csv",
     ):
-        assert len(glob(str(root / pattern))) == 1, pattern
+        assert len(list(root.glob(pattern))) == 1, pattern
     reference = nib.load(root / f"{STEM}_dwiref.nii.gz")
     series = nib.load(found.path)
     assert np.array_equal(reference.affine, series.affine)
@@ -173,8 +172,10 @@ def test_what_qsirecon_looks_for_beside_the_series(linked):
 def test_the_gradients_are_those_mrtrix_makes_of_ours(linked, tmp_path):
     stem = linked / f"sub-01/ses-a/dwi/{STEM}_desc-preproc_dwi"
     subprocess.run(
-        ["mrinfo", f"{stem}.nii.gz", "-fslgrad", f"{stem}.bvec", f"{stem}.bval", "-quiet"]
-        + ["-export_grad_mrtrix", str(tmp_path / "theirs.b")],
+        [
+            *("mrinfo", f"{stem}.nii.gz", "-fslgrad", f"{stem}.bvec", f"{stem}.bval", "-quiet"),
+            *("-export_grad_mrtrix", str(tmp_path / "theirs.b")),
+        ],
         check=True,
         capture_output=True,
     )
