@@ -5,9 +5,9 @@
 
 QSIRecon processes every ``space-ACPC`` series (older: ``space-T1w``) of its input, and finds what
 belongs to it by the ending ``desc-preproc_dwi`` of its name. So NEW_FOLDER has our series under
-that name, with gradients in both FSL's and MRtrix3's form, our mask and mean b0 volume, and of QSIPrep
-the anatomical images, transforms, confounds and quality tables. Files are hard links where that can
-be, and take no space; else they are symbolic links, whose targets a container must see, too.
+that name, with gradients in both FSL's and MRtrix3's form, our mask and mean b0 volume, and of
+QSIPrep the anatomical images, transforms, confounds and quality tables. Files are hard links where
+that can be, and take no space; else symbolic links, whose targets a container must see, too.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@
 # time or memory, edit ARRAY_ARGS in STATE/settings.sh.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=common.sh
+# shellcheck source-path=SCRIPTDIR source=common.sh
 source "$here/common.sh"
 
 [[ $# -eq 1 && -f $1/settings.sh ]] || die "usage: resubmit.sh STATE, the folder that submit.sh named"

@@ -18,7 +18,7 @@
 #   BIDS_SR       command to run instead of Apptainer, such as "bids-sr"
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=common.sh
+# shellcheck source-path=SCRIPTDIR source=common.sh
 source "$here/common.sh"
 
 [[ $# -ge 2 ]] || die "usage: submit.sh BIDS_DIR OUTPUT_DIR [OPTION OF bids-sr]..."
