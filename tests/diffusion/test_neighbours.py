@@ -89,7 +89,7 @@ def test_its_gradient_directions_are_where_fibres_run(out, mrtrix, tmp_path):
         [
             *("dwigradcheck", mrtrix / "dwi.mif"),
             *("-mask", out / f"{STEM}_desc-brain_mask.nii.gz"),
-            *("-number", "3000", "-export_grad_mrtrix", table, "-nthreads", "1", "-quiet"),
+            *("-number", "500", "-export_grad_mrtrix", table, "-nthreads", "1", "-quiet"),
             *("-scratch", tmp_path),
         ],
         check=True,
