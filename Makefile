@@ -16,7 +16,7 @@ DEMO_OUT := demo-out
 DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test parity-test browser-test benchmark-quality benchmark-uncertainty benchmark-grid benchmark-discovery benchmark-sizing lint format container clean
+.PHONY: help setup demo test parity-test browser-test slurm-test benchmark-quality benchmark-uncertainty benchmark-grid benchmark-discovery benchmark-sizing lint format container clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -50,6 +50,9 @@ browser-test: $(STAMP) ## reports of real scans in headless Chromium; DATA=BIDS 
 		--ensemble 1 -w $(DEMO_WORK)
 	$(BIN)/bids-sr $(DATA) $(BROWSER_OUT) group
 	BIDS_SR_REPORTS=$(BROWSER_OUT) $(BIN)/python -m pytest -v -n 0 tests/report/test_browser_scans.py
+
+slurm-test: $(STAMP) ## examples/slurm on a one-node Slurm that is set up for it (needs root, slurm-wlm, munge)
+	BIDS_SR_SLURM_TEST=1 $(BIN)/python -m pytest -v -rs -n 0 tests/slurm
 
 benchmark-quality: $(STAMP) ## quality tables of the shipped networks; DATA=BIDS folder, SUBJECT=label
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from bids_sr.app.devices import choose_places
 from bids_sr.app.participant import find_runs, make_choices
 from bids_sr.app.settings import Settings
 from bids_sr.errors import UsageError
@@ -45,7 +46,7 @@ def run_dry(settings: Settings) -> int:
             "--dry-run tells what processing runs would do: nothing else takes long.",
             remedy="Leave it out, or ask for the participant level without --reports-only.",
         )
-    choices = make_choices(settings)
+    choices = make_choices(settings, choose_places(settings))
     macs = multiply_adds(choices.card)
     plans = [make_plan(files, settings.output_dir, choices) for files in find_runs(settings)]
     runs = [forecast(plan, macs) for plan in plans]

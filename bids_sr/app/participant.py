@@ -15,6 +15,7 @@ from attrs import evolve
 
 from bids_sr import __version__
 from bids_sr.app.config import to_toml
+from bids_sr.app.devices import choose_places, cores_in_all
 from bids_sr.app.environment import container
 from bids_sr.app.reports import tell_quality
 from bids_sr.app.settings import Settings
@@ -25,7 +26,6 @@ from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.finding import find_dwi
 from bids_sr.errors import OutputError, UsageError
 from bids_sr.networks.registry import load_card
-from bids_sr.superres.driver import quick_device
 from bids_sr.workflow.execute import Execution, execute
 from bids_sr.workflow.failures import Failure
 from bids_sr.workflow.memory import PARENT_GB, least_memory_gb
@@ -60,10 +60,11 @@ def run_participants(settings: Settings) -> int:
         If the dataset, the network, the device or the output folder cannot be
         used at all; nothing was processed then.
     """
-    choices = make_choices(settings)
+    places = choose_places(settings)
+    choices = make_choices(settings, places)
     found = find_runs(settings)
     log_dir = _open_log(settings)
-    _log_start(settings, choices, log_dir)
+    _log_start(settings, choices, places, log_dir)
     _validate(settings, found, log_dir)
     write_dataset_files(settings.output_dir, sources=_sources(found), container=container())
     plans = [make_plan(files, settings.output_dir, choices) for files in found]
@@ -71,7 +72,7 @@ def run_participants(settings: Settings) -> int:
     todo, nprocs = _share_memory(settings, _not_done(plans))
     pages.expect([*todo, *_without_page(plans)])
     with _work_folder(settings) as work_dir:
-        failures = execute(todo, _execution(settings, nprocs, work_dir, log_dir), pages)
+        failures = execute(todo, _execution(settings, nprocs, places, work_dir, log_dir), pages)
     pages.write_rest()
     status = _sum_up(plans, todo, failures, pages)
     if settings.fail_on_qc and tell_quality(plan.names.quality for plan in plans):
@@ -79,13 +80,15 @@ def run_participants(settings: Settings) -> int:
     return status
 
 
-def make_choices(settings: Settings) -> Choices:
-    """Find the network and the device; both are there, or it raises.
+def make_choices(settings: Settings, places: Sequence[str]) -> Choices:
+    """Find the network, or raise, and put together how runs are processed.
 
     Parameters
     ----------
     settings : Settings
         What was asked for.
+    places : sequence of str
+        From `bids_sr.app.devices.choose_places`.
 
     Returns
     -------
@@ -93,21 +96,21 @@ def make_choices(settings: Settings) -> Choices:
 
     Raises
     ------
-    ModelError, DeviceError
-        If the network or the device cannot be used.
+    ModelError
+        If the network cannot be used.
     """
-    card = load_card(settings.model, settings.factor)
     return Choices(
-        card=card,
+        card=load_card(settings.model, settings.factor),
         data_consistency=settings.data_consistency,
         detect_band=settings.detect_band,
         ensemble=settings.ensemble,
         uncertainty=settings.uncertainty,
         slice_axis=settings.slice_axis,
         self_check=settings.self_check,
-        device=_device(settings.device),
+        device=places[0],
         batch_size=settings.batch_size,
         threads=settings.threads,
+        network_threads=max(1, min(settings.threads, cores_in_all(settings) // len(places))),
         low_mem=settings.low_mem,
         memory_gb=settings.memory_gb,
         sloppy=settings.sloppy,
@@ -129,14 +132,6 @@ def _share_memory(settings: Settings, plans: list[RunPlan]) -> tuple[list[RunPla
         _log.warning("%.1f GB of memory are too few for steps side by side: one at a time", memory)
     choices = evolve(plans[0].choices, memory_gb=memory if alone else beside)
     return [evolve(plan, choices=choices) for plan in plans], 1 if alone else settings.nprocs
-
-
-def _device(name: str) -> str:
-    if (quick := quick_device(name)) is not None:
-        return quick
-    from bids_sr.superres.device import choose_device
-
-    return str(choose_device(name))
 
 
 def find_runs(settings: Settings) -> list[DwiFiles]:
@@ -181,12 +176,12 @@ def _messages(settings: Settings, log_dir: Path) -> Messages:
     return Messages(settings.verbosity, log_dir / "log.txt")
 
 
-def _log_start(settings: Settings, choices: Choices, log_dir: Path) -> None:
+def _log_start(settings: Settings, choices: Choices, places: Sequence[str], log_dir: Path) -> None:
     _log.info(
         "bids_sr %s: network %s on %s, %d of %d cores per step",
         __version__,
         choices.card.name,
-        choices.device,
+        ", ".join(places),
         settings.threads,
         settings.nprocs,
     )
@@ -236,11 +231,14 @@ def _work_folder(settings: Settings) -> Iterator[Path]:
     yield settings.work_dir
 
 
-def _execution(settings: Settings, nprocs: int, work_dir: Path, log_dir: Path) -> Execution:
+def _execution(
+    settings: Settings, nprocs: int, places: Sequence[str], work_dir: Path, log_dir: Path
+) -> Execution:
     return Execution(
         work_dir=work_dir,
         log_dir=log_dir,
         nprocs=nprocs,
+        gpus=tuple(place for place in places if place.startswith("cuda:")),
         memory_gb=settings.memory_gb,
         resource_monitor=settings.resource_monitor,
         stop_on_first_crash=settings.stop_on_first_crash,

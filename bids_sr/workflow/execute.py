@@ -23,6 +23,9 @@ from bids_sr.workflow.plan import RunPlan
 TEMPORARY = ".tmp-"
 """How the names of files begin that `bids_sr.bids.atomic` has not finished."""
 
+OWN_PLUGIN = "MultiProc"
+"""The plugin that `PoolPlugin` takes the place of: workers that nipype forks cannot use CUDA."""
+
 _log = logging.getLogger("bids_sr")
 
 
@@ -36,6 +39,8 @@ class Execution:
     """Log folder of this call."""
     nprocs: int = 1
     """CPU cores in all; 1: everything in this process."""
+    gpus: tuple[str, ...] = ()
+    """GPUs that runs are dealt out among: ``cuda:0`` and so on; none or one: as planned."""
     memory_gb: float | None = None
     """Memory of all processes together; None: 90 % of the machine's."""
     resource_monitor: bool = False
@@ -53,6 +58,11 @@ class Execution:
     def resources(self) -> Path:
         """Table of the resource monitor."""
         return self.log_dir / "resources.tsv"
+
+
+def runs_here(plugin: Mapping[str, Any] | None) -> bool:
+    """Tell whether a plugin, or none, runs steps on this machine."""
+    return plugin is None or plugin["plugin"] in (OWN_PLUGIN, "Linear")
 
 
 def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list[Failure]:
@@ -100,7 +110,8 @@ def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list
 def _run(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> None:
     monitor = how.resources if how.resource_monitor else None
     # our own pool takes in the other runs one by one
-    first = plans[: window(how.nprocs)] if how.plugin is None else plans
+    own = how.plugin is None or how.plugin["plugin"] == OWN_PLUGIN
+    first = plans[: window(how.nprocs)] if own else plans
     workflow = build_workflow(first, how.work_dir, monitor)
     workflow.config["execution"]["stop_on_first_crash"] = str(how.stop_on_first_crash).lower()
     if how.write_graph:
@@ -162,7 +173,14 @@ def _failure(plan: RunPlan, how: Execution) -> Failure | None:
 def _check_plugin(plugin: Mapping[str, Any] | None) -> None:
     from nipype.pipeline import plugins
 
-    if plugin is None or hasattr(plugins, f"{plugin['plugin']}Plugin"):
+    if plugin is None:
+        return
+    if plugin["plugin"].endswith("Graph"):
+        raise UsageError(
+            f"nipype's plugin '{plugin['plugin']}' submits jobs and does not wait for them.",
+            remedy=f"Name '{plugin['plugin'].removesuffix('Graph')}' in the file of --use-plugin.",
+        )
+    if hasattr(plugins, f"{plugin['plugin']}Plugin"):
         return
     known = sorted(name.removesuffix("Plugin") for name in dir(plugins) if name.endswith("Plugin"))
     raise UsageError(
@@ -173,17 +191,18 @@ def _check_plugin(plugin: Mapping[str, Any] | None) -> None:
 
 def _plugin(how: Execution, pages: PageWriter, waiting: Sequence[RunPlan] = ()) -> dict[str, Any]:
     arguments: dict[str, Any] = {"status_callback": pages.on_step}
-    if how.plugin is not None:
-        given = how.plugin.get("plugin_args") or {}
+    given = (how.plugin or {}).get("plugin_args") or {}
+    if how.plugin is not None and how.plugin["plugin"] != OWN_PLUGIN:
         return {"plugin": how.plugin["plugin"], "plugin_args": {**given, **arguments}}
-    if how.nprocs == 1:
+    if how.nprocs == 1 and how.plugin is None:
         return {"plugin": "Linear", "plugin_args": arguments}
-    arguments |= {"n_procs": how.nprocs, "n_gpu_procs": 1, "raise_insufficient": False}
+    arguments |= {"n_procs": how.nprocs, "raise_insufficient": False}
     if how.memory_gb is not None:
         arguments["memory_gb"] = how.memory_gb
     pool = FedPoolPlugin(
-        arguments,
+        {**arguments, **given},
         how.messages,
+        how.gpus,
         waiting=waiting,
         work_dir=how.work_dir,
         monitor=how.resources if how.resource_monitor else None,

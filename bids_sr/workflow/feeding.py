@@ -33,6 +33,8 @@ class FedPoolPlugin(PoolPlugin):
         As for ``MultiProc``.
     messages : Messages
         What workers say, and where.
+    gpus : sequence of str, optional
+        Names of the GPUs.
     waiting : sequence of RunPlan
         Runs that come after those of the graph that is run.
     work_dir : pathlib.Path
@@ -45,12 +47,13 @@ class FedPoolPlugin(PoolPlugin):
         self,
         plugin_args: dict[str, Any],
         messages: Messages,
+        gpus: Sequence[str] = (),
         *,
         waiting: Sequence[RunPlan],
         work_dir: Path,
         monitor: Path | None = None,
     ) -> None:
-        super().__init__(plugin_args, messages)
+        super().__init__(plugin_args, messages, gpus)
         self._waiting = iter(waiting)
         self._work_dir = work_dir
         self._monitor = monitor

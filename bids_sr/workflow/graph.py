@@ -15,7 +15,7 @@ from bids_sr.workflow.interface import Step
 from bids_sr.workflow.memory import NETWORK_STEPS, step_memory_gb
 from bids_sr.workflow.monitor import Job
 from bids_sr.workflow.pages import LAST_STEP
-from bids_sr.workflow.plan import RunPlan
+from bids_sr.workflow.plan import Choices, RunPlan
 from bids_sr.workflow.resume import can_be_reused
 
 NAME = "bids_sr"
@@ -104,6 +104,9 @@ def build_run_workflow(plan: RunPlan, folder: Path, monitor: Path | None = None)
             reusable.add(name)
         else:
             node.overwrite = True
+    if "super_resolve" in reusable and nodes["super_resolve"].inputs.use_gpu:
+        # it makes copies again that an earlier call removed, and runs the network for it
+        nodes["spread"].inputs.use_gpu = plan.choices.uncertainty
     return workflow
 
 
@@ -177,9 +180,15 @@ def _node(name: str, part: _Part, plan: RunPlan, memory_gb: float) -> Node:
             use_gpu=on_gpu,
         ),
         name=name,
-        n_procs=plan.choices.threads if part.parallel else 1,
+        n_procs=_cores(name, part, plan.choices),
         mem_gb=memory_gb,
     )
+
+
+def _cores(name: str, part: _Part, choices: Choices) -> int:
+    if not part.parallel:
+        return 1
+    return choices.network_threads if name in NETWORK_STEPS else choices.threads
 
 
 def _run_name(label: str) -> str:

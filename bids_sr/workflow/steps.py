@@ -53,7 +53,7 @@ def _super_resolve(
         out,
         device=how.device,
         batch_size=pieces.batch_size,
-        threads=how.threads,
+        threads=how.network_threads,
         data_consistency=how.data_consistency,
         detect_band=how.detect_band,
         ensemble=how.ensemble,
@@ -227,7 +227,7 @@ def self_check(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Pat
     from bids_sr.evaluation.selfcheck import Means, self_check
 
     how, batch = plan.choices, portions(plan).batch_size
-    means = Means(how.device, batch, how.threads, how.detect_band)
+    means = Means(how.device, batch, how.network_threads, how.detect_band)
     return self_check(sr, masks.input, folder, how.self_check, means)
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+import yaml
+
+from bids_sr.errors import UsageError
 from bids_sr.workflow import execute as module
 from bids_sr.workflow.execute import Execution, _left_overs, _plugin, execute
 from bids_sr.workflow.pages import PageWriter
 from bids_sr.workflow.pool import PoolPlugin
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "nipype-plugins").glob("*.yml"))
 
 
 @pytest.fixture
@@ -74,3 +80,21 @@ def test_a_plugin_of_the_users_choice(tmp_path, pages):
     chosen = _plugin(Execution(tmp_path, tmp_path, nprocs=3, plugin=given), pages)
     assert chosen["plugin"] == "SLURM"
     assert chosen["plugin_args"]["sbatch_args"] == "--mem=8G"
+
+
+def test_a_plugin_that_does_not_wait_is_refused(plan, pages, tmp_path):
+    how = Execution(tmp_path, tmp_path, plugin={"plugin": "SLURMGraph"})
+    with pytest.raises(UsageError, match=r"does not wait.*Name 'SLURM'"):
+        execute([plan], how, pages)
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_the_example_plugin_files_are_taken(pages, tmp_path, file):
+    given = yaml.safe_load(file.read_text())
+    how = Execution(tmp_path, tmp_path, plugin=given)
+    assert execute([], how, pages) == []
+    plugin = _plugin(how, pages)
+    if given["plugin"] == "MultiProc":
+        assert plugin["plugin"].processors == given["plugin_args"]["n_procs"]
+    else:
+        assert plugin["plugin_args"].items() >= given["plugin_args"].items()

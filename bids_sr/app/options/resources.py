@@ -16,7 +16,8 @@ def add_performance(parser: argparse.ArgumentParser) -> Section:
         type=types.device,
         default="auto",
         metavar="{auto,cpu,cuda,cuda:N}",
-        help="where the network runs; auto: a GPU if there is one",
+        help="where the network runs; auto: all visible GPUs, with runs dealt out among them, or "
+        "the CPU if there is none; cuda: all, and at least one",
     )
     section.add(
         "--batch-size",
