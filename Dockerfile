@@ -35,25 +35,26 @@ COPY bids_sr bids_sr
 RUN /opt/tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
     && /opt/tools/bin/pip --python /opt/bids_sr/bin/python install --no-deps --no-index \
         --no-compile /wheels/*.whl \
-    && python3 -m compileall -q --invalidation-mode unchecked-hash -f /opt/bids_sr/lib \
+    && python3 -m compileall -q --invalidation-mode unchecked-hash -f \
+        -x "/torch/testing/_internal/" /opt/bids_sr/lib \
     && cp LICENSE requirements.lock /opt/bids_sr/ \
     && /opt/bids_sr/bin/bids-sr --version \
     && /opt/bids_sr/bin/bids-sr-models verify
 
 FROM ${BASE_IMAGE}
+# official Python images come without the bytecode of the standard library
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash -x "/(test|tests|lib2to3)/" \
+    "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
+COPY --from=build /opt/bids_sr /opt/bids_sr
 ARG VERSION=""
 ARG REVISION=""
-ARG IMAGE_TAG=bids_sr
 LABEL org.opencontainers.image.title="bids_sr" \
       org.opencontainers.image.description="Super-resolution of diffusion MRI as a BIDS-App" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.vendor="The bids_sr developers" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-# official Python images come without the bytecode of the standard library
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash -x "/(test|tests|lib2to3)/" \
-    "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
-COPY --from=build /opt/bids_sr /opt/bids_sr
+ARG IMAGE_TAG=bids_sr
 # Nothing is written outside the output, the work folder and /tmp; packages of a home folder
 # that Apptainer mounts are left alone; nothing is sent.
 ENV PATH=/opt/bids_sr/bin:$PATH \
