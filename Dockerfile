@@ -9,10 +9,6 @@
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
-# torch is not in the lock: it alone differs between the CUDA and the CPU image. It names the
-# CUDA libraries it needs by their exact versions itself.
-ARG TORCH="torch==2.9.1"
-ARG TORCH_INDEX_URL=""
 ARG HATCHLING="hatchling==1.33.0"
 ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -23,6 +19,10 @@ RUN python3 -m venv --without-pip /opt/bids_sr \
     && /opt/tools/bin/pip install -c /src/requirements.lock "${HATCHLING}" \
     && /opt/tools/bin/pip --python /opt/bids_sr/bin/python install --no-compile \
         -r /src/requirements.lock
+# torch is not in the lock: it alone differs between the CUDA and the CPU image. It names the
+# CUDA libraries it needs by their exact versions itself.
+ARG TORCH="torch==2.9.1"
+ARG TORCH_INDEX_URL=""
 RUN /opt/tools/bin/pip --python /opt/bids_sr/bin/python install --no-compile \
     -c /src/requirements.lock \
     ${TORCH_INDEX_URL:+--index-url "${TORCH_INDEX_URL}"} "${TORCH}"
