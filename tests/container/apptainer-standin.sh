@@ -17,6 +17,7 @@ if [ "$1" = setup ]; then
     rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
     echo "runner:x:4242:4242::/home/runner:/bin/sh" >>"$root/etc/passwd"
     echo "runner:x:4242:" >>"$root/etc/group"
+    touch "$root/etc/hosts" "$root/etc/resolv.conf"  # Apptainer wants them
     mkdir -p "$root/home/runner" && chown 4242:4242 "$root/home/runner"
     exit
 fi
