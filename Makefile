@@ -11,12 +11,16 @@ BROWSER_SUBJECTS ?= philips02 sherbrooke01 prisma01 prisma02 canon01
 BROWSER_OUT ?= browser-out
 PYTEST_ARGS ?= -n 2 --dist loadfile
 SIZING_CASES := uih01_acq-AP:2:4 canon01_acq-ax_run-1:2:1 prisma02_acq-AP:2:1 prisma02_acq-AP:3:1 philips02:2:1
+VARIANT ?= cuda
+IMAGE_NAME := $(if $(filter cpu,$(VARIANT)),bids_sr-cpu,bids_sr)
+TORCH_CPU := $(shell sed -n 's/^ARG TORCH="\(.*\)"/\1/p' Dockerfile)+cpu
 DEMO_DATA := examples/dwi-small
 DEMO_OUT := demo-out
 DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test parity-test browser-test slurm-test benchmark-quality benchmark-uncertainty benchmark-grid benchmark-discovery benchmark-sizing lint format container clean
+.PHONY: help setup demo test parity-test browser-test slurm-test benchmark-quality benchmark-uncertainty benchmark-grid \
+	benchmark-discovery benchmark-sizing lint format container container-test apptainer-test clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -90,9 +94,19 @@ format: $(STAMP) ## let ruff put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-container: ## build the container image (docker; set ENGINE=podman for podman)
-	$(or $(ENGINE),docker) build --build-arg IMAGE_TAG=bids_sr:$(shell cat version) \
-		-t bids_sr:$(shell cat version) -t bids_sr:latest .
+container: ## build the image; ENGINE=podman, VARIANT=cpu with TORCH_INDEX_URL=an index of CPU wheels
+	$(or $(ENGINE),docker) build $(if $(filter podman,$(ENGINE)),--format docker) \
+		$(if $(filter cpu,$(VARIANT)),--build-arg TORCH="$(TORCH_CPU)") \
+		$(if $(TORCH),--build-arg TORCH="$(TORCH)") --build-arg TORCH_INDEX_URL="$(TORCH_INDEX_URL)" \
+		--build-arg VERSION=$(shell cat version) --build-arg REVISION=$(shell git rev-parse HEAD) \
+		--build-arg IMAGE_TAG=$(IMAGE_NAME):$(shell cat version) \
+		-t $(IMAGE_NAME):$(shell cat version) -t $(IMAGE_NAME):latest .
+
+container-test: $(STAMP) ## build an image and run it read-only, offline, as another user
+	PYTHON=$(abspath $(BIN)/python) tests/container/run.sh
+
+apptainer-test: $(STAMP) ## make a SIF of what container-test built and run it contained
+	PYTHON=$(abspath $(BIN)/python) tests/container/apptainer.sh
 
 clean: ## remove what the demo, the tests and the builds left
 	rm -rf $(DEMO_OUT) $(DEMO_WORK) $(BROWSER_OUT) build dist .pytest_cache .mypy_cache .ruff_cache

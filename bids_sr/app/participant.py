@@ -20,6 +20,7 @@ from bids_sr.app.environment import container
 from bids_sr.app.reports import tell_quality
 from bids_sr.app.settings import Settings
 from bids_sr.app.validation import validate_input
+from bids_sr.app.work_folder import make_private
 from bids_sr.bids.atomic import write_text
 from bids_sr.bids.dataset import write_dataset_files
 from bids_sr.bids.dwi_run import DwiFiles
@@ -221,7 +222,7 @@ def _work_folder(settings: Settings) -> Iterator[Path]:
         if settings.clean_work_dir and settings.work_dir.is_dir():
             for path in settings.work_dir.iterdir():
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        settings.work_dir.mkdir(parents=True, exist_ok=True)
+        make_private(settings.work_dir)
     except OSError as error:
         raise UsageError(
             f"cannot be used ({error.strerror}).",

@@ -156,7 +156,7 @@ def _images(layout: BIDSLayout, selection: Mapping[str, Any]) -> list[Path]:
     query = {"suffix": "dwi", "extension": list(_IMAGES), **selection}
     try:
         return [Path(path) for path in layout.get(return_type="file", **query)]
-    except ValueError as error:  # pybids' words for an entity it does not know
+    except (TypeError, ValueError) as error:  # pybids' words for what it does not know
         raise UsageError(
             f"the BIDS filter cannot be used: {error}",
             remedy="Use entity names such as acquisition, direction, run, session.",

@@ -42,8 +42,14 @@ def open_source(root: Path, name: str | None) -> Source:
     Raises
     ------
     UsageError
-        If the folder or its description is missing or unreadable.
+        If the folder or its description is missing or unreadable, or the name is no plain name.
     """
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+        # it becomes a folder of the index and part of bids: URIs
+        raise UsageError(
+            f"'{name}' is no name for a derivative dataset.",
+            remedy="Use letters, digits, '_', '-' and '.', as in qsiprep=/data/qsiprep.",
+        )
     if not root.is_dir():
         raise UsageError("is not a folder.", file=root, remedy="Give the top of a BIDS dataset.")
     path = root / "dataset_description.json"

@@ -96,7 +96,7 @@ def _type(action: argparse.Action, name: str) -> dict[str, Any]:
         return {"type": "Flag"}
     if action.type is int:
         return {"type": "Number", "integer": True}
-    if getattr(action.type, "__name__", "") == "_positive":
+    if getattr(action.type, "__name__", "") == "positive":
         return {"type": "Number", "integer": True, "minimum": 1}
     if (action.metavar or name.upper()) in READ:
         return {"type": "File"}
