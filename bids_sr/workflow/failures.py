@@ -77,6 +77,9 @@ def describe(error: BaseException) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "out of memory. Lower --nprocs or --batch-size, or give the job more memory."
+    if isinstance(error, OSError) and error.strerror:
+        file = f"{error.filename}: " if error.filename else ""
+        return f"{file}{error.strerror}. Check free space, quota and permissions, also of -w."
     return f"unexpected {type(error).__name__}: {error}"
 
 

@@ -15,6 +15,7 @@ from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS
 from bids_sr.errors import BidsSrError
 from bids_sr.workflow import steps
 from bids_sr.workflow.interface import Step
+from bids_sr.workflow.outputs import manifest_of
 from bids_sr.workflow.pages import LAST_STEP
 from bids_sr.workflow.plan import RunPlan
 from bids_sr.workflow.resume import can_be_reused
@@ -155,7 +156,7 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
                 "spread": "spread",
                 "record": "judge",
             },
-            (names.figure("index", "json"),),
+            (names.figure("index", "json"), manifest_of(plan)),
             volumes=12,
         ),
     ]

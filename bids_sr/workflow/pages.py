@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,9 @@ from bids_sr.workflow.failures import Failure, read_failure, record_failure
 from bids_sr.workflow.plan import RunPlan
 
 LAST_STEP = "draw"
+
+_LAST = 64
+"""Bytes at the end of a page in which its last tag is looked for."""
 
 _log = logging.getLogger("bids_sr")
 
@@ -78,6 +82,16 @@ class PageWriter:
             _log.debug("sub-%s", subject, exc_info=True)
         else:
             _log.info("sub-%s: report in %s", subject, page)
+
+
+def page_is_whole(path: Path) -> bool:
+    """Tell whether a page is there up to its last tag."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(-min(_LAST, path.stat().st_size), os.SEEK_END)
+            return stream.read().rstrip().endswith(b"</html>")
+    except OSError:
+        return False
 
 
 def _shown(failure: Failure) -> dict[str, str | None]:
