@@ -168,7 +168,7 @@ def damage_outputs(this: Round) -> None:
 
 
 def damage_input(this: Round) -> None:
-    """An input file cut, removed, linked to nowhere or made a folder; later put back."""
+    """Cut an input file, remove it, link it to nowhere or make it a folder; later put it back."""
     paths = sorted(p for p in this.raw.glob("sub-*/dwi/*") if not p.name.endswith(".json"))
     path = this.dice.choice(paths)
     saved = this.folder / "saved"

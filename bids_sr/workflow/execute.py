@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from attrs import field, frozen
 
 from bids_sr.bids.atomic import remove_orphans
 from bids_sr.errors import BidsSrError, InputError, OutputError, UsageError
-from bids_sr.workflow.failures import Failure, read_failure, record_failure
+from bids_sr.workflow.failures import Failure, cause_of, read_failure, record_failure
 from bids_sr.workflow.graph import build_workflow
 from bids_sr.workflow.messages import Messages
 from bids_sr.workflow.outputs import manifest_of, output_faults
@@ -77,7 +79,8 @@ def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list
         if group and not (failed and how.stop_on_first_crash):
             _run(group, how, pages)
         failed = failed or any(plan.names.error.exists() for plan in group)
-    return [failure for plan in plans if (failure := _failure(plan, how)) is not None]
+    found = [_failure(plan, how, pages) for plan in plans]
+    return [failure for failure in found if failure is not None]
 
 
 def _run(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> None:
@@ -86,22 +89,15 @@ def _run(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> None:
         workflow.config["execution"]["stop_on_first_crash"] = str(how.stop_on_first_crash).lower()
         if how.write_graph:
             _draw(workflow, how.log_dir)
-        workflow.run(**_plugin(how, pages))
+        with chdir(Path.cwd()):  # nipype stays in a node's folder if it cannot write there
+            workflow.run(**_plugin(how, pages))
     except Exception as error:
         # what steps raised is on record already; what nipype makes of it is for developers
         _log.debug("nipype: %s", error, exc_info=True)
-        if not any(plan.names.error.exists() for plan in plans):
+        if not any(plan.names.error.exists() or plan.label in pages.failures for plan in plans):
             for plan in plans:
                 if not manifest_of(plan).exists():
-                    record_failure(plan, "workflow", _cause(error))
-
-
-def _cause(error: BaseException) -> BaseException:
-    """Return what an exception comes from, if a user can do something about that."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, OSError | BidsSrError | MemoryError):
-        cause = cause.__cause__ or cause.__context__
-    return cause or error
+                    record_failure(plan, "workflow", cause_of(error))
 
 
 def _retire(plan: RunPlan) -> bool:
@@ -114,7 +110,8 @@ def _retire(plan: RunPlan) -> bool:
     spread = () if plan.choices.uncertainty else plan.names.spread()
     for path in (*marks, plan.names.error, *spread):
         try:
-            path.unlink(missing_ok=True)
+            if os.path.lexists(path):  # a read-only disk refuses to remove what is not there
+                path.unlink(missing_ok=True)
         except OSError as error:
             problem, remedy = f"cannot be removed ({error.strerror}).", "Check its permissions."
             record_failure(plan, "start", OutputError(problem, file=path, remedy=remedy))
@@ -124,8 +121,8 @@ def _retire(plan: RunPlan) -> bool:
     return True
 
 
-def _failure(plan: RunPlan, how: Execution) -> Failure | None:
-    failure = read_failure(plan)
+def _failure(plan: RunPlan, how: Execution, pages: PageWriter) -> Failure | None:
+    failure = read_failure(plan) or pages.failures.get(plan.label)
     if failure is None and how.stop_on_first_crash and not plan.names.quality.exists():
         return not_processed(plan)
     return failure or end_failure(plan)
@@ -179,11 +176,12 @@ def _check_plugin(plugin: Mapping[str, Any] | None) -> None:
 
 
 def _plugin(how: Execution, pages: PageWriter) -> dict[str, Any]:
-    arguments: dict[str, Any] = {"status_callback": pages.on_step}
+    alone = how.plugin is None and how.nprocs == 1
+    arguments: dict[str, Any] = {"status_callback": pages.on_step_here if alone else pages.on_step}
     if how.plugin is not None:
         given = how.plugin.get("plugin_args") or {}
         return {"plugin": how.plugin["plugin"], "plugin_args": {**given, **arguments}}
-    if how.nprocs == 1:
+    if alone:
         return {"plugin": "Linear", "plugin_args": arguments}
     arguments |= {"n_procs": how.nprocs, "n_gpu_procs": 1, "raise_insufficient": False}
     if how.memory_gb is not None:

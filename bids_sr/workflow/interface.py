@@ -14,7 +14,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from bids_sr.workflow.failures import record_failure
+from bids_sr.workflow.failures import Failure, record_failure
 
 _MADE = (
     "masks",
@@ -83,6 +83,7 @@ class Step(BaseInterface):
         self._function = function
         self._writes = tuple(writes)
         self._value: Any = None
+        self.failure: Failure | None = None
 
     def _run_interface(self, runtime: Any) -> Any:
         given = {name: getattr(self.inputs, name) for name in _ARGUMENTS}
@@ -92,7 +93,7 @@ class Step(BaseInterface):
         try:
             self._value = self._function(**arguments)
         except Exception as error:
-            record_failure(self.inputs.plan, self._function.__name__, error)
+            self.failure = record_failure(self.inputs.plan, self._function.__name__, error)
             raise
         return runtime
 

@@ -84,4 +84,5 @@ def _untimed(record: dict) -> dict:
 
 def _untimed_page(text: str) -> str:
     text = re.sub(rf"&#34;({'|'.join(TIMED)})&#34;: [-0-9.e+null]+", "", text)
+    text = re.sub(r"on \d{4}-\d\d-\d\d \d\d:\d\d UTC", "", text)
     return re.sub(r"<dd>[0-9.]+ (s|min|h|GB|slices/s)( [0-9.]+ (s|min))?</dd>", "", text)

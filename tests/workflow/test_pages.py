@@ -14,7 +14,8 @@ from bids_sr.workflow.pages import LAST_STEP, PageWriter
 
 
 def node(plan, name=LAST_STEP):
-    return SimpleNamespace(name=name, inputs=SimpleNamespace(plan=plan))
+    inputs, interface = SimpleNamespace(plan=plan), SimpleNamespace(failure=None)
+    return SimpleNamespace(name=name, inputs=inputs, interface=interface)
 
 
 @pytest.fixture
