@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -28,3 +30,22 @@ command, run_command = _integration.command, _integration.run_command
 def same():
     """The module that compares output folders."""
     return load("faults/same.py")
+
+
+# the same few examples in every run of the tests; `make fuzz` looks further
+hypothesis.settings.register_profile(
+    "few",
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+hypothesis.settings.register_profile(
+    "many",
+    max_examples=5000,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "few"))
