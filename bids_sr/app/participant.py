@@ -25,6 +25,7 @@ from bids_sr.errors import OutputError, UsageError
 from bids_sr.networks.registry import load_card
 from bids_sr.workflow.execute import Execution
 from bids_sr.workflow.failures import Failure
+from bids_sr.workflow.locks import LOCKS
 from bids_sr.workflow.messages import Messages, configure_messages
 from bids_sr.workflow.outputs import is_complete
 from bids_sr.workflow.pages import PageWriter, page_is_whole
@@ -64,6 +65,7 @@ def run_participants(settings: Settings) -> int:
     _validate(settings, found, log_dir)
     for folder in (settings.output_dir, log_dir.parent):
         remove_orphans(folder)
+    remove_orphans(log_dir.parent, LOCKS)
     write_dataset_files(settings.output_dir, sources=_sources(found), container=container())
     plans = [make_plan(files, settings.output_dir, choices) for files in found]
     pages = PageWriter(settings.output_dir, plans)

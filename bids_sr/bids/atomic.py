@@ -63,15 +63,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.close(handle)
 
 
-def remove_orphans(folder: Path) -> None:
+def remove_orphans(folder: Path, pattern: str = f"{TEMPORARY}*") -> None:
     """Remove what killed processes were writing into a folder.
 
     Parameters
     ----------
     folder : pathlib.Path
         Files of processes that live are locked, and stay. It need not exist.
+    pattern : str
+        Names of the files: unfinished ones, or others that are locked while in use.
     """
-    for path in folder.glob(f"{TEMPORARY}*"):
+    for path in folder.glob(pattern):
         try:
             handle = os.open(path, os.O_RDWR)
         except OSError:  # finished meanwhile, or not ours

@@ -14,6 +14,9 @@ from types import TracebackType
 from bids_sr.errors import OutputError
 from bids_sr.workflow.plan import RunPlan
 
+LOCKS = ".*.lock"
+"""Pattern of the files in the log folder that are locked while a run is worked on."""
+
 _BUSY = (errno.EAGAIN, errno.EACCES)
 _UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 
