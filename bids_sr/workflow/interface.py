@@ -84,6 +84,7 @@ class Step(BaseInterface):
         self._writes = tuple(writes)
         self._value: Any = None
         self.failure: Failure | None = None
+        self.interrupted: BaseException | None = None
 
     def _run_interface(self, runtime: Any) -> Any:
         given = {name: getattr(self.inputs, name) for name in _ARGUMENTS}
@@ -94,6 +95,10 @@ class Step(BaseInterface):
             self._value = self._function(**arguments)
         except Exception as error:
             self.failure = record_failure(self.inputs.plan, self._function.__name__, error)
+            raise
+        except BaseException as end:
+            # Ctrl-C, or a request to end: nipype would take it for a step that failed
+            self.interrupted = end
             raise
         return runtime
 

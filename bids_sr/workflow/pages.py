@@ -65,6 +65,8 @@ class PageWriter:
 
     def on_step_here(self, node: Any, status: str) -> None:
         """As `on_step`, of a node that ran in this process: nobody can have killed that."""
+        if node.interface.interrupted is not None:
+            raise node.interface.interrupted
         if status == "exception":
             # with neither, the exception comes out of the workflow's end and is told there
             error = sys.exception()
