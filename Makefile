@@ -9,6 +9,7 @@ SLICES_STEP ?= 2
 PARITY_VENV ?= .venv-parity
 BROWSER_SUBJECTS ?= philips02 sherbrooke01 prisma01 prisma02 canon01
 BROWSER_OUT ?= browser-out
+CHAOS_OUT ?= chaos-out
 PYTEST_ARGS ?= -n 2 --dist loadfile
 SIZING_CASES := uih01_acq-AP:2:4 canon01_acq-ax_run-1:2:1 prisma02_acq-AP:2:1 prisma02_acq-AP:3:1 philips02:2:1
 VARIANT ?= cuda
@@ -19,8 +20,8 @@ DEMO_OUT := demo-out
 DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test parity-test browser-test slurm-test benchmark-quality benchmark-uncertainty benchmark-grid \
-	benchmark-discovery benchmark-sizing lint format container container-test apptainer-test clean
+.PHONY: help setup demo test parity-test chaos fuzz browser-test slurm-test benchmark-quality benchmark-uncertainty \
+	benchmark-grid benchmark-discovery benchmark-sizing lint format container container-test apptainer-test clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -47,6 +48,12 @@ parity-test: ## compare the paper's network with fastai's own (installs fastai b
 	test -x $(PARITY_VENV)/bin/python || $(PYTHON) -m venv $(PARITY_VENV)
 	$(PARITY_VENV)/bin/python -m pip install --quiet -e '.[test,parity]'
 	$(PARITY_VENV)/bin/python -m pytest -rA tests/networks/test_paper_parity.py
+
+chaos: $(STAMP) ## kill, starve and damage calls, ROUNDS=50 SEED=1, and look what was lost (root: full disks too)
+	$(BIN)/python benchmarks/chaos.py --rounds $(or $(ROUNDS),50) --seed $(or $(SEED),1) --work $(CHAOS_OUT)
+
+fuzz: $(STAMP) ## random headers, gradients and sidecars by the thousands
+	HYPOTHESIS_PROFILE=many $(BIN)/python -m pytest -n 0 tests/faults -k fuzz
 
 browser-test: $(STAMP) ## reports of real scans in headless Chromium; DATA=BIDS folder (needs Chromium)
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with $(BROWSER_SUBJECTS)."; exit 2; }
@@ -109,4 +116,4 @@ apptainer-test: $(STAMP) ## make a SIF of what container-test built and run it c
 	PYTHON=$(abspath $(BIN)/python) tests/container/apptainer.sh
 
 clean: ## remove what the demo, the tests and the builds left
-	rm -rf $(DEMO_OUT) $(DEMO_WORK) $(BROWSER_OUT) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(DEMO_OUT) $(DEMO_WORK) $(BROWSER_OUT) $(CHAOS_OUT) build dist .pytest_cache .mypy_cache .ruff_cache

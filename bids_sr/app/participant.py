@@ -16,24 +16,27 @@ from attrs import evolve
 from bids_sr import __version__
 from bids_sr.app.config import to_toml
 from bids_sr.app.devices import choose_places, cores_in_all
+from bids_sr.app.ending import check_end
 from bids_sr.app.environment import container
 from bids_sr.app.reports import tell_quality
 from bids_sr.app.settings import Settings
 from bids_sr.app.validation import validate_input
 from bids_sr.app.work_folder import make_private
-from bids_sr.bids.atomic import write_text
+from bids_sr.bids.atomic import remove_orphans, write_text
 from bids_sr.bids.dataset import write_dataset_files
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.finding import find_dwi
 from bids_sr.errors import OutputError, UsageError
 from bids_sr.networks.registry import load_card
-from bids_sr.workflow.execute import Execution, execute
+from bids_sr.workflow.execute import Execution
 from bids_sr.workflow.failures import Failure
+from bids_sr.workflow.locks import LOCKS
 from bids_sr.workflow.memory import PARENT_GB, least_memory_gb
 from bids_sr.workflow.messages import Messages, configure_messages
 from bids_sr.workflow.outputs import is_complete
-from bids_sr.workflow.pages import PageWriter
+from bids_sr.workflow.pages import PageWriter, page_is_whole
 from bids_sr.workflow.plan import Choices, RunPlan, make_plan
+from bids_sr.workflow.turns import process
 
 RAW = "raw"
 """Name that `bids_sr.bids` gives to a dataset that is no derivative."""
@@ -67,15 +70,19 @@ def run_participants(settings: Settings) -> int:
     log_dir = _open_log(settings)
     _log_start(settings, choices, places, log_dir)
     _validate(settings, found, log_dir)
+    for folder in (settings.output_dir, log_dir.parent):
+        remove_orphans(folder)
+    remove_orphans(log_dir.parent, LOCKS)
     write_dataset_files(settings.output_dir, sources=_sources(found), container=container())
     plans = [make_plan(files, settings.output_dir, choices) for files in found]
     pages = PageWriter(settings.output_dir, plans)
     todo, nprocs = _share_memory(settings, _not_done(plans))
     pages.expect([*todo, *_without_page(plans)])
     with _work_folder(settings) as work_dir:
-        failures = execute(todo, _execution(settings, nprocs, places, work_dir, log_dir), pages)
+        failures = process(todo, _execution(settings, nprocs, places, work_dir, log_dir), pages)
     pages.write_rest()
-    status = _sum_up(plans, todo, failures, pages)
+    failures, shared_good = check_end(settings.output_dir, plans, todo, failures, pages)
+    status = max(_sum_up(plans, todo, failures, pages), 0 if shared_good else 1)
     if settings.fail_on_qc and tell_quality(plan.names.quality for plan in plans):
         return 1
     return status
@@ -208,7 +215,7 @@ def _without_page(plans: Sequence[RunPlan]) -> list[RunPlan]:
     return [
         plan
         for plan in plans
-        if not (plan.names.out_dir / f"sub-{plan.files.subject}.html").is_file()
+        if not page_is_whole(plan.names.out_dir / f"sub-{plan.files.subject}.html")
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
+from bids_sr.bids.json_file import read_json
 from bids_sr.errors import UsageError
 
 
@@ -54,7 +54,7 @@ def open_source(root: Path, name: str | None) -> Source:
         raise UsageError("is not a folder.", file=root, remedy="Give the top of a BIDS dataset.")
     path = root / "dataset_description.json"
     try:
-        description = json.loads(path.read_text(encoding="utf-8-sig"))
+        description = read_json(path)
     except FileNotFoundError as error:
         raise UsageError(
             "has no dataset_description.json, so it is not the top of a BIDS dataset.",

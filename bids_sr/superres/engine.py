@@ -14,6 +14,7 @@ import torch
 from attrs import field, frozen
 
 from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.images.census import Census
 from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.networks.card import ModelCard
@@ -160,7 +161,11 @@ def super_resolve(
             band=band,
             channels=card.channels,
         )
-        scale, conditioning = gather(reader, run, grid, card)
+        census = Census()
+        scale, conditioning = gather(reader, run, grid, card, census)
+        doubts = (*reader.doubts, *census.doubts(reader.nonfinite))
+        for doubt in doubts:
+            _LOG.warning("%s: %s", reader.path, doubt)
         stacks = _stacks(reader, chosen, grid, card, scale, conditioning, ahead)
         shown = progress or _bar(run, len(chosen), grid)
         _write(runner, stacks, reader, len(chosen), grid, out, scale, spread, shown, ahead)
@@ -177,7 +182,7 @@ def super_resolve(
         data_consistency=data_consistency,
         ensemble=ensemble,
         band=band,
-        notes=(*series_notes(run, card), *band_notes(grid, band), *runner.notes),
+        notes=(*doubts, *series_notes(run, card), *band_notes(grid, band), *runner.notes),
         spread=spread,
         started=began,
         peak_memory_gb=peak_memory_gb(),

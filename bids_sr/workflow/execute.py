@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
 
-from bids_sr.errors import BidsSrError, UsageError
-from bids_sr.workflow.failures import Failure, read_failure, record_failure
+from bids_sr.bids.atomic import remove_orphans
+from bids_sr.errors import BidsSrError, InputError, OutputError, UsageError
+from bids_sr.workflow.failures import Failure, cause_of, read_failure, record_failure
 from bids_sr.workflow.feeding import FedPoolPlugin, window
 from bids_sr.workflow.graph import build_workflow
 from bids_sr.workflow.memory import refuse_too_large
 from bids_sr.workflow.messages import Messages
-from bids_sr.workflow.monitor import start_table, tell_table
-from bids_sr.workflow.outputs import missing_outputs
+from bids_sr.workflow.outputs import manifest_of, output_faults
 from bids_sr.workflow.pages import PageWriter
-from bids_sr.workflow.plan import RunPlan
-
-TEMPORARY = ".tmp-"
-"""How the names of files begin that `bids_sr.bids.atomic` has not finished."""
+from bids_sr.workflow.plan import RunPlan, fingerprint
 
 OWN_PLUGIN = "MultiProc"
 """The plugin that `PoolPlugin` takes the place of: workers that nipype forks cannot use CUDA."""
@@ -90,21 +89,16 @@ def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list
     _check_plugin(how.plugin)
     if not plans:
         return []
-    for plan in plans:
-        _retire(plan)
-    fitting = [plan for plan in plans if _fits(plan)]
-    failed = len(fitting) < len(plans)
-    if how.resource_monitor:
-        start_table(how.resources)
+    ready = [plan for plan in plans if _retire(plan) and _fits(plan)]
     # in one process, run after run; else all at once, for the plugin to schedule
     alone = how.nprocs == 1 and how.plugin is None
-    for group in [[plan] for plan in fitting] if alone else [fitting]:
+    failed = len(ready) < len(plans)
+    for group in [[plan] for plan in ready] if alone else [ready]:
         if group and not (failed and how.stop_on_first_crash):
             _run(group, how, pages)
         failed = failed or any(plan.names.error.exists() for plan in group)
-    if how.resource_monitor:
-        tell_table(how.resources)
-    return [failure for plan in plans if (failure := _failure(plan, how)) is not None]
+    found = [_failure(plan, how, pages) for plan in plans]
+    return [failure for failure in found if failure is not None]
 
 
 def _run(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> None:
@@ -112,17 +106,20 @@ def _run(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> None:
     # our own pool takes in the other runs one by one
     own = how.plugin is None or how.plugin["plugin"] == OWN_PLUGIN
     first = plans[: window(how.nprocs)] if own else plans
-    workflow = build_workflow(first, how.work_dir, monitor)
-    workflow.config["execution"]["stop_on_first_crash"] = str(how.stop_on_first_crash).lower()
-    if how.write_graph:
-        _draw(workflow, how.log_dir)
     try:
-        workflow.run(**_plugin(how, pages, plans[len(first) :]))
+        workflow = build_workflow(first, how.work_dir, monitor)
+        workflow.config["execution"]["stop_on_first_crash"] = str(how.stop_on_first_crash).lower()
+        if how.write_graph:
+            _draw(workflow, how.log_dir)
+        with chdir(Path.cwd()):  # nipype stays in a node's folder if it cannot write there
+            workflow.run(**_plugin(how, pages, plans[len(first) :]))
     except Exception as error:
         # what steps raised is on record already; what nipype makes of it is for developers
         _log.debug("nipype: %s", error, exc_info=True)
-        if not any(plan.names.error.exists() for plan in plans):
-            _log.error("The workflow ended early: %s: %s", type(error).__name__, error)
+        if not any(plan.names.error.exists() or plan.label in pages.failures for plan in plans):
+            for plan in plans:
+                if not manifest_of(plan).exists():
+                    record_failure(plan, "workflow", cause_of(error))
 
 
 def _fits(plan: RunPlan) -> bool:
@@ -135,39 +132,67 @@ def _fits(plan: RunPlan) -> bool:
     return True
 
 
-def _retire(plan: RunPlan) -> None:
-    """Take away what says that the run is finished, or has failed, before it starts anew."""
-    for path in (plan.names.quality, plan.names.figure("index", "json"), plan.names.error):
-        path.unlink(missing_ok=True)
-    for path in _left_overs(plan):
-        path.unlink(missing_ok=True)
-    if not plan.choices.uncertainty:
-        # of an earlier call: they would not belong to the series that is made now
-        for path in plan.names.spread():
-            path.unlink(missing_ok=True)
+def _retire(plan: RunPlan) -> bool:
+    """Take away what says that the run is finished, or has failed, before it starts anew.
+
+    Returns False, and leaves a record, if that cannot be done.
+    """
+    marks = (plan.names.quality, plan.names.figure("index", "json"), manifest_of(plan))
+    # of an earlier call, they would not belong to the series that is made now
+    spread = () if plan.choices.uncertainty else plan.names.spread()
+    for path in (*marks, plan.names.error, *spread):
+        try:
+            if os.path.lexists(path):  # a read-only disk refuses to remove what is not there
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            problem, remedy = f"cannot be removed ({error.strerror}).", "Check its permissions."
+            record_failure(plan, "start", OutputError(problem, file=path, remedy=remedy))
+            return False
+    for folder in (plan.names.folder, plan.names.figures_dir):
+        remove_orphans(folder)
+    return True
 
 
-def _left_overs(plan: RunPlan) -> list[Path]:
-    """Return half-written files of this very run, which a killed process left behind."""
-    names = {path.name for path in plan.names.expected(spread=True)}
-    found = plan.names.folder.glob(f"{TEMPORARY}*")
-    return [path for path in found if path.name.split("-", 2)[-1] in names]
+def _failure(plan: RunPlan, how: Execution, pages: PageWriter) -> Failure | None:
+    failure = read_failure(plan) or pages.failures.get(plan.label)
+    if failure is None and how.stop_on_first_crash and not plan.names.quality.exists():
+        return not_processed(plan)
+    return failure or end_failure(plan)
 
 
-def _failure(plan: RunPlan, how: Execution) -> Failure | None:
-    failure = read_failure(plan)
-    if failure is not None:
-        return failure
+def not_processed(plan: RunPlan) -> Failure:
+    """Return what is said of a run that was not begun since another one failed."""
+    return Failure(plan.label, "", "not processed, since another run failed.")
+
+
+def end_failure(plan: RunPlan) -> Failure | None:
+    """Look whether a run that should be finished is, and record it if not.
+
+    Parameters
+    ----------
+    plan : RunPlan
+
+    Returns
+    -------
+    Failure or None
+        None if all that is expected is there, as it was written, and the input is
+        still what it was.
+    """
     try:
-        missing = missing_outputs(plan)
-    except BidsSrError as error:  # the files of the run changed meanwhile
+        if fingerprint(plan.files, plan.choices) != plan.fingerprint:
+            raise InputError(
+                "or a file that belongs to it changed while the run was worked on.",
+                file=plan.files.dwi,
+                remedy="Run again once nothing writes to the dataset.",
+            )
+        faults = output_faults(plan)
+    except BidsSrError as error:
         return record_failure(plan, "end", error)
-    if not missing:
+    if not faults:
         return None
-    if how.stop_on_first_crash:
-        return Failure(plan.label, "", "not processed, since another run failed.")
-    names = ", ".join(path.name for path in missing[:3]) + (" ..." if len(missing) > 3 else "")
-    return record_failure(plan, "end", RuntimeError(f"{len(missing)} outputs are missing: {names}"))
+    names = "; ".join(faults[:3]) + ("; ..." if len(faults) > 3 else "")
+    problem = f"{len(faults)} outputs are missing or damaged: {names}."
+    return record_failure(plan, "end", OutputError(problem, remedy="Run again."))
 
 
 def _check_plugin(plugin: Mapping[str, Any] | None) -> None:
@@ -190,11 +215,12 @@ def _check_plugin(plugin: Mapping[str, Any] | None) -> None:
 
 
 def _plugin(how: Execution, pages: PageWriter, waiting: Sequence[RunPlan] = ()) -> dict[str, Any]:
-    arguments: dict[str, Any] = {"status_callback": pages.on_step}
+    alone = how.plugin is None and how.nprocs == 1
+    arguments: dict[str, Any] = {"status_callback": pages.on_step_here if alone else pages.on_step}
     given = (how.plugin or {}).get("plugin_args") or {}
     if how.plugin is not None and how.plugin["plugin"] != OWN_PLUGIN:
         return {"plugin": how.plugin["plugin"], "plugin_args": {**given, **arguments}}
-    if how.nprocs == 1 and how.plugin is None:
+    if alone:
         return {"plugin": "Linear", "plugin_args": arguments}
     arguments |= {"n_procs": how.nprocs, "raise_insufficient": False}
     if how.memory_gb is not None:

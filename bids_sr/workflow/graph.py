@@ -14,6 +14,7 @@ from bids_sr.workflow import steps
 from bids_sr.workflow.interface import Step
 from bids_sr.workflow.memory import NETWORK_STEPS, step_memory_gb
 from bids_sr.workflow.monitor import Job
+from bids_sr.workflow.outputs import manifest_of
 from bids_sr.workflow.pages import LAST_STEP
 from bids_sr.workflow.plan import Choices, RunPlan
 from bids_sr.workflow.resume import can_be_reused
@@ -153,7 +154,7 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
                 "spread": "spread",
                 "record": "judge",
             },
-            (names.figure("index", "json"),),
+            (names.figure("index", "json"), manifest_of(plan)),
         ),
     ]
     assert parts[-1].function.__name__ == LAST_STEP

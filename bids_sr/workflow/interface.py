@@ -16,7 +16,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from bids_sr.workflow.failures import record_failure
+from bids_sr.workflow.failures import Failure, record_failure
 from bids_sr.workflow.memory import give_back_memory
 from bids_sr.workflow.monitor import Monitor
 
@@ -89,7 +89,8 @@ class Step(BaseInterface):
         self._function = function
         self._writes = tuple(writes)
         self._value: Any = None
-        self._asked_to_end: BaseException | None = None
+        self.failure: Failure | None = None
+        self.interrupted: BaseException | None = None
 
     def run(self, *arguments: Any, **keywords: Any) -> Any:
         """Run the step; a request to end the program goes through.
@@ -97,8 +98,8 @@ class Step(BaseInterface):
         nipype takes it for a failure of the step, and would go on with the next run.
         """
         result = super().run(*arguments, **keywords)
-        if self._asked_to_end is not None:
-            raise self._asked_to_end
+        if self.interrupted is not None:
+            raise self.interrupted
         return result
 
     def _run_interface(self, runtime: Any) -> Any:
@@ -113,10 +114,10 @@ class Step(BaseInterface):
             with Monitor(job) if isdefined(job) else nullcontext():
                 self._value = self._function(**arguments)
         except Exception as error:
-            record_failure(self.inputs.plan, self._function.__name__, error)
+            self.failure = record_failure(self.inputs.plan, self._function.__name__, error)
             raise
         except BaseException as end:  # an interrupt, or a scheduler whose time is up
-            self._asked_to_end = end
+            self.interrupted = end
             raise
         finally:
             give_back_memory()

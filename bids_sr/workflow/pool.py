@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import threading
@@ -15,6 +16,9 @@ from nipype.pipeline.plugins.multiproc import MultiProcPlugin, run_node
 
 from bids_sr.workflow.memory import BASE_GB, PARENT_GB
 from bids_sr.workflow.messages import Messages, configure_messages
+from bids_sr.workflow.pages import FAILED_WITH
+
+_log = logging.getLogger("bids_sr")
 
 _CPU = "cpu"
 """Where steps run that ask for no GPU."""
@@ -23,7 +27,7 @@ _AS_PLANNED = ""
 
 
 class PoolPlugin(MultiProcPlugin):
-    """nipype's ``MultiProc`` with five differences.
+    """nipype's ``MultiProc`` with some differences.
 
     Workers are started fresh, not forked: CUDA and OpenMP do not survive a fork.
     They end when the parent does. When one is killed, mostly for want of memory,
@@ -143,6 +147,18 @@ class PoolPlugin(MultiProcPlugin):
     def _sort_jobs(self, jobids: Any, scheduler: str | None = None) -> list[int]:
         return sorted(jobids, key=lambda job: -getattr(self.procs[job].inputs, "rank", 0))
 
+    def _clean_queue(self, jobid: int, graph: Any, result: Any = None) -> Any:
+        if result is not None:
+            setattr(self.procs[jobid], FAILED_WITH, _reason("".join(result["traceback"])))
+        return super()._clean_queue(jobid, graph, result=result)
+
+    def _report_crash(self, node: Any, result: Any = None) -> Any:
+        try:
+            return super()._report_crash(node, result=result)
+        except OSError as error:  # no space for nipype's own crash file: others go on
+            _log.debug("no crash file: %s", error)
+            return None
+
     def _async_callback(self, args: Any) -> None:
         if args.exception() is None:
             super()._async_callback(args)
@@ -152,6 +168,13 @@ class PoolPlugin(MultiProcPlugin):
         if future.done() and (error := future.exception()) is not None:
             return {"result": None, "traceback": format_exception(error), "taskid": taskid}
         return super()._get_result(taskid)
+
+
+def _reason(traceback: str) -> str:
+    """Return the last line of a traceback that says which exception it was."""
+    lines = [line.strip() for line in traceback.splitlines() if line[:1].isalpha()]
+    named = [line for line in lines if "bids_sr.errors." in line]
+    return (named or lines or [""])[-1]
 
 
 def _start_worker(folder: str, messages: Messages) -> None:

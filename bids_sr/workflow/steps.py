@@ -272,10 +272,11 @@ def draw(
     spread: SpreadMaps | None,
     record: Path,
 ) -> Path:
-    """Draw the pictures of the report, the last step: all else is there."""
+    """Draw the pictures of the report, and list all that the run left: the last step."""
     from bids_sr.report.figures import make_figures
+    from bids_sr.workflow.outputs import write_run_manifest
 
-    return make_figures(
+    index = make_figures(
         sr,
         plan.names,
         mask=masks.output,
@@ -284,3 +285,5 @@ def draw(
         has_gqi=gqi is not None,
         input_qa=input_gqi["qa"] if input_gqi else None,
     )
+    write_run_manifest(plan)
+    return index
