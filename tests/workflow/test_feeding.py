@@ -38,7 +38,7 @@ def chain(plan, folder):
     return flow
 
 
-def build(plans, folder):
+def build(plans, folder, monitor=None):
     whole = Workflow("whole", base_dir=str(folder))
     whole.config["execution"] = {
         "crashdump_dir": str(folder / "crashes"),

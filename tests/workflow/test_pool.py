@@ -170,7 +170,7 @@ def small_pool():
 
 
 def pretend_workers(plugin, count):
-    plugin.pool._processes = dict.fromkeys(range(count))
+    plugin._pools["cpu"]._processes = dict.fromkeys(range(count))
 
 
 def test_this_process_and_waiting_workers_hold_memory(small_pool):
@@ -180,16 +180,16 @@ def test_this_process_and_waiting_workers_hold_memory(small_pool):
     # one of the two that wait takes the next step, whose memory includes its own
     assert free == pytest.approx(4.0 - 1.5 - PARENT_GB - BASE_GB)
     assert processors == 3
-    plugin.pool._processes = {}
+    pretend_workers(plugin, 0)
 
 
 def test_workers_that_wait_make_room_for_a_large_step(small_pool):
     plugin = small_pool(3.0, 1.0)
-    before = plugin.pool
-    before.shutdown = lambda: setattr(before, "ended", True)
+    before, ended = plugin._pools["cpu"], []
+    before.shutdown = lambda: ended.append(True)
     pretend_workers(plugin, 3)
     free, *_ = plugin._check_resources([])
-    assert before.ended and plugin.pool is not before
+    assert ended and plugin._pools["cpu"] is not before
     assert free == pytest.approx(4.0 - PARENT_GB)
     before._processes = {}
 
