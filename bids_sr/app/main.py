@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -19,6 +20,9 @@ from bids_sr.workflow.messages import Messages, configure_messages
 EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
+
+_AGAIN_S = 0.05
+"""After so long a request to end that got lost is made again."""
 
 _log = logging.getLogger("bids_sr")
 
@@ -72,11 +76,22 @@ def _tidy_end() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+
+    def again(lost: sys.UnraisableHookArgs) -> None:
+        # it came while Python cleaned up an object, where no exception gets out
+        if isinstance(lost.exc_value, _Terminated | KeyboardInterrupt):
+            asked = signal.SIGTERM if isinstance(lost.exc_value, _Terminated) else signal.SIGINT
+            threading.Timer(_AGAIN_S, os.kill, (os.getpid(), asked)).start()
+        else:
+            hook(lost)
+
+    hook, sys.unraisablehook = sys.unraisablehook, again
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+        sys.unraisablehook = hook
 
 
 def _run(settings: Settings) -> int:

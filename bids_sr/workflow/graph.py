@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 from nipype import Node, Workflow, config
 
-from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS
+from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS, sidecar_of
 from bids_sr.workflow import steps
 from bids_sr.workflow.interface import Step
 from bids_sr.workflow.memory import NETWORK_STEPS, step_memory_gb
@@ -167,7 +167,7 @@ def _state(plan: RunPlan, name: str) -> str:
 
 
 def _all(path: Callable[[str], Path], params: Iterable[str]) -> tuple[Path, ...]:
-    return tuple(path(param) for param in params)
+    return tuple(file for param in params for file in (path(param), sidecar_of(path(param))))
 
 
 def _node(name: str, part: _Part, plan: RunPlan, memory_gb: float) -> Node:

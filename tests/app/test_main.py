@@ -75,3 +75,21 @@ def test_a_request_to_end_is_143_and_unwinds(call):
 
 def test_interruption_is_130(call):
     assert call(KeyboardInterrupt()) == 130
+
+
+def test_a_request_to_end_that_gets_lost_is_made_again(call, capfd):
+    """Python drops what is raised while an object is cleaned up."""
+
+    class Closing:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+            for _ in range(1000):  # the handler raises in here
+                pass
+
+    def work(settings):
+        Closing()
+        time.sleep(30)
+        return 0
+
+    assert call(work) == module.EXIT_TERMINATED
+    assert "Traceback" not in capfd.readouterr().err

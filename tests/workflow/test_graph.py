@@ -6,6 +6,7 @@ import inspect
 
 import pytest
 
+from bids_sr.bids.names import sidecar_of
 from bids_sr.workflow import steps
 from bids_sr.workflow.graph import build_run_workflow, build_workflow
 from bids_sr.workflow.interface import _ARGUMENTS, Step, StepInputs
@@ -128,3 +129,9 @@ def test_a_step_that_fails_leaves_a_record(plan, tmp_path):
     with pytest.raises(Exception, match="bvec"):
         Step(steps.read, plan=plan).run(cwd=str(tmp_path))
     assert "bvec" in plan.names.error.read_text()
+
+
+def test_a_step_vouches_for_the_sidecars_of_its_maps_too(plan, tmp_path):
+    written = build_run_workflow(plan, tmp_path).get_node("fit_tensor").interface._writes
+    assert plan.names.tensor("fa") in written
+    assert sidecar_of(plan.names.tensor("fa")) in written
