@@ -22,6 +22,7 @@ from bids_sr.networks.loading import load_network
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 from bids_sr.superres.device import choose_device, default_batch_size, describe_device
 from bids_sr.superres.first_pass import gather, measured_band
+from bids_sr.superres.focus import Box, find_head
 from bids_sr.superres.notes import band_notes, series_notes
 from bids_sr.superres.progress import VolumeProgress
 from bids_sr.superres.runner import SliceRunner
@@ -82,6 +83,7 @@ def super_resolve(
     data_consistency: bool = True,
     ensemble: int = DEFAULT_ENSEMBLE,
     detect_band: bool = True,
+    whole_slices: bool = False,
     slice_axis: int | None = None,
     spread: SpreadFiles | None = None,
     volumes: Sequence[int] | None = None,
@@ -116,6 +118,9 @@ def super_resolve(
     detect_band : bool
         Find out whether the scanner interpolated, and keep only what it measured;
         else all of the input counts as measured.
+    whole_slices : bool
+        Send whole slices through the network, not only the part that holds the head
+        (`bids_sr.superres.focus`).
     slice_axis : int, optional
         Voxel axis across the slices; default: found out.
     spread : SpreadFiles, optional
@@ -149,6 +154,7 @@ def super_resolve(
         pixels = int(np.prod([grid.shape[axis] for axis in grid.in_plane]))
         size = batch_size or default_batch_size(place, pixels)
         band = measured_band(reader, grid) if detect_band else (1.0, 1.0)
+        scale, conditioning = gather(reader, run, grid, card)
         runner = SliceRunner(
             network,
             place,
@@ -157,8 +163,8 @@ def super_resolve(
             ensemble=ensemble,
             band=band,
             channels=card.channels,
+            boxes=None if whole_slices else _boxes(conditioning, grid, card),
         )
-        scale, conditioning = gather(reader, run, grid, card)
         stacks = _stacks(reader, chosen, grid, card, scale, conditioning)
         shown = progress or _bar(run, len(chosen), grid)
         _write(runner, stacks, reader, len(chosen), grid, out, scale, spread, shown)
@@ -188,6 +194,15 @@ def _grid(reader: DwiReader, run: DwiRun, factor: int, override: int | None) -> 
         reader.shape[:3], reader.zooms, run.files.sidecar, override, dim_info_slice
     )
     return SliceGrid(reader.shape[:3], reader.affine, axis, factor)
+
+
+def _boxes(
+    conditioning: SeriesConditioning, grid: SliceGrid, card: ModelCard
+) -> tuple[Box, ...] | None:
+    if card.input_rule == "paper":  # its attention looks at the whole slice
+        return None
+    means = [conditioning.mean_b0, conditioning.mean_dwi]
+    return find_head([to_slices(m, grid.slice_axis) for m in means if m is not None], card.factor)
 
 
 def _stacks(
