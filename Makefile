@@ -9,13 +9,19 @@ SLICES_STEP ?= 2
 PARITY_VENV ?= .venv-parity
 BROWSER_SUBJECTS ?= philips02 sherbrooke01 prisma01 prisma02 canon01
 BROWSER_OUT ?= browser-out
+CHAOS_OUT ?= chaos-out
 PYTEST_ARGS ?= -n 2 --dist loadfile
+SIZING_CASES := uih01_acq-AP:2:4 canon01_acq-ax_run-1:2:1 prisma02_acq-AP:2:1 prisma02_acq-AP:3:1 philips02:2:1
+VARIANT ?= cuda
+IMAGE_NAME := $(if $(filter cpu,$(VARIANT)),bids_sr-cpu,bids_sr)
+TORCH_CPU := $(shell sed -n 's/^ARG TORCH="\(.*\)"/\1/p' Dockerfile)+cpu
 DEMO_DATA := examples/dwi-small
 DEMO_OUT := demo-out
 DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test parity-test browser-test benchmark-quality benchmark-uncertainty benchmark-grid lint format container clean
+.PHONY: help setup demo test parity-test chaos fuzz browser-test slurm-test benchmark-quality benchmark-uncertainty \
+	benchmark-grid benchmark-discovery benchmark-sizing lint format container container-test apptainer-test clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -43,12 +49,21 @@ parity-test: ## compare the paper's network with fastai's own (installs fastai b
 	$(PARITY_VENV)/bin/python -m pip install --quiet -e '.[test,parity]'
 	$(PARITY_VENV)/bin/python -m pytest -rA tests/networks/test_paper_parity.py
 
+chaos: $(STAMP) ## kill, starve and damage calls, ROUNDS=50 SEED=1, and look what was lost (root: full disks too)
+	$(BIN)/python benchmarks/chaos.py --rounds $(or $(ROUNDS),50) --seed $(or $(SEED),1) --work $(CHAOS_OUT)
+
+fuzz: $(STAMP) ## random headers, gradients and sidecars by the thousands
+	HYPOTHESIS_PROFILE=many $(BIN)/python -m pytest -n 0 tests/faults -k fuzz
+
 browser-test: $(STAMP) ## reports of real scans in headless Chromium; DATA=BIDS folder (needs Chromium)
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with $(BROWSER_SUBJECTS)."; exit 2; }
 	$(BIN)/bids-sr $(DATA) $(BROWSER_OUT) participant --participant-label $(BROWSER_SUBJECTS) \
 		--ensemble 1 -w $(DEMO_WORK)
 	$(BIN)/bids-sr $(DATA) $(BROWSER_OUT) group
 	BIDS_SR_REPORTS=$(BROWSER_OUT) $(BIN)/python -m pytest -v -n 0 tests/report/test_browser_scans.py
+
+slurm-test: $(STAMP) ## examples/slurm on a one-node Slurm that is set up for it (needs root, slurm-wlm, munge)
+	BIDS_SR_SLURM_TEST=1 $(BIN)/python -m pytest -v -rs -n 0 tests/slurm
 
 benchmark-quality: $(STAMP) ## quality tables of the shipped networks; DATA=BIDS folder, SUBJECT=label
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }
@@ -67,6 +82,16 @@ benchmark-grid: $(STAMP) ## figures of the grid flag; DATA=BIDS folder, MODELS=n
 	$(BIN)/python benchmarks/grid_flag.py $(DATA) --participant-label philips02 prisma02 canon01 \
 		--ensemble 1 --model $(or $(MODELS),shallow-x2 shallow-x3)
 
+benchmark-discovery: $(STAMP) ## time and memory until work starts on PARTICIPANTS=2000 made-up people; WORK=folder
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/discovery.py --participants $(or $(PARTICIPANTS),2000) \
+		--work $(or $(WORK),$(DEMO_WORK)/discovery) $(if $(RECORD),--record $(RECORD))
+
+benchmark-sizing: $(STAMP) ## what real scans cost beside what --dry-run estimates; DATA=BIDS folder, CASES=RUN:FACTOR:COPIES ...
+	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with the runs of CASES."; exit 2; }
+	$(BIN)/python benchmarks/sizing.py measure $(DATA) --out $(DEMO_WORK)/sizing --case $(or $(CASES),$(SIZING_CASES))
+	$(BIN)/python benchmarks/sizing.py compare $(DEMO_WORK)/sizing
+	$(BIN)/python benchmarks/sizing.py table
+
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -76,9 +101,19 @@ format: $(STAMP) ## let ruff put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-container: ## build the container image (docker; set ENGINE=podman for podman)
-	$(or $(ENGINE),docker) build --build-arg IMAGE_TAG=bids_sr:$(shell cat version) \
-		-t bids_sr:$(shell cat version) -t bids_sr:latest .
+container: ## build the image; ENGINE=podman, VARIANT=cpu with TORCH_INDEX_URL=an index of CPU wheels
+	$(or $(ENGINE),docker) build $(if $(filter podman,$(ENGINE)),--format docker) \
+		$(if $(filter cpu,$(VARIANT)),--build-arg TORCH="$(TORCH_CPU)") \
+		$(if $(TORCH),--build-arg TORCH="$(TORCH)") --build-arg TORCH_INDEX_URL="$(TORCH_INDEX_URL)" \
+		--build-arg VERSION=$(shell cat version) --build-arg REVISION=$(shell git rev-parse HEAD) \
+		--build-arg IMAGE_TAG=$(IMAGE_NAME):$(shell cat version) \
+		-t $(IMAGE_NAME):$(shell cat version) -t $(IMAGE_NAME):latest .
+
+container-test: $(STAMP) ## build an image and run it read-only, offline, as another user
+	PYTHON=$(abspath $(BIN)/python) tests/container/run.sh
+
+apptainer-test: $(STAMP) ## make a SIF of what container-test built and run it contained
+	PYTHON=$(abspath $(BIN)/python) tests/container/apptainer.sh
 
 clean: ## remove what the demo, the tests and the builds left
-	rm -rf $(DEMO_OUT) $(DEMO_WORK) $(BROWSER_OUT) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(DEMO_OUT) $(DEMO_WORK) $(BROWSER_OUT) $(CHAOS_OUT) build dist .pytest_cache .mypy_cache .ruff_cache

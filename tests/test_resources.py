@@ -79,8 +79,8 @@ def test_unpacked_wheel_works_away_from_the_checkout(wheel, tmp_path):
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
         "import json, bids_sr\n"
         "from bids_sr.resources import resource\n"
-        "from bids_sr.app.parser import _shipped_models\n"
-        "print(json.dumps([bids_sr.__version__, str(resource('models')), _shipped_models()]))\n"
+        "from bids_sr.app.options.method import shipped_models\n"
+        "print(json.dumps([bids_sr.__version__, str(resource('models')), shipped_models()]))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True

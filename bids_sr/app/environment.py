@@ -8,6 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from bids_sr.errors import UsageError
+
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _HOME_VARIABLES = ("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
 
@@ -20,12 +22,19 @@ def prepare_environment(threads: int) -> None:
     threads : int
         CPU cores that the numerical libraries may use.
 
+    Raises
+    ------
+    UsageError
+        If there is no folder for temporary files, as with a read-only root and nothing on
+        ``/tmp``.
+
     Notes
     -----
     Nothing is sent anywhere: nipype's look for new versions is switched off. In a
     container the home folder may be missing or read-only; what would be kept there
     goes into a temporary folder that is removed at the end.
     """
+    _check_temporary_folder()
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = str(threads)
     os.environ["NIPYPE_NO_ET"] = os.environ["NO_ET"] = "1"
@@ -50,6 +59,17 @@ def container() -> dict[str, str] | None:
         return None
     apptainer = "APPTAINER_CONTAINER" in os.environ or "SINGULARITY_CONTAINER" in os.environ
     return {"Type": "apptainer" if apptainer else "docker", "Tag": tag}
+
+
+def _check_temporary_folder() -> None:
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise UsageError(
+            "there is no folder for temporary files.",
+            remedy="Set TMPDIR to a folder that can be written; in a container put one on /tmp "
+            "(docker run --tmpfs /tmp).",
+        ) from error
 
 
 def _home_is_writable() -> bool:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from bids_sr.app.environment import prepare_environment
-from bids_sr.app.parser import build_parser
+from bids_sr.app.parser import parse_arguments
 from bids_sr.app.settings import Settings, make_settings
 from bids_sr.errors import BidsSrError
 from bids_sr.workflow.messages import Messages, configure_messages
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         be used; 70: internal error; 130 or 143: interrupted.
     """
     try:
-        settings = make_settings(build_parser().parse_args(arguments))
+        settings = make_settings(parse_arguments(arguments))
         prepare_environment(settings.threads)
         configure_messages(Messages(settings.verbosity))
         with _tidy_end():
@@ -81,6 +81,10 @@ def _tidy_end() -> Iterator[None]:
 
 def _run(settings: Settings) -> int:
     # imported late: they pull in the numerical libraries
+    if settings.dry_run:
+        from bids_sr.app.dry_run import run_dry
+
+        return run_dry(settings)
     if settings.level == "group":
         from bids_sr.app.group import run_group
 
@@ -89,6 +93,10 @@ def _run(settings: Settings) -> int:
         from bids_sr.app.reports import run_reports
 
         return run_reports(settings)
+    if settings.boilerplate_only:
+        from bids_sr.app.boilerplate import run_boilerplate
+
+        return run_boilerplate(settings)
     from bids_sr.app.participant import run_participants
 
     return run_participants(settings)

@@ -11,22 +11,32 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from attrs import evolve
+
 from bids_sr import __version__
+from bids_sr.app.config import to_toml
+from bids_sr.app.devices import choose_places, cores_in_all
+from bids_sr.app.ending import check_end
 from bids_sr.app.environment import container
 from bids_sr.app.reports import tell_quality
 from bids_sr.app.settings import Settings
 from bids_sr.app.validation import validate_input
+from bids_sr.app.work_folder import make_private
+from bids_sr.bids.atomic import remove_orphans, write_text
 from bids_sr.bids.dataset import write_dataset_files
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.finding import find_dwi
 from bids_sr.errors import OutputError, UsageError
 from bids_sr.networks.registry import load_card
-from bids_sr.workflow.execute import Execution, execute
+from bids_sr.workflow.execute import Execution
 from bids_sr.workflow.failures import Failure
+from bids_sr.workflow.locks import LOCKS
+from bids_sr.workflow.memory import PARENT_GB, least_memory_gb
 from bids_sr.workflow.messages import Messages, configure_messages
 from bids_sr.workflow.outputs import is_complete
-from bids_sr.workflow.pages import PageWriter
+from bids_sr.workflow.pages import PageWriter, page_is_whole
 from bids_sr.workflow.plan import Choices, RunPlan, make_plan
+from bids_sr.workflow.turns import process
 
 RAW = "raw"
 """Name that `bids_sr.bids` gives to a dataset that is no derivative."""
@@ -54,45 +64,86 @@ def run_participants(settings: Settings) -> int:
         If the dataset, the network, the device or the output folder cannot be
         used at all; nothing was processed then.
     """
-    choices = _choices(settings)
-    found = _find(settings)
+    places = choose_places(settings)
+    choices = make_choices(settings, places)
+    found = find_runs(settings)
     log_dir = _open_log(settings)
-    _log_start(settings, choices, log_dir)
+    _log_start(settings, choices, places, log_dir)
     _validate(settings, found, log_dir)
+    for folder in (settings.output_dir, log_dir.parent):
+        remove_orphans(folder)
+    remove_orphans(log_dir.parent, LOCKS)
     write_dataset_files(settings.output_dir, sources=_sources(found), container=container())
     plans = [make_plan(files, settings.output_dir, choices) for files in found]
     pages = PageWriter(settings.output_dir, plans)
-    todo = _not_done(plans)
+    todo, nprocs = _share_memory(settings, _not_done(plans))
     pages.expect([*todo, *_without_page(plans)])
     with _work_folder(settings) as work_dir:
-        failures = execute(todo, _execution(settings, work_dir, log_dir), pages)
+        failures = process(todo, _execution(settings, nprocs, places, work_dir, log_dir), pages)
     pages.write_rest()
-    status = _sum_up(plans, todo, failures, pages)
+    failures, shared_good = check_end(settings.output_dir, plans, todo, failures, pages)
+    status = max(_sum_up(plans, todo, failures, pages), 0 if shared_good else 1)
     if settings.fail_on_qc and tell_quality(plan.names.quality for plan in plans):
         return 1
     return status
 
 
-def _choices(settings: Settings) -> Choices:
-    # the quick check first: torch takes seconds to import
-    card = load_card(settings.model, settings.factor)
-    from bids_sr.superres.device import choose_device
+def make_choices(settings: Settings, places: Sequence[str]) -> Choices:
+    """Find the network, or raise, and put together how runs are processed.
 
+    Parameters
+    ----------
+    settings : Settings
+        What was asked for.
+    places : sequence of str
+        From `bids_sr.app.devices.choose_places`.
+
+    Returns
+    -------
+    Choices
+
+    Raises
+    ------
+    ModelError
+        If the network cannot be used.
+    """
     return Choices(
-        card=card,
+        card=load_card(settings.model, settings.factor),
         data_consistency=settings.data_consistency,
         detect_band=settings.detect_band,
         ensemble=settings.ensemble,
         uncertainty=settings.uncertainty,
         slice_axis=settings.slice_axis,
         self_check=settings.self_check,
-        device=str(choose_device(settings.device)),
+        device=places[0],
         batch_size=settings.batch_size,
         threads=settings.threads,
+        network_threads=max(1, min(settings.threads, cores_in_all(settings) // len(places))),
+        low_mem=settings.low_mem,
+        memory_gb=settings.memory_gb,
+        sloppy=settings.sloppy,
     )
 
 
-def _find(settings: Settings) -> list[DwiFiles]:
+def _share_memory(settings: Settings, plans: list[RunPlan]) -> tuple[list[RunPlan], int]:
+    """Tell each plan what its steps may take, and how many cores are left to share.
+
+    Processes beside this one leave less for a step. Where that is too little for a
+    run, all is done in this one, step after step.
+    """
+    memory = settings.memory_gb
+    if not plans or memory is None or settings.plugin is not None:
+        return plans, settings.nprocs
+    beside = memory - PARENT_GB
+    alone = settings.nprocs == 1 or any(beside < least_memory_gb(plan) <= memory for plan in plans)
+    if alone and settings.nprocs > 1:
+        _log.warning("%.1f GB of memory are too few for steps side by side: one at a time", memory)
+    choices = evolve(plans[0].choices, memory_gb=memory if alone else beside)
+    return [evolve(plan, choices=choices) for plan in plans], 1 if alone else settings.nprocs
+
+
+def find_runs(settings: Settings) -> list[DwiFiles]:
+    """Find the runs that were asked for, as `bids_sr.bids.finding.find_dwi` does."""
     return find_dwi(
         settings.bids_dir,
         participants=settings.participants,
@@ -133,15 +184,18 @@ def _messages(settings: Settings, log_dir: Path) -> Messages:
     return Messages(settings.verbosity, log_dir / "log.txt")
 
 
-def _log_start(settings: Settings, choices: Choices, log_dir: Path) -> None:
+def _log_start(settings: Settings, choices: Choices, places: Sequence[str], log_dir: Path) -> None:
     _log.info(
         "bids_sr %s: network %s on %s, %d of %d cores per step",
         __version__,
         choices.card.name,
-        choices.device,
+        ", ".join(places),
         settings.threads,
         settings.nprocs,
     )
+    if settings.sloppy:
+        _log.warning("--sloppy: poor quality, for trying things out only")
+    write_text(log_dir / "config.toml", to_toml(settings.options))
     _log.debug("%s", settings)
     _log.debug("log folder: %s", log_dir)
 
@@ -161,7 +215,7 @@ def _without_page(plans: Sequence[RunPlan]) -> list[RunPlan]:
     return [
         plan
         for plan in plans
-        if not (plan.names.out_dir / f"sub-{plan.files.subject}.html").is_file()
+        if not page_is_whole(plan.names.out_dir / f"sub-{plan.files.subject}.html")
     ]
 
 
@@ -175,7 +229,7 @@ def _work_folder(settings: Settings) -> Iterator[Path]:
         if settings.clean_work_dir and settings.work_dir.is_dir():
             for path in settings.work_dir.iterdir():
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        settings.work_dir.mkdir(parents=True, exist_ok=True)
+        make_private(settings.work_dir)
     except OSError as error:
         raise UsageError(
             f"cannot be used ({error.strerror}).",
@@ -185,12 +239,16 @@ def _work_folder(settings: Settings) -> Iterator[Path]:
     yield settings.work_dir
 
 
-def _execution(settings: Settings, work_dir: Path, log_dir: Path) -> Execution:
+def _execution(
+    settings: Settings, nprocs: int, places: Sequence[str], work_dir: Path, log_dir: Path
+) -> Execution:
     return Execution(
         work_dir=work_dir,
         log_dir=log_dir,
-        nprocs=settings.nprocs,
+        nprocs=nprocs,
+        gpus=tuple(place for place in places if place.startswith("cuda:")),
         memory_gb=settings.memory_gb,
+        resource_monitor=settings.resource_monitor,
         stop_on_first_crash=settings.stop_on_first_crash,
         plugin=settings.plugin,
         write_graph=settings.write_graph,

@@ -9,12 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
+from bids_sr.app.config import effective_options
+from bids_sr.app.limits import memory_gb
 from bids_sr.errors import UsageError
-from bids_sr.superres.defaults import DEFAULT_ENSEMBLE, UNCERTAINTY_ENSEMBLE
+from bids_sr.superres.defaults import DEFAULT_ENSEMBLE, SLOPPY_ENSEMBLE, UNCERTAINTY_ENSEMBLE
 
 _MAX_DEFAULT_THREADS = 8
+_DEFAULT_MEMORY = 0.9
+"""Share of the memory at hand that is used unless told."""
 
 
 @frozen
@@ -53,6 +57,8 @@ class Settings:
     """Turned copies of a slice over which the network is averaged."""
     uncertainty: bool = False
     """The spread of the turned copies is written."""
+    sloppy: bool = False
+    """Poor but quick, for trying things out."""
     self_check: str = "auto"
     """``auto``, ``full`` or ``off``."""
     fail_on_qc: bool = False
@@ -66,7 +72,11 @@ class Settings:
     threads: int = 1
     """CPU cores per step."""
     memory_gb: float | None = None
-    """Memory of all steps; None: the scheduler's default."""
+    """Memory of the whole program, or of a step where another plugin runs them; None: no limit."""
+    low_mem: bool = False
+    """As little memory as possible is used."""
+    resource_monitor: bool = False
+    """Memory and processor use of each step are recorded."""
     work_dir: Path | None = None
     """Work folder; None: a temporary one."""
     clean_work_dir: bool = False
@@ -79,8 +89,14 @@ class Settings:
     """The graph of the workflow is drawn."""
     reports_only: bool = False
     """Only the pages are written."""
+    boilerplate_only: bool = False
+    """Only the methods texts are written."""
+    dry_run: bool = False
+    """Nothing is done: what would be is listed."""
     verbosity: int = 0
     """0: progress and warnings; 1: details; 2: nipype's messages too."""
+    options: Mapping[str, Any] = field(factory=dict, eq=False, repr=False)
+    """The same as content of a configuration file."""
 
 
 def make_settings(arguments: Namespace) -> Settings:
@@ -89,7 +105,7 @@ def make_settings(arguments: Namespace) -> Settings:
     Parameters
     ----------
     arguments : argparse.Namespace
-        From the parser of `bids_sr.app.parser.build_parser`.
+        From `bids_sr.app.parser.parse_arguments`.
 
     Returns
     -------
@@ -118,30 +134,43 @@ def make_settings(arguments: Namespace) -> Settings:
         slice_axis=arguments.slice_axis,
         data_consistency=arguments.data_consistency,
         detect_band=arguments.input_band == "auto",
-        ensemble=_ensemble(arguments.ensemble, arguments.uncertainty),
+        ensemble=_ensemble(arguments.ensemble, arguments.uncertainty, arguments.sloppy),
         uncertainty=arguments.uncertainty,
-        self_check=arguments.self_check,
+        sloppy=arguments.sloppy,
+        self_check=arguments.self_check or ("off" if arguments.sloppy else "auto"),
         fail_on_qc=arguments.fail_on_qc,
         device=arguments.device,
         batch_size=arguments.batch_size,
         nprocs=nprocs,
         threads=threads,
-        memory_gb=None if arguments.memory_mb is None else arguments.memory_mb / 1000,
+        memory_gb=_memory_gb(arguments.memory_mb, here=arguments.use_plugin is None),
+        low_mem=arguments.low_mem,
+        resource_monitor=arguments.resource_monitor,
         work_dir=_absolute(arguments.work_dir),
         clean_work_dir=arguments.clean_workdir,
         stop_on_first_crash=arguments.stop_on_first_crash,
         plugin=_read_plugin(arguments.use_plugin),
         write_graph=arguments.write_graph,
         reports_only=arguments.reports_only,
+        boilerplate_only=arguments.boilerplate_only,
+        dry_run=arguments.dry_run,
         verbosity=arguments.verbose,
+        options=effective_options(arguments, nprocs=nprocs, threads=threads),
     )
     _check_folders(settings)
     return settings
 
 
-def _ensemble(asked: int | None, uncertainty: bool) -> int:
+def _memory_gb(asked_mb: float | None, *, here: bool) -> float | None:
+    if asked_mb is not None:
+        return asked_mb / 1000
+    # what this machine has says nothing of those that another plugin may use
+    return round(_DEFAULT_MEMORY * memory_gb(), 2) if here else None
+
+
+def _ensemble(asked: int | None, uncertainty: bool, sloppy: bool) -> int:
     if not uncertainty:
-        return DEFAULT_ENSEMBLE if asked is None else asked
+        return asked or (SLOPPY_ENSEMBLE if sloppy else DEFAULT_ENSEMBLE)
     if asked not in (None, UNCERTAINTY_ENSEMBLE):
         raise UsageError(
             f"--uncertainty needs all {UNCERTAINTY_ENSEMBLE} turned copies, not {asked}.",

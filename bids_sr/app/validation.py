@@ -7,7 +7,9 @@ import logging
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from bids_sr.bids.atomic import write_json
 _NAMES = ("bids-validator-deno", "bids-validator")
 _TIME_LIMIT_S = 600
 _SHOWN = 3
+_OPAQUE = ("derivatives", "sourcedata", "code")
+"""Top folders whose content BIDS says nothing about."""
 
 _log = logging.getLogger("bids_sr")
 
@@ -31,7 +35,7 @@ def validate_input(dataset: Path, participants: Collection[str], log_dir: Path) 
     dataset : pathlib.Path
         Raw dataset.
     participants : collection of str
-        Labels; files of others are not reported. None means all.
+        Labels; files of others are not even looked at. None means all.
     log_dir : pathlib.Path
         Gets the full list, ``bids_validation.json``, if there are errors.
 
@@ -44,7 +48,8 @@ def validate_input(dataset: Path, participants: Collection[str], log_dir: Path) 
     if program is None:
         _log.debug("No BIDS validator is installed.")
         return 0
-    errors = [issue for issue in _run(program, dataset) if _concerns(issue, participants)]
+    with _only(dataset, participants) as folder:
+        errors = [issue for issue in _run(program, folder) if _concerns(issue, participants)]
     if not errors:
         return 0
     write_json(log_dir / "bids_validation.json", {"errors": errors})
@@ -57,6 +62,25 @@ def validate_input(dataset: Path, participants: Collection[str], log_dir: Path) 
         log_dir / "bids_validation.json",
     )
     return len(errors)
+
+
+@contextmanager
+def _only(dataset: Path, participants: Collection[str]) -> Iterator[Path]:
+    """Give a folder with links to what concerns these participants; of all, the dataset.
+
+    The validator has no way to leave people out, and takes minutes for thousands.
+    """
+    if not participants:
+        yield dataset
+        return
+    wanted = {f"sub-{label}" for label in participants}
+    with tempfile.TemporaryDirectory(prefix="bids_sr-validate-") as name:
+        for path in dataset.iterdir():
+            other = path.name.startswith("sub-") and path.name not in wanted
+            hidden = path.name.startswith(".") and path.name != ".bidsignore"
+            if not (other or hidden or path.name in _OPAQUE):
+                Path(name, path.name).symlink_to(path.absolute())
+        yield Path(name)
 
 
 def _find_program() -> str | None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from bids_sr.errors import OutputError
+
+TEMPORARY = ".tmp-"
+"""How the names of files begin that are not finished."""
+
+_SURELY_DEAD_S = 86400
+"""Age of a file that nobody writes any more, where locks do not tell."""
 
 
 @contextmanager
@@ -21,7 +29,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     ----------
     path : pathlib.Path
         Final place; its folder is made if need be. The temporary name is hidden
-        and keeps the suffixes, since writers choose the format by them.
+        and keeps the suffixes, since writers choose the format by them. It is
+        locked while it is written, so that `remove_orphans` leaves it alone.
 
     Yields
     ------
@@ -33,12 +42,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     OutputError
         If the folder cannot be written or the disk is full.
     """
-    temporary = None
+    temporary, handle = None, -1
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=f"-{path.name}", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        handle, temporary = _reserve(path)
         yield temporary
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
@@ -49,8 +56,50 @@ def atomic_path(path: Path) -> Iterator[Path]:
             remedy="Check free space and permissions of the output folder.",
         ) from error
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
+        if handle >= 0:
+            os.close(handle)
+
+
+def remove_orphans(folder: Path, pattern: str = f"{TEMPORARY}*") -> None:
+    """Remove what killed processes were writing into a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Files of processes that live are locked, and stay. It need not exist.
+    pattern : str
+        Names of the files: unfinished ones, or others that are locked while in use.
+    """
+    for path in folder.glob(pattern):
+        try:
+            handle = os.open(path, os.O_RDWR)
+        except OSError:  # finished meanwhile, or not ours
+            continue
+        with suppress(OSError):
+            if _locked(handle) or path.stat().st_mtime < time.time() - _SURELY_DEAD_S:
+                path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _reserve(path: Path) -> tuple[int, Path]:
+    while True:
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=f"-{path.name}", dir=path.parent)
+        _locked(handle)
+        if os.fstat(handle).st_nlink:
+            return handle, Path(name)
+        os.close(handle)  # taken for an orphan before it was locked
+
+
+def _locked(handle: int) -> bool:
+    """Lock an open file, if nobody has and the file system knows locks."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from bids_sr.bids.file_size import refuse_impossible_size
 from bids_sr.bids.gradients import GradientTable, read_gradients
 from bids_sr.errors import InputError
 
 if TYPE_CHECKING:
     from nibabel.nifti1 import Nifti1Image
+
+
+# what nibabel lets through of a damaged header or gzip stream
+_BAD_BYTES = (
+    OSError,
+    EOFError,
+    ValueError,
+    OverflowError,
+    KeyError,
+    TypeError,
+    IndexError,
+    zlib.error,
+)
 
 
 @frozen
@@ -98,7 +113,8 @@ def open_run(files: DwiFiles) -> DwiRun:
 
 
 def _image_shape(path: Path) -> tuple[int, int, int, int]:
-    shape = _load_header(path).shape
+    image = _load_header(path)
+    shape = image.shape
     if len(shape) != 4:
         raise InputError(
             f"is a {len(shape)}D image of {'x'.join(map(str, shape))} voxels; "
@@ -111,6 +127,8 @@ def _image_shape(path: Path) -> tuple[int, int, int, int]:
         raise InputError(
             f"has no voxels (shape {shape}).", file=path, remedy="Convert the scan again."
         )
+    voxel = image.get_data_dtype().itemsize
+    refuse_impossible_size(path, image.header.get_data_offset() + x * y * z * volumes * voxel)
     return x, y, z, volumes
 
 
@@ -128,7 +146,7 @@ def _load_header(path: Path) -> Nifti1Image:
         )
     try:
         image = nib.load(path)
-    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError) as error:
+    except (ImageFileError, HeaderDataError, *_BAD_BYTES) as error:
         raise InputError(
             f"cannot be read as an image ({error}).",
             file=path,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from bids_sr.bids.dwi_run import DwiFiles
-from bids_sr.bids.index import open_database, open_layout
+from bids_sr.bids.index import list_files, open_database, open_layout
 from bids_sr.bids.inheritance import applicable, by_folder, merge_sidecars
 from bids_sr.bids.names import SPREAD, parse_entities, parse_suffix
 from bids_sr.bids.source import Source, check_labels, natural_key, open_source
@@ -120,16 +120,20 @@ def _layouts(
     yield layout
     # An index made earlier, or by a tool that left participants or data types out, may
     # lack some: those are looked up afresh.
-    indexed = {path.resolve() for path in by_folder(_files(layout))}
-    folders = (f for level in ("sub-*/dwi", "sub-*/ses-*/dwi") for f in dataset.root.glob(level))
+    indexed = {path.resolve() for path in by_folder(list_files(layout, subs))}
     lacking = {
         folder.relative_to(dataset.root).parts[0].removeprefix("sub-")
-        for folder in folders
+        for folder in _dwi_folders(dataset.root, subs)
         if folder.resolve() not in indexed
     }
-    lacking = lacking & subs if subs else lacking
     if lacking:
         yield open_layout(dataset.root, lacking, sess)
+
+
+def _dwi_folders(root: Path, subs: set[str]) -> Iterator[Path]:
+    for person in sorted(f"sub-{label}" for label in subs) or ["sub-*"]:
+        for level in (f"{person}/dwi", f"{person}/ses-*/dwi"):
+            yield from root.glob(level)
 
 
 def _runs_in(
@@ -139,7 +143,7 @@ def _runs_in(
     sess: set[str],
     selection: Mapping[str, Any],
 ) -> list[DwiFiles]:
-    folders = by_folder(_files(layout))
+    folders = by_folder(list_files(layout, subs))
     dataset = evolve(dataset, root=Path(layout.root))  # a database has its own spelling of it
     return [
         _gather(path, folders, dataset)
@@ -148,15 +152,11 @@ def _runs_in(
     ]
 
 
-def _files(layout: BIDSLayout) -> list[Path]:
-    return [Path(path) for path in layout.get(return_type="file")]
-
-
 def _images(layout: BIDSLayout, selection: Mapping[str, Any]) -> list[Path]:
     query = {"suffix": "dwi", "extension": list(_IMAGES), **selection}
     try:
         return [Path(path) for path in layout.get(return_type="file", **query)]
-    except ValueError as error:  # pybids' words for an entity it does not know
+    except (TypeError, ValueError) as error:  # pybids' words for what it does not know
         raise UsageError(
             f"the BIDS filter cannot be used: {error}",
             remedy="Use entity names such as acquisition, direction, run, session.",

@@ -23,6 +23,12 @@ WEAK_B0_THRESHOLD = 100.0
 
 _SHELL_TOLERANCE = (50.0, 0.05)  # s/mm2, fraction of b: whichever is larger
 _NORM_TOLERANCE = 0.1
+_LARGEST_B = 1e5
+"""Beyond what any scanner reaches, s/mm2."""
+_SMALL_UNIT = 0.3
+"""b-values of ms/um2 lie above; s/mm2 do not lie below, b = 0 aside."""
+_FIT = 6
+"""Directions that a tensor needs: a series with as many was meant for one."""
 _COLLINEAR = np.cos(np.deg2rad(1.0))
 
 
@@ -150,6 +156,7 @@ def read_gradients(
             file=bval,
             remedy="Give the files that were converted together with this image.",
         )
+    _refuse_other_units(bvals, bvecs, bval)
     threshold = _b0_threshold(bvals, bval) if b0_threshold is None else b0_threshold
     return GradientTable(bvals, _clean_bvecs(bvals, bvecs, threshold, bvec), threshold)
 
@@ -187,7 +194,7 @@ def _read_rows(path: Path) -> list[list[float]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         rows = [
-            [float(token) for token in re.split(r"[\s,;]+", line.strip(" \t,;")) if token]
+            [_number(token) for token in re.split(r"[\s,;]+", line.strip(" \t,;")) if token]
             for line in text.splitlines()
         ]
     except OSError as error:
@@ -206,6 +213,34 @@ def _read_rows(path: Path) -> list[list[float]]:
     if not rows:
         raise InputError("holds no numbers.", file=path, remedy="Convert the scan again.")
     return rows
+
+
+def _number(token: str) -> float:
+    # Python also takes 1_000 and the digits of other scripts for numbers
+    if "_" in token or not token.isascii():
+        raise ValueError(f"could not convert string to float: {token!r}")
+    return float(token)
+
+
+def _refuse_other_units(bvals: Floats, bvecs: Floats, path: Path) -> None:
+    largest = float(bvals.max())
+    if largest > _LARGEST_B:
+        raise InputError(
+            f"the largest b-value is {largest:g}, which no scanner reaches in s/mm2.",
+            file=path,
+            remedy="If they are in s/m2, divide them by 1000000.",
+        )
+    unit = np.abs(np.linalg.norm(bvecs, axis=1) - 1) < _NORM_TOLERANCE
+    weighted = (bvals >= _SMALL_UNIT) & unit
+    table = GradientTable(np.where(weighted, 1000.0, 0.0), np.where(np.isfinite(bvecs), bvecs, 0))
+    # with a true b = 0 beside them, the others are meant to weight
+    if largest <= B0_THRESHOLD and bvals.min() < _SMALL_UNIT and table.n_directions >= _FIT:
+        raise InputError(
+            f"the largest b-value is {largest:g}, yet {table.n_directions} directions go with it.",
+            file=path,
+            remedy="b-values are in s/mm2: if they are in ms/um2, multiply them by 1000; if these "
+            "volumes are b = 0, write 0.",
+        )
 
 
 def _b0_threshold(bvals: Floats, path: Path) -> float:

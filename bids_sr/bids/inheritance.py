@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bids_sr.bids.json_file import read_json
 from bids_sr.bids.names import parse_entities, parse_suffix
 
 
@@ -72,7 +72,7 @@ def merge_sidecars(sidecars: Iterable[Path]) -> tuple[dict[str, Any], tuple[Path
     metadata: dict[str, Any] = {}
     for path in sidecars:
         try:
-            content = json.loads(path.read_text(encoding="utf-8-sig"))
+            content = read_json(path)
         except (OSError, ValueError) as error:
             return metadata, (path, f"cannot be read as JSON ({error}).")
         if not isinstance(content, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
+from bids_sr.bids.json_file import read_json
 from bids_sr.errors import UsageError
 
 
@@ -42,13 +42,19 @@ def open_source(root: Path, name: str | None) -> Source:
     Raises
     ------
     UsageError
-        If the folder or its description is missing or unreadable.
+        If the folder or its description is missing or unreadable, or the name is no plain name.
     """
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+        # it becomes a folder of the index and part of bids: URIs
+        raise UsageError(
+            f"'{name}' is no name for a derivative dataset.",
+            remedy="Use letters, digits, '_', '-' and '.', as in qsiprep=/data/qsiprep.",
+        )
     if not root.is_dir():
         raise UsageError("is not a folder.", file=root, remedy="Give the top of a BIDS dataset.")
     path = root / "dataset_description.json"
     try:
-        description = json.loads(path.read_text(encoding="utf-8-sig"))
+        description = read_json(path)
     except FileNotFoundError as error:
         raise UsageError(
             "has no dataset_description.json, so it is not the top of a BIDS dataset.",

@@ -38,6 +38,7 @@ def fit_gqi(
     volumes: Sequence[int] | None = None,
     threads: int | None = None,
     slab_bytes: int = SLAB_BYTES,
+    scratch: Path | None = None,
 ) -> dict[str, Path]:
     r"""Reconstruct ODFs in every voxel of a mask and write the maps of QA and GFA.
 
@@ -67,6 +68,8 @@ def fit_gqi(
         Threads to work with; default: one per CPU at hand.
     slab_bytes : int
         Size of the slab held in memory.
+    scratch : pathlib.Path, optional
+        Folder for a file that holds the fit instead of memory.
 
     Returns
     -------
@@ -90,6 +93,7 @@ def fit_gqi(
             3,
             threads=threads,
             slab_bytes=slab_bytes,
+            scratch=scratch,
         )
         columns = {"qa": _normalised(values), "gfa": values[:, 2:]}
         paths = {param: path_of(out, param) for param in params}

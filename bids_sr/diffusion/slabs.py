@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import mmap
 import os
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_sr.images.nifti import DwiReader, write_image
+from bids_sr.images.nifti import DwiReader, write_volumes
 
 SLAB_BYTES = 96 << 20
 """Size of the slab read at once; about three times this is held."""
+_CHUNK = 1 << 15
+"""Most voxels that a thread works on in one go: what a fit needs beside its signals stays small."""
+_LEAST_CHUNK = 1000
 
 Work = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(n, V) signals of n voxels -> (n, P) values."""
@@ -30,6 +36,7 @@ def map_voxels(
     *,
     threads: int | None = None,
     slab_bytes: int = SLAB_BYTES,
+    scratch: Path | None = None,
 ) -> NDArray[np.float32]:
     """Apply `work` to the signals of all voxels in a mask.
 
@@ -52,6 +59,9 @@ def map_voxels(
         How many threads work; default: one per CPU at hand.
     slab_bytes : int
         Size of a slab in memory.
+    scratch : pathlib.Path, optional
+        Folder for a file that holds the values instead of memory; the file is gone
+        when the array is.
 
     Returns
     -------
@@ -60,10 +70,11 @@ def map_voxels(
     """
     if mask.shape != reader.shape[:3]:
         raise ValueError(f"a mask of shape {mask.shape} for an image {reader.shape}")
-    result = np.empty((np.count_nonzero(mask), width), dtype=np.float32)
+    result = _table(int(np.count_nonzero(mask)), width, scratch)
     bytes_per_slice = 4 * mask.shape[0] * mask.shape[1] * len(volumes)
     step = max(1, slab_bytes // bytes_per_slice)
     threads = threads or _cpus()
+    chunk = min(_CHUNK, max(_LEAST_CHUNK, slab_bytes // (32 * len(volumes))))
     start, pending = 0, list[Future[None]]()
     with ThreadPoolExecutor(threads) as pool:
         for low in range(0, mask.shape[2], step):
@@ -72,15 +83,14 @@ def map_voxels(
                 continue
             signals = _signals(reader, inside, low, volumes)
             _wait(pending)
+            release(result)
             target = result[start : start + len(signals)]
-            parts = np.array_split(np.arange(len(signals)), threads)
-            pending = [
-                pool.submit(_apply, work, signals, target, slice(part[0], part[-1] + 1))
-                for part in parts
-                if part.size
-            ]
+            bounds = np.linspace(0, len(signals), threads + 1).astype(int)
+            parts = [range(low, high) for low, high in pairwise(bounds)]
+            pending = [pool.submit(_apply, work, signals, target, part, chunk) for part in parts]
             start += len(signals)
         _wait(pending)
+    release(result)
     return result
 
 
@@ -103,11 +113,32 @@ def write_map(
     reader : DwiReader
         Gives affine and header.
     """
-    image = np.zeros((values.shape[1], *mask.T.shape), dtype=np.float32)
-    for volume, column in zip(image, values.T, strict=True):
-        volume[mask.T] = column
-    on_disk = image.T if values.shape[1] > 1 else image[0].T
-    write_image(path, on_disk, reader.affine, reader.header)
+    shape = mask.shape if values.shape[1] == 1 else (*mask.shape, values.shape[1])
+    write_volumes(path, shape, _images(values, mask), reader.affine, reader.header)
+
+
+def release(values: NDArray[np.float32]) -> None:
+    """Let the memory go in which the file behind an array of `map_voxels` is mirrored."""
+    if isinstance(values, np.memmap):
+        values.flush()
+        memory: mmap.mmap = values._mmap  # type: ignore[attr-defined]
+        memory.madvise(mmap.MADV_DONTNEED)
+
+
+def _table(rows: int, width: int, scratch: Path | None) -> NDArray[np.float32]:
+    if scratch is None or not rows:
+        return np.empty((rows, width), dtype=np.float32)
+    with tempfile.TemporaryFile(dir=scratch) as file:
+        # column after column, for they are asked for one by one
+        return np.memmap(file, np.float32, "w+", shape=(rows, width), order="F")
+
+
+def _images(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> Iterator[NDArray[np.float32]]:
+    for column in values.T:
+        image = np.zeros(mask.T.shape, dtype=np.float32)
+        image[mask.T] = column
+        release(values)
+        yield image.T
 
 
 def path_of(out: Out, param: str) -> Path:
@@ -124,9 +155,11 @@ def _signals(
 
 
 def _apply(
-    work: Work, signals: NDArray[np.float32], target: NDArray[np.float32], part: slice
+    work: Work, signals: NDArray[np.float32], target: NDArray[np.float32], part: range, chunk: int
 ) -> None:
-    target[part] = work(signals[part])
+    for low in part[::chunk]:
+        here = slice(low, min(low + chunk, part.stop))
+        target[here] = work(signals[here])
 
 
 def _cpus() -> int:

@@ -10,6 +10,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from bids_sr.bids.gradients import GradientTable
+from bids_sr.diffusion.slabs import SLAB_BYTES
 from bids_sr.diffusion.tensor import fit_tensor
 from bids_sr.images.nifti import DwiReader, load_volume, write_image
 
@@ -32,6 +33,8 @@ def fa_spread(
     *,
     folder: Path,
     threads: int | None = None,
+    slab_bytes: int = SLAB_BYTES,
+    scratch: Path | None = None,
 ) -> Path:
     """Fit the tensor to each copy of a series and write the sample sd of FA.
 
@@ -53,6 +56,10 @@ def fa_spread(
         Holds the FA of one copy for a while.
     threads : int, optional
         Threads to fit with; default: one per CPU at hand.
+    slab_bytes : int
+        Size of the slab held in memory.
+    scratch : pathlib.Path, optional
+        Folder for a file that holds a fit instead of memory.
 
     Returns
     -------
@@ -72,7 +79,15 @@ def fa_spread(
     volumes = range(gradients.n_volumes)
     for number, copy in enumerate(copies, start=1):
         fit_tensor(
-            copy, gradients, mask, {"fa": one}, params=("fa",), volumes=volumes, threads=threads
+            copy,
+            gradients,
+            mask,
+            {"fa": one},
+            params=("fa",),
+            volumes=volumes,
+            threads=threads,
+            slab_bytes=slab_bytes,
+            scratch=scratch,
         )
         fa = load_volume(one)[0][mask]
         step = fa - mean

@@ -74,6 +74,7 @@ def fit_tensor(
     volumes: Sequence[int] | None = None,
     threads: int | None = None,
     slab_bytes: int = SLAB_BYTES,
+    scratch: Path | None = None,
 ) -> TensorMaps:
     """Fit a tensor in every voxel of a mask and write the maps.
 
@@ -104,6 +105,8 @@ def fit_tensor(
         Threads to fit with; default: one per CPU at hand.
     slab_bytes : int
         Size of the slab held in memory.
+    scratch : pathlib.Path, optional
+        Folder for a file that holds the fit instead of memory.
 
     Returns
     -------
@@ -119,7 +122,14 @@ def fit_tensor(
         design = _design(gradients, chosen, reader.affine)
         work = partial(_fit, design=design, is_b0=gradients.is_b0[chosen])
         values = map_voxels(
-            reader, mask, chosen, work, _WIDTH, threads=threads, slab_bytes=slab_bytes
+            reader,
+            mask,
+            chosen,
+            work,
+            _WIDTH,
+            threads=threads,
+            slab_bytes=slab_bytes,
+            scratch=scratch,
         )
         paths = {param: path_of(out, param) for param in params}
         for param, path in paths.items():

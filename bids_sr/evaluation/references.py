@@ -69,7 +69,9 @@ def make_reference(
 
 def _read(run: DwiRun, cut: Cut = (slice(None),) * 3) -> NDArray[np.float32]:
     with DwiReader(run.files.dwi) as reader:
-        return np.stack([reader.volume(i)[cut] for i in range(reader.shape[3])], axis=-1)
+        scan = np.stack([reader.volume(i)[cut] for i in range(reader.shape[3])], axis=-1)
+        reader.refuse_nonfinite()
+    return scan
 
 
 def _of_whole_scan(run: DwiRun, mask: NDArray[np.bool_], kind: str, work: Path) -> Reference:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from bids_sr.images.reader import DwiReader, load_volume
-from bids_sr.images.writer import VolumeWriter, write_image
+from bids_sr.images.writer import VolumeWriter, write_image, write_volumes
 
-__all__ = ["DwiReader", "VolumeWriter", "load_volume", "write_image"]
+__all__ = ["DwiReader", "VolumeWriter", "load_volume", "write_image", "write_volumes"]

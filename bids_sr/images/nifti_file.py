@@ -15,6 +15,7 @@ import nibabel as nib
 import numpy as np
 from indexed_gzip import IndexedGzipFile
 from isal import igzip, isal_zlib
+from nibabel.affines import voxel_sizes
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
 from nibabel.nifti1 import Nifti1Header
@@ -22,8 +23,9 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
+from bids_sr.bids.file_size import refuse_impossible_size
 from bids_sr.errors import InputError
-from bids_sr.images.orientation import warn_of_orientation
+from bids_sr.images.orientation import length_doubts, length_problem, orientation_doubts
 
 _CHUNK = 1 << 20
 """Bytes decompressed at a time when a whole file is checked."""
@@ -75,8 +77,11 @@ class NiftiFile:
             self.shape = _without_trailing_ones(image.shape)
             self._refuse_content()
             self.affine = self._checked_affine(image)
+            self.doubts = (*orientation_doubts(self.header), *length_doubts(self.header))
         proxy: ArrayProxy = image.dataobj
         self._layout = (self.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter)
+        with self._failures():
+            refuse_impossible_size(path, self._expected_bytes)
 
     def volume(self, index: int) -> NDArray[np.float32]:
         """Return a 3D volume of a 3D or 4D image as scaled float32, the caller's own.
@@ -88,12 +93,12 @@ class NiftiFile:
                 data = self._volume_ahead()
             else:
                 data = self._part((..., index) if len(self.shape) == 4 else (...,))
-            return _float32(data)
+            return _float32(data, self._path)
 
     def part(self, cut: tuple[Any, ...]) -> NDArray[np.float32]:
         """Return any part of the array as scaled float32, the caller's own."""
         with self._lock, self._failures():
-            return _float32(self._part(cut))
+            return _float32(self._part(cut), self._path)
 
     def close(self) -> None:
         """Close the file; reading again would open it anew."""
@@ -214,7 +219,11 @@ class NiftiFile:
                 file=self._path,
                 remedy="Convert it again from DICOM.",
             )
-        warn_of_orientation(self._path, self.header)
+        problem = length_problem(self.header, voxel_sizes(affine))
+        if problem:
+            raise InputError(
+                problem, file=self._path, remedy="Convert it again from DICOM, with lengths in mm."
+            )
         return affine
 
     @contextmanager
@@ -243,9 +252,17 @@ def _why(error: Exception, path: Path) -> str:
     return ", truncated or damaged: its data end or break off where they should not"
 
 
-def _float32(data: NDArray[Any]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # becomes infinite, which is looked for
-        return np.array(data, dtype=np.float32)
+def _float32(data: NDArray[Any], path: Path) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        short = np.array(data, dtype=np.float32)
+    # what is too large becomes infinite, and would pass for a voxel without a value
+    if data.dtype.itemsize > 4 and np.any(np.isinf(short) & np.isfinite(data)):
+        raise InputError(
+            "holds values beyond the range of float32 (3.4e38).",
+            file=path,
+            remedy="Convert it again, or scale it down.",
+        )
+    return short
 
 
 def _one_line(error: Exception, path: Path) -> str:

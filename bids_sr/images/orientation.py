@@ -3,39 +3,85 @@
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from nibabel.nifti1 import Nifti1Header
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-_LOG = logging.getLogger("bids_sr")
+_MM = {1: ("metres", 1e3), 3: ("micrometres", 1e-3)}
+"""Codes of length other than mm in a NIfTI header: their name, and mm in one of them."""
+
+_PLAUSIBLE_MM = (0.01, 20.0)
+"""Voxel sides of diffusion MRI, from microscopes to large voxels."""
+
+_POSSIBLE_MM = (0.001, 100.0)
+"""Voxel sides outside of these are no lengths in mm."""
 
 
-def warn_of_orientation(path: Path, header: Nifti1Header) -> None:
-    """Log a warning if there is no orientation, or if there are two.
+def orientation_doubts(header: Nifti1Header) -> tuple[str, ...]:
+    """Say if there is no orientation, or if there are two.
 
     Parameters
     ----------
-    path : pathlib.Path
-        The image, to be named.
     header : nibabel.nifti1.Nifti1Header
-        Its header. Qform and sform count as two from half a voxel on.
+        Of the image. Qform and sform count as two from half a voxel on.
+
+    Returns
+    -------
+    tuple of str
+        Whole sentences, for the log and for the report; mostly none.
     """
     sform, qform = header.get_sform(coded=True)[0], _qform(header)
     if sform is None and qform is None:
-        _LOG.warning(
-            "%s: neither qform nor sform is set, left and right may be swapped: check it.", path
-        )
-    elif sform is not None and qform is not None:
-        apart = _furthest_apart(sform, qform, header.get_data_shape()[:3])
-        if apart > 0.5 * min(header.get_zooms()[:3]):
-            _LOG.warning(
-                "%s: qform and sform lie up to %.1f mm apart; the sform is used.", path, apart
-            )
+        return ("Neither qform nor sform is set, left and right may be swapped: check it.",)
+    if sform is not None and qform is not None:
+        with np.errstate(all="ignore"):
+            apart = _furthest_apart(sform, qform, header.get_data_shape()[:3])
+        if not apart <= 0.5 * min(header.get_zooms()[:3]):
+            return (f"Qform and sform lie up to {apart:.1f} mm apart; the sform is used.",)
+    return ()
+
+
+def length_problem(header: Nifti1Header, zooms: Sequence[float]) -> str:
+    """Say why voxel sides cannot be lengths in mm; empty if they can.
+
+    Parameters
+    ----------
+    header : nibabel.nifti1.Nifti1Header
+        Its code of units is looked at.
+    zooms : sequence of float
+        Voxel sides of the affine in use.
+
+    Returns
+    -------
+    str
+        A predicate: ``has ...``.
+    """
+    sides = "x".join(f"{side:.4g}" for side in zooms)
+    unit = _other_unit(header, zooms)
+    if unit:
+        return f"has voxels of {sides} {unit}, where lengths in mm are wanted."
+    low, high = _POSSIBLE_MM
+    if not low <= min(zooms) <= max(zooms) <= high:
+        return f"has voxels of {sides} mm, which no scanner makes."
+    return ""
+
+
+def length_doubts(header: Nifti1Header) -> tuple[str, ...]:
+    """Say if the header's code of units cannot be right; the lengths count as mm then."""
+    code = int(header["xyzt_units"]) & 7
+    if code not in _MM:
+        return ()
+    return (f"The header gives lengths in {_MM[code][0]}, which cannot be; they count as mm.",)
+
+
+def _other_unit(header: Nifti1Header, zooms: Sequence[float]) -> str:
+    """Return the unit that the header names, if it is not mm and makes sense."""
+    name, factor = _MM.get(int(header["xyzt_units"]) & 7, ("", 0.0))
+    low, high = _PLAUSIBLE_MM
+    return name if all(low <= side * factor <= high for side in zooms) else ""
 
 
 def _qform(header: Nifti1Header) -> NDArray[np.float64] | None:

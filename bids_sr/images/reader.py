@@ -22,7 +22,7 @@ class DwiReader:
     asked for in order are decompressed in one pass. For anything else a ``.nii.gz``
     is gone through once, to see that it is whole, and indexed as it is read, so
     that any part can be read without starting over. Calls from several threads
-    take turns.
+    take turns. Voxels that are NaN or infinite are read as zero and counted.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class DwiReader:
         If the file is missing, unreadable, no NIfTI, not 4D, of colours or
         complex numbers, or has an affine that cannot be inverted. The reading
         methods raise it when the file is truncated or damaged, or when a volume
-        holds values that are not finite.
+        holds no finite value at all.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,6 +51,13 @@ class DwiReader:
         self.path = path
         self.shape: tuple[int, int, int, int] = (shape[0], shape[1], shape[2], shape[3])
         """Voxels along x, y, z and number of volumes."""
+        self.nonfinite: dict[int, int] = {}
+        """Volumes read so far that hold voxels without a value, and how many."""
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What is doubtful about the header, in whole sentences; mostly nothing."""
+        return self._file.doubts
 
     @property
     def header(self) -> Nifti1Header:
@@ -84,7 +91,15 @@ class DwiReader:
         if not 0 <= index < self.shape[3]:
             raise IndexError(f"volume {index} of {self.shape[3]}")
         data = self._file.volume(index)
-        _refuse_nonfinite(data, self.path, index)
+        bad = _zero_nonfinite(data)
+        if bad == data.size:
+            raise InputError(
+                f"volume {index} (counted from 0) is NaN or infinite everywhere.",
+                file=self.path,
+                remedy="Remove the volume with its b-value and direction.",
+            )
+        if bad:
+            self.nonfinite[index] = bad
         return data
 
     def slab(
@@ -121,12 +136,12 @@ class DwiReader:
                 part = self._file.part((slice(None), slice(None), cut[2], index))
             else:
                 part = self._file.volume(index)[tuple(cut)]
-            _refuse_nonfinite(part, self.path, index)
+            _zero_nonfinite(part)
             out[..., position] = part
         return out
 
     def check(self) -> None:
-        """Stream through the file: every byte is there, every value finite.
+        """Stream through the file: every byte is there, every voxel has a value.
 
         Raises
         ------
@@ -136,6 +151,19 @@ class DwiReader:
         self._file.check_bytes()
         for index in range(self.shape[3]):
             self.volume(index)
+        self.refuse_nonfinite()
+
+    def refuse_nonfinite(self) -> None:
+        """Raise InputError if a voxel that was read had no value.
+
+        For work that is better not done than done with zeros: training, scoring.
+        """
+        for index, count in self.nonfinite.items():
+            raise InputError(
+                f"volume {index} (counted from 0) is NaN or infinite in {count} voxels.",
+                file=self.path,
+                remedy="Repair them or remove the volume with its b-value and direction.",
+            )
 
     def close(self) -> None:
         """Close the file; reading is over."""
@@ -188,11 +216,10 @@ def load_volume(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         nifti.close()
 
 
-def _refuse_nonfinite(data: NDArray[np.float32], path: Path, index: int) -> None:
-    bad = data.size - int(np.count_nonzero(np.isfinite(data)))
+def _zero_nonfinite(data: NDArray[np.float32]) -> int:
+    """Set what is NaN or infinite to zero, in place; return how many voxels that were."""
+    finite = np.isfinite(data)
+    bad = data.size - int(np.count_nonzero(finite))
     if bad:
-        raise InputError(
-            f"volume {index} (counted from 0) is NaN or infinite in {bad} of {data.size} voxels.",
-            file=path,
-            remedy="Repair them or remove the volume with its b-value and direction.",
-        )
+        data[~finite] = 0
+    return bad

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -146,14 +147,48 @@ def write_image(
     """
     if array.ndim not in (3, 4):
         raise ValueError(f"an image of shape {array.shape} is neither 3D nor 4D")
-    on_disk = np.dtype(dtype or _dtype_on_disk(array.dtype)).newbyteorder("<")
-    header = _make_header(array.shape, affine, like, on_disk)
+    volumes = np.moveaxis(array, 3, 0) if array.ndim == 4 else [array]
+    write_volumes(path, array.shape, volumes, affine, like, dtype or _dtype_on_disk(array.dtype))
+
+
+def write_volumes(
+    path: Path,
+    shape: tuple[int, ...],
+    volumes: Iterable[NDArray[Any]],
+    affine: ArrayLike,
+    like: Nifti1Header | None = None,
+    dtype: DTypeLike = np.float32,
+) -> None:
+    """Write a map whose components come one after the other; as `write_image`.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        ``.nii`` or ``.nii.gz``.
+    shape : tuple of int
+        (x, y, z) or (x, y, z, n).
+    volumes : iterable of numpy.ndarray
+        The components, (x, y, z) each.
+    affine : array_like
+        (4, 4), voxel indices to world mm.
+    like : nibabel.nifti1.Nifti1Header, optional
+        Gives orientation codes and slice axis.
+    dtype : data type
+        On disk.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    on_disk = np.dtype(dtype).newbyteorder("<")
+    header = _make_header(shape, affine, like, on_disk)
     header["pixdim"][4] = 1  # the fourth axis of a map is not time
     with ExitStack() as stack:
         stream = _open(stack.enter_context(atomic_path(path)), stack)
         stream.write(header.binaryblock)
         stream.write(bytes(4))
-        for volume in np.moveaxis(array, 3, 0) if array.ndim == 4 else [array]:
+        for volume in volumes:
             stream.write(np.ascontiguousarray(volume.T, dtype=on_disk).data)
 
 

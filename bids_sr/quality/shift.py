@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import wasserstein_distance
 
 from bids_sr.diffusion.tensor import TensorMaps
 from bids_sr.images.grid import SliceGrid
@@ -16,7 +15,9 @@ from bids_sr.quality.tensor_errors import v1_angles, white_matter
 
 _MD_UNIT = 1e-3
 """mm2/s; diffusivities are told in thousandths."""
-Index = tuple[NDArray[np.intp], ...]
+_CHUNK = 1 << 18
+"""Voxels whose directions are compared in one go."""
+Mask = NDArray[np.bool_]
 
 
 def white_matter_shift(
@@ -54,46 +55,57 @@ def white_matter_shift(
         (Wasserstein-1 distance of the two distributions); ``v1_angle_median_deg``. NaN where
         there is no white matter.
     """
-    inside = np.nonzero(erode(output_mask, grid.factor, grid.slice_axis))
-    enclosing = _enclosing(inside, grid)
-    fa, md = (
-        _pair(before.paths[name], after.paths[name], enclosing, inside) for name in ("fa", "md")
-    )
+    inside = erode(output_mask, grid.factor, grid.slice_axis)
+    fa, md = (_pair(before.paths[name], after.paths[name], inside, grid) for name in ("fa", "md"))
     white = white_matter(fa.mean(axis=0), md.mean(axis=0), np.ones(fa.shape[1], bool))
     figures = {"wm_voxels": float(white.sum())}
     figures |= _compare("fa", fa[:, white]) | _compare("md", md[:, white] / _MD_UNIT)
+    del fa, md
+    inside[inside] = white  # white matter alone from here on
     for name in ("ad", "rd"):
         if name in before.paths and name in after.paths:
-            values = _pair(before.paths[name], after.paths[name], enclosing, inside)
-            figures |= _compare(name, values[:, white] / _MD_UNIT)
+            values = _pair(before.paths[name], after.paths[name], inside, grid)
+            figures |= _compare(name, values / _MD_UNIT)
     if qa is not None:
-        figures |= _compare("qa", _pair(*qa, enclosing, inside)[:, white])
-    fine, coarse = (tuple(axis[white] for axis in index) for index in (inside, enclosing))
-    angles = v1_angles(_vectors(before.paths["v1"], coarse), _vectors(after.paths["v1"], fine))
+        figures |= _compare("qa", _pair(*qa, inside, grid))
+    angles = _angles(before.paths["v1"], after.paths["v1"], inside, grid)
     figures["v1_angle_median_deg"] = _median(angles[np.isfinite(angles)])
     return figures
 
 
-def _enclosing(index: Index, grid: SliceGrid) -> Index:
-    return tuple(
-        values // grid.factor if axis in grid.in_plane else values
-        for axis, values in enumerate(index)
-    )
+def _enclosing(coarse: NDArray[np.float32], inside: Mask, grid: SliceGrid) -> NDArray[np.float32]:
+    """Return, for each voxel of the fine mask, the value of the coarse voxel around it."""
+    for axis in grid.in_plane:
+        coarse = coarse.repeat(grid.factor, axis)
+    return coarse[inside]
 
 
-def _pair(before: Path, after: Path, enclosing: Index, inside: Index) -> NDArray[np.float32]:
-    coarse, fine = load_volume(before)[0], load_volume(after)[0]
-    return np.stack([coarse[enclosing], fine[inside]])
+def _pair(before: Path, after: Path, inside: Mask, grid: SliceGrid) -> NDArray[np.float32]:
+    values = np.empty((2, np.count_nonzero(inside)), np.float32)
+    values[0] = _enclosing(load_volume(before)[0], inside, grid)
+    values[1] = load_volume(after)[0][inside]
+    return values
 
 
-def _vectors(path: Path, index: Index) -> NDArray[np.float32]:
-    with DwiReader(path) as reader:
-        return np.stack([reader.volume(i)[index] for i in range(3)], axis=-1)
+def _angles(before: Path, after: Path, inside: Mask, grid: SliceGrid) -> NDArray[np.float64]:
+    count = np.count_nonzero(inside)
+    coarse, fine = np.empty((count, 3), np.float32), np.empty((count, 3), np.float32)
+    with DwiReader(before) as reader, DwiReader(after) as fine_reader:
+        for i in range(3):
+            coarse[:, i] = _enclosing(reader.volume(i), inside, grid)
+            fine[:, i] = fine_reader.volume(i)[inside]
+    angles = np.empty(count)
+    for low in range(0, count, _CHUNK):
+        part = slice(low, low + _CHUNK)
+        angles[part] = v1_angles(coarse[part], fine[part])
+    return angles
 
 
 def _compare(name: str, values: NDArray[np.floating]) -> dict[str, float]:
     before, after = values
-    distance = wasserstein_distance(before, after) if before.size else float("nan")
+    # of two samples of one size it is this, and takes a tenth of scipy's memory
+    gaps = np.abs(np.sort(before) - np.sort(after))
+    distance = gaps.mean(dtype=np.float64) if gaps.size else float("nan")
     return {
         f"wm_{name}_median_input": _median(before),
         f"wm_{name}_median_sr": _median(after),

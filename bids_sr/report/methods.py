@@ -82,8 +82,12 @@ def describe(
     models: Sequence[Mapping[str, Any]] = (),
     *,
     gqi: bool = False,
+    planned: int = 0,
 ) -> Methods:
-    """Write the methods section; parameters as `methods_text`."""
+    """Write the methods section; parameters as `methods_text`.
+
+    Of the runs, `planned` are not processed yet; the text says so.
+    """
     versions = _versions(records)
     tensor = any(not is_known(record.get("dti_skipped_reason")) for record in records)
     cited = {"bids", "method", "nibabel", "nipype", "pybids", "torch"}
@@ -96,10 +100,23 @@ def describe(
         " ".join(_resolution(records, models, versions)),
         " ".join(_diffusion(tensor, gqi, versions)),
         " ".join(_judging(records, measured)),
+        _written_before(len(records), planned),
     )
     return Methods(
         tuple(paragraph for paragraph in paragraphs if paragraph),
         tuple(sorted((WORKS[name] for name in cited), key=lambda work: work.text)),
+    )
+
+
+def _written_before(runs: int, planned: int) -> str:
+    if not planned:
+        return ""
+    which = "the runs were" if runs > 1 else "the run was"
+    if planned < runs:
+        which = f"{planned} of the {runs} runs were"
+    return (
+        f"[Written before {which} processed: what is known only afterwards, such as how the noise "
+        "was estimated, is not in this text yet. The report's own text replaces it.]"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,18 +31,19 @@ class _Map:
     tab: str
     title: str
     caption: str
-    read: Callable[[Path], Slices]
-    """From a file to (x, y, z, ...)."""
+    read: Callable[[Path, int, Sequence[int]], Slices]
+    """From a file, slice axis and numbers to (slices, a, b, ...)."""
     shade: Callable[[Slices], Rgb]
 
 
-def _read_scalar(path: Path) -> Slices:
-    return load_volume(path)[0]
+def _read_scalar(path: Path, axis: int, slices: Sequence[int]) -> Slices:
+    return to_slices(load_volume(path)[0], axis)[list(slices)]
 
 
-def _read_colours(path: Path) -> Slices:
+def _read_colours(path: Path, axis: int, slices: Sequence[int]) -> Slices:
     with DwiReader(path) as reader:
-        return np.stack([reader.volume(channel) for channel in range(3)], axis=-1)
+        channels = [to_slices(reader.volume(i), axis)[list(slices)] for i in range(3)]
+    return np.stack(channels, axis=-1)
 
 
 _MAPS = (
@@ -95,7 +96,7 @@ def tensor_pictures(
             continue
         files, size = [], (0, 0)
         for path, tag, factor in zip(maps, ("input", "sr"), (1, sample.factor), strict=True):
-            slices = to_slices(shown.read(path), slice_axis)[list(sample.slices)]
+            slices = shown.read(path, slice_axis, sample.slices)
             target = names.figure(f"{shown.param}{tag}", "png")
             row = _row(shown, sample.box.cut(slices, factor), sample, view, slice_axis)
             size = draw(target, [row], Layout(map_size(sample, view)))

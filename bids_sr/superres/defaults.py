@@ -2,5 +2,9 @@
 
 DEFAULT_ENSEMBLE = 4
 """Copies of a slice averaged by default: most of what eight bring, at half the time."""
+SLOPPY_ENSEMBLE = 1
+"""Copies averaged by ``--sloppy``: the slice as it is."""
 UNCERTAINTY_ENSEMBLE = 8
 """Copies whose spread is kept: all there are."""
+AHEAD = 2
+"""Volumes read ahead of the network, and written behind it."""

@@ -54,6 +54,30 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda", index)
 
 
+def choose_devices(name: str) -> tuple[torch.device, ...]:
+    """Return all devices that runs may be dealt out among.
+
+    Parameters
+    ----------
+    name : str
+        As for `choose_device`; ``auto`` and ``cuda`` mean every visible GPU.
+
+    Returns
+    -------
+    tuple of torch.device
+        The CPU alone, or one GPU or more.
+
+    Raises
+    ------
+    DeviceError
+        As `choose_device`.
+    """
+    first = choose_device(name)
+    if first.type != "cuda" or ":" in name:
+        return (first,)
+    return tuple(torch.device("cuda", index) for index in range(torch.cuda.device_count()))
+
+
 def describe_device(device: torch.device) -> str:
     """Return the device's name for reports, for example ``cuda:0 (NVIDIA A100)``."""
     if device.type == "cuda":
@@ -62,6 +86,9 @@ def describe_device(device: torch.device) -> str:
 
 
 def default_batch_size(device: torch.device, pixels: int) -> int:
-    """Return how many low-resolution slices of `pixels` pixels go through at once."""
+    """Return how many low-resolution slices of `pixels` pixels go through at once.
+
+    At least two: a single slice is rounded another way than several are.
+    """
     limit = _CUDA_BATCH_PIXELS if device.type == "cuda" else _CPU_BATCH_PIXELS
-    return max(1, limit // pixels)
+    return max(2, limit // pixels)

@@ -14,12 +14,13 @@ import torch
 from attrs import field, frozen
 
 from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.images.census import Census
 from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.channels import SeriesConditioning
 from bids_sr.networks.loading import load_network
-from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
+from bids_sr.superres.defaults import AHEAD, DEFAULT_ENSEMBLE
 from bids_sr.superres.device import choose_device, default_batch_size, describe_device
 from bids_sr.superres.first_pass import gather, measured_band
 from bids_sr.superres.focus import Box, find_head
@@ -30,8 +31,6 @@ from bids_sr.superres.spread import SpreadFiles, SpreadWriter
 from bids_sr.superres.usage import peak_memory_gb
 
 _LOG = logging.getLogger("bids_sr")
-_AHEAD = 2
-"""Volumes read ahead of the network, and written behind it."""
 
 
 @frozen
@@ -88,6 +87,7 @@ def super_resolve(
     spread: SpreadFiles | None = None,
     volumes: Sequence[int] | None = None,
     progress: Callable[[], None] | None = None,
+    ahead: int = AHEAD,
 ) -> SuperResolvedDwi:
     """Super-resolve a run slice by slice and write the series.
 
@@ -131,6 +131,9 @@ def super_resolve(
         directions share is gathered from the whole series either way. Not with `spread`.
     progress : callable, optional
         Called after each volume; default: a bar or log lines.
+    ahead : int
+        Volumes read ahead of the network, and written behind it; with 0, reading,
+        computing and writing take turns. Memory grows with it, the output is the same.
 
     Returns
     -------
@@ -154,7 +157,11 @@ def super_resolve(
         pixels = int(np.prod([grid.shape[axis] for axis in grid.in_plane]))
         size = batch_size or default_batch_size(place, pixels)
         band = measured_band(reader, grid) if detect_band else (1.0, 1.0)
-        scale, conditioning = gather(reader, run, grid, card)
+        census = Census()
+        scale, conditioning = gather(reader, run, grid, card, census)
+        doubts = (*reader.doubts, *census.doubts(reader.nonfinite))
+        for doubt in doubts:
+            _LOG.warning("%s: %s", reader.path, doubt)
         runner = SliceRunner(
             network,
             place,
@@ -165,9 +172,9 @@ def super_resolve(
             channels=card.channels,
             boxes=None if whole_slices else _boxes(conditioning, grid, card),
         )
-        stacks = _stacks(reader, chosen, grid, card, scale, conditioning)
+        stacks = _stacks(reader, chosen, grid, card, scale, conditioning, ahead)
         shown = progress or _bar(run, len(chosen), grid)
-        _write(runner, stacks, reader, len(chosen), grid, out, scale, spread, shown)
+        _write(runner, stacks, reader, len(chosen), grid, out, scale, spread, shown, ahead)
     return SuperResolvedDwi(
         dwi=out,
         run=run,
@@ -181,7 +188,7 @@ def super_resolve(
         data_consistency=data_consistency,
         ensemble=ensemble,
         band=band,
-        notes=(*series_notes(run, card), *band_notes(grid, band), *runner.notes),
+        notes=(*doubts, *series_notes(run, card), *band_notes(grid, band), *runner.notes),
         spread=spread,
         started=began,
         peak_memory_gb=peak_memory_gb(),
@@ -212,6 +219,7 @@ def _stacks(
     card: ModelCard,
     scale: float,
     conditioning: SeriesConditioning,
+    ahead: int,
 ) -> Iterator[np.ndarray]:
     """Yield the input of each volume, (slices, channels, a, b), read ahead in a thread."""
 
@@ -220,11 +228,14 @@ def _stacks(
         channels = conditioning.channels(index, volume, card.channels)
         return np.stack([to_slices(channel, grid.slice_axis) for channel in channels], axis=1)
 
+    if not ahead:
+        yield from map(read, volumes)
+        return
     with ThreadPoolExecutor(1, "read") as pool:
         waiting: list[Future[np.ndarray]] = []
         for index in volumes:
             waiting.append(pool.submit(read, index))
-            if len(waiting) > _AHEAD:
+            if len(waiting) > ahead:
                 yield waiting.pop(0).result()
         for future in waiting:
             yield future.result()
@@ -240,11 +251,12 @@ def _write(
     scale: float,
     spread: SpreadFiles | None,
     progress: Callable[[], None],
+    ahead: int,
 ) -> None:
     shape, affine = grid.high_resolution
     shape4 = (*shape, volumes)
     # copies are many: one volume of them is written while the next is made
-    behind = 1 if spread else _AHEAD
+    behind = min(1, ahead) if spread else ahead
     with (
         VolumeWriter(out, shape4, affine, like=reader.header) as writer,
         SpreadWriter(spread, shape4, affine, reader.header) if spread else nullcontext() as beside,
@@ -252,7 +264,9 @@ def _write(
     ):
 
         def put(index: int, mean: np.ndarray, copies: np.ndarray | None) -> None:
-            writer.write(np.maximum(from_slices(mean, grid.slice_axis), 0) * np.float32(scale))
+            np.maximum(mean, 0, out=mean)
+            np.multiply(mean, np.float32(scale), out=mean)
+            writer.write(from_slices(mean, grid.slice_axis))
             if beside is not None and copies is not None:
                 np.multiply(copies, np.float32(scale), out=copies)
                 beside.write(index, [from_slices(copy, grid.slice_axis) for copy in copies])
@@ -261,6 +275,7 @@ def _write(
         for index, stack in enumerate(stacks):
             made = runner.with_copies(stack) if spread else (runner(stack), None)
             waiting.append(pool.submit(put, index, *made))
+            del made, stack  # only those who still need them hold them
             if len(waiting) > behind:
                 waiting.pop(0).result()
             progress()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.bids.gradients import GradientTable
+from bids_sr.errors import InputError
 from bids_sr.images.band import BAND_VOLUMES, effective_band
+from bids_sr.images.census import Census
 from bids_sr.images.grid import SliceGrid, to_slices
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader
@@ -16,7 +19,7 @@ from bids_sr.networks.slice_frame import slice_frame
 
 
 def gather(
-    reader: DwiReader, run: DwiRun, grid: SliceGrid, card: ModelCard
+    reader: DwiReader, run: DwiRun, grid: SliceGrid, card: ModelCard, census: Census
 ) -> tuple[float, SeriesConditioning]:
     """Find the run's intensity scale and what its volumes share, in one pass.
 
@@ -30,18 +33,24 @@ def gather(
         How its slices lie.
     card : ModelCard
         Says which channels are read, and by which `input_rule`: `series` or `paper`.
+    census : Census
+        Shown each volume.
 
     Returns
     -------
     scale : float
-        `series`: from the first b0, or the first volume of the lowest shell
-        without one. `paper`: the largest value of the series.
+        `series`: from the first b0 that is not empty, or the first volume of the
+        lowest shell without one. `paper`: the largest value of the series.
     conditioning : SeriesConditioning
         Fed with all volumes, in units of the scale.
+
+    Raises
+    ------
+    InputError
+        If there is nothing that the series could be scaled by.
     """
     gradients = run.gradients
-    b0s = np.flatnonzero(gradients.is_b0)
-    scale = robust_scale(reader.volume(int(b0s[0] if b0s.size else np.argmin(gradients.bvals))))
+    scale = _series_scale(reader, gradients)
     conditioning = SeriesConditioning(
         gradients,
         frame=slice_frame(grid.affine, grid.slice_axis),
@@ -51,10 +60,25 @@ def gather(
     largest = 0.0
     for index in range(gradients.n_volumes):
         volume = reader.volume(index)
+        census.add(index, volume)
         largest = max(largest, float(volume.max()))
         conditioning.add(index, volume / np.float32(scale))
     # a network of the paper's kind reads the slice alone: what was gathered is not used
     return (largest or 1.0) if card.input_rule == "paper" else scale, conditioning
+
+
+def _series_scale(reader: DwiReader, gradients: GradientTable) -> float:
+    b0s = np.flatnonzero(gradients.is_b0)
+    for index in b0s if b0s.size else [np.argmin(gradients.bvals)]:
+        volume = reader.volume(int(index))
+        if volume.max() > 0:
+            return robust_scale(volume)
+    kind = "b = 0 volume" if b0s.size else "volume of the lowest b-value"
+    raise InputError(
+        f"holds no positive value in any {kind}, so that nothing tells its intensities.",
+        file=reader.path,
+        remedy="Convert it again from DICOM.",
+    )
 
 
 def measured_band(reader: DwiReader, grid: SliceGrid) -> tuple[float, float]:

@@ -8,15 +8,15 @@ import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
 
-_GROUP = 8
+_GROUP = 16
 """Slices that share a box: they go through the network together."""
 _GUARD = 4
 """Pixels around the head in which the network counts in full: it moves a little."""
 _TAPER = 6
 """Pixels beyond, in which what the network adds fades out."""
 _UNIT = 8
-"""Boxes begin and end at multiples of this, so that a UNet halves the same pixels together as in the
-whole slice: its output would be another one otherwise, though no worse."""
+"""Boxes begin and end at multiples of this, so that a UNet halves the same pixels together as in
+the whole slice: its output would be another one otherwise, though no worse."""
 _SHARE = 0.7
 """Share of Otsu's threshold: the scalp and dim tissue are part of the head."""
 _SPECK = 16

@@ -137,6 +137,9 @@ class SliceRunner:
             start = part.start
             while start < part.stop:
                 stop = min(start + self.batch_size, part.stop)
+                if stop - start == 1 < self.batch_size and start > part.start:
+                    # a single slice is rounded another way than several: take one again
+                    start -= 1
                 try:
                     made = self._batch(source[start:stop], box, keep)
                     for image, slices in zip(output, made, strict=True):

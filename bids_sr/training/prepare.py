@@ -155,6 +155,7 @@ def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
         frame = slice_frame(reader.affine, axis, across=0)
         volumes = (reader.volume(index) for index in range(reader.shape[3]))
         series = _slices(volumes, axis, recipe)
+        reader.refuse_nonfinite()
         clean = None
         if recipe.target == "denoised":
             clean = _slices(np.moveaxis(denoised(run, folder.parent), -1, 0), axis, recipe)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
 
-from bids_sr.errors import BidsSrError, UsageError
-from bids_sr.workflow.failures import Failure, read_failure, record_failure
+from bids_sr.bids.atomic import remove_orphans
+from bids_sr.errors import BidsSrError, InputError, OutputError, UsageError
+from bids_sr.workflow.failures import Failure, cause_of, read_failure, record_failure
+from bids_sr.workflow.feeding import FedPoolPlugin, window
 from bids_sr.workflow.graph import build_workflow
+from bids_sr.workflow.memory import refuse_too_large
 from bids_sr.workflow.messages import Messages
-from bids_sr.workflow.outputs import missing_outputs
+from bids_sr.workflow.outputs import manifest_of, output_faults
 from bids_sr.workflow.pages import PageWriter
-from bids_sr.workflow.plan import RunPlan
-from bids_sr.workflow.pool import PoolPlugin
+from bids_sr.workflow.plan import RunPlan, fingerprint
 
-TEMPORARY = ".tmp-"
-"""How the names of files begin that `bids_sr.bids.atomic` has not finished."""
+OWN_PLUGIN = "MultiProc"
+"""The plugin that `PoolPlugin` takes the place of: workers that nipype forks cannot use CUDA."""
 
 _log = logging.getLogger("bids_sr")
 
@@ -34,8 +38,12 @@ class Execution:
     """Log folder of this call."""
     nprocs: int = 1
     """CPU cores in all; 1: everything in this process."""
+    gpus: tuple[str, ...] = ()
+    """GPUs that runs are dealt out among: ``cuda:0`` and so on; none or one: as planned."""
     memory_gb: float | None = None
-    """Memory of all steps that run side by side; None: 90 % of the machine's."""
+    """Memory of all processes together; None: 90 % of the machine's."""
+    resource_monitor: bool = False
+    """Memory and processor use of each step are recorded in the log folder."""
     stop_on_first_crash: bool = False
     """One failure ends everything."""
     plugin: Mapping[str, Any] | None = None
@@ -44,6 +52,16 @@ class Execution:
     """The graph is drawn into the log folder."""
     messages: Messages = field(factory=Messages)
     """What worker processes say, and where."""
+
+    @property
+    def resources(self) -> Path:
+        """Table of the resource monitor."""
+        return self.log_dir / "resources.tsv"
+
+
+def runs_here(plugin: Mapping[str, Any] | None) -> bool:
+    """Tell whether a plugin, or none, runs steps on this machine."""
+    return plugin is None or plugin["plugin"] in (OWN_PLUGIN, "Linear")
 
 
 def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list[Failure]:
@@ -71,71 +89,123 @@ def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list
     _check_plugin(how.plugin)
     if not plans:
         return []
-    for plan in plans:
-        _retire(plan)
+    ready = [plan for plan in plans if _retire(plan) and _fits(plan)]
     # in one process, run after run; else all at once, for the plugin to schedule
     alone = how.nprocs == 1 and how.plugin is None
-    failed = False
-    for group in [[plan] for plan in plans] if alone else [plans]:
-        if not (failed and how.stop_on_first_crash):
+    failed = len(ready) < len(plans)
+    for group in [[plan] for plan in ready] if alone else [ready]:
+        if group and not (failed and how.stop_on_first_crash):
             _run(group, how, pages)
         failed = failed or any(plan.names.error.exists() for plan in group)
-    return [failure for plan in plans if (failure := _failure(plan, how)) is not None]
+    found = [_failure(plan, how, pages) for plan in plans]
+    return [failure for failure in found if failure is not None]
 
 
 def _run(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> None:
-    workflow = build_workflow(plans, how.work_dir)
-    workflow.config["execution"]["stop_on_first_crash"] = str(how.stop_on_first_crash).lower()
-    if how.write_graph:
-        _draw(workflow, how.log_dir)
+    monitor = how.resources if how.resource_monitor else None
+    # our own pool takes in the other runs one by one
+    own = how.plugin is None or how.plugin["plugin"] == OWN_PLUGIN
+    first = plans[: window(how.nprocs)] if own else plans
     try:
-        workflow.run(**_plugin(how, pages))
+        workflow = build_workflow(first, how.work_dir, monitor)
+        workflow.config["execution"]["stop_on_first_crash"] = str(how.stop_on_first_crash).lower()
+        if how.write_graph:
+            _draw(workflow, how.log_dir)
+        with chdir(Path.cwd()):  # nipype stays in a node's folder if it cannot write there
+            workflow.run(**_plugin(how, pages, plans[len(first) :]))
     except Exception as error:
         # what steps raised is on record already; what nipype makes of it is for developers
         _log.debug("nipype: %s", error, exc_info=True)
-        if not any(plan.names.error.exists() for plan in plans):
-            _log.error("The workflow ended early: %s: %s", type(error).__name__, error)
+        if not any(plan.names.error.exists() or plan.label in pages.failures for plan in plans):
+            for plan in plans:
+                if not manifest_of(plan).exists():
+                    record_failure(plan, "workflow", cause_of(error))
 
 
-def _retire(plan: RunPlan) -> None:
-    """Take away what says that the run is finished, or has failed, before it starts anew."""
-    for path in (plan.names.quality, plan.names.figure("index", "json"), plan.names.error):
-        path.unlink(missing_ok=True)
-    for path in _left_overs(plan):
-        path.unlink(missing_ok=True)
-    if not plan.choices.uncertainty:
-        # of an earlier call: they would not belong to the series that is made now
-        for path in plan.names.spread():
-            path.unlink(missing_ok=True)
-
-
-def _left_overs(plan: RunPlan) -> list[Path]:
-    """Return half-written files of this very run, which a killed process left behind."""
-    names = {path.name for path in plan.names.expected(spread=True)}
-    found = plan.names.folder.glob(f"{TEMPORARY}*")
-    return [path for path in found if path.name.split("-", 2)[-1] in names]
-
-
-def _failure(plan: RunPlan, how: Execution) -> Failure | None:
-    failure = read_failure(plan)
-    if failure is not None:
-        return failure
+def _fits(plan: RunPlan) -> bool:
+    """Tell whether there is memory enough for a run; if not, it has failed."""
     try:
-        missing = missing_outputs(plan)
-    except BidsSrError as error:  # the files of the run changed meanwhile
+        refuse_too_large(plan)
+    except BidsSrError as error:
+        record_failure(plan, "memory", error)
+        return False
+    return True
+
+
+def _retire(plan: RunPlan) -> bool:
+    """Take away what says that the run is finished, or has failed, before it starts anew.
+
+    Returns False, and leaves a record, if that cannot be done.
+    """
+    marks = (plan.names.quality, plan.names.figure("index", "json"), manifest_of(plan))
+    # of an earlier call, they would not belong to the series that is made now
+    spread = () if plan.choices.uncertainty else plan.names.spread()
+    for path in (*marks, plan.names.error, *spread):
+        try:
+            if os.path.lexists(path):  # a read-only disk refuses to remove what is not there
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            problem, remedy = f"cannot be removed ({error.strerror}).", "Check its permissions."
+            record_failure(plan, "start", OutputError(problem, file=path, remedy=remedy))
+            return False
+    for folder in (plan.names.folder, plan.names.figures_dir):
+        remove_orphans(folder)
+    return True
+
+
+def _failure(plan: RunPlan, how: Execution, pages: PageWriter) -> Failure | None:
+    failure = read_failure(plan) or pages.failures.get(plan.label)
+    if failure is None and how.stop_on_first_crash and not plan.names.quality.exists():
+        return not_processed(plan)
+    return failure or end_failure(plan)
+
+
+def not_processed(plan: RunPlan) -> Failure:
+    """Return what is said of a run that was not begun since another one failed."""
+    return Failure(plan.label, "", "not processed, since another run failed.")
+
+
+def end_failure(plan: RunPlan) -> Failure | None:
+    """Look whether a run that should be finished is, and record it if not.
+
+    Parameters
+    ----------
+    plan : RunPlan
+
+    Returns
+    -------
+    Failure or None
+        None if all that is expected is there, as it was written, and the input is
+        still what it was.
+    """
+    try:
+        if fingerprint(plan.files, plan.choices) != plan.fingerprint:
+            raise InputError(
+                "or a file that belongs to it changed while the run was worked on.",
+                file=plan.files.dwi,
+                remedy="Run again once nothing writes to the dataset.",
+            )
+        faults = output_faults(plan)
+    except BidsSrError as error:
         return record_failure(plan, "end", error)
-    if not missing:
+    if not faults:
         return None
-    if how.stop_on_first_crash:
-        return Failure(plan.label, "", "not processed, since another run failed.")
-    names = ", ".join(path.name for path in missing[:3]) + (" ..." if len(missing) > 3 else "")
-    return record_failure(plan, "end", RuntimeError(f"{len(missing)} outputs are missing: {names}"))
+    names = "; ".join(faults[:3]) + ("; ..." if len(faults) > 3 else "")
+    problem = f"{len(faults)} outputs are missing or damaged: {names}."
+    return record_failure(plan, "end", OutputError(problem, remedy="Run again."))
 
 
 def _check_plugin(plugin: Mapping[str, Any] | None) -> None:
     from nipype.pipeline import plugins
 
-    if plugin is None or hasattr(plugins, f"{plugin['plugin']}Plugin"):
+    if plugin is None:
+        return
+    if plugin["plugin"].endswith("Graph"):
+        raise UsageError(
+            f"nipype's plugin '{plugin['plugin']}' submits jobs and does not wait for them.",
+            remedy=f"Name '{plugin['plugin'].removesuffix('Graph')}' in the file of --use-plugin.",
+        )
+    if hasattr(plugins, f"{plugin['plugin']}Plugin"):
         return
     known = sorted(name.removesuffix("Plugin") for name in dir(plugins) if name.endswith("Plugin"))
     raise UsageError(
@@ -144,17 +214,26 @@ def _check_plugin(plugin: Mapping[str, Any] | None) -> None:
     )
 
 
-def _plugin(how: Execution, pages: PageWriter) -> dict[str, Any]:
-    arguments: dict[str, Any] = {"status_callback": pages.on_step}
-    if how.plugin is not None:
-        given = how.plugin.get("plugin_args") or {}
+def _plugin(how: Execution, pages: PageWriter, waiting: Sequence[RunPlan] = ()) -> dict[str, Any]:
+    alone = how.plugin is None and how.nprocs == 1
+    arguments: dict[str, Any] = {"status_callback": pages.on_step_here if alone else pages.on_step}
+    given = (how.plugin or {}).get("plugin_args") or {}
+    if how.plugin is not None and how.plugin["plugin"] != OWN_PLUGIN:
         return {"plugin": how.plugin["plugin"], "plugin_args": {**given, **arguments}}
-    if how.nprocs == 1:
+    if alone:
         return {"plugin": "Linear", "plugin_args": arguments}
-    arguments |= {"n_procs": how.nprocs, "n_gpu_procs": 1, "raise_insufficient": False}
+    arguments |= {"n_procs": how.nprocs, "raise_insufficient": False}
     if how.memory_gb is not None:
         arguments["memory_gb"] = how.memory_gb
-    return {"plugin": PoolPlugin(arguments, how.messages)}
+    pool = FedPoolPlugin(
+        {**arguments, **given},
+        how.messages,
+        how.gpus,
+        waiting=waiting,
+        work_dir=how.work_dir,
+        monitor=how.resources if how.resource_monitor else None,
+    )
+    return {"plugin": pool}
 
 
 def _draw(workflow: Any, folder: Path) -> None:

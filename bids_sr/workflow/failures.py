@@ -77,7 +77,19 @@ def describe(error: BaseException) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "out of memory. Lower --nprocs or --batch-size, or give the job more memory."
-    return f"unexpected {type(error).__name__}: {error}"
+    if isinstance(error, OSError) and error.strerror:
+        file = f"{error.filename}: " if error.filename else ""
+        return f"{file}{error.strerror}. Check free space, quota and permissions, also of -w."
+    first = str(error).strip().split("\n")[0]  # nipype puts tracebacks into messages
+    return f"unexpected {type(error).__name__}: {first}"
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """Return what an exception comes from, if a user can do something about that."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError | BidsSrError | MemoryError):
+        cause = cause.__cause__ or cause.__context__
+    return cause or error
 
 
 def _write_crash_file(plan: RunPlan, step: str, error: BaseException) -> str | None:

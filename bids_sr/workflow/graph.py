@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,14 @@ from typing import Any
 from attrs import frozen
 from nipype import Node, Workflow, config
 
-from bids_sr.bids.dwi_run import open_run
 from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS
-from bids_sr.errors import BidsSrError
 from bids_sr.workflow import steps
 from bids_sr.workflow.interface import Step
+from bids_sr.workflow.memory import NETWORK_STEPS, step_memory_gb
+from bids_sr.workflow.monitor import Job
+from bids_sr.workflow.outputs import manifest_of
 from bids_sr.workflow.pages import LAST_STEP
-from bids_sr.workflow.plan import RunPlan
+from bids_sr.workflow.plan import Choices, RunPlan
 from bids_sr.workflow.resume import can_be_reused
 
 NAME = "bids_sr"
@@ -30,15 +30,6 @@ _EXECUTION = {
     "poll_sleep_duration": "0.2",
     "remove_unnecessary_outputs": "false",
 }
-_BASE_GB = 0.9
-"""What a process holds for torch, dipy and the like, and for the slabs of a fit."""
-_CUDA_GB = 1.0
-"""What CUDA adds to it."""
-_NETWORK_STEPS = ("super_resolve", "self_check")
-"""Steps that run the network, on a GPU if there is one."""
-_COPIES = 36
-"""Super-resolved volumes in memory while turned copies are kept: measured as 17 more than
-without, and a quarter more. The refits need 12, but may have to make lost copies again."""
 
 
 @frozen
@@ -53,11 +44,11 @@ class _Part:
     """Files it leaves."""
     parallel: bool = False
     """It uses several cores."""
-    volumes: float = 0.0
-    """Memory beside the base, in super-resolved volumes: measured, and a quarter more."""
 
 
-def build_workflow(plans: Sequence[RunPlan], work_dir: Path) -> Workflow:
+def build_workflow(
+    plans: Sequence[RunPlan], work_dir: Path, monitor: Path | None = None
+) -> Workflow:
     """Build the graph of all runs.
 
     Parameters
@@ -66,6 +57,8 @@ def build_workflow(plans: Sequence[RunPlan], work_dir: Path) -> Workflow:
         One sub-graph each; they do not depend on each other.
     work_dir : pathlib.Path
         Holds nipype's state and small intermediate files.
+    monitor : pathlib.Path, optional
+        Table that gets a row for each step that ran (`bids_sr.workflow.monitor`).
 
     Returns
     -------
@@ -75,11 +68,11 @@ def build_workflow(plans: Sequence[RunPlan], work_dir: Path) -> Workflow:
     config.set("execution", "check_version", "false")
     workflow = Workflow(NAME, base_dir=str(work_dir))
     workflow.config["execution"] = {**_EXECUTION, "crashdump_dir": str(work_dir / "crashes")}
-    workflow.add_nodes([build_run_workflow(plan, work_dir / NAME) for plan in plans])
+    workflow.add_nodes([build_run_workflow(plan, work_dir / NAME, monitor) for plan in plans])
     return workflow
 
 
-def build_run_workflow(plan: RunPlan, folder: Path) -> Workflow:
+def build_run_workflow(plan: RunPlan, folder: Path, monitor: Path | None = None) -> Workflow:
     """Build the graph of one run.
 
     Parameters
@@ -88,18 +81,22 @@ def build_run_workflow(plan: RunPlan, folder: Path) -> Workflow:
         The run.
     folder : pathlib.Path
         Folder in which the run's own folder is made.
+    monitor : pathlib.Path, optional
+        As `build_workflow`.
 
     Returns
     -------
     nipype.Workflow
     """
     workflow = Workflow(_run_name(plan.label), base_dir=str(folder))
-    volume_gb = _volume_gb(plan)
+    memory_gb = step_memory_gb(plan)
     nodes: dict[str, Node] = {}
     reusable: set[str] = set()
     for rank, (name, part) in enumerate(_parts(plan).items()):
-        node = nodes[name] = _node(name, part, plan, volume_gb)
+        node = nodes[name] = _node(name, part, plan, memory_gb[name])
         node.inputs.rank = rank
+        if monitor is not None:
+            node.inputs.job = Job(monitor, plan.label, name, memory_gb[name])
         workflow.add_nodes([node])
         for argument, source in part.needs.items():
             workflow.connect(nodes[source], "value", node, argument)
@@ -108,6 +105,9 @@ def build_run_workflow(plan: RunPlan, folder: Path) -> Workflow:
             reusable.add(name)
         else:
             node.overwrite = True
+    if "super_resolve" in reusable and nodes["super_resolve"].inputs.use_gpu:
+        # it makes copies again that an earlier call removed, and runs the network for it
+        nodes["spread"].inputs.use_gpu = plan.choices.uncertainty
     return workflow
 
 
@@ -120,16 +120,16 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
     fits = {"sr": "super_resolve", "masks": "mask"}
     parts = [
         _Part(steps.read, {}),
-        _Part(steps.super_resolve, {"run": "read"}, series, True, volumes=_COPIES if many else 14),
+        _Part(steps.super_resolve, {"run": "read"}, series, True),
         _Part(steps.describe, {"sr": "super_resolve"}, (names.bval, names.bvec, names.dwi_json)),
-        _Part(steps.mask, {"sr": "super_resolve"}, (names.mask, names.mask_json), volumes=8),
-        _Part(steps.fit_input, fits, _all(names.input_tensor, TENSOR_PARAMS), True, volumes=4),
-        _Part(steps.fit_tensor, fits, _all(names.tensor, TENSOR_PARAMS), True, volumes=12),
-        _Part(steps.fit_gqi, fits, _all(names.gqi, GQI_PARAMS), True, volumes=6),
+        _Part(steps.mask, {"sr": "super_resolve"}, (names.mask, names.mask_json)),
+        _Part(steps.fit_input, fits, _all(names.input_tensor, TENSOR_PARAMS), True),
+        _Part(steps.fit_tensor, fits, _all(names.tensor, TENSOR_PARAMS), True),
+        _Part(steps.fit_gqi, fits, _all(names.gqi, GQI_PARAMS), True),
         # its map stays in its own folder: no output, so nothing that could be missing later
-        _Part(steps.fit_input_gqi, fits, (), True, volumes=2),
-        _Part(steps.spread, fits, tuple(spread), many, _COPIES if many else 0),
-        _Part(steps.self_check, fits, (), True, volumes=6),
+        _Part(steps.fit_input_gqi, fits, (), True),
+        _Part(steps.spread, fits, tuple(spread), many),
+        _Part(steps.self_check, fits, (), True),
         _Part(
             steps.judge,
             {
@@ -143,7 +143,6 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
                 "sidecar": "describe",
             },
             (names.quality, names.figure("curves", "json")),
-            volumes=12,
         ),
         _Part(
             steps.draw,
@@ -155,8 +154,7 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
                 "spread": "spread",
                 "record": "judge",
             },
-            (names.figure("index", "json"),),
-            volumes=12,
+            (names.figure("index", "json"), manifest_of(plan)),
         ),
     ]
     assert parts[-1].function.__name__ == LAST_STEP
@@ -172,8 +170,8 @@ def _all(path: Callable[[str], Path], params: Iterable[str]) -> tuple[Path, ...]
     return tuple(path(param) for param in params)
 
 
-def _node(name: str, part: _Part, plan: RunPlan, volume_gb: float) -> Node:
-    on_gpu = name in _NETWORK_STEPS and plan.choices.device.startswith("cuda")
+def _node(name: str, part: _Part, plan: RunPlan, memory_gb: float) -> Node:
+    on_gpu = name in NETWORK_STEPS and plan.choices.device.startswith("cuda")
     return Node(
         Step(
             part.function,
@@ -183,18 +181,15 @@ def _node(name: str, part: _Part, plan: RunPlan, volume_gb: float) -> Node:
             use_gpu=on_gpu,
         ),
         name=name,
-        n_procs=plan.choices.threads if part.parallel else 1,
-        mem_gb=round(_BASE_GB + _CUDA_GB * on_gpu + part.volumes * volume_gb, 2),
+        n_procs=_cores(name, part, plan.choices),
+        mem_gb=memory_gb,
     )
 
 
-def _volume_gb(plan: RunPlan) -> float:
-    """Size of one super-resolved volume in memory, GB."""
-    try:
-        shape = open_run(plan.files).shape
-    except BidsSrError:  # the first step will say what is wrong
-        return 0.0
-    return 4e-9 * math.prod(shape[:3]) * plan.names.factor**2
+def _cores(name: str, part: _Part, choices: Choices) -> int:
+    if not part.parallel:
+        return 1
+    return choices.network_threads if name in NETWORK_STEPS else choices.threads
 
 
 def _run_name(label: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from nipype.interfaces.base import (
     BaseInterface,
     BaseInterfaceInputSpec,
@@ -14,7 +16,9 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from bids_sr.workflow.failures import record_failure
+from bids_sr.workflow.failures import Failure, record_failure
+from bids_sr.workflow.memory import give_back_memory
+from bids_sr.workflow.monitor import Monitor
 
 _MADE = (
     "masks",
@@ -50,7 +54,9 @@ class StepInputs(BaseInterfaceInputSpec):
     check = traits.Any(nohash=True)
     record = traits.Any(nohash=True)
     rank = traits.Int(0, usedefault=True, nohash=True, desc="place of the step in its run")
+    job = traits.Any(nohash=True, desc="what the resource monitor is told; else undefined")
     use_gpu = traits.Bool(False, usedefault=True, nohash=True)
+    device = traits.Str(nohash=True, desc="GPU that the pool lent it; else as planned")
 
 
 class StepOutputs(TraitedSpec):
@@ -83,21 +89,46 @@ class Step(BaseInterface):
         self._function = function
         self._writes = tuple(writes)
         self._value: Any = None
+        self.failure: Failure | None = None
+        self.interrupted: BaseException | None = None
+
+    def run(self, *arguments: Any, **keywords: Any) -> Any:
+        """Run the step; a request to end the program goes through.
+
+        nipype takes it for a failure of the step, and would go on with the next run.
+        """
+        result = super().run(*arguments, **keywords)
+        if self.interrupted is not None:
+            raise self.interrupted
+        return result
 
     def _run_interface(self, runtime: Any) -> Any:
         given = {name: getattr(self.inputs, name) for name in _ARGUMENTS}
         arguments = {name: value for name, value in given.items() if isdefined(value)}
+        if isdefined(self.inputs.device):
+            arguments["plan"] = _on_device(self.inputs.plan, self.inputs.device)
         if "folder" in self._function.__annotations__:
             arguments["folder"] = Path(runtime.cwd)
+        job = self.inputs.job
         try:
-            self._value = self._function(**arguments)
+            with Monitor(job) if isdefined(job) else nullcontext():
+                self._value = self._function(**arguments)
         except Exception as error:
-            record_failure(self.inputs.plan, self._function.__name__, error)
+            self.failure = record_failure(self.inputs.plan, self._function.__name__, error)
             raise
+        except BaseException as end:  # an interrupt, or a scheduler whose time is up
+            self.interrupted = end
+            raise
+        finally:
+            give_back_memory()
         return runtime
 
     def _list_outputs(self) -> dict[str, Any]:
         return {"value": self._value, "stamps": [stamp(path) for path in self._writes]}
+
+
+def _on_device(plan: Any, device: str) -> Any:
+    return evolve(plan, choices=evolve(plan.choices, device=device))
 
 
 def stamp(path: Path) -> Stamp | None:

@@ -37,6 +37,13 @@ class _Terse(logging.Formatter):
         return f"{time} {record.levelname.lower()}: {message}"
 
 
+class _Patient(logging.FileHandler):
+    """A log file that may run out of space: what cannot be written is not written."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say nothing: Python would print a traceback for each line."""
+
+
 def configure_messages(messages: Messages) -> None:
     """Set up the loggers of this process; calling it again replaces the set-up.
 
@@ -73,6 +80,6 @@ def _file_handler(path: Path | None) -> logging.Handler | None:
     if path is None:
         return None
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, mode="a", encoding="utf-8", delay=True)
+    handler = _Patient(path, mode="a", encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter(_FILE_FORMAT))
     return handler

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +13,19 @@ from typing import Any
 from attrs import asdict
 
 from bids_sr.errors import BidsSrError
-from bids_sr.workflow.failures import Failure, read_failure, record_failure
+from bids_sr.workflow.failures import Failure, cause_of, read_failure, record_failure
 from bids_sr.workflow.plan import RunPlan
 
 LAST_STEP = "draw"
+
+FAILED_WITH = "failed_with"
+"""Attribute of a node: the last line of what its worker raised."""
+
+_IN_STEP = "bids_sr.errors."
+"""What the text of an exception of a step holds: the user has read it already."""
+
+_LAST = 64
+"""Bytes at the end of a page in which its last tag is looked for."""
 
 _log = logging.getLogger("bids_sr")
 
@@ -36,6 +47,8 @@ class PageWriter:
         for plan in plans:
             self._plans[plan.files.subject].append(plan)
         self._waiting: dict[str, set[str]] = {}
+        self.failures: dict[str, Failure] = {}
+        """Why runs failed, by label, as far as it was a step that did."""
         self.failed: list[str] = []
         """Participants whose page could not be written."""
 
@@ -46,9 +59,33 @@ class PageWriter:
 
     def on_step(self, node: Any, status: str) -> None:
         """Take note of what a nipype plugin says of a node: start, end, exception."""
+        if status == "exception":
+            self._note(node, _why(node))
+        self._count(node, status)
+
+    def on_step_here(self, node: Any, status: str) -> None:
+        """As `on_step`, of a node that ran in this process: nobody can have killed that."""
+        if node.interface.interrupted is not None:
+            raise node.interface.interrupted
+        if status == "exception":
+            # with neither, the exception comes out of the workflow's end and is told there
+            error = sys.exception()
+            if node.interface.failure is None and error is None:
+                return
+            self._note(node, cause_of(error) if error is not None else None)
+        self._count(node, status)
+
+    def _note(self, node: Any, error: BaseException | None) -> None:
+        """Remember why a run failed; its record may be missing where the disk is full."""
         plan: RunPlan = node.inputs.plan
-        if status == "exception" and read_failure(plan) is None:
-            record_failure(plan, node.name, _killed())
+        failure = read_failure(plan) or node.interface.failure
+        if failure is None and error is not None:
+            failure = record_failure(plan, node.name, error)
+        text = getattr(node, FAILED_WITH, "see above")
+        self.failures[plan.label] = failure or Failure(plan.label, node.name, text)
+
+    def _count(self, node: Any, status: str) -> None:
+        plan: RunPlan = node.inputs.plan
         if status == "exception" or (status == "end" and node.name == LAST_STEP):
             waiting = self._waiting.get(plan.files.subject, set())
             waiting.discard(plan.label)
@@ -66,7 +103,11 @@ class PageWriter:
         """Write the page of a participant; failing to is told, not raised."""
         from bids_sr.report.participant import write_participant_page
 
-        failures = [f for plan in self._plans[subject] if (f := read_failure(plan)) is not None]
+        failures = [
+            failure
+            for plan in self._plans[subject]
+            if (failure := read_failure(plan) or self.failures.get(plan.label)) is not None
+        ]
         try:
             page = write_participant_page(
                 self._out_dir, subject, errors=[_shown(failure) for failure in failures]
@@ -80,12 +121,28 @@ class PageWriter:
             _log.info("sub-%s: report in %s", subject, page)
 
 
+def page_is_whole(path: Path) -> bool:
+    """Tell whether a page is there up to its last tag."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(-min(_LAST, path.stat().st_size), os.SEEK_END)
+            return stream.read().rstrip().endswith(b"</html>")
+    except OSError:
+        return False
+
+
 def _shown(failure: Failure) -> dict[str, str | None]:
     shown: dict[str, str | None] = asdict(failure)
     return shown
 
 
-def _killed() -> BidsSrError:
+def _why(node: Any) -> BaseException | None:
+    """Return why a node of another process failed; None if its step has told that."""
+    told = getattr(node, FAILED_WITH, None)
+    if told is None and (error := sys.exception()) is not None:
+        return cause_of(error)  # it could not even be handed over
+    if told and "BrokenProcessPool" not in told:
+        return None if _IN_STEP in told else BidsSrError(f"the step could not be run: {told}.")
     return BidsSrError(
         "the process that worked on it was killed, most likely for want of memory.",
         remedy="Lower --nprocs, --mem-mb or --batch-size, or give the job more memory.",

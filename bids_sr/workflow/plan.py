@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.names import OutputNames
@@ -33,18 +33,28 @@ class Choices:
     slice_axis: int | None = None
     """Voxel axis 0 to 2; None: found per run."""
     device: str = "cpu"
-    """``cpu`` or ``cuda:N``."""
+    """``cpu`` or ``cuda:N``: the first, where runs are dealt out among several. On another
+    machine, which a plugin sends steps to: as the user named it, and chosen there."""
     batch_size: int | None = None
     """Slices per batch; None: the device's default."""
     threads: int = 1
     """CPU cores per step."""
+    network_threads: int = field(default=Factory(lambda self: self.threads, takes_self=True))
+    """CPU cores of a step that runs the network: fewer if such steps run side by side, one on
+    each GPU."""
     self_check: str = "auto"
     """How much of the scan the self-check looks at; it changes the record alone."""
+    low_mem: bool = False
+    """Memory is spared, whatever there is."""
+    memory_gb: float | None = None
+    """What a step may take; None: no limit."""
+    sloppy: bool = False
+    """It was asked for poor quality; sidecar and report say so."""
 
     @property
     def settings(self) -> dict[str, Any]:
         """Those that change the output, as JSON content."""
-        return {
+        settings: dict[str, Any] = {
             "factor": self.card.factor,
             "model": self.card.name,
             "data_consistency": self.data_consistency,
@@ -53,6 +63,7 @@ class Choices:
             "uncertainty": self.uncertainty,
             "slice_axis": self.slice_axis,
         }
+        return settings | ({"sloppy": True} if self.sloppy else {})
 
 
 @frozen
@@ -108,7 +119,7 @@ def fingerprint(files: DwiFiles, choices: Choices) -> str:
         Sizes and times of its files count, not their content, and their paths
         only below the dataset: datasets are mounted elsewhere in containers.
     choices : Choices
-        Device, threads and batch size do not count.
+        Device, threads, batch size and memory do not count.
 
     Returns
     -------

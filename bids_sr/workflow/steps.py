@@ -8,11 +8,14 @@ runs the step.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
 
 from bids_sr.bids.atomic import write_json
 from bids_sr.bids.dwi_run import DwiRun, open_run
 from bids_sr.workflow import companions
+from bids_sr.workflow.memory import portions
 
 if TYPE_CHECKING:
     from bids_sr.diffusion.run_masks import RunMasks
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from bids_sr.superres.engine import SuperResolvedDwi
     from bids_sr.superres.spread import SpreadFiles
     from bids_sr.workflow.plan import RunPlan
+
+SLOPPY_NOTE = "Made with --sloppy: poor quality, for trying things out only."
+"""What the report of such a run says first."""
 
 
 def read(plan: RunPlan) -> DwiRun:
@@ -40,20 +46,22 @@ def _super_resolve(
 ) -> SuperResolvedDwi:
     from bids_sr.superres import engine
 
-    how = plan.choices
-    return engine.super_resolve(
+    how, pieces = plan.choices, portions(plan)
+    result = engine.super_resolve(
         run,
         how.card,
         out,
         device=how.device,
-        batch_size=how.batch_size,
-        threads=how.threads,
+        batch_size=pieces.batch_size,
+        threads=how.network_threads,
         data_consistency=how.data_consistency,
         detect_band=how.detect_band,
         ensemble=how.ensemble,
         slice_axis=how.slice_axis,
         spread=beside,
+        ahead=pieces.ahead,
     )
+    return evolve(result, notes=(SLOPPY_NOTE, *result.notes)) if how.sloppy else result
 
 
 def _spread_files(plan: RunPlan, run: DwiRun, sd: Path, folder: Path) -> SpreadFiles | None:
@@ -83,7 +91,9 @@ def mask(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> RunMasks:
     return masks
 
 
-def fit_input(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks) -> TensorMaps | None:
+def fit_input(
+    plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path
+) -> TensorMaps | None:
     """Fit the tensor to the input, for comparison, if its gradients allow."""
     from bids_sr.diffusion import tensor
     from bids_sr.diffusion.run_masks import load_mask
@@ -96,13 +106,15 @@ def fit_input(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks) -> TensorMap
         sr.run.gradients,
         load_mask(masks.input),
         plan.names.input_tensor,
-        threads=plan.choices.threads,
+        **_pieces(plan, folder),
     )
     companions.write_map_companions(plan, maps.paths, "tensor", volumes=maps.volumes)
     return maps
 
 
-def fit_tensor(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks) -> TensorMaps | None:
+def fit_tensor(
+    plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path
+) -> TensorMaps | None:
     """Fit the tensor to the super-resolved series, if its gradients allow."""
     from bids_sr.diffusion import tensor
     from bids_sr.diffusion.run_masks import load_mask
@@ -115,13 +127,15 @@ def fit_tensor(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks) -> TensorMa
         sr.run.gradients,
         load_mask(masks.output),
         plan.names.tensor,
-        threads=plan.choices.threads,
+        **_pieces(plan, folder),
     )
     companions.write_map_companions(plan, maps.paths, "tensor", grid=sr.grid, volumes=maps.volumes)
     return maps
 
 
-def fit_gqi(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks) -> dict[str, Path] | None:
+def fit_gqi(
+    plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path
+) -> dict[str, Path] | None:
     """Reconstruct by GQI from the super-resolved series, if its gradients allow."""
     from bids_sr.diffusion import gqi
     from bids_sr.diffusion.run_masks import load_mask
@@ -134,7 +148,7 @@ def fit_gqi(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks) -> dict[str, P
         sr.run.gradients,
         load_mask(masks.output),
         plan.names.gqi,
-        threads=plan.choices.threads,
+        **_pieces(plan, folder),
     )
     companions.write_map_companions(plan, paths, "gqi", grid=sr.grid)
     return paths
@@ -156,7 +170,7 @@ def fit_input_gqi(
         load_mask(masks.input),
         lambda param: folder / f"input_{param}.nii.gz",
         params=("qa",),
-        threads=plan.choices.threads,
+        **_pieces(plan, folder),
     )
 
 
@@ -177,12 +191,22 @@ def spread(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -
         load_mask(masks.output),
         plan.names.fa_sd,
         folder=folder,
-        threads=plan.choices.threads,
+        **_pieces(plan, folder),
     )
     companions.write_spread_companion(plan, plan.names.fa_sd, sr.grid, volumes=beside.volumes)
     for path in beside.copies:
         path.unlink()
     return SpreadMaps(plan.names.dwi_sd, plan.names.fa_sd)
+
+
+def _pieces(plan: RunPlan, folder: Path) -> dict[str, Any]:
+    """Return in what pieces a fit works, as its arguments."""
+    pieces = portions(plan)
+    return {
+        "threads": plan.choices.threads,
+        "slab_bytes": pieces.slab_bytes,
+        "scratch": folder if pieces.on_disk else None,
+    }
 
 
 def _with_copies(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> SpreadFiles:
@@ -202,8 +226,8 @@ def self_check(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Pat
     """Coarsen the input, bring it back, and compare it with itself."""
     from bids_sr.evaluation.selfcheck import Means, self_check
 
-    how = plan.choices
-    means = Means(how.device, how.batch_size, how.threads, how.detect_band)
+    how, batch = plan.choices, portions(plan).batch_size
+    means = Means(how.device, batch, how.network_threads, how.detect_band)
     return self_check(sr, masks.input, folder, how.self_check, means)
 
 
@@ -248,10 +272,11 @@ def draw(
     spread: SpreadMaps | None,
     record: Path,
 ) -> Path:
-    """Draw the pictures of the report, the last step: all else is there."""
+    """Draw the pictures of the report, and list all that the run left: the last step."""
     from bids_sr.report.figures import make_figures
+    from bids_sr.workflow.outputs import write_run_manifest
 
-    return make_figures(
+    index = make_figures(
         sr,
         plan.names,
         mask=masks.output,
@@ -260,3 +285,5 @@ def draw(
         has_gqi=gqi is not None,
         input_qa=input_gqi["qa"] if input_gqi else None,
     )
+    write_run_manifest(plan)
+    return index

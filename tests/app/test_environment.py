@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 import pytest
 
 from bids_sr.app.environment import container, prepare_environment
+from bids_sr.errors import UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +31,15 @@ def test_a_home_that_cannot_be_written_is_stood_in_for(home):
         pytest.skip("everything is writable here")
     prepare_environment(1)
     assert os.access(os.environ["MPLCONFIGDIR"], os.W_OK)
+
+
+def test_no_folder_for_temporary_files(monkeypatch):
+    def nowhere():
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    with pytest.raises(UsageError, match=r"TMPDIR.*--tmpfs /tmp"):
+        prepare_environment(1)
 
 
 def test_what_the_user_set_stays():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from bids_sr.app.parser import build_parser
+from bids_sr.app.options.sections import contrary
+from bids_sr.app.parser import add_options, build_parser
 from bids_sr.resources import read_version
 
 POSITIONALS = ["in", "out", "participant"]
@@ -64,6 +66,43 @@ def test_derivatives_are_named_by_their_folder_unless_told():
 def test_processors_have_the_names_people_know():
     assert parse("--nprocs", "4").nprocs == parse("--n-cpus", "4").nprocs == 4
     assert parse("--omp-nthreads", "3").threads == 3
+
+
+def test_every_option_may_have_underscores_and_every_flag_a_contrary():
+    options = add_options(argparse.ArgumentParser())
+    values = {"nprocs": "2", "threads": "2", "memory_mb": "2G", "slice_axis": "k", "scale": "2"}
+    values |= {"self_check": "off", "ensemble": "2", "input_band": "full", "batch_size": "2"}
+    assert len(options) > 25
+    for option in options:
+        value = (
+            [] if option.flag is not None or option.counted else [values.get(option.dest, "cpu")]
+        )
+        found = [
+            getattr(parse(f"--{name}", *value), option.dest)
+            for dashed in option.names
+            for name in (dashed, dashed.replace("-", "_"))
+        ]
+        assert all(each == found[0] for each in found), option
+        assert found[0] not in (None, ()), option
+        if option.flag is not None:
+            for name in option.names:
+                for spelling in (contrary(name), contrary(name).replace("-", "_")):
+                    assert getattr(parse(f"--{spelling}"), option.dest) is (not option.flag)
+
+
+def test_help_shows_one_spelling_and_the_default_of_each_option():
+    text = " ".join(build_parser().format_help().split())
+    assert not [word for word in text.split() if word.startswith("--") and "_" in word.strip(",.")
+                and word != "--some_option."]  # fmt: skip
+    for option in add_options(argparse.ArgumentParser()):
+        assert f"--{option.names[0]}" in text
+    assert text.count("; default: ") == len(add_options(argparse.ArgumentParser()))
+    assert "--no-low-mem" not in text
+
+
+def test_memory_and_processors_have_all_their_names():
+    assert parse("--mem", "4G").memory_mb == 4000
+    assert parse("--nthreads", "3").nprocs == 3
 
 
 def test_v_is_verbose_and_counted():

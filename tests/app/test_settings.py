@@ -51,7 +51,25 @@ def test_uncertainty_takes_all_copies(make):
 
 def test_memory_in_gigabytes(make):
     assert make("--mem-mb", "8G").memory_gb == pytest.approx(8)
-    assert make().memory_gb is None
+    assert make("--mem", "1500").memory_gb == pytest.approx(1.5)
+
+
+def test_without_a_word_memory_is_what_the_machine_or_the_container_has(
+    make, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("bids_sr.app.settings.memory_gb", lambda: 10.0)
+    assert make().memory_gb == pytest.approx(9)
+    (tmp_path / "plugin.yml").write_text("plugin: SLURM\n")
+    assert make("--use-plugin", "plugin.yml").memory_gb is None, "steps run elsewhere"
+    assert make("--use-plugin", "plugin.yml", "--mem-mb", "4G").memory_gb == 4
+
+
+def test_sloppy_is_quick_where_nothing_else_is_said(make):
+    assert (make("--sloppy").ensemble, make("--sloppy").self_check) == (1, "off")
+    assert make("--sloppy", "--ensemble", "2", "--self-check", "full").ensemble == 2
+    assert make("--sloppy", "--self-check", "full").self_check == "full"
+    assert make("--sloppy", "--uncertainty").ensemble == 8
+    assert (make().sloppy, make().self_check) == (False, "auto")
 
 
 def test_filters_and_plugin_are_read(make, tmp_path):

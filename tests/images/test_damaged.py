@@ -66,9 +66,7 @@ def test_a_cut_shows_at_the_first_reading(gz, cut, read):
 def test_cut_uncompressed(write_nifti, series, cut):
     path = write_nifti(series, "a.nii")
     path.write_bytes(path.read_bytes()[:-cut])
-    assert "truncated" in failure(path).problem
-    with DwiReader(path) as reader, pytest.raises(InputError, match="it holds"):
-        reader.slab(0, 1)
+    assert "is truncated: it holds" in failure(path).problem
 
 
 @pytest.mark.parametrize("back", [2, 6, 10, 14, 40, 4000])
@@ -135,22 +133,28 @@ def test_not_finite(write_nifti, series, name, bad):
     data = series.astype(np.float32)
     data[3, 4, 5, 2] = data[1, 1, 1, 2] = bad
     path = write_nifti(data, name)
-    problem = failure(path).problem
-    assert "volume 2 " in problem
-    assert "in 2 of 1001 voxels" in problem
+    wanted = np.where(np.isfinite(data), data, 0)
     with DwiReader(path) as reader:
-        reader.volume(1)
-        reader.slab(0, 1)
-        with pytest.raises(InputError, match=r"volume 2 .* in 1 of 143 "):
-            reader.slab(5, 6, volumes=[0, 2])
-        with pytest.raises(InputError, match="volume 2 "):
+        for index in range(reader.shape[3]):
+            np.testing.assert_array_equal(reader.volume(index), wanted[..., index])
+        assert reader.nonfinite == {2: 2}
+        slab = reader.slab(5, 6, volumes=[0, 2])
+        np.testing.assert_array_equal(slab, wanted[:, :, 5:6, [0, 2]])
+        with pytest.raises(InputError, match=r"volume 2 .* in 2 voxels"):
             reader.check()
+
+
+def test_no_finite_voxel_in_a_volume(write_nifti, series):
+    data = series.astype(np.float32)
+    data[..., 1] = np.nan
+    problem = failure(write_nifti(data)).problem
+    assert "volume 1 (counted from 0) is NaN or infinite everywhere" in problem
 
 
 def test_too_large_for_float32(write_nifti):
     data = np.ones((3, 3, 3, 2))
     data[0, 0, 0, 1] = 1e300
-    assert "volume 1 " in failure(write_nifti(data)).problem
+    assert "beyond the range of float32" in failure(write_nifti(data)).problem
 
 
 @pytest.mark.parametrize("broken", ["zero", "nan"])

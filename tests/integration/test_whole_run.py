@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bids_sr.app.validation import _find_program
+from bids_sr.workflow.manifest import write_manifest
 
 QUALITY = "sub-01_res-x2_desc-sr_quality.json"
 EXPECTED = Path(__file__).with_name("expected_outputs.txt")
@@ -32,6 +33,14 @@ def copy(first, tmp_path):
     """A copy of what the first call left, to be tampered with."""
     shutil.copytree(first.out.parent, tmp_path / "copy")
     return tmp_path / "copy" / "out"
+
+
+def list_anew(out):
+    """Rewrite the manifest as if the run had left the files as they are now."""
+    (path,) = out.rglob("*_desc-manifest_dwi.json")
+    content = json.loads(path.read_text())
+    files = [out / name for name in content["Files"]]
+    write_manifest(path, out, files, content["Fingerprint"])
 
 
 def series(out):
@@ -60,7 +69,7 @@ def test_pictures_and_page_are_there(first):
 
 
 def test_nothing_but_a_log_in_the_log_folder(first):
-    (folder,) = (first.out / "logs").iterdir()
+    (folder,) = (first.out / "logs").iterdir()  # the lock of the run is gone as well
     assert [path.name for path in folder.iterdir()] == ["log.txt"]
     assert "Traceback" not in (folder / "log.txt").read_text()
 
@@ -153,6 +162,7 @@ def test_finished_runs_are_judged_too(process, dataset, copy, more):
     path = series(copy).with_name(QUALITY)
     bad = {"qc_status": "fail", "qc_reasons": "There is a grid"}
     path.write_text(json.dumps(json.loads(path.read_text()) | bad))
+    list_anew(copy)
     assert process(dataset, copy, *more).status == 0
     outcome = process(dataset, copy, "--fail-on-qc", *more)
     assert outcome.status == 1

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bids_sr.errors import DeviceError
-from bids_sr.superres.device import choose_device, default_batch_size
+from bids_sr.superres.device import choose_device, choose_devices, default_batch_size
 
 
 @pytest.fixture
@@ -53,5 +53,17 @@ def test_names_that_are_none(gpus, name):
 def test_batch_follows_slice_size():
     cpu = torch.device("cpu")
     assert default_batch_size(cpu, 128 * 128) == 8
-    assert default_batch_size(cpu, 3000 * 3000) == 1
+    assert default_batch_size(cpu, 3000 * 3000) == 2, "one is rounded another way"
     assert default_batch_size(torch.device("cuda:0"), 128 * 128) == 64
+
+
+def test_all_gpus(gpus):
+    gpus(2)
+    both = (torch.device("cuda:0"), torch.device("cuda:1"))
+    assert choose_devices("auto") == choose_devices("cuda") == both
+    assert choose_devices("cuda:1") == (torch.device("cuda:1"),)
+    assert choose_devices("cpu") == (torch.device("cpu"),)
+    gpus(0)
+    assert choose_devices("auto") == (torch.device("cpu"),)
+    with pytest.raises(DeviceError):
+        choose_devices("cuda")

@@ -75,6 +75,15 @@ def test_units_are_those_of_the_input(make_run, tiny_model, tmp_path):
     )
 
 
+@pytest.mark.parametrize("ahead", [0, 2])
+@pytest.mark.parametrize("batch", [2, 3, 4])
+def test_neither_pieces_nor_turns_change_a_bit(make_run, tiny_model, tmp_path, batch, ahead):
+    run = make_run(tmp_path)  # four slices: batches of three leave one over
+    resolve(run, tiny_model, tmp_path / "a.nii.gz")
+    resolve(run, tiny_model, tmp_path / "b.nii.gz", batch_size=batch, ahead=ahead)
+    assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
+
+
 def test_batch_and_repeat_do_not_matter(make_run, tiny_model, tmp_path):
     run = make_run(tmp_path)
     resolve(run, tiny_model, tmp_path / "a.nii.gz")

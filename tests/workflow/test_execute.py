@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+import yaml
+
+from bids_sr.bids.atomic import atomic_path
+from bids_sr.errors import UsageError
 from bids_sr.workflow import execute as module
-from bids_sr.workflow.execute import Execution, _left_overs, _plugin, execute
+from bids_sr.workflow.execute import Execution, _plugin, execute
+from bids_sr.workflow.outputs import manifest_of
 from bids_sr.workflow.pages import PageWriter
 from bids_sr.workflow.pool import PoolPlugin
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "nipype-plugins").glob("*.yml"))
 
 
 @pytest.fixture
@@ -31,31 +39,47 @@ def test_nothing_to_do(how, pages):
 
 
 def test_marks_of_an_earlier_end_are_gone_before_it_starts(plan, how, pages, monkeypatch):
-    marks = [plan.names.quality, plan.names.figure("index", "json"), plan.names.error]
+    names = plan.names
+    marks = [names.quality, names.figure("index", "json"), manifest_of(plan), names.error]
     touch(*marks)
     seen = []
     monkeypatch.setattr(module, "_run", lambda *_: seen.extend(path.exists() for path in marks))
     execute([plan], how, pages)
-    assert seen == [False, False, False]
+    assert seen == [False] * 4
 
 
 def test_missing_outputs_are_a_failure(plan, how, pages, monkeypatch):
     monkeypatch.setattr(module, "_run", lambda *_: None)
     (failure,) = execute([plan], how, pages)
-    assert "outputs are missing" in failure.message
+    assert "outputs are missing or damaged" in failure.message
     assert plan.names.error.is_file()
 
 
-def test_left_overs_are_those_of_this_very_run(plan):
+def test_what_a_killed_process_left_is_gone_and_what_lives_stays(plan, how, pages, monkeypatch):
     folder = plan.names.folder
-    own = [folder / f".tmp-a1_b2-{plan.names.dwi.name}", folder / f".tmp-x-{plan.names.bval.name}"]
-    others = [
-        folder / ".tmp-a1-sub-01_acq-AP_res-x2_desc-sr_dwi.nii.gz",
-        folder / ".tmp-a1-sub-01_res-x3_desc-sr_dwi.nii.gz",
-        plan.names.dwi,
-    ]
-    touch(*own, *others)
-    assert sorted(_left_overs(plan)) == sorted(own)
+    orphan = folder / f".tmp-a1_b2-{plan.names.dwi.name}"
+    touch(orphan)
+    monkeypatch.setattr(module, "_run", lambda *_: None)
+    with atomic_path(folder / "other.json") as living:
+        execute([plan], how, pages)
+        assert living.exists() and not orphan.exists()
+    assert (folder / "other.json").exists()
+
+
+def test_an_input_that_changed_meanwhile_is_a_failure(plan, how, pages, monkeypatch):
+    monkeypatch.setattr(module, "_run", lambda *_: plan.files.bval.write_text("0 " * 17))
+    (failure,) = execute([plan], how, pages)
+    assert "changed while the run was worked on" in failure.message
+
+
+def test_a_mark_that_cannot_be_removed_stops_its_own_run_only(make_plans, how, monkeypatch):
+    bad, good = make_plans("01", "02")
+    bad.names.quality.mkdir(parents=True)  # a folder in its place
+    ran = []
+    monkeypatch.setattr(module, "_run", lambda plans, *_: ran.extend(plans))
+    failures = execute([bad, good], how, PageWriter(good.names.out_dir, [bad, good]))
+    assert ran == [good]
+    assert "cannot be removed" in failures[0].message
 
 
 def test_one_core_needs_no_other_process(how, pages):
@@ -74,3 +98,21 @@ def test_a_plugin_of_the_users_choice(tmp_path, pages):
     chosen = _plugin(Execution(tmp_path, tmp_path, nprocs=3, plugin=given), pages)
     assert chosen["plugin"] == "SLURM"
     assert chosen["plugin_args"]["sbatch_args"] == "--mem=8G"
+
+
+def test_a_plugin_that_does_not_wait_is_refused(plan, pages, tmp_path):
+    how = Execution(tmp_path, tmp_path, plugin={"plugin": "SLURMGraph"})
+    with pytest.raises(UsageError, match=r"does not wait.*Name 'SLURM'"):
+        execute([plan], how, pages)
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_the_example_plugin_files_are_taken(pages, tmp_path, file):
+    given = yaml.safe_load(file.read_text())
+    how = Execution(tmp_path, tmp_path, plugin=given)
+    assert execute([], how, pages) == []
+    plugin = _plugin(how, pages)
+    if given["plugin"] == "MultiProc":
+        assert plugin["plugin"].processors == given["plugin_args"]["n_procs"]
+    else:
+        assert plugin["plugin_args"].items() >= given["plugin_args"].items()

@@ -9,22 +9,35 @@ from attrs import evolve
 
 from bids_sr.bids.sidecars import FINGERPRINT
 from bids_sr.errors import InputError
-from bids_sr.workflow.outputs import expected_outputs, is_complete, missing_outputs
+from bids_sr.workflow.outputs import (
+    expected_outputs,
+    is_complete,
+    manifest_of,
+    output_faults,
+    write_run_manifest,
+)
 
 
 @pytest.fixture
 def finished(plan):
-    """The plan of a run whose outputs are all there, empty but for the fingerprint."""
+    """The plan of a run whose outputs are all there, of no use but for the fingerprint."""
     for path in expected_outputs(plan):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        path.write_text(path.name)
     plan.names.dwi_json.write_text(json.dumps({FINGERPRINT: plan.fingerprint}))
     plan.names.quality.write_text(json.dumps({"selfcheck_mode": "auto"}))
+    write_run_manifest(plan)
     return plan
 
 
+def rewrite(plan, path, content):
+    """Write as if the run had done so."""
+    path.write_text(content)
+    write_run_manifest(plan)
+
+
 def test_all_there(finished):
-    assert not missing_outputs(finished) and is_complete(finished)
+    assert not output_faults(finished) and is_complete(finished)
 
 
 def test_any_file_missing(finished):
@@ -32,13 +45,13 @@ def test_any_file_missing(finished):
         content = path.read_bytes()
         path.unlink()
         assert not is_complete(finished), path
-        assert missing_outputs(finished) == [path]
+        assert output_faults(finished) == [f"{path.name} is missing"]
         path.write_bytes(content)
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", "{", '{"Fingerprint": "other"}'])
 def test_made_otherwise(finished, content):
-    finished.names.dwi_json.write_text(content)
+    rewrite(finished, finished.names.dwi_json, content)
     assert not is_complete(finished)
 
 
@@ -53,14 +66,14 @@ def test_made_otherwise(finished, content):
     ],
 )
 def test_a_self_check_of_more_than_is_asked_will_do(finished, done, asked, complete):
-    finished.names.quality.write_text(json.dumps({"selfcheck_mode": done}))
+    rewrite(finished, finished.names.quality, json.dumps({"selfcheck_mode": done}))
     plan = evolve(finished, choices=evolve(finished.choices, self_check=asked))
     assert is_complete(plan) is complete
 
 
 @pytest.mark.parametrize("content", ["[]", "{", ""])
 def test_a_damaged_record_is_made_again(finished, content):
-    finished.names.quality.write_text(content)
+    rewrite(finished, finished.names.quality, content)
     assert not is_complete(finished)
 
 
@@ -99,4 +112,44 @@ def test_a_run_that_cannot_be_used_is_not_complete(finished):
     finished.files.bval.unlink()
     assert not is_complete(finished)
     with pytest.raises(InputError):
-        missing_outputs(finished)
+        output_faults(finished)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b"x" + b[1:], lambda b: b + b" "])
+def test_damage_after_the_end_is_noticed(finished, damage):
+    for path in expected_outputs(finished):
+        if path != manifest_of(finished):
+            content = path.read_bytes()
+            path.write_bytes(damage(content))
+            assert not is_complete(finished), path
+            (fault,) = output_faults(finished)
+            assert fault.startswith(path.name)
+            path.write_bytes(content)
+    assert is_complete(finished)
+
+
+def test_an_empty_file_is_missing(finished):
+    finished.names.mask.write_bytes(b"")
+    assert output_faults(finished) == [f"{finished.names.mask.name} is missing"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"Fingerprint": 1, "Files": {}}'])
+def test_a_manifest_of_no_use(finished, content):
+    manifest_of(finished).write_text(content)
+    assert output_faults(finished) and not is_complete(finished)
+
+
+def test_pictures_are_in_the_manifest(finished):
+    picture = finished.names.figure("fa", "png")
+    rewrite(finished, picture, "a picture")
+    assert is_complete(finished)
+    picture.unlink()
+    assert output_faults(finished) == [f"{picture.name} is missing"]
+
+
+def test_a_large_file_that_was_cut_and_filled_is_noticed(finished):
+    path = finished.names.dwi
+    rewrite(finished, path, "x" * 2_000_000 + "checksum")
+    assert is_complete(finished)
+    path.write_bytes(b"x" * 2_000_000 + bytes(8))
+    assert output_faults(finished) == [f"{path.name} is not what was written"]

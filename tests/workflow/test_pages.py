@@ -9,12 +9,13 @@ from attrs import evolve
 
 from bids_sr.errors import OutputError
 from bids_sr.report import participant
-from bids_sr.workflow.failures import read_failure
+from bids_sr.workflow.failures import Failure, read_failure
 from bids_sr.workflow.pages import LAST_STEP, PageWriter
 
 
 def node(plan, name=LAST_STEP):
-    return SimpleNamespace(name=name, inputs=SimpleNamespace(plan=plan))
+    inputs, interface = SimpleNamespace(plan=plan), SimpleNamespace(failure=None, interrupted=None)
+    return SimpleNamespace(name=name, inputs=inputs, interface=interface)
 
 
 @pytest.fixture
@@ -90,3 +91,19 @@ def test_a_page_that_cannot_be_written_stops_nothing(pages, plans, monkeypatch, 
     pages.on_step(node(plans[2]), "end")
     assert pages.failed == ["02"]
     assert "sub-02: the page cannot be written" in caplog.text
+
+
+def test_an_interrupted_step_ends_the_call_and_is_no_failure(pages, plans, written):
+    stopped = node(plans[2], "super_resolve")
+    stopped.interface.interrupted = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        pages.on_step_here(stopped, "exception")
+    assert read_failure(plans[2]) is None and not pages.failures
+
+
+def test_a_failure_without_a_record_is_remembered(pages, plans, written):
+    failed = node(plans[2], "super_resolve")
+    failed.interface.failure = Failure("sub-02", "super_resolve", "no space for a record")
+    pages.on_step_here(failed, "exception")
+    assert pages.failures["sub-02"] == failed.interface.failure
+    assert written == [("02", ["sub-02"])]

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 from nipype import Function, Node, Workflow
 
+from bids_sr.workflow.memory import BASE_GB, PARENT_GB
 from bids_sr.workflow.messages import Messages
 from bids_sr.workflow.pool import PoolPlugin
 
@@ -103,6 +105,7 @@ import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from nipype import Function, Node, Workflow
+from bids_sr.workflow.memory import BASE_GB, PARENT_GB
 from bids_sr.workflow.messages import Messages
 from bids_sr.workflow.pool import PoolPlugin
 
@@ -151,3 +154,52 @@ def test_workers_end_when_the_parent_is_killed(tmp_path):
         finally:
             os.kill(parent.pid, signal.SIGKILL)
     wait_until(lambda: not is_alive(worker))
+
+
+@pytest.fixture
+def small_pool():
+    """A pool of four cores with 4 GB, and nodes of these sizes to be done; no process starts."""
+
+    def build(*sizes):
+        plugin = PoolPlugin({"n_procs": 4, "memory_gb": 4.0}, Messages())
+        plugin.procs = [SimpleNamespace(mem_gb=size, n_procs=1, is_gpu_node=bool) for size in sizes]
+        plugin.proc_done = [False] * len(sizes)
+        return plugin
+
+    return build
+
+
+def pretend_workers(plugin, count):
+    plugin._pools["cpu"]._processes = dict.fromkeys(range(count))
+
+
+def test_this_process_and_waiting_workers_hold_memory(small_pool):
+    plugin = small_pool(1.0, 1.5, 0.7)
+    pretend_workers(plugin, 3)
+    free, processors, _ = plugin._check_resources([(1, 1)])
+    # one of the two that wait takes the next step, whose memory includes its own
+    assert free == pytest.approx(4.0 - 1.5 - PARENT_GB - BASE_GB)
+    assert processors == 3
+    pretend_workers(plugin, 0)
+
+
+def test_workers_that_wait_make_room_for_a_large_step(small_pool):
+    plugin = small_pool(3.0, 1.0)
+    before, ended = plugin._pools["cpu"], []
+    before.shutdown = lambda: ended.append(True)
+    pretend_workers(plugin, 3)
+    free, *_ = plugin._check_resources([])
+    assert ended and plugin._pools["cpu"] is not before
+    assert free == pytest.approx(4.0 - PARENT_GB)
+    before._processes = {}
+
+
+def test_a_step_that_is_too_large_runs_alone_rather_than_never(small_pool):
+    free, *_ = small_pool(3.9)._check_resources([])
+    assert free == pytest.approx(3.9)
+
+
+def test_there_are_no_more_workers_than_memory_for_them(small_pool):
+    assert small_pool()._most_workers() == 4
+    plugin = PoolPlugin({"n_procs": 16, "memory_gb": PARENT_GB + 2.5 * BASE_GB}, Messages())
+    assert plugin._most_workers() == 2

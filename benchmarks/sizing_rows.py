@@ -1,0 +1,123 @@
+"""The rows that `sizing.py` prints: facts beside estimates, and estimates for usual matrices.
+
+The estimates are those of ``bids-sr --dry-run``: for matrices of which there is no scan, a
+dataset is made whose images have a header and no voxels.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from bids_sr.bids.finding import find_dwi
+from bids_sr.networks.cost import multiply_adds
+from bids_sr.networks.registry import load_card
+from bids_sr.workflow.estimate import PAGE, REFERENCE, wall_seconds
+from bids_sr.workflow.forecast import Forecast, forecast
+from bids_sr.workflow.plan import Choices, make_plan
+
+_SEED = 0
+
+SCHEMES: dict[str, tuple[tuple[int, int, int], dict[int, int]]] = {
+    "single shell, 2.5 mm": ((96, 96, 60), {0: 1, 1000: 32}),
+    "single shell, 2 mm": ((112, 112, 72), {0: 1, 1000: 64}),
+    "two shells, 1.7 mm": ((140, 140, 81), {0: 10, 1000: 30, 2000: 60}),
+    "HCP 3T": ((145, 174, 145), {0: 18, 1000: 90, 2000: 90, 3000: 90}),
+    "HCP 7T": ((173, 207, 173), {0: 15, 1000: 64, 2000: 64}),
+}
+"""Matrix, and volumes by b-value."""
+
+
+def compared(facts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of a table: what was measured beside what is estimated."""
+    yield (
+        "| run | matrix | factor | copies | core min | estimated | ratio | series (MB) | estimated"
+        " | maps (MB) | estimated | peak (GB) | allowed for |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+    for fact in facts:
+        x, y, z, volumes = fact["shape"]
+        bvals = _like(fact)
+        made = _forecast((x, y, z), bvals, fact["factor"], fact["copies"])
+        assert made.task is not None
+        assert made.task.shape[3] == volumes
+        seconds = sum(step["cpu_s"] for step in fact["steps"].values())
+        expected = sum(made.seconds.values())
+        series, maps = _measured(fact["output"])
+        yield (
+            f"| {fact['run']} | {'x'.join(map(str, fact['shape']))} | {fact['factor']}"
+            f" | {fact['copies']} | {seconds / 60:.1f} | {expected / 60:.1f}"
+            f" | {expected / seconds:.2f} | {series / 1e6:.0f} | {made.output['series'] / 1e6:.0f}"
+            f" | {maps / 1e6:.0f} | {made.output['maps'] / 1e6:.0f}"
+            f" | {fact['peak_gb']:.2f} | {made.memory_gb:.2f} |"
+        )
+
+
+def extrapolated() -> Iterator[str]:
+    """Yield the lines of a table: what is estimated for usual matrices."""
+    yield (
+        "| scan | matrix | factor | copies | memory (GB) | 1 core | 2 cores | output (GB)"
+        " | work folder (GB) |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for name, (matrix, volumes) in SCHEMES.items():
+        bvals = [b for b, count in volumes.items() for _ in range(count)]
+        for factor, copies in ((2, 1), (2, 4), (3, 1), (3, 4)):
+            made = _forecast(matrix, bvals, factor, copies)
+            one, two = (REFERENCE.start + wall_seconds(made.seconds, n) for n in (1, 2))
+            yield (
+                f"| {name} | {'x'.join(map(str, (*matrix, len(bvals))))} | {factor} | {copies}"
+                f" | {made.memory_gb:.1f} | {_hours(one)} | {_hours(two)}"
+                f" | {(sum(made.output.values()) + PAGE) / 1e9:.2f} | {sum(made.work) / 1e9:.2f} |"
+            )
+
+
+def _forecast(
+    matrix: tuple[int, int, int], bvals: Sequence[int], factor: int, copies: int
+) -> Forecast:
+    card = load_card(None, factor)
+    with tempfile.TemporaryDirectory(prefix="sizing-") as name:
+        _write_empty(Path(name, "raw"), matrix, bvals)
+        (files,) = find_dwi(Path(name, "raw"))
+        plan = make_plan(files, Path(name, "out"), Choices(card=card, ensemble=copies))
+        return forecast(plan, multiply_adds(card))
+
+
+def _write_empty(root: Path, matrix: tuple[int, int, int], bvals: Sequence[int]) -> None:
+    """Write a dataset of one run that has a header and gradients, and no voxels."""
+    folder = root / "sub-01" / "dwi"
+    folder.mkdir(parents=True)
+    (root / "dataset_description.json").write_text('{"Name": "empty", "BIDSVersion": "1.10.0"}')
+    header = nib.Nifti1Header()
+    header.set_data_shape((*matrix, len(bvals)))
+    header.set_data_dtype(np.int16)
+    header["vox_offset"] = 352
+    (folder / "sub-01_dwi.nii").write_bytes(header.binaryblock + bytes(4))
+    vectors = np.random.default_rng(_SEED).normal(size=(len(bvals), 3))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[np.asarray(bvals) == 0] = 0
+    np.savetxt(folder / "sub-01_dwi.bval", np.asarray(bvals)[None], fmt="%d")
+    np.savetxt(folder / "sub-01_dwi.bvec", vectors.T, fmt="%.6f")
+
+
+def _like(fact: Mapping[str, Any]) -> list[int]:
+    """Return b-values of one shell with which as many models are fitted as in the scan."""
+    volumes, b0s = fact["shape"][3], fact["b0s"]
+    fitted = any("param-fa" in name for name in fact["output"])
+    assert fitted, "the scans here all have a tensor"
+    return [0] * b0s + [1000] * (volumes - b0s)
+
+
+def _measured(files: Mapping[str, int]) -> tuple[int, int]:
+    images = {name: size for name, size in files.items() if name.endswith(".nii.gz")}
+    series = sum(size for name, size in images.items() if name.endswith("_desc-sr_dwi.nii.gz"))
+    return series, sum(images.values()) - series
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,178 @@
+"""``--dry-run``: what would be done, what it would write and cost; nothing is done or written."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from bids_sr.app.devices import choose_places
+from bids_sr.app.participant import find_runs, make_choices
+from bids_sr.app.settings import Settings
+from bids_sr.errors import UsageError
+from bids_sr.networks.cost import multiply_adds
+from bids_sr.workflow.estimate import KINDS, PAGE, REFERENCE, wall_seconds
+from bids_sr.workflow.forecast import UNUSABLE, Forecast, forecast
+from bids_sr.workflow.plan import Choices, make_plan
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+_COLUMNS = ("run", "matrix", "state", *KINDS, "memory", "time")
+
+
+def run_dry(settings: Settings) -> int:
+    """Say what a call without ``--dry-run`` would do.
+
+    Parameters
+    ----------
+    settings : Settings
+        What was asked for.
+
+    Returns
+    -------
+    int
+        Exit status: 0; 1 if there are runs that cannot be used, as the call itself
+        would end.
+
+    Raises
+    ------
+    BidsSrError
+        If the dataset, the network or the device cannot be used at all, or something
+        else than processing runs is asked for.
+    """
+    if settings.level != "participant" or settings.reports_only:
+        raise UsageError(
+            "--dry-run tells what processing runs would do: nothing else takes long.",
+            remedy="Leave it out, or ask for the participant level without --reports-only.",
+        )
+    choices = make_choices(settings, choose_places(settings))
+    macs = multiply_adds(choices.card)
+    plans = [make_plan(files, settings.output_dir, choices) for files in find_runs(settings)]
+    runs = [forecast(plan, macs) for plan in plans]
+    sys.stdout.write("\n".join(_lines(runs, settings, choices)) + "\n")
+    return 1 if any(run.state == UNUSABLE for run in runs) else 0
+
+
+def _lines(runs: Sequence[Forecast], settings: Settings, choices: Choices) -> list[str]:
+    rows = [_COLUMNS, *(_row(run, settings, choices) for run in runs)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    lines = [
+        f"Network {choices.card.name}, factor {choices.card.factor}, {choices.ensemble} turned"
+        f" copies, on {choices.device}; {settings.threads} of {settings.nprocs} cores per step.",
+        "",
+    ]
+    for run, row in zip([None, *runs], rows, strict=True):
+        lines.append("  ".join(_cell(text, width) for text, width in zip(row, widths, strict=True)))
+        if run is not None and run.problem:
+            lines.append(f"    {run.problem}")
+        if run is not None and settings.verbosity:
+            lines += [f"    {_size(size):>9}  {path}" for path, size in run.files.items()]
+    return [line.rstrip() for line in [*lines, "", *_totals(runs, settings, choices)]]
+
+
+def _row(run: Forecast, settings: Settings, choices: Choices) -> tuple[str, ...]:
+    if run.task is None:
+        return (run.plan.label, "", run.state, *[""] * (len(_COLUMNS) - 3))
+    time = "" if not run.pending else _time(wall_seconds(run.seconds, settings.threads), choices)
+    return (
+        run.plan.label,
+        "x".join(map(str, run.task.shape)),
+        run.state,
+        *(_size(run.output[kind]) if run.output[kind] else "-" for kind in KINDS),
+        f"{run.memory_gb:.1f} GB",
+        time,
+    )
+
+
+def _totals(runs: Sequence[Forecast], settings: Settings, choices: Choices) -> list[str]:
+    states = [run.state for run in runs]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    lines = [f"{_runs(len(runs))}: {counts}."]
+    todo = [run for run in runs if run.pending]
+    if not todo:
+        return lines
+    at_once = min(len(todo), max(1, settings.nprocs // settings.threads))
+    disk = sum(sum(run.output.values()) for run in todo)
+    disk += PAGE * len({run.plan.files.subject for run in todo})
+    passing = sorted((run.work[1] for run in todo), reverse=True)[:at_once]
+    work = sum(run.work[0] for run in todo) + sum(passing)
+    largest = max(todo, key=lambda run: run.memory_gb)
+    lines += [
+        *_time_lines(todo, settings, choices, at_once),
+        f"Memory: {largest.memory_gb:.1f} GB for the largest run, {largest.plan.label};"
+        f" {_runs(at_once)} at a time.",
+        *_disk_lines(
+            ("Output", settings.output_dir, disk), ("Work folder", _work_place(settings), work)
+        ),
+        "All of this is estimated (see docs/hpc.md); nothing was done, nothing was written.",
+    ]
+    return lines
+
+
+def _time_lines(
+    todo: Sequence[Forecast], settings: Settings, choices: Choices, at_once: int
+) -> list[str]:
+    if choices.device != "cpu":
+        return [f"Time: not known for {choices.device}; only CPUs were measured."]
+    cpu = REFERENCE.start + sum(sum(run.seconds.values()) for run in todo)
+    walls = [wall_seconds(run.seconds, settings.threads) for run in todo]
+    # all cores busy at best; no run is quicker than its steps one after the other
+    wall = REFERENCE.start + max(*walls, sum(walls) / at_once, cpu / settings.nprocs)
+    return [
+        f"Time: {cpu / 3600:.2f} core hours, about {_duration(wall)} with {settings.nprocs} cores"
+        " like those of the reference machine."
+    ]
+
+
+def _disk_lines(*needs: tuple[str, Path, int]) -> list[str]:
+    """Say what is needed where, and where there is less: both may be on one disk."""
+    lines: list[str] = []
+    wanted: dict[int, int] = {}
+    free: dict[int, int] = {}
+    for what, folder, size in needs:
+        there = _nearest(folder)
+        disk = there.stat().st_dev
+        free[disk] = shutil.disk_usage(there).free
+        wanted[disk] = wanted.get(disk, 0) + size
+        lines.append(f"{what}: {_size(size)} in {folder}; {_size(free[disk])} are free there.")
+    short = [disk for disk, size in wanted.items() if size > free[disk]]
+    return lines + [
+        f"Warning: {_size(wanted[disk])} are needed where {_size(free[disk])} are free."
+        for disk in short
+    ]
+
+
+def _work_place(settings: Settings) -> Path:
+    return settings.work_dir or Path(tempfile.gettempdir())
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the folder, or the one above it that is there already."""
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
+
+
+def _cell(text: str, width: int) -> str:
+    return text.ljust(width) if not text[:1].isdigit() else text.rjust(width)
+
+
+def _time(seconds: float, choices: Choices) -> str:
+    return _duration(seconds) if choices.device == "cpu" else "?"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _size(count: float) -> str:
+    for unit in _UNITS:
+        if count < 1000 or unit == _UNITS[-1]:
+            break
+        count /= 1000
+    return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

@@ -1,0 +1,66 @@
+"""How much memory there is: the machine's, or less where a container or job is limited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+_LIMITS = ("memory.max", "memory.high")
+"""Files of control groups of version 2; reaching the second is slow rather than deadly."""
+_LIMITS_V1 = ("memory.limit_in_bytes",)
+
+
+def memory_gb(root: Path = Path("/")) -> float:
+    """Return the memory that this process and its children may fill, GB.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        Where ``proc`` and ``sys`` lie.
+
+    Returns
+    -------
+    float
+        The machine's memory, or the lowest limit of the control groups (either
+        version) that the process is in. Docker, Podman, Kubernetes and Slurm limit
+        memory that way; the machine's size, which is all that psutil tells, knows
+        nothing of it.
+    """
+    import psutil
+
+    return min([float(psutil.virtual_memory().total), *_limits(root)]) / 1e9
+
+
+def _limits(root: Path) -> Iterator[float]:
+    for folder, names in _groups(root):
+        for name in names:
+            try:
+                text = (folder / name).read_text(encoding="ascii").strip()
+            except (OSError, UnicodeDecodeError):
+                continue
+            # "max" where there is none; version 1 writes a huge number
+            if text.isdecimal() and int(text) > 0:
+                yield float(text)
+
+
+def _groups(root: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """Yield the folders of the process's groups and of all above them."""
+    mount = root / "sys" / "fs" / "cgroup"
+    try:
+        lines = (root / "proc" / "self" / "cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        names: tuple[str, ...]
+        if number == "0" and not controllers:
+            base, names = mount, _LIMITS
+        elif "memory" in controllers.split(","):
+            base, names = mount / "memory", _LIMITS_V1
+        else:
+            continue
+        # inside a container the path may be that outside: then only the top is there
+        inner = PurePosixPath(path.lstrip("/"))
+        for part in (inner, *inner.parents):
+            yield base / part, names

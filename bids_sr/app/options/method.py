@@ -1,0 +1,102 @@
+"""Options of the super-resolution itself and of judging it."""
+
+from __future__ import annotations
+
+import argparse
+
+from bids_sr.app import types
+from bids_sr.app.options.sections import Section
+from bids_sr.evaluation.defaults import SELF_CHECKS
+from bids_sr.resources import resource
+from bids_sr.superres.defaults import DEFAULT_ENSEMBLE, SLOPPY_ENSEMBLE, UNCERTAINTY_ENSEMBLE
+
+
+def add_super_resolution(parser: argparse.ArgumentParser) -> Section:
+    """Add the group to a parser, and return it."""
+    section = Section(parser, "super-resolution")
+    section.add(
+        "--scale",
+        type=int,
+        choices=(2, 3),
+        default=2,
+        help="in-plane factor: 2 is 4-fold, 3 is 9-fold super-resolution",
+    )
+    section.add(
+        "--model",
+        metavar="NAME|FOLDER",
+        help="network: the name of a shipped one or the folder of your own. Shipped: "
+        f"{', '.join(shipped_models()) or 'none'}",
+        shown="the shipped one for the factor",
+    )
+    section.add(
+        "--slice-axis",
+        type=types.slice_axis,
+        metavar="{i,j,k,0,1,2}",
+        help="voxel axis along which slices were acquired",
+        shown="SliceEncodingDirection of the sidecar, else the one axis of thicker voxels, else k",
+    )
+    section.add(
+        "--no-data-consistency",
+        dest="data_consistency",
+        action="store_false",
+        help="keep the network's output as it is; otherwise its low spatial frequencies are "
+        "replaced by the measured ones",
+    )
+    section.add(
+        "--input-band",
+        choices=("auto", "full"),
+        default="auto",
+        help="auto: find out whether the scanner interpolated (zero-filled) the slices, and apply "
+        "data consistency only to what it measured; full: all was measured",
+    )
+    section.add(
+        "--ensemble",
+        type=int,
+        choices=(1, 2, 4, 8),
+        help="average the network over so many turned copies of each slice; the time of the "
+        "network grows as much, 1 is fastest",
+        shown=f"{DEFAULT_ENSEMBLE}; {UNCERTAINTY_ENSEMBLE} with --uncertainty",
+    )
+    section.add(
+        "--uncertainty",
+        action="store_true",
+        help=f"average over all {UNCERTAINTY_ENSEMBLE} turned copies and write by how much they "
+        "differ: standard deviations of every volume and of FA (see docs/method.md: they are less "
+        f"than the error). The work folder holds {UNCERTAINTY_ENSEMBLE} more series for a while",
+    )
+    section.add(
+        "--sloppy",
+        action="store_true",
+        help=f"poor but quick, for trying things out only: --ensemble {SLOPPY_ENSEMBLE} and "
+        "--self-check off unless these are given; sidecars and report say so",
+    )
+    return section
+
+
+def add_quality(parser: argparse.ArgumentParser) -> Section:
+    """Add the group to a parser, and return it."""
+    section = Section(parser, "quality")
+    section.add(
+        "--self-check",
+        choices=SELF_CHECKS,
+        help="coarsen the scan itself by the factor, super-resolve that and compare it with the "
+        "scan, beside interpolation; auto: a few slices and volumes; full: all of them; off: not "
+        "at all",
+        shown="auto",
+    )
+    section.add(
+        "--fail-on-qc",
+        action="store_true",
+        help="end with status 1 if the quality of a run is judged 'fail', be it finished now or "
+        "before; everything is written nevertheless",
+    )
+    return section
+
+
+def shipped_models() -> list[str]:
+    """Return the names of the networks that come with the program."""
+    # the folder names only: reading the cards is the registry's work, later
+    try:
+        return sorted(card.parent.name for card in resource("models").glob("*/card.json"))
+    except FileNotFoundError:
+        return []

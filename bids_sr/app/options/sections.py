@@ -1,0 +1,100 @@
+"""Options with all their spellings: what fMRIPrep's users type works, what help shows is one."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from attrs import frozen
+
+_FLAGS = {"store_true": True, "store_false": False}
+
+
+@frozen
+class Option:
+    """One option, for those who look it up by name: the configuration file and the guide."""
+
+    dest: str
+    """Its attribute in the parser's namespace."""
+    names: tuple[str, ...]
+    """Long names without dashes in front, as help shows them; the first is the usual one."""
+    several: bool = False
+    """It takes a list."""
+    flag: bool | None = None
+    """What it is set to by being there; None: it takes a value."""
+    counted: bool = False
+    """It is a flag that counts how often it is there."""
+
+
+class Section:
+    """A group of options in the help text.
+
+    For every name with a dash inside, the one with underscores is understood too, and
+    for every flag its contrary (``--no-...``), so that the command line can take back
+    what a configuration file says. Help shows neither.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Takes the group.
+    title : str
+        Its heading.
+    """
+
+    def __init__(self, parser: argparse.ArgumentParser, title: str) -> None:
+        self._group = parser.add_argument_group(title)
+        self.options: list[Option] = []
+        """What was added, in its order."""
+
+    def add(self, *names: str, help: str, shown: str = "%(default)s", **keywords: Any) -> None:
+        """Add an option.
+
+        Parameters
+        ----------
+        *names : str
+            Its names, short and long; the first long one is the usual one.
+        help : str
+            What it does, without its default.
+        shown : str
+            The default, in words.
+        **keywords
+            As for `argparse.ArgumentParser.add_argument`.
+        """
+        kind = keywords.get("action", "store")
+        text = f"{help}; default: {'off' if kind in _FLAGS else shown}"
+        action = self._group.add_argument(*names, help=text, **keywords)
+        long = tuple(name.removeprefix("--") for name in names if name.startswith("--"))
+        option = Option(
+            action.dest, long, keywords.get("nargs") == "+", _FLAGS.get(kind), kind == "count"
+        )
+        self.options.append(option)
+        self._hide(_underscored(long), keywords | {"dest": action.dest})
+        if option.flag is not None:
+            against = tuple(contrary(name) for name in long)
+            other = "store_false" if option.flag else "store_true"
+            spellings = (*against, *_underscored(against))
+            self._hide(spellings, {"action": other, "dest": action.dest})
+
+    def add_plain(self, *names: str, **keywords: Any) -> None:
+        """Add something that ends the program at once, such as ``--version``."""
+        self._group.add_argument(*names, **keywords)
+
+    def _hide(self, names: tuple[str, ...], keywords: dict[str, Any]) -> None:
+        if names:
+            keywords = keywords | {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+            self._group.add_argument(*(f"--{name}" for name in names), **keywords)
+
+
+def contrary(name: str) -> str:
+    """Return the name of a flag that takes another back.
+
+    Examples
+    --------
+    >>> contrary("low-mem"), contrary("no-data-consistency")
+    ('no-low-mem', 'data-consistency')
+    """
+    return name.removeprefix("no-") if name.startswith("no-") else f"no-{name}"
+
+
+def _underscored(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.replace("-", "_") for name in names if "-" in name)

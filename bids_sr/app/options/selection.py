@@ -1,0 +1,68 @@
+"""Options that say which runs are processed."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bids_sr.app import types
+from bids_sr.app.options.sections import Section
+
+
+def add_selection(parser: argparse.ArgumentParser) -> Section:
+    """Add the group to a parser, and return it."""
+    section = Section(parser, "what to process")
+    section.add(
+        "--participant-label",
+        dest="participants",
+        nargs="+",
+        type=types.label("sub-"),
+        default=(),
+        metavar="LABEL",
+        help="participants to process, with or without 'sub-'",
+        shown="all",
+    )
+    section.add(
+        "--session-id",
+        "--session-label",
+        dest="sessions",
+        nargs="+",
+        type=types.label("ses-"),
+        default=(),
+        metavar="LABEL",
+        help="sessions to process, with or without 'ses-'",
+        shown="all",
+    )
+    section.add(
+        "--bids-filter-file",
+        type=Path,
+        metavar="FILE",
+        help='JSON file that narrows the choice of runs, for example {"dwi": {"acquisition": '
+        '"multiband"}}',
+        shown="none",
+    )
+    section.add(
+        "--bids-database-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder of a PyBIDS database of the dataset: read if there is one, else made",
+        shown="none",
+    )
+    section.add(
+        "-d",
+        "--derivatives",
+        nargs="+",
+        type=types.derivative,
+        default=(),
+        metavar="NAME=PATH",
+        help="process the preprocessed runs of this derivative dataset instead of raw ones, for "
+        "example qsiprep=/data/derivatives/qsiprep",
+        shown="none",
+    )
+    section.add(
+        "--skip-bids-validation",
+        action="store_true",
+        help="do not run the BIDS validator on the input (it is run if it is installed; what it "
+        "finds is logged and stops nothing)",
+    )
+    return section

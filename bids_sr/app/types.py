@@ -1,0 +1,68 @@
+"""What the words of the command line mean: text in, value out, or a reason why not."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+_AXES = {"i": 0, "j": 1, "k": 2, "0": 0, "1": 1, "2": 2}
+_LEAST_MEMORY_MB = 1000
+_MEGABYTES = {"K": 1e-3, "M": 1.0, "G": 1e3, "T": 1e6}
+
+
+def label(prefix: str) -> Callable[[str], str]:
+    """Return a type for labels of BIDS, with or without their prefix (``sub-``, ``ses-``)."""
+
+    def label(value: str) -> str:
+        bare = value.removeprefix(prefix)
+        if not re.fullmatch(r"[0-9A-Za-z+]+", bare):
+            raise argparse.ArgumentTypeError(f"'{value}' is not a label: letters and digits only")
+        return bare
+
+    return label
+
+
+def derivative(value: str) -> tuple[str, Path]:
+    """Return name and folder of ``NAME=PATH``; of a bare path, its last folder is the name."""
+    name, equals, path = value.partition("=")
+    if not equals:
+        name, path = Path(value).resolve().name, value
+    if not (name and path):
+        raise argparse.ArgumentTypeError(f"'{value}' is not NAME=PATH")
+    return name, Path(path)
+
+
+def slice_axis(value: str) -> int:
+    """Return the number of a voxel axis."""
+    if value not in _AXES:
+        raise argparse.ArgumentTypeError(f"'{value}' is not one of i, j, k, 0, 1, 2")
+    return _AXES[value]
+
+
+def device(value: str) -> str:
+    """Return the name of a device; whether it is there is found out later."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+        raise argparse.ArgumentTypeError(f"'{value}' is not auto, cpu, cuda or cuda:N")
+    return value
+
+
+def positive(value: str) -> int:
+    """Return a whole number above 0."""
+    if not re.fullmatch(r"0*[1-9]\d*", value):
+        raise argparse.ArgumentTypeError(f"'{value}' is not a whole number above 0")
+    return int(value)
+
+
+def memory(value: str) -> float:
+    """Return a size in megabytes; K, M, G and T may follow the number."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)B?", value.strip().upper())
+    size = float(found[1]) * _MEGABYTES[found[2] or "M"] if found else 0.0
+    if size <= 0:
+        raise argparse.ArgumentTypeError(f"'{value}' is not a size: write 8000, 8000M or 8G")
+    if size < _LEAST_MEMORY_MB:
+        raise argparse.ArgumentTypeError(
+            f"'{value}' is {size:g} MB, but a step needs at least 1 GB: write 8000, 8000M or 8G"
+        )
+    return size

@@ -1,0 +1,309 @@
+"""What a run will cost before it is begun: files, time; for `--dry-run` and docs/hpc.md.
+
+Pure functions of a `Task`: nothing is read, nothing measured here. The figures in
+`REFERENCE` and the shares below were measured by ``benchmarks/sizing.py``; whoever makes
+the program faster measures them again with ``make benchmark-sizing``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from bids_sr.bids.names import SPREAD, parse_entities, parse_suffix
+from bids_sr.evaluation.sampling import (
+    MAX_B0S,
+    MAX_DIRECTIONS,
+    MAX_OTHER,
+    MAX_OTHER_SHELLS,
+    MAX_SLICES,
+)
+
+_FLOAT = 4
+COMPONENTS = {"colorfa": 3, "v1": 3, "tensor": 6}
+"""Values per voxel of maps that have more than one."""
+
+SERIES_SHARE = 0.85
+"""Size of a compressed series of float32, in its size without: 0.70 to 0.91, by how much of
+the background is zero; noise hardly compresses."""
+MAP_SHARE = 0.93
+"""The same of a map, in its size within the brain: outside, it is zero."""
+BRAIN = 0.24
+"""Share of the voxels that lie in the brain, 0.15 to 0.31: not known before there is a mask."""
+MASK_SHARE = 0.017
+"""Size of a compressed mask, in bytes per voxel."""
+VOLUMES_3D = 0.9
+"""Bytes per voxel of the volumes of the 3D view ..."""
+VOLUMES_3D_MOST = 5_000_000
+"""... of so many voxels at most."""
+PICTURES = 550_000
+"""Pictures of a run's report and its part of the page, bytes ..."""
+PICTURES_PER_PIXEL = 11
+"""... and so many more for each pixel of a slice of the output."""
+TEXT = 700
+"""A sidecar or a gradient file, bytes."""
+_TEXT_PER_VOLUME = 8
+CURVES = 35_000
+"""Curves of the report, bytes."""
+KINDS = ("series", "maps", "spread", "report")
+"""Of outputs."""
+PAGE = 2_450_000
+"""Report of a participant without runs: mostly the 3D viewer, which is kept once."""
+PROGRAM_GB = 0.5
+"""Memory of the program beside its largest step: other steps' libraries, what is kept free."""
+NODES = 150_000
+"""What nipype keeps of a run in the work folder, bytes."""
+
+
+@frozen
+class Task:
+    """All of a run that its cost depends on."""
+
+    shape: tuple[int, int, int, int]
+    """Of the input (x, y, z, volumes)."""
+    factor: int
+    """In-plane factor."""
+    macs: float
+    """Multiplications of the network per pixel of the input (`bids_sr.networks.cost`)."""
+    copies: int = 4
+    """Turned copies of a slice that go through it."""
+    tensor_volumes: int = 0
+    """Volumes that the tensor is fitted to; 0: no tensor."""
+    gqi_volumes: int = 0
+    """Volumes of GQI; 0: none."""
+    uncertainty: bool = False
+    """Whether the spread of the copies is written."""
+    self_check: str = "auto"
+    """``auto``, ``full`` or ``off``."""
+
+    @property
+    def fine(self) -> int:
+        """Voxels of a volume of the output."""
+        return math.prod(self.shape[:3]) * self.factor**2
+
+
+@frozen
+class Rates:
+    """How fast a machine is: seconds of one core.
+
+    Those per voxel are per million voxels (of the grid and the volumes that a step
+    goes through), the others per run.
+    """
+
+    macs_per_s: float
+    """Multiplications of the network per second."""
+    channels: float
+    """Preparing what the network reads, per million voxels of the input series."""
+    series: float
+    """Interpolation, consistency, compression: per million voxels of the output series."""
+    mask: float
+    """Masks, per million voxels of the output grid."""
+    tensor: float
+    """Tensor fit, per million voxels times volumes."""
+    tensor_maps: float
+    """Eigenvalues and compression of its maps, per million voxels."""
+    gqi: float
+    """GQI, per million voxels times volumes."""
+    judge: float
+    """Figures of merit, per million voxels of the output series."""
+    draw: float
+    """Pictures and the 3D view, per million voxels of the output grid."""
+    start: float
+    """Start of the program and its libraries."""
+    per_run: float
+    """What every run takes whatever its size: pictures, text, looking up."""
+
+
+REFERENCE = Rates(
+    macs_per_s=75e9,
+    channels=0.5,
+    series=0.4,
+    mask=0.2,
+    tensor=0.12,
+    tensor_maps=1.7,
+    gqi=0.075,
+    judge=0.08,
+    draw=1.0,
+    start=8.0,
+    per_run=3.2,
+)
+"""Of the machine that the sizing table was measured on: one core of an AMD EPYC server CPU
+with AVX2, its other cores busy."""
+
+SERIAL = ("read", "describe", "mask", "judge", "draw", "rest")
+"""Steps that use one core whatever ``--omp-nthreads`` says."""
+
+
+def file_bytes(name: str, task: Task) -> int:
+    """Return about how large an output file becomes.
+
+    Parameters
+    ----------
+    name : str
+        Of one of the files of `bids_sr.workflow.outputs.expected_outputs`, without folders.
+    task : Task
+        The run.
+
+    Returns
+    -------
+    int
+    """
+    if not name.endswith(".nii.gz"):
+        return CURVES if "_desc-curves_" in name else TEXT + _TEXT_PER_VOLUME * task.shape[3]
+    suffix, entities = parse_suffix(name), parse_entities(name)
+    raw = _FLOAT * task.fine
+    if suffix == "dwi":
+        return round(SERIES_SHARE * raw * task.shape[3])
+    if suffix == "mask":
+        return round(MASK_SHARE * task.fine)
+    if "res" not in entities:  # fitted to the input
+        raw //= task.factor**2
+    return round(MAP_SHARE * BRAIN * raw * COMPONENTS.get(entities.get("param", ""), 1))
+
+
+def kind_of(name: str) -> str:
+    """Return what kind of output a file is: ``series``, ``maps``, ``spread`` or ``report``."""
+    desc = parse_entities(name).get("desc")
+    if desc == SPREAD:
+        return "spread"
+    if not name.endswith(".nii.gz"):
+        return "report"
+    return "series" if desc == "sr" else "maps"
+
+
+def output_bytes(files: Mapping[str, int], task: Task) -> dict[str, int]:
+    """Return about how much disk the outputs of a run take, by kind.
+
+    Parameters
+    ----------
+    files : mapping of str to int
+        Names of all files that the run leaves, and their sizes from `file_bytes`.
+    task : Task
+        The run.
+
+    Returns
+    -------
+    dict of str to int
+        By `kind_of` the file; ``report`` holds its pictures and all text, too. The page's
+        3D viewer (`PAGE`) is the participant's, not counted here.
+    """
+    sizes = dict.fromkeys(KINDS, 0)
+    for name, size in files.items():
+        sizes[kind_of(name)] += size
+    pixels = task.fine // task.shape[2]
+    sizes["report"] += PICTURES + PICTURES_PER_PIXEL * pixels
+    sizes["report"] += round(VOLUMES_3D * min(task.fine, VOLUMES_3D_MOST))
+    return sizes
+
+
+def work_bytes(task: Task) -> tuple[int, int]:
+    """Return about how much a run takes of the work folder.
+
+    Parameters
+    ----------
+    task : Task
+        The run.
+
+    Returns
+    -------
+    kept : int
+        Bytes that stay there to the end.
+    passing : int
+        Bytes beside them while it is worked on: the turned copies, or the volumes of the
+        self-check, whichever is larger.
+    """
+    coarse = task.fine // task.factor**2
+    kept = NODES + round(MASK_SHARE * coarse)
+    if task.gqi_volumes:
+        kept += round(MAP_SHARE * BRAIN * _FLOAT * coarse)
+    # uncompressed, of the volumes that a tensor is fitted to
+    copies = task.copies * task.tensor_volumes if task.uncertainty else 0
+    slices, volumes = _checked(task)
+    pixels = slices * math.prod(task.shape[:2])
+    # truth, what one method made of it, both coarse; and the whole series coarse
+    check = pixels * (2 * volumes + (volumes + task.shape[3] * bool(volumes)) / task.factor**2)
+    return kept, round(_FLOAT * max(copies * task.fine, check))
+
+
+def step_seconds(task: Task, rates: Rates = REFERENCE) -> dict[str, float]:
+    """Return about how long each step takes with one core.
+
+    Parameters
+    ----------
+    task : Task
+        The run.
+    rates : Rates
+        How fast the machine is.
+
+    Returns
+    -------
+    dict of str to float
+        Seconds by name of the step; ``rest`` is what does not depend on the run's size.
+    """
+    fine, coarse = task.fine / 1e6, task.fine / task.factor**2 / 1e6
+    volumes = task.shape[3]
+    seconds = {
+        "super_resolve": _network_s(task, coarse * volumes, rates),
+        "mask": rates.mask * fine,
+        "fit_input": _tensor_s(task.tensor_volumes, coarse, rates),
+        "fit_tensor": _tensor_s(task.tensor_volumes, fine, rates),
+        "fit_gqi": rates.gqi * task.gqi_volumes * fine,
+        "fit_input_gqi": rates.gqi * task.gqi_volumes * coarse,
+        "spread": 0.0,
+        "self_check": _self_check_s(task, rates),
+        "judge": rates.judge * volumes * fine,
+        "draw": rates.draw * fine,
+        "rest": rates.per_run,
+    }
+    if task.uncertainty:
+        seconds["super_resolve"] += task.copies * rates.series * task.tensor_volumes * fine
+        seconds["spread"] = task.copies * _tensor_s(task.tensor_volumes, fine, rates)
+    return seconds
+
+
+def wall_seconds(steps: Mapping[str, float], threads: int) -> float:
+    """Return how long steps take one after the other, if threads cost nothing.
+
+    Parameters
+    ----------
+    steps : mapping of str to float
+        From `step_seconds`.
+    threads : int
+        Cores per step.
+
+    Returns
+    -------
+    float
+        Seconds; what several threads really bring is a little less.
+    """
+    return sum(s if name in SERIAL else s / threads for name, s in steps.items())
+
+
+def _network_s(task: Task, voxels: float, rates: Rates) -> float:
+    """Return the seconds of so many million voxels of input through the network."""
+    network = task.copies * task.macs * 1e6 / rates.macs_per_s
+    return voxels * (network + rates.channels + rates.series * task.factor**2)
+
+
+def _tensor_s(volumes: int, voxels: float, rates: Rates) -> float:
+    return (rates.tensor * volumes + rates.tensor_maps) * voxels if volumes else 0.0
+
+
+def _checked(task: Task) -> tuple[int, int]:
+    """Return how many slices and volumes the self-check looks at."""
+    slices, volumes = task.shape[2:]
+    if task.self_check == "off":
+        return 0, 0
+    if task.self_check == "full":
+        return slices, volumes
+    most = MAX_B0S + MAX_DIRECTIONS + MAX_OTHER * MAX_OTHER_SHELLS
+    return min(slices, MAX_SLICES), min(volumes, most)
+
+
+def _self_check_s(task: Task, rates: Rates) -> float:
+    slices, volumes = _checked(task)
+    fine = slices * math.prod(task.shape[:2]) / 1e6
+    fits = 5 * _tensor_s(volumes if task.tensor_volumes else 0, fine, rates)
+    return _network_s(task, volumes * fine / task.factor**2, rates) + fits

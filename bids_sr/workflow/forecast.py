@@ -1,0 +1,123 @@
+"""What is known of each run before it is begun: can it be used, is it done, what will it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import field, frozen
+
+from bids_sr.bids.dwi_run import DwiRun, open_run
+from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
+from bids_sr.errors import BidsSrError
+from bids_sr.workflow.estimate import (
+    PROGRAM_GB,
+    Task,
+    file_bytes,
+    output_bytes,
+    step_seconds,
+    work_bytes,
+)
+from bids_sr.workflow.memory import least_memory_gb
+from bids_sr.workflow.outputs import is_complete, outputs_of
+from bids_sr.workflow.plan import RunPlan
+
+DONE, TODO, AGAIN, UNUSABLE = "done", "to do", "again", "unusable"
+"""States of a run; again: there are outputs, of other settings or another input."""
+
+
+@frozen
+class Forecast:
+    """One run."""
+
+    plan: RunPlan
+    """The run."""
+    state: str
+    """`DONE`, `TODO`, `AGAIN` or `UNUSABLE`."""
+    problem: str = ""
+    """Why it is unusable."""
+    task: Task | None = None
+    """What its cost depends on; None if it is unusable."""
+    files: Mapping[Path, int] = field(factory=dict)
+    """Files that it leaves, and about how large they become, bytes."""
+    output: Mapping[str, int] = field(factory=dict)
+    """Bytes by kind, pictures of the report as well."""
+    work: tuple[int, int] = (0, 0)
+    """Bytes of the work folder that stay, and that pass."""
+    seconds: Mapping[str, float] = field(factory=dict)
+    """By step, with one core of the reference machine; for what a GPU does it is not known."""
+    memory_gb: float = 0.0
+    """Of its largest step, and of the program beside it."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to be done."""
+        return self.state in (TODO, AGAIN)
+
+
+def forecast(plan: RunPlan, macs: float) -> Forecast:
+    """Look at a run without doing anything.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        The run; the header of its image and its gradient files are read.
+    macs : float
+        Of its network (`bids_sr.networks.cost.multiply_adds`).
+
+    Returns
+    -------
+    Forecast
+    """
+    try:
+        run = open_run(plan.files)
+        paths = outputs_of(plan, run.gradients)
+    except BidsSrError as error:
+        return Forecast(plan, UNUSABLE, problem=str(error))
+    task = make_task(plan, run, macs)
+    files = {path: file_bytes(path.name, task) for path in paths}
+    return Forecast(
+        plan,
+        _state(plan),
+        task=task,
+        files=files,
+        output=output_bytes({path.name: size for path, size in files.items()}, task),
+        work=work_bytes(task),
+        seconds=step_seconds(task),
+        memory_gb=PROGRAM_GB + least_memory_gb(plan),
+    )
+
+
+def make_task(plan: RunPlan, run: DwiRun, macs: float) -> Task:
+    """Put together what the cost of a run depends on.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        The run.
+    run : DwiRun
+        The same, opened.
+    macs : float
+        Of the network.
+
+    Returns
+    -------
+    Task
+    """
+    how = plan.choices
+    return Task(
+        shape=run.shape,
+        factor=plan.names.factor,
+        macs=macs,
+        copies=how.ensemble,
+        tensor_volumes=len(dti_volumes(run.gradients).indices),
+        gqi_volumes=len(gqi_volumes(run.gradients).indices),
+        uncertainty=how.uncertainty,
+        self_check=how.self_check,
+    )
+
+
+def _state(plan: RunPlan) -> str:
+    if is_complete(plan):
+        return DONE
+    return AGAIN if plan.names.dwi.exists() else TODO

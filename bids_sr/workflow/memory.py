@@ -1,0 +1,265 @@
+"""How much memory each step of a run takes, and in what pieces it works to keep below a limit."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+
+from attrs import evolve, frozen
+
+from bids_sr.bids.dwi_run import open_run
+from bids_sr.bids.gradients import GradientTable
+from bids_sr.diffusion.slabs import SLAB_BYTES
+from bids_sr.errors import BidsSrError, InputError
+from bids_sr.networks.card import WEIGHTS, ModelCard
+from bids_sr.superres.defaults import AHEAD
+from bids_sr.workflow.plan import RunPlan
+
+NETWORK_STEPS = ("super_resolve", "self_check")
+"""Steps that run the network, on a GPU if there is one."""
+FITS = ("fit_input", "fit_tensor", "fit_gqi", "fit_input_gqi", "spread")
+"""Steps that fit a model slab by slab."""
+BASE_GB = 0.8
+"""What a process holds for torch, dipy and the like; 0.6 in a worker, 0.77 measured with one core,
+where it has found the runs and will write the pages as well."""
+PARENT_GB = 0.8
+"""What the program's own process holds while others work."""
+
+_CUDA_GB = 1.0
+"""What CUDA adds to a process."""
+_CPU_BATCH_PIXELS = 1 << 17
+"""Pixels of a batch on the CPU where nothing limits it, as `bids_sr.superres.device` has it."""
+_LEAST_BATCH = 2
+"""Slices: a single one is rounded another way, and the results would depend on the memory."""
+_FRUGAL_SLAB = 12 << 20
+_SLABS, _SLABS_PER_THREAD, _THREAD_GB = 3.0, 0.7, 0.02
+"""What a fit holds at once: in slabs, in slabs for each thread, and for each thread besides."""
+
+
+@frozen
+class Portions:
+    """The pieces in which steps work; results do not depend on them."""
+
+    batch_size: int | None = None
+    """Slices that go through the network at once; None: the device's default."""
+    slab_bytes: int = SLAB_BYTES
+    """Size of a slab of a fit."""
+    ahead: int = AHEAD
+    """Volumes read ahead of the network, and written behind it."""
+    on_disk: bool = False
+    """What a fit gives lies in a file of the work folder."""
+
+
+@frozen
+class _Cost:
+    """Volumes that a step holds, beside the base, its slabs and its batch."""
+
+    coarse: float = 0.0
+    """Of the input's size."""
+    fine: float = 0.0
+    """Of the output's size."""
+    channels: float = 0.0
+    """Of the input's size, for each channel that the network reads."""
+    shells: float = 0.0
+    """Of the input's size, for each shell."""
+
+
+_COSTS = {
+    "super_resolve": _Cost(channels=3.4, fine=4, shells=13),
+    "mask": _Cost(coarse=32, fine=2),
+    "fit_input": _Cost(coarse=16),
+    "fit_tensor": _Cost(fine=13),
+    "fit_gqi": _Cost(fine=5),
+    "fit_input_gqi": _Cost(coarse=5),
+    "self_check": _Cost(coarse=16, shells=4),
+    "judge": _Cost(coarse=3, fine=9),
+    "draw": _Cost(coarse=3, fine=8),
+}
+_FRUGAL = {
+    "super_resolve": _Cost(channels=1.5, fine=1.5, shells=13),
+    "fit_input": _Cost(coarse=4),
+    "fit_tensor": _Cost(fine=3),
+    "fit_gqi": _Cost(fine=3),
+    "fit_input_gqi": _Cost(coarse=4),
+}
+"""The same where memory is spared, for those steps that can."""
+_COPIES = 22
+"""Super-resolved volumes that come on top while turned copies are kept."""
+
+
+@frozen
+class _Size:
+    """What of a run decides how much memory it takes."""
+
+    coarse_gb: float
+    """A volume of the input, float32."""
+    fine_gb: float
+    """A super-resolved volume."""
+    shells: int
+    """Shells of the gradient table."""
+    largest_slice: float
+    """Pixels, along whichever axis slices lie."""
+
+
+def step_memory_gb(plan: RunPlan) -> dict[str, float]:
+    """Return the most memory that each step of a run takes, in a process of its own.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        The run. If its image cannot be opened, only the base is counted: the first
+        step will say what is wrong.
+
+    Returns
+    -------
+    dict of str to float
+        GB, by name of the step, with the `portions` of the run.
+    """
+    return _steps(plan, _size(plan), portions(plan))
+
+
+def least_memory_gb(plan: RunPlan) -> float:
+    """Return what the largest step of a run needs, GB: with less, it cannot be done."""
+    return max(_steps(plan, _size(plan), _frugal(plan, _LEAST_BATCH)).values())
+
+
+def portions(plan: RunPlan) -> Portions:
+    """Return the pieces in which the steps of a run work.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        Its choices say whether memory is to be spared, or how much there is; the
+        usual portions are taken if they fit.
+
+    Returns
+    -------
+    Portions
+    """
+    choices, size = plan.choices, _size(plan)
+    usual = Portions(batch_size=choices.batch_size)
+    if choices.low_mem:
+        return _frugal(plan, choices.batch_size or _LEAST_BATCH)
+    limit = choices.memory_gb
+    if limit is None or max(_steps(plan, size, usual).values()) <= limit:
+        return usual
+    if choices.batch_size is not None:
+        return _frugal(plan, choices.batch_size)
+    if choices.device != "cpu" or not size.largest_slice:
+        return evolve(_frugal(plan, _LEAST_BATCH), batch_size=None)
+    # what the others leave is for the batch
+    one = _steps(plan, size, _frugal(plan, _LEAST_BATCH))
+    rest = limit - max(one[name] for name in NETWORK_STEPS)
+    batch = _LEAST_BATCH + int(max(0, rest) / (_pixel_gb(choices.card) * size.largest_slice))
+    most = max(_LEAST_BATCH, int(_CPU_BATCH_PIXELS / size.largest_slice))
+    return _frugal(plan, min(batch, most))
+
+
+def refuse_too_large(plan: RunPlan) -> None:
+    """Raise an error if a run needs more memory than there is.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        Its choices say how much there is.
+
+    Raises
+    ------
+    InputError
+        Saying how much it needs.
+    """
+    limit, needs = plan.choices.memory_gb, _steps(plan, _size(plan), _frugal(plan, _LEAST_BATCH))
+    step = max(needs, key=lambda name: needs[name])
+    if limit is None or needs[step] <= limit:
+        return
+    ways = ["--uncertainty takes much of it"] if plan.choices.uncertainty else []
+    ways += ["--scale 2 needs less"] if plan.names.factor > 2 else []
+    raise InputError(
+        f"needs {needs[step]:.1f} GB of memory (step {step}) even with --low-mem, where "
+        f"{max(limit, 0):.1f} GB are left for a step by --mem-mb or the limit of the machine, "
+        "container or job.",
+        file=plan.files.dwi,
+        remedy=f"Give it more{'; ' if ways else ''}{', and '.join(ways)}.",
+    )
+
+
+def give_back_memory() -> None:
+    """Hand memory that was freed back to the system, which glibc does not do by itself.
+
+    A worker that waits for its next step would go on holding it.
+    """
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError):  # another C library
+        return
+
+
+def volume_gb(plan: RunPlan) -> float:
+    """Return the size of one super-resolved volume in memory, GB; 0 if it is not known."""
+    return _size(plan).fine_gb
+
+
+def _frugal(plan: RunPlan, batch_size: int) -> Portions:
+    return Portions(batch_size, _FRUGAL_SLAB // max(1, plan.choices.threads), 0, on_disk=True)
+
+
+def _steps(plan: RunPlan, size: _Size, pieces: Portions) -> dict[str, float]:
+    costs = _COSTS | (_FRUGAL if pieces.on_disk else {})
+    names = ("read", "describe", *_COSTS, "spread")
+    copies = ("super_resolve", "spread") if plan.choices.uncertainty else ()
+    needs = {}
+    for name in names:
+        cost = costs.get(name, _Cost())
+        coarse = cost.coarse + cost.shells * size.shells
+        coarse += cost.channels * len(plan.choices.card.channels)
+        need = BASE_GB + coarse * size.coarse_gb + cost.fine * size.fine_gb
+        if name in copies:
+            need += _COPIES * size.fine_gb
+        if name in NETWORK_STEPS:
+            need += _network_gb(plan, size, pieces)
+        if name in FITS or name == "self_check":
+            need += _slabs_gb(plan, pieces)
+        needs[name] = round(need, 2)
+    return needs
+
+
+def _network_gb(plan: RunPlan, size: _Size, pieces: Portions) -> float:
+    card = plan.choices.card
+    weights = card.folder / WEIGHTS
+    need = 2e-9 * weights.stat().st_size if weights.is_file() else 0.0
+    if plan.choices.device != "cpu":
+        return need + _CUDA_GB  # its batches lie on the GPU
+    usual = max(_CPU_BATCH_PIXELS, size.largest_slice) if size.largest_slice else 0.0
+    pixels = usual if pieces.batch_size is None else pieces.batch_size * size.largest_slice
+    return need + _pixel_gb(card) * pixels
+
+
+def _pixel_gb(card: ModelCard) -> float:
+    """Return what the network takes for each low-resolution pixel of a batch on the CPU.
+
+    Measured, bytes: 3400 for 60 feature maps and factor 2, 5500 for 120, 4400 for 40 and
+    factor 3; 4600 for the article's network and factor 2.
+    """
+    width = card.architecture.get("width")
+    fine = card.factor**2
+    return 1e-9 * (50 * width + 280 * fine if isinstance(width, int) else 1300 * fine)
+
+
+def _slabs_gb(plan: RunPlan, pieces: Portions) -> float:
+    threads = plan.choices.threads
+    return pieces.slab_bytes * 1e-9 * (_SLABS + _SLABS_PER_THREAD * threads) + _THREAD_GB * threads
+
+
+def _size(plan: RunPlan) -> _Size:
+    try:
+        run = open_run(plan.files)
+    except BidsSrError:
+        return _Size(0.0, 0.0, 0, 0.0)
+    shape, gradients = run.shape[:3], run.gradients
+    coarse = 4e-9 * math.prod(shape)
+    fine = coarse * plan.names.factor**2
+    return _Size(coarse, fine, _shells(gradients), math.prod(shape) / min(shape))
+
+
+def _shells(gradients: GradientTable) -> int:
+    return max(1, len(gradients.shells))

@@ -1,0 +1,109 @@
+"""What a run will cost: against what really was written, and against what must grow with what."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve
+
+from bids_sr.workflow.estimate import (
+    Rates,
+    Task,
+    file_bytes,
+    kind_of,
+    output_bytes,
+    step_seconds,
+    wall_seconds,
+    work_bytes,
+)
+
+TASK = Task((96, 96, 60, 33), 2, macs=6e5, copies=4, tensor_volumes=33, gqi_volumes=33)
+VOXELS = 96 * 96 * 60
+
+
+def seconds(task):
+    return sum(step_seconds(task).values())
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("sub-01_ses-a_res-x2_desc-sr_dwi.nii.gz", "series"),
+        ("sub-01_res-x2_desc-sr_dwi.bval", "report"),
+        ("sub-01_res-x2_desc-brain_mask.nii.gz", "maps"),
+        ("sub-01_res-x2_model-tensor_param-fa_dwimap.nii.gz", "maps"),
+        ("sub-01_model-tensor_param-fa_desc-input_dwimap.nii.gz", "maps"),
+        ("sub-01_res-x2_desc-srsd_dwi.nii.gz", "spread"),
+        ("sub-01_res-x2_model-tensor_param-fa_desc-srsd_dwimap.nii.gz", "spread"),
+        ("sub-01_res-x2_desc-sr_quality.json", "report"),
+    ],
+)
+def test_kinds_of_files(name, kind):
+    assert kind_of(name) == kind
+
+
+def test_a_series_is_nearly_as_large_as_its_numbers():
+    size = file_bytes("sub-01_res-x2_desc-sr_dwi.nii.gz", TASK)
+    assert 0.7 < size / (4 * 4 * VOXELS * 33) < 0.95
+
+
+def test_maps_have_as_many_values_as_they_have():
+    one, three, six = (
+        file_bytes(f"sub-01_res-x2_model-tensor_param-{param}_dwimap.nii.gz", TASK)
+        for param in ("fa", "v1", "tensor")
+    )
+    assert three == pytest.approx(3 * one, rel=1e-3) and six == pytest.approx(6 * one, rel=1e-3)
+
+
+def test_maps_of_the_input_are_smaller_by_the_square_of_the_factor():
+    name = "sub-01_model-tensor_param-fa_desc-input_dwimap.nii.gz"
+    own = file_bytes("sub-01_res-x3_model-tensor_param-fa_dwimap.nii.gz", evolve(TASK, factor=3))
+    assert own == pytest.approx(9 * file_bytes(name, evolve(TASK, factor=3)), rel=1e-3)
+
+
+def test_all_files_count_once():
+    files = {"sub-01_res-x2_desc-sr_dwi.nii.gz": 100, "sub-01_res-x2_desc-brain_mask.nii.gz": 10}
+    more = output_bytes(files, TASK)
+    assert (more["series"], more["maps"], more["spread"]) == (100, 10, 0)
+    assert more["report"] > 1e6, "pictures are counted, too"
+
+
+def test_the_network_is_most_of_the_time_and_grows_with_copies_and_volumes():
+    steps = step_seconds(TASK)
+    network = steps["super_resolve"]
+    assert network > sum(steps.values()) / 2
+    eight = step_seconds(evolve(TASK, copies=8))["super_resolve"]
+    assert 1.7 < eight / network < 2
+    longer = evolve(TASK, shape=(96, 96, 60, 66))
+    assert step_seconds(longer)["super_resolve"] == pytest.approx(2 * network)
+
+
+def test_half_the_speed_takes_twice_as_long():
+    fast = Rates(1e11, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
+    slow = Rates(5e10, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2)
+    once, twice = (sum(step_seconds(TASK, rates).values()) for rates in (fast, slow))
+    assert twice == pytest.approx(2 * once)
+
+
+def test_what_is_left_out_takes_no_time():
+    bare = step_seconds(evolve(TASK, tensor_volumes=0, gqi_volumes=0, self_check="off"))
+    left_out = ("fit_input", "fit_tensor", "fit_gqi", "fit_input_gqi", "spread", "self_check")
+    assert all(bare[name] == 0 for name in left_out)
+
+
+def test_a_full_self_check_takes_longer_than_a_short_one():
+    assert seconds(evolve(TASK, self_check="full")) > seconds(TASK)
+
+
+def test_two_cores_help_only_where_steps_use_them():
+    steps = step_seconds(TASK)
+    assert wall_seconds(steps, 1) == pytest.approx(sum(steps.values()))
+    serial = sum(steps[name] for name in ("mask", "judge", "draw", "rest"))
+    assert wall_seconds(steps, 2) == pytest.approx(serial + (sum(steps.values()) - serial) / 2)
+
+
+def test_copies_lie_in_the_work_folder_while_they_are_refitted():
+    kept, passing = work_bytes(TASK)
+    many = evolve(TASK, uncertainty=True, copies=8)
+    assert work_bytes(many) == (kept, 8 * 33 * 4 * VOXELS * 4)
+    assert kept < passing < 8 * 33 * 4 * VOXELS * 4
+    assert work_bytes(evolve(TASK, self_check="off"))[1] == 0

@@ -1,0 +1,116 @@
+"""What steps are thought to take, and how a limit makes them work in smaller pieces."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from bids_sr.errors import InputError
+from bids_sr.superres.defaults import AHEAD
+from bids_sr.workflow import memory
+from bids_sr.workflow.graph import _parts
+from bids_sr.workflow.memory import (
+    BASE_GB,
+    least_memory_gb,
+    portions,
+    refuse_too_large,
+    step_memory_gb,
+)
+
+LARGE = memory._Size(coarse_gb=0.014, fine_gb=0.057, shells=1, largest_slice=192 * 192)
+"""A scan of 192 x 192 x 96 voxels at factor 2."""
+
+
+@pytest.fixture
+def large(plan, monkeypatch):
+    """A function that plans a large run with these choices."""
+    monkeypatch.setattr(memory, "_size", lambda _: LARGE)
+
+    def make(**choices):
+        return attrs.evolve(plan, choices=attrs.evolve(plan.choices, **choices))
+
+    return make
+
+
+def test_every_step_is_thought_of(plan):
+    assert set(step_memory_gb(plan)) == set(_parts(plan))
+
+
+def test_without_a_limit_the_usual_pieces_are_taken(large):
+    pieces = portions(large())
+    assert (pieces.batch_size, pieces.ahead, pieces.on_disk) == (None, AHEAD, False)
+    assert portions(large(memory_gb=64.0)) == pieces
+    assert portions(large(batch_size=7)).batch_size == 7
+
+
+def test_low_mem_takes_the_least(large):
+    pieces = portions(large(low_mem=True))
+    assert (pieces.batch_size, pieces.ahead, pieces.on_disk) == (2, 0, True)
+    assert pieces.slab_bytes < portions(large()).slab_bytes / 4
+    assert portions(large(low_mem=True, batch_size=7)).batch_size == 7
+    usual, spared = step_memory_gb(large()), step_memory_gb(large(low_mem=True))
+    assert all(spared[name] <= usual[name] for name in usual)
+    assert max(spared.values()) < 0.8 * max(usual.values())
+    assert least_memory_gb(large()) == max(spared.values())
+
+
+def test_a_limit_below_the_usual_need_is_kept(large):
+    usual = max(step_memory_gb(large()).values())
+    least = least_memory_gb(large())
+    for share in (0.05, 0.5, 0.95):
+        limit = least + share * (usual - least)
+        assert portions(large(memory_gb=limit)).on_disk
+        assert max(step_memory_gb(large(memory_gb=limit)).values()) <= limit + 0.01
+
+
+def test_what_is_left_is_for_the_batch(large):
+    network = attrs.evolve(
+        large().choices.card, architecture={"class": "SubPixelUNet", "width": 60}
+    )
+    make = lambda gb: large(card=network, memory_gb=gb)  # noqa: E731
+    steps = step_memory_gb(large(card=network, low_mem=True))
+    start = max(steps[name] for name in memory.NETWORK_STEPS)
+    one_slice = memory._pixel_gb(network) * LARGE.largest_slice
+    assert portions(make(start + 0.1 * one_slice)).batch_size == 2
+    assert portions(make(start + 1.3 * one_slice)).batch_size == 3
+    usual = max(step_memory_gb(large(card=network)).values())
+    most = portions(make(usual - 0.01)).batch_size
+    assert most == int(memory._CPU_BATCH_PIXELS / LARGE.largest_slice) == 3
+
+
+def test_a_batch_that_was_asked_for_stays(large):
+    assert portions(large(memory_gb=0.9, batch_size=5)).batch_size == 5
+
+
+def test_on_a_gpu_batches_do_not_count(large):
+    pieces = portions(large(device="cuda:0", memory_gb=1.7))
+    assert pieces.on_disk and pieces.batch_size is None
+    cpu, gpu = (step_memory_gb(large(device=name))["super_resolve"] for name in ("cpu", "cuda:0"))
+    assert gpu == pytest.approx(cpu + 1.0, abs=0.25)
+
+
+def test_shells_channels_copies_and_threads_count(large, monkeypatch):
+    one = step_memory_gb(large())
+    assert step_memory_gb(large(threads=8))["fit_tensor"] > one["fit_tensor"]
+    many = step_memory_gb(large(uncertainty=True, ensemble=8))
+    assert many["super_resolve"] > one["super_resolve"] + 1 and many["spread"] > one["spread"] + 1
+    monkeypatch.setattr(memory, "_size", lambda _: attrs.evolve(LARGE, shells=3))
+    assert step_memory_gb(large())["super_resolve"] > one["super_resolve"] + 0.3
+
+
+def test_a_run_that_is_too_large_is_refused_and_told_what_it_needs(large):
+    need = least_memory_gb(large())
+    refuse_too_large(large())
+    refuse_too_large(large(memory_gb=need))
+    with pytest.raises(InputError, match=rf"needs {need:.1f} GB of memory \(step .*--mem-mb") as no:
+        refuse_too_large(large(memory_gb=need - 0.2))
+    assert "--uncertainty" not in str(no.value)
+    with pytest.raises(InputError, match="--uncertainty takes much"):
+        refuse_too_large(large(memory_gb=need, uncertainty=True, ensemble=8))
+
+
+def test_an_unreadable_run_counts_as_the_base(plan):
+    plan.files.dwi.write_bytes(b"no image")
+    assert step_memory_gb(plan)["judge"] == BASE_GB
+    assert portions(plan).batch_size is None
+    assert portions(attrs.evolve(plan, choices=attrs.evolve(plan.choices, memory_gb=0.8)))

@@ -1,0 +1,139 @@
+"""Runs are dealt out among GPUs, one step on each at a time; the devices are faked."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import attrs
+import pytest
+from nipype import Function, Node, Workflow
+
+from bids_sr.workflow.execute import Execution, _plugin
+from bids_sr.workflow.graph import build_run_workflow
+from bids_sr.workflow.interface import Step
+from bids_sr.workflow.messages import Messages
+from bids_sr.workflow.pages import PageWriter
+from bids_sr.workflow.pool import PoolPlugin
+
+# as text: worker processes cannot import this module. A step leaves what it got, and when; the
+# first on each GPU wait for each other, so that the test does not hang on how quick workers are.
+COMPUTES = """
+def f(x, device, use_gpu, folder, together):
+    import json, os, time
+    from pathlib import Path
+    start = time.monotonic()
+    Path(folder, f"met-{device}").touch()
+    while len(list(Path(folder).glob("met-*"))) < together:
+        assert time.monotonic() < start + 120, "alone"
+        time.sleep(0.02)
+    time.sleep(0.05)
+    told = {"device": device, "pid": os.getpid(), "start": start, "end": time.monotonic()}
+    Path(folder, f"step-{x}.json").write_text(json.dumps(told))
+    return device
+"""
+DIES = "def f(x, device, use_gpu, folder, together):\n    import os\n    os.kill(os.getpid(), 9)\n"
+
+
+def workflow(folder, sources, *, cores=1, use_gpu=True, together=1):
+    """Steps that do not depend on each other."""
+    whole = Workflow("whole", base_dir=str(folder / "work"))
+    for number, source in enumerate(sources):
+        node = Node(
+            Function(function=source, output_names=["x"]),
+            name=f"step{number}",
+            mem_gb=0.1,
+            n_procs=cores,
+        )
+        given = {"x": number, "device": "", "use_gpu": use_gpu, "folder": str(folder)}
+        node.inputs.trait_set(**given, together=together)
+        whole.add_nodes([node])
+    whole.config["execution"] = {
+        "crashdump_dir": str(folder),
+        "poll_sleep_duration": "0.1",
+        "create_report": "false",
+    }
+    return whole
+
+
+def told(folder):
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("step-*.json"))]
+
+
+def pool(gpus, n_procs=8):
+    return PoolPlugin({"n_procs": n_procs, "raise_insufficient": False}, Messages(), gpus)
+
+
+@pytest.mark.parametrize("cores", [1, 4])
+def test_all_gpus_work_and_none_has_two_steps_or_processes(tmp_path, cores):
+    gpus = ("cuda:0", "cuda:1")
+    steps = workflow(tmp_path, [COMPUTES] * 5, cores=cores, together=2)
+    steps.run(plugin=pool(gpus))
+    found = told(tmp_path)
+    assert len(found) == 5 and {step["device"] for step in found} == set(gpus)
+    for gpu in gpus:
+        here = sorted(
+            (step for step in found if step["device"] == gpu), key=lambda step: step["start"]
+        )
+        assert len({step["pid"] for step in here}) == 1
+        assert all(a["end"] <= b["start"] for a, b in pairwise(here))
+    assert len({step["pid"] for step in found}) == 2
+
+
+def test_without_names_one_step_at_a_time_on_the_device_it_was_planned_for(tmp_path):
+    workflow(tmp_path, [COMPUTES] * 3).run(plugin=pool(()))
+    found = sorted(told(tmp_path), key=lambda step: step["start"])
+    assert [step["device"] for step in found] == ["", "", ""]
+    assert all(a["end"] <= b["start"] for a, b in pairwise(found))
+
+
+def test_other_steps_get_no_gpu(tmp_path):
+    workflow(tmp_path, [COMPUTES] * 2, use_gpu=False).run(plugin=pool(("cuda:0",), 2))
+    assert [step["device"] for step in told(tmp_path)] == ["", ""]
+
+
+def test_a_killed_worker_frees_its_gpu(tmp_path):
+    steps = workflow(tmp_path, [DIES, COMPUTES, COMPUTES])
+    with pytest.raises(Exception):  # noqa: B017 - nipype wraps what was raised
+        steps.run(plugin=pool(("cuda:0",)))
+    assert [step["device"] for step in told(tmp_path)] == ["cuda:0", "cuda:0"]
+
+
+def test_a_killed_worker_takes_no_step_of_another_gpu_along(tmp_path):
+    """Of four steps that die, each takes itself along alone."""
+    steps = workflow(tmp_path, [DIES, COMPUTES, DIES, COMPUTES, COMPUTES, DIES])
+    with pytest.raises(Exception):  # noqa: B017 - nipype wraps what was raised
+        steps.run(plugin=pool(("cuda:0", "cuda:1")))
+    assert len(told(tmp_path)) == 3
+
+
+def test_the_pool_gets_the_gpus(plan, tmp_path):
+    how = Execution(tmp_path, tmp_path, nprocs=4, gpus=("cuda:0", "cuda:1"))
+    plugin = _plugin(how, PageWriter(plan.names.out_dir, [plan]))["plugin"]
+    assert plugin._gpus == ("cuda:0", "cuda:1")
+
+
+def test_multiproc_in_a_plugin_file_is_our_pool(plan, tmp_path):
+    given = {"plugin": "MultiProc", "plugin_args": {"n_procs": 3, "memory_gb": 4}}
+    how = Execution(tmp_path, tmp_path, nprocs=1, plugin=given, gpus=("cuda:0",))
+    plugin = _plugin(how, PageWriter(plan.names.out_dir, [plan]))["plugin"]
+    assert isinstance(plugin, PoolPlugin)
+    assert (plugin.processors, plugin.memory_gb, plugin._gpus) == (3, 4, ("cuda:0",))
+
+
+def test_a_step_computes_on_the_gpu_that_was_lent_to_it(plan, tmp_path):
+    planned = attrs.evolve(plan, choices=attrs.evolve(plan.choices, device="cuda:0"))
+    step = Step(lambda plan: plan.choices.device, plan=planned, state="s", use_gpu=True)
+    as_planned = step.inputs.get_hashval()[1]
+    assert step.run(cwd=str(tmp_path)).outputs.value == "cuda:0"
+    step.inputs.device = "cuda:3"
+    assert step.run(cwd=str(tmp_path)).outputs.value == "cuda:3"
+    assert planned.choices.device == "cuda:0"
+    assert step.inputs.get_hashval()[1] == as_planned, "another GPU repeats no step"
+
+
+def test_network_steps_share_the_cores(make_plans, tmp_path):
+    (plan,) = make_plans("01", device="cuda:0", threads=4, network_threads=2)
+    cores = {n.name: n.n_procs for n in build_run_workflow(plan, tmp_path)._graph.nodes()}
+    assert cores["super_resolve"] == cores["self_check"] == 2
+    assert cores["fit_tensor"] == 4
