@@ -148,7 +148,7 @@ def read_gradients(
         negative, or a diffusion-weighted volume has no usable direction.
     """
     bvals = _read_bvals(bval)
-    bvecs = _read_bvecs(bvec)
+    bvecs = _read_bvecs(bvec, bvals)
     if not bvals.size == len(bvecs) == n_volumes:
         raise InputError(
             f"{bvals.size} b-values here and {len(bvecs)} directions in {bvec}, "
@@ -174,10 +174,13 @@ def _read_bvals(path: Path) -> Floats:
     return bvals
 
 
-def _read_bvecs(path: Path) -> Floats:
+def _read_bvecs(path: Path, bvals: Floats) -> Floats:
     rows = _read_rows(path)
     if len({len(row) for row in rows}) == 1:
         table = np.array(rows)
+        if table.shape == (3, 3) and bvals.size == 3:
+            # either way round; three rows unless only the columns make directions
+            return table if _misfit(table, bvals) < _misfit(table.T, bvals) else table.T
         if table.shape[0] == 3:
             return table.T
         if table.shape[1] == 3:
@@ -188,6 +191,13 @@ def _read_bvecs(path: Path) -> Floats:
         file=path,
         remedy="Store x, y and z as three rows with one number per volume.",
     )
+
+
+def _misfit(bvecs: Floats, bvals: Floats) -> float:
+    """Return by how much the lengths of directions, (V, 3), miss one, or for b = 0 one or zero."""
+    off = np.abs(np.linalg.norm(bvecs, axis=1) - 1)
+    off = np.where(bvals > B0_THRESHOLD, off, np.minimum(off, 1 - np.minimum(off, 1)))
+    return round(float(np.nan_to_num(off, nan=1.0).sum()), 6)
 
 
 def _read_rows(path: Path) -> list[list[float]]:

@@ -15,9 +15,9 @@ UID = 4242
 # What may differ between two calls: where, how fast, with how much memory.
 VOLATILE = {"Container", "URL", "DatasetLinks", "SourceDatasets", "device", "slices_per_second"}
 TOLERANCES = {"desc-sr_dwi": 1e-6, "param-colorfa": 1e-4, "dwimap": 1e-5}
-"""Of an image's largest value. The network's sums differ in the last digits of a float32 where
-memory happens to lie otherwise; fits to its output multiply that. What is made of the input
-alone has to be equal to the last bit."""
+"""Of an image's largest value. The network's output inside and outside differed in the last digit
+of a float32 (8.5e-8 of the largest value; why is not known), and fits to it multiply that. What
+is made of the input alone has to be equal to the last bit."""
 V1_TOLERANCE_DEG = 0.1
 
 

@@ -93,6 +93,19 @@ def test_header(folder, name, patches):
         np.testing.assert_array_equal(data, by_nibabel(path))
 
 
+def test_a_lie_about_the_size_that_the_end_of_the_file_confirms(folder):
+    """Nothing is allocated for 54 TB, though the gzip trailer says that they are there."""
+    raw = bytearray((folder / "whole.nii").read_bytes())
+    raw[42:48] = np.array([30000] * 3, "<i2").tobytes()
+    raw += np.random.default_rng(0).bytes(300_000)  # so that the header is read without the end
+    promised = 352 + 2 * 30000**3 * SHAPE[3]
+    path = folder / "sub-01_dwi.nii.gz"
+    path.write_bytes(gzip.compress(raw)[:-4] + (promised % 2**32).to_bytes(4, "little"))
+    with pytest.raises(InputError, match="is truncated: it holds"):
+        DwiReader(path)
+    assert read(files(folder, path.name)) is None
+
+
 @given(cut=st.integers(0, 400), flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 7))))
 def test_gzip_stream(folder, cut, flips):
     whole = (folder / "whole.nii").read_bytes()

@@ -135,7 +135,7 @@ def test_too_little_room_is_told(dry, dataset, tmp_path, monkeypatch):
 
 
 def test_of_a_gpu_no_time_is_invented(dataset, tmp_path, monkeypatch, call_here, model, capsys):
-    monkeypatch.setattr("bids_sr.app.participant._device", lambda _: "cuda:0")
+    monkeypatch.setattr("bids_sr.app.dry_run.choose_places", lambda _: ("cuda:0",))
     call_here(dataset, tmp_path / "out", "participant", "--model", model, "--dry-run")
     assert "Time: not known for cuda:0" in capsys.readouterr().out
 

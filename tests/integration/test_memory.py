@@ -30,6 +30,7 @@ def results(out):
         str(path.relative_to(out)): path.read_bytes()
         for path in out.rglob("*")
         if path.name.endswith((".nii.gz", ".bval", ".bvec", ".png", "dwi.json", "dwimap.json"))
+        and "manifest" not in path.name  # of the record, too, which holds times
     }
     record = json.loads((out / "sub-01/dwi/sub-01_res-x2_desc-sr_quality.json").read_text())
     figures = {k: v for k, v in record.items() if k not in TIMES and "seconds" not in k}

@@ -68,9 +68,9 @@ def test_pictures_and_page_are_there(first):
     assert list((first.out / "sub-01/figures").glob("*_desc-curves_dwi.json"))
 
 
-def test_nothing_but_a_log_in_the_log_folder(first):
+def test_nothing_but_the_log_and_the_settings_in_the_log_folder(first):
     (folder,) = (first.out / "logs").iterdir()  # the lock of the run is gone as well
-    assert [path.name for path in folder.iterdir()] == ["log.txt"]
+    assert sorted(path.name for path in folder.iterdir()) == ["config.toml", "log.txt"]
     assert "Traceback" not in (folder / "log.txt").read_text()
 
 
