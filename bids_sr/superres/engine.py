@@ -69,6 +69,8 @@ class SuperResolvedDwi:
     """When it began, seconds since the epoch."""
     peak_memory_gb: float = 0.0
     """Most memory that its process had taken by its end, GB."""
+    network_share: float = 1.0
+    """Share of the slices' area that the network saw; the rest, air, was interpolated."""
 
 
 def super_resolve(
@@ -188,6 +190,7 @@ def super_resolve(
         data_consistency=data_consistency,
         ensemble=ensemble,
         band=band,
+        network_share=runner.share(grid.shape[grid.slice_axis] * pixels),
         notes=(*doubts, *series_notes(run, card), *band_notes(grid, band), *runner.notes),
         spread=spread,
         started=began,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
 
-_GROUP = 16
+_GROUP = 8
 """Slices that share a box: they go through the network together."""
-_GUARD = 4
+_GUARD = 2
 """Pixels around the head in which the network counts in full: it moves a little."""
-_TAPER = 6
+_TAPER = 4
 """Pixels beyond, in which what the network adds fades out."""
 _UNIT = 8
 """Boxes begin and end at multiples of this, so that a UNet halves the same pixels together as in
@@ -37,6 +38,12 @@ class Box:
     """Low-resolution pixels along b."""
     weight: NDArray[np.float32] | None = field(default=None, eq=False, repr=False)
     """(f rows, f columns): what the network adds is multiplied by it; None: by one."""
+
+    @property
+    def pixels(self) -> int:
+        """Low-resolution pixels in it, over all its slices."""
+        sides = (part.stop - part.start for part in (self.slices, self.rows, self.columns))
+        return math.prod(sides)
 
     def fine(self, factor: int) -> tuple[slice, slice]:
         """Return `rows` and `columns` on the high-resolution grid."""
@@ -73,8 +80,8 @@ def find_head(means: Sequence[NDArray[np.float32]], factor: int) -> tuple[Box, .
         everything where the head fills most of the slices, or cannot be told from air.
     """
     shape = means[0].shape
-    heads = [_foreground(mean) for mean in means]
-    found = np.logical_or.reduce([head for head in heads if head is not None] or [np.ones(shape)])
+    heads = [head for mean in means if (head := _foreground(mean)) is not None]
+    found = np.logical_or.reduce(heads or [np.ones(shape, bool)])
     boxes = []
     for start in range(0, shape[0], _GROUP):
         stop = min(start + _GROUP, shape[0])
@@ -82,7 +89,7 @@ def find_head(means: Sequence[NDArray[np.float32]], factor: int) -> tuple[Box, .
         if held:
             block = slice(held[0], held[-1] + 1)
             boxes.append(_box(found[block].any(axis=0), block, factor))
-    area = sum(_pixels(box) for box in boxes)
+    area = sum(box.pixels for box in boxes)
     if not boxes or area > _WHOLE * found.size:
         return whole((shape[0], shape[1], shape[2]))
     return tuple(boxes)
@@ -125,7 +132,3 @@ def _ramp(start: int, stop: int, size: int, factor: int) -> NDArray[np.float64]:
     if stop < size:
         ramp[-width:] *= rise[::-1][-count:]
     return ramp
-
-
-def _pixels(box: Box) -> int:
-    return int(np.prod([s.stop - s.start for s in (box.slices, box.rows, box.columns)]))

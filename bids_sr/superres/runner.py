@@ -124,6 +124,10 @@ class SliceRunner:
         output = self._in_batches(channels, keep=True)
         return output[0], output[1:]
 
+    def share(self, pixels: int) -> float:
+        """Return which share of a series' `pixels` (of all slices of a volume) it sees."""
+        return 1.0 if self.boxes is None else sum(box.pixels for box in self.boxes) / pixels
+
     def _in_batches(self, channels: np.ndarray, *, keep: bool) -> np.ndarray:
         """Return the mean and, if they are kept, the copies: (images, slices, f a, f b)."""
         source = torch.from_numpy(np.ascontiguousarray(channels))

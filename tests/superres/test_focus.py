@@ -12,7 +12,7 @@ from bids_sr.superres.focus import find_head, whole
 from bids_sr.superres.runner import SliceRunner
 
 CPU = torch.device("cpu")
-SHAPE = (20, 64, 56)
+SHAPE = (20, 128, 112)
 
 
 def head(shape=SHAPE, noise=0.02):
@@ -58,12 +58,15 @@ def test_boxes_fit_a_network_that_halves_three_times():
 
 def test_the_weight_fades_but_for_the_slices_own_sides():
     image, inside = head()
-    inside[:, :6] = inside[:, 6:12]
-    image[:, :12][inside[:, :12]] = 0.9  # up to the first row
-    for box in find_head([np.where(inside, 0.8, image).astype(np.float32)], 2):
+    image = np.where(np.roll(inside, -30, axis=1), 0.8, 0.02).astype(np.float32)
+    starts = set()
+    for box in find_head([image], 2):
         rows = box.weight.max(axis=1)
         assert np.abs(np.diff(rows)).max() < 0.2
-        assert rows[-1] < 0.1 and (rows[0] == 1) is (box.rows.start == 0)
+        starts.add(box.rows.start)
+        assert (rows[0] == 1) == (box.rows.start == 0)
+        assert box.rows.stop < SHAPE[1] and rows[-1] < 0.1
+    assert 0 in starts
 
 
 @pytest.mark.parametrize(
