@@ -106,6 +106,7 @@ def _choices(settings: Settings) -> Choices:
         data_consistency=settings.data_consistency,
         detect_band=settings.detect_band,
         ensemble=settings.ensemble,
+        whole_slices=settings.whole_slices,
         uncertainty=settings.uncertainty,
         slice_axis=settings.slice_axis,
         self_check=settings.self_check,

@@ -55,6 +55,8 @@ class Settings:
     """Whether the input's measured band is found out."""
     ensemble: int = DEFAULT_ENSEMBLE
     """Turned copies of a slice over which the network is averaged."""
+    whole_slices: bool = False
+    """Whole slices go through the network, not only the part that holds the head."""
     uncertainty: bool = False
     """The spread of the turned copies is written."""
     sloppy: bool = False
@@ -135,6 +137,7 @@ def make_settings(arguments: Namespace) -> Settings:
         data_consistency=arguments.data_consistency,
         detect_band=arguments.input_band == "auto",
         ensemble=_ensemble(arguments.ensemble, arguments.uncertainty, arguments.sloppy),
+        whole_slices=arguments.whole_slices,
         uncertainty=arguments.uncertainty,
         sloppy=arguments.sloppy,
         self_check=arguments.self_check or ("off" if arguments.sloppy else "auto"),

@@ -263,6 +263,7 @@ def _restore(
         threads=means.threads,
         data_consistency=result.data_consistency,
         ensemble=result.ensemble,
+        whole_slices=result.network_share == 1,
         detect_band=means.detect_band,
         slice_axis=sample.trial.grid.slice_axis,
         volumes=sample.volumes,

@@ -83,13 +83,30 @@ class SubPixelUNet(nn.Module):
         """Number of channels read."""
         return int(self.stem.weight.shape[1])
 
-    def detail(self, channels: torch.Tensor) -> torch.Tensor:
+    def level(self, channels: torch.Tensor) -> torch.Tensor | None:
+        """Return each slice's level, which `detail` needs of whole slices.
+
+        Parameters
+        ----------
+        channels : torch.Tensor
+            (batch, in_channels, a, b).
+
+        Returns
+        -------
+        torch.Tensor or None
+            (batch, 1, 1, 1); None if the network predicts no kernels.
+        """
+        return _level(channels) if self.taps else None
+
+    def detail(self, channels: torch.Tensor, level: torch.Tensor | None = None) -> torch.Tensor:
         """Return what is added to the sinc interpolation.
 
         Parameters
         ----------
         channels : torch.Tensor
             (batch, in_channels, a, b); any sides >= 2, odd ones too.
+        level : torch.Tensor, optional
+            From `level`, when `channels` are parts of slices.
 
         Returns
         -------
@@ -103,20 +120,21 @@ class SubPixelUNet(nn.Module):
         padded = functional.pad(channels, padding, mode="replicate")
         maps = self.stem(padded)
         skips = []
-        for level in range(self.depth):
-            maps = self.encoders[level](maps)
+        for halving in range(self.depth):
+            maps = self.encoders[halving](maps)
             skips.append(maps)
-            maps = self.widen[level](functional.avg_pool2d(maps, 2))
+            maps = self.widen[halving](functional.avg_pool2d(maps, 2))
         maps = self.encoders[self.depth](maps)
-        for level in reversed(range(self.depth)):
+        for halving in reversed(range(self.depth)):
             maps = functional.interpolate(
                 maps, scale_factor=2, mode="bilinear", align_corners=False
             )
-            maps = self.narrow[level](torch.cat([maps, skips[level]], dim=1))
-            maps = self.decoders[level](maps)
+            maps = self.narrow[halving](torch.cat([maps, skips[halving]], dim=1))
+            maps = self.decoders[halving](maps)
         fine = self.head(maps)
         if self.taps:
-            fine = fine + self._filtered(padded, self.kernels(maps))
+            level = _level(padded) if level is None else level
+            fine = fine + self._filtered(padded, self.kernels(maps)) / level
         fine = functional.pixel_shuffle(fine, self.factor)
         return fine[..., : rows * self.factor, : columns * self.factor]
 
@@ -124,14 +142,16 @@ class SubPixelUNet(nn.Module):
         """Apply each pixel's kernels to the channels, (batch, f f, a, b)."""
         batch, _, rows, columns = channels.shape
         size = self.taps // 2
-        level = _level(channels)
         padded = functional.pad(channels[:, : self.filtered], (size,) * 4, mode="replicate")
         around = functional.unfold(padded, self.taps).view(batch, 1, -1, rows, columns)
         weights = kernels.view(batch, -1, self.filtered * self.taps**2, rows, columns)
-        return (weights * around).sum(2) / level
+        return (weights * around).sum(2)
 
     def forward(
-        self, channels: torch.Tensor, interpolated: torch.Tensor | None = None
+        self,
+        channels: torch.Tensor,
+        interpolated: torch.Tensor | None = None,
+        level: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Super-resolve a batch.
 
@@ -142,6 +162,8 @@ class SubPixelUNet(nn.Module):
         interpolated : torch.Tensor, optional
             (batch, 1, f a, f b): the sinc interpolation, when `channels` are
             patches of slices that were interpolated whole.
+        level : torch.Tensor, optional
+            As for `detail`.
 
         Returns
         -------
@@ -150,7 +172,7 @@ class SubPixelUNet(nn.Module):
         """
         if interpolated is None:
             interpolated = sinc_upsample(channels[:, :1].float(), self.factor)
-        return interpolated + self.detail(channels).float()
+        return interpolated + self.detail(channels, level).float()
 
 
 def _level(channels: torch.Tensor) -> torch.Tensor:

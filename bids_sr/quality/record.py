@@ -152,6 +152,7 @@ def _processing(result: SuperResolvedDwi) -> Record:
         "model_sha256": result.card.sha256,
         "data_consistency": result.data_consistency,
         "ensemble": result.ensemble,
+        "network_share": round(result.network_share, 3),
         "uncertainty": result.spread is not None,
         "input_band": "x".join(f"{share:.2f}" for share in result.band),
         "device": result.device,

@@ -23,6 +23,7 @@ from bids_sr.networks.loading import load_network
 from bids_sr.superres.defaults import AHEAD, DEFAULT_ENSEMBLE
 from bids_sr.superres.device import choose_device, default_batch_size, describe_device
 from bids_sr.superres.first_pass import gather, measured_band
+from bids_sr.superres.focus import Box, find_head
 from bids_sr.superres.notes import band_notes, series_notes
 from bids_sr.superres.progress import VolumeProgress
 from bids_sr.superres.runner import SliceRunner
@@ -68,6 +69,8 @@ class SuperResolvedDwi:
     """When it began, seconds since the epoch."""
     peak_memory_gb: float = 0.0
     """Most memory that its process had taken by its end, GB."""
+    network_share: float = 1.0
+    """Share of the slices' area that the network saw; the rest, air, was interpolated."""
 
 
 def super_resolve(
@@ -81,6 +84,7 @@ def super_resolve(
     data_consistency: bool = True,
     ensemble: int = DEFAULT_ENSEMBLE,
     detect_band: bool = True,
+    whole_slices: bool = False,
     slice_axis: int | None = None,
     spread: SpreadFiles | None = None,
     volumes: Sequence[int] | None = None,
@@ -116,6 +120,9 @@ def super_resolve(
     detect_band : bool
         Find out whether the scanner interpolated, and keep only what it measured;
         else all of the input counts as measured.
+    whole_slices : bool
+        Send whole slices through the network, not only the part that holds the head
+        (`bids_sr.superres.focus`).
     slice_axis : int, optional
         Voxel axis across the slices; default: found out.
     spread : SpreadFiles, optional
@@ -152,6 +159,11 @@ def super_resolve(
         pixels = int(np.prod([grid.shape[axis] for axis in grid.in_plane]))
         size = batch_size or default_batch_size(place, pixels)
         band = measured_band(reader, grid) if detect_band else (1.0, 1.0)
+        census = Census()
+        scale, conditioning = gather(reader, run, grid, card, census)
+        doubts = (*reader.doubts, *census.doubts(reader.nonfinite))
+        for doubt in doubts:
+            _LOG.warning("%s: %s", reader.path, doubt)
         runner = SliceRunner(
             network,
             place,
@@ -160,12 +172,8 @@ def super_resolve(
             ensemble=ensemble,
             band=band,
             channels=card.channels,
+            boxes=None if whole_slices else _boxes(conditioning, grid, card),
         )
-        census = Census()
-        scale, conditioning = gather(reader, run, grid, card, census)
-        doubts = (*reader.doubts, *census.doubts(reader.nonfinite))
-        for doubt in doubts:
-            _LOG.warning("%s: %s", reader.path, doubt)
         stacks = _stacks(reader, chosen, grid, card, scale, conditioning, ahead)
         shown = progress or _bar(run, len(chosen), grid)
         _write(runner, stacks, reader, len(chosen), grid, out, scale, spread, shown, ahead)
@@ -182,6 +190,7 @@ def super_resolve(
         data_consistency=data_consistency,
         ensemble=ensemble,
         band=band,
+        network_share=runner.share(grid.shape[grid.slice_axis] * pixels),
         notes=(*doubts, *series_notes(run, card), *band_notes(grid, band), *runner.notes),
         spread=spread,
         started=began,
@@ -195,6 +204,15 @@ def _grid(reader: DwiReader, run: DwiRun, factor: int, override: int | None) -> 
         reader.shape[:3], reader.zooms, run.files.sidecar, override, dim_info_slice
     )
     return SliceGrid(reader.shape[:3], reader.affine, axis, factor)
+
+
+def _boxes(
+    conditioning: SeriesConditioning, grid: SliceGrid, card: ModelCard
+) -> tuple[Box, ...] | None:
+    if card.input_rule == "paper":  # its attention looks at the whole slice
+        return None
+    means = [conditioning.mean_b0, conditioning.mean_dwi]
+    return find_head([to_slices(m, grid.slice_axis) for m in means if m is not None], card.factor)
 
 
 def _stacks(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from bids_sr.errors import DeviceError
 from bids_sr.images.kspace import data_consistency, sinc_upsample
 from bids_sr.networks.channels import BASIC
 from bids_sr.networks.slice_frame import turned_order
+from bids_sr.networks.unet import SubPixelUNet
+from bids_sr.superres.focus import Box, whole
 
 _LOG = logging.getLogger("bids_sr")
 
@@ -50,6 +52,9 @@ class SliceRunner:
     channels : sequence of str
         Names of the channels; those that belong to a direction change places when a
         slice is turned.
+    boxes : sequence of Box, optional
+        The parts of the slices that the network sees
+        (`bids_sr.superres.focus.find_head`); all else is interpolated. Default: all.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class SliceRunner:
         ensemble: int = 1,
         band: tuple[float, float] = (1.0, 1.0),
         channels: Sequence[str] = BASIC,
+        boxes: Sequence[Box] | None = None,
     ) -> None:
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.factor = int(network.factor)  # type: ignore[arg-type]
@@ -71,6 +77,7 @@ class SliceRunner:
         self.turns = TURNS[ensemble]
         self.band = band
         self.orders = {turn: turned_order(channels, turn[0], flip=turn[1]) for turn in self.turns}
+        self.boxes = boxes
         self.notes: list[str] = []
 
     def __call__(self, channels: np.ndarray) -> np.ndarray:
@@ -117,6 +124,10 @@ class SliceRunner:
         output = self._in_batches(channels, keep=True)
         return output[0], output[1:]
 
+    def share(self, pixels: int) -> float:
+        """Return which share of a series' `pixels` (of all slices of a volume) it sees."""
+        return 1.0 if self.boxes is None else sum(box.pixels for box in self.boxes) / pixels
+
     def _in_batches(self, channels: np.ndarray, *, keep: bool) -> np.ndarray:
         """Return the mean and, if they are kept, the copies: (images, slices, f a, f b)."""
         source = torch.from_numpy(np.ascontiguousarray(channels))
@@ -125,46 +136,68 @@ class SliceRunner:
         count, _, rows, columns = source.shape
         images = 1 + len(self.turns) if keep else 1
         output = np.empty((images, count, rows * self.factor, columns * self.factor), np.float32)
-        start = 0
-        while start < count:
-            stop = min(start + self.batch_size, count)
-            if stop - start == 1 < self.batch_size and start:
-                # a single slice is rounded another way than several: take one again
-                start -= 1
-            try:
-                made = self._batch(source[start:stop], keep)
-                for image, slices in zip(output, made, strict=True):
-                    image[start:stop] = slices.cpu().numpy()
-            except (torch.OutOfMemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
-                    raise
-                self._halve(error)
-                continue
-            start = stop
+        seen = whole((count, rows, columns)) if self.boxes is None else self.boxes
+        for part, box in _parts(seen, count):
+            start = part.start
+            while start < part.stop:
+                stop = min(start + self.batch_size, part.stop)
+                if stop - start == 1 < self.batch_size and start > part.start:
+                    # a single slice is rounded another way than several: take one again
+                    start -= 1
+                try:
+                    made = self._batch(source[start:stop], box, keep)
+                    for image, slices in zip(output, made, strict=True):
+                        image[start:stop] = slices.cpu().numpy()
+                except (torch.OutOfMemoryError, RuntimeError) as error:
+                    if not _is_out_of_memory(error):
+                        raise
+                    self._halve(error)
+                    continue
+                start = stop
         return output
 
-    def _batch(self, channels: torch.Tensor, keep: bool) -> list[torch.Tensor]:
-        cuda = self.device.type == "cuda"
+    def _batch(self, channels: torch.Tensor, box: Box | None, keep: bool) -> list[torch.Tensor]:
+        """Return the mean and, if they are kept, the copies: (slices, f a, f b) each."""
         with torch.inference_mode():
-            channels = channels.to(self.device, non_blocking=cuda)
-            channels = channels.contiguous(memory_format=torch.channels_last)
+            channels = channels.to(self.device, non_blocking=self.device.type == "cuda")
             # interpolation and consistency stay outside autocast: they need float32
             interpolated = sinc_upsample(channels[:, :1], self.factor)
-            fine = torch.zeros_like(interpolated[:, 0])
-            made = [fine]
-            for quarter, flip in self.turns:
-                order = self.orders[quarter, flip]
-                sources = (channels[:, order], interpolated)
-                turned = [_turn(images, quarter, flip) for images in sources]
-                with torch.autocast("cuda", torch.float16, enabled=cuda):
-                    output = self.network(*turned)
-                copy = _turn_back(output, quarter, flip)[:, 0]
-                fine += copy / len(self.turns)
+            if box is None:
+                return [interpolated[:, 0]] * (1 + len(self.turns) * keep)
+            rows, columns = box.fine(self.factor)
+            seen = channels[:, :, box.rows, box.columns]
+            copies = self._copies(
+                seen, interpolated[..., rows, columns], **self._level(channels, box)
+            )
+            made = [torch.zeros_like(interpolated[:, 0, rows, columns])]
+            for copy in copies:
+                made[0] += copy / len(self.turns)
                 if keep:
                     made.append(copy.float())
+            made = [_inset(image, box, rows, columns, interpolated[:, 0]) for image in made]
             if not self.consistent:
                 return made
             return [data_consistency(i, channels[:, 0], self.factor, self.band) for i in made]
+
+    def _level(self, channels: torch.Tensor, box: Box) -> dict[str, torch.Tensor]:
+        """Return what the network must be told of whole slices when it sees parts of them."""
+        if box.weight is None or not isinstance(self.network, SubPixelUNet):
+            return {}
+        level = self.network.level(channels)
+        return {} if level is None else {"level": level}
+
+    def _copies(
+        self, channels: torch.Tensor, interpolated: torch.Tensor, **whole: torch.Tensor
+    ) -> Iterator[torch.Tensor]:
+        """Yield what the network makes of each turned copy, turned back: (slices, f a, f b)."""
+        channels = channels.contiguous(memory_format=torch.channels_last)
+        for quarter, flip in self.turns:
+            order = self.orders[quarter, flip]
+            sources = (channels[:, order], interpolated)
+            turned = [_turn(images, quarter, flip) for images in sources]
+            with torch.autocast("cuda", torch.float16, enabled=self.device.type == "cuda"):
+                output = self.network(*turned, **whole)
+            yield _turn_back(output, quarter, flip)[:, 0]
 
     def _halve(self, error: Exception) -> None:
         if self.batch_size == 1:
@@ -181,6 +214,31 @@ class SliceRunner:
         )
         _LOG.warning(note)
         self.notes.append(note)
+
+
+def _parts(boxes: Sequence[Box], count: int) -> Iterator[tuple[slice, Box | None]]:
+    """Yield all slices in order, in blocks: with the box that the network sees, or None."""
+    done = 0
+    for box in boxes:
+        if done < box.slices.start:
+            yield slice(done, box.slices.start), None
+        yield box.slices, box
+        done = box.slices.stop
+    if done < count:
+        yield slice(done, count), None
+
+
+def _inset(
+    image: torch.Tensor, box: Box, rows: slice, columns: slice, interpolated: torch.Tensor
+) -> torch.Tensor:
+    """Return the whole slices: the network's image in the box, interpolation around it."""
+    if box.weight is None:
+        return image
+    full = interpolated.clone()
+    weight = torch.as_tensor(box.weight, dtype=full.dtype, device=full.device)
+    # lerp gives its end exactly where the weight is one
+    full[:, rows, columns] = torch.lerp(full[:, rows, columns], image.to(full.dtype), weight)
+    return full
 
 
 def _turn(images: torch.Tensor, quarter: int, flip: bool) -> torch.Tensor:

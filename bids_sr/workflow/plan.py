@@ -28,6 +28,8 @@ class Choices:
     """The input's measured band is found out."""
     ensemble: int = DEFAULT_ENSEMBLE
     """Turned copies of a slice over which the network is averaged."""
+    whole_slices: bool = False
+    """Whole slices go through the network, not only the part that holds the head."""
     uncertainty: bool = False
     """The spread of the turned copies is written; `ensemble` is above 1 then."""
     slice_axis: int | None = None
@@ -60,6 +62,7 @@ class Choices:
             "data_consistency": self.data_consistency,
             "detect_band": self.detect_band,
             "ensemble": self.ensemble,
+            "whole_slices": self.whole_slices,
             "uncertainty": self.uncertainty,
             "slice_axis": self.slice_axis,
         }

@@ -57,6 +57,7 @@ def _super_resolve(
         data_consistency=how.data_consistency,
         detect_band=how.detect_band,
         ensemble=how.ensemble,
+        whole_slices=how.whole_slices,
         slice_axis=how.slice_axis,
         spread=beside,
         ahead=pieces.ahead,
