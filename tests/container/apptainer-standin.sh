@@ -27,18 +27,10 @@ shift 2
 exec unshare --mount --propagation private bash -euc '
     root=$APPTAINER_ROOT
     mount --bind "$root" "$root"
-    for folder in /proc /sys /tmp "$(dirname "$root")" "$REPOSITORY"; do
+    for folder in /proc /sys /dev /tmp "$(dirname "$root")" "$REPOSITORY"; do
         mkdir -p "$root$folder"
         mount --rbind "$folder" "$root$folder"
     done
-    mount -t tmpfs -o mode=755 none "$root/dev"
-    for device in null zero full random urandom tty fuse; do
-        [ -e /dev/$device ] || continue
-        touch "$root/dev/$device" && mount --bind /dev/$device "$root/dev/$device"
-    done
-    [ -e /dev/fuse ] || { mknod "$root/dev/fuse" c 10 229; }
-    mkdir -p "$root/dev/shm" && mount -t tmpfs -o mode=1777 none "$root/dev/shm"
-    ln -s /proc/self/fd "$root/dev/fd"
     mkdir -p "$root/.old" && cd "$root" && pivot_root . .old
     umount -l /.old
     cd /
