@@ -9,7 +9,7 @@ from pathlib import Path
 from bids_sr.bids.dataset_check import dataset_faults
 from bids_sr.workflow.execute import end_failure
 from bids_sr.workflow.failures import Failure
-from bids_sr.workflow.pages import PageWriter, page_is_whole
+from bids_sr.workflow.pages import PageWriter, page_faults
 from bids_sr.workflow.plan import RunPlan
 
 _log = logging.getLogger("bids_sr")
@@ -55,8 +55,9 @@ def check_end(
         pages.write(subject)
     faults = dataset_faults(out_dir)
     for subject in sorted({plan.files.subject for plan in plans}):
-        if not page_is_whole(out_dir / f"sub-{subject}.html"):
-            faults.append(f"sub-{subject}.html is missing or damaged")
+        if page_faults(out_dir, subject):
+            pages.write(subject)  # another call may have written it meanwhile, of other runs
+        faults += page_faults(out_dir, subject)
     for fault in faults:
         _log.error("%s: %s. Run again.", out_dir, fault)
     return [*failures, *found], not faults

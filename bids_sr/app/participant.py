@@ -34,7 +34,7 @@ from bids_sr.workflow.locks import LOCKS
 from bids_sr.workflow.memory import PARENT_GB, least_memory_gb
 from bids_sr.workflow.messages import Messages, configure_messages
 from bids_sr.workflow.outputs import is_complete
-from bids_sr.workflow.pages import PageWriter, page_is_whole
+from bids_sr.workflow.pages import PageWriter, page_faults
 from bids_sr.workflow.plan import Choices, RunPlan, make_plan
 from bids_sr.workflow.turns import process
 
@@ -213,11 +213,7 @@ def _not_done(plans: Sequence[RunPlan]) -> list[RunPlan]:
 
 
 def _without_page(plans: Sequence[RunPlan]) -> list[RunPlan]:
-    return [
-        plan
-        for plan in plans
-        if not page_is_whole(plan.names.out_dir / f"sub-{plan.files.subject}.html")
-    ]
+    return [plan for plan in plans if page_faults(plan.names.out_dir, plan.files.subject)]
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.diffusion.run_masks import load_mask
 from bids_sr.diffusion.selection import dti_volumes
 from bids_sr.diffusion.spread import subset
-from bids_sr.errors import BidsSrError
+from bids_sr.errors import BidsSrError, OutputError
 from bids_sr.evaluation.defaults import RIM
 from bids_sr.evaluation.sampling import few_volumes, middle_slices
 from bids_sr.evaluation.scores import fidelity, fit_maps, map_errors
@@ -120,6 +120,8 @@ def self_check(
                 record |= _measure(result, load_mask(mask), Path(name), mode, means)
     except _NoCheckError as reason:
         record[f"{SELF_CHECK}_reason"] = str(reason)
+    except OutputError:  # a full disk, say: the run fails, and is made again when there is room
+        raise
     except BidsSrError as error:  # the run itself is fine: it goes on without
         record[f"{SELF_CHECK}_reason"] = f"It could not be made: {error.problem}"
         _LOG.warning("%s: no self-check: %s", result.run.files.label, error)

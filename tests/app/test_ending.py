@@ -31,11 +31,43 @@ def call(make_dataset, tiny_model, tmp_path, capsys):
     return go
 
 
+@pytest.mark.parametrize("name", ["sub-01.html", "sub-02/figures/sub-02_desc-methods.md"])
+@pytest.mark.parametrize("how", ["emptied", "removed"])
+def test_a_page_that_is_spoilt_at_the_end_is_written_again(call, monkeypatch, name, how):
+    process = participant.process
+
+    def then_spoil(plans, *rest):
+        failures = process(plans, *rest)
+        spoil(plans[0].names.out_dir / name, how)
+        return failures
+
+    monkeypatch.setattr(participant, "process", then_spoil)
+    status, out, told = call()
+    assert status == 0, told
+    assert (out / name).stat().st_size > 100
+
+
+@pytest.mark.parametrize("name", ["sub-01.html", "sub-01/figures/sub-01_desc-methods.bib"])
+@pytest.mark.parametrize("how", ["emptied", "removed"])
+def test_a_page_that_was_spoilt_since_is_written_again(call, name, how):
+    _, out, _ = call()
+    spoil(out / name, how)
+    status, out, told = call()
+    assert status == 0 and told.count("complete already") == 2, told
+    assert (out / name).stat().st_size > 100
+
+
+def spoil(path, how):
+    if how == "removed":
+        path.unlink()
+    else:
+        path.write_bytes(b"")
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
         ("dataset_description.json", "dataset_description.json is missing or damaged"),
-        ("sub-01.html", "sub-01.html is missing or damaged"),
         (
             "sub-02/dwi/sub-02_res-x2_desc-sr_dwi.nii.gz",
             "sub-02_res-x2_desc-sr_dwi.nii.gz is missing",

@@ -131,6 +131,18 @@ def test_images_alone_where_there_is_no_tensor(checked):
     assert record["selfcheck_verdict"] == "harmed"
 
 
+def test_a_full_disk_is_no_reason_but_a_failure(checked, monkeypatch):
+    from bids_sr.errors import OutputError
+    from bids_sr.evaluation import selfcheck as module
+
+    def fail(*_, **__):
+        raise OutputError("cannot be written (No space left on device).", file="x", remedy="Go.")
+
+    monkeypatch.setattr(module, "super_resolve", fail)
+    with pytest.raises(OutputError, match="No space left"):
+        checked()
+
+
 def test_a_file_that_cannot_be_read_is_a_reason(checked, monkeypatch):
     from bids_sr.errors import InputError
     from bids_sr.evaluation import selfcheck as module

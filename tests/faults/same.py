@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from pathlib import Path
@@ -65,10 +66,13 @@ def half_written(out: Path) -> list[str]:
 def _content(path: Path, moved: tuple[Path, Path] | None) -> object:
     if path.name.endswith("_quality.json"):
         return _untimed(json.loads(path.read_text()))
-    if path.name.endswith("_desc-manifest_dwi.json"):
+    if path.name.endswith(".nii.gz"):
+        # the same image may be packed in other bytes: seen once, with ISA-L's compressor
+        return gzip.decompress(path.read_bytes())
+    if path.name.endswith(("_desc-manifest_dwi.json", "_desc-manifest.json")):
         content = json.loads(path.read_text())
         for name, entry in content["Files"].items():
-            if name.endswith("_quality.json"):
+            if name.endswith(("_quality.json", ".nii.gz", "_desc-methods.html")):
                 entry.clear()
         return content
     if path.name.startswith("sub-") and path.suffix == ".html":
