@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import psutil
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "slurm"
@@ -46,6 +47,26 @@ def rows(out):
     return (out / "group_dwi.tsv").read_text().splitlines()[1:]
 
 
+def kill_outright(out, label):
+    """SIGKILL to a task's script and program, as when a node fails; scancel asks first."""
+    words = (str(out), "--participant-label", label)
+    program = next(p for p in psutil.process_iter() if in_order(words, safe_cmdline(p)))
+    for process in (program.parent(), *program.children(recursive=True), program):
+        process.kill()
+
+
+def safe_cmdline(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def in_order(words, line):
+    rest = iter(line)
+    return all(word in rest for word in words)
+
+
 def test_a_killed_task_is_resubmitted_and_completed(slurm, app, dataset, model, tmp_path):
     out = tmp_path / "out"
     told = slurm.run(
@@ -67,7 +88,7 @@ def test_a_killed_task_is_resubmitted_and_completed(slurm, app, dataset, model, 
         return status.removeprefix("running ") if " on cpu" in log else None
 
     job = slurm.wait_until(victim, "participant 02 is at work")
-    slurm.run("scancel", "--signal=KILL", "--full", job)
+    kill_outright(out, "02")
     slurm.wait_until_idle()
     found = statuses(state)
     assert found["02"] == f"running {job}", "no end was written"
