@@ -8,6 +8,7 @@ import torch
 
 from bids_sr.images.kspace import (
     data_consistency,
+    fill_matrix,
     kspace_crop,
     kspace_downsample,
     sinc_upsample,
@@ -91,3 +92,20 @@ def test_data_consistency_keeps_what_was_measured(factor):
 def test_size_that_does_not_divide_is_refused():
     with pytest.raises(ValueError, match="9 x 8"):
         kspace_crop(torch.zeros(9, 8), 2)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 8, 128, 129])
+@pytest.mark.parametrize("factor", [2, 3])
+def test_kernels_are_the_sum_over_frequencies(n, factor):
+    position = (np.arange(n * factor) - (factor - 1) / 2) / factor
+    distance = position[:, None] - np.arange(n)[None, :]
+    waves = np.ones_like(distance)
+    for k in range(1, (n + 1) // 2):
+        waves += 2 * np.cos(2 * np.pi * k * distance / n)
+    nyquist = np.cos(np.pi * distance) if n % 2 == 0 else 0
+    np.testing.assert_allclose(fill_matrix(n, factor), (waves + nyquist) / n, atol=1e-12)
+
+
+def test_kernels_of_a_large_matrix():
+    fill = fill_matrix(3000, 2)
+    np.testing.assert_allclose(fill.sum(axis=1), 1, atol=1e-9)
