@@ -65,6 +65,10 @@ def one_slice(folder):
     rewrite(folder, lambda data: data[:, :, 1:2])
 
 
+def long_matrix(folder):
+    rewrite(folder, lambda data: np.concatenate([data, np.zeros((2976, *data.shape[1:]))]))
+
+
 def b_of_1_3(folder):
     # as Philips writes b = 0
     path = next(folder.glob("*.bval"))
@@ -99,6 +103,7 @@ ODD = {
 }
 SILENT = {
     "slice": one_slice,
+    "long": long_matrix,
     "philips": b_of_1_3,
     "upright": upright,
     "jitter": jitter,
