@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bids_sr.errors import UsageError
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _HOME_VARIABLES = ("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
 
 
@@ -37,6 +37,8 @@ def prepare_environment(threads: int) -> None:
     _check_temporary_folder()
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = str(threads)
+    # numpy's products run in threads of our own, each with a part of the voxels
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     os.environ["NIPYPE_NO_ET"] = os.environ["NO_ET"] = "1"
     os.environ["MPLBACKEND"] = "Agg"
     missing = [variable for variable in _HOME_VARIABLES if variable not in os.environ]

@@ -96,9 +96,10 @@ def write_dataset_files(
     with _locked(out_dir):
         _write_description(out_dir, sources, container)
         _write_ignore_list(out_dir / ".bidsignore")
-        _write_descriptions(out_dir / "descriptions.tsv")
         if not any(out_dir.glob("README*")):
             write_text(out_dir / "README.md", _README)
+        # last: who finds it finds the others, too
+        _write_descriptions(out_dir / "descriptions.tsv")
 
 
 @contextmanager

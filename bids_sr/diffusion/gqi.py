@@ -24,7 +24,7 @@ SAMPLING_LENGTH = 1.25
 ISOTROPIC_PERCENTILE = 99.0
 """QA is divided by this percentile of the isotropic part in the mask."""
 
-_CHUNK = 8192
+_CHUNK = 4096
 """Voxels per matrix product; their ODFs take 12 MB."""
 
 
@@ -136,6 +136,9 @@ def half_sphere() -> NDArray[np.float64]:
 def odf_figures(signals: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return what the maps need of the ODFs.
 
+    In float64: how a matrix product is rounded depends on how many voxels go into it, and so
+    on threads and memory. Rounded to float32 at the end, the figures do not.
+
     Parameters
     ----------
     signals : numpy.ndarray
@@ -150,7 +153,7 @@ def odf_figures(signals: NDArray[np.float32], kernel: NDArray[np.float32]) -> ND
     """
     figures = np.empty((len(signals), 3), dtype=np.float32)
     for start in range(0, len(signals), _CHUNK):
-        odf = signals[start : start + _CHUNK] @ kernel
+        odf = signals[start : start + _CHUNK].astype(np.float64) @ kernel.astype(np.float64)
         lowest = odf.min(axis=1)
         part = figures[start : start + _CHUNK]
         part[:, 0] = odf.max(axis=1) - lowest
@@ -159,10 +162,10 @@ def odf_figures(signals: NDArray[np.float32], kernel: NDArray[np.float32]) -> ND
     return figures
 
 
-def _gfa(odf: NDArray[np.float32]) -> NDArray[np.float64]:
+def _gfa(odf: NDArray[np.float64]) -> NDArray[np.float64]:
     n = odf.shape[1]
     spread = odf - odf.mean(axis=1, keepdims=True)
-    power = np.einsum("ij,ij->i", odf, odf).astype(np.float64)
+    power = np.einsum("ij,ij->i", odf, odf)
     ratio = np.einsum("ij,ij->i", spread, spread) / np.where(power > 0, power, 1.0)
     return np.sqrt(n * ratio / (n - 1))
 

@@ -112,3 +112,14 @@ def test_too_few_directions_is_an_error_that_says_so(table, write, tmp_path):
     gradients = table((0, 1), (1000, 12))
     with pytest.raises(InputError, match="12 distinct directions"):
         fit(gradients, np.ones((2, 2, 2, 13)), write, tmp_path)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 7])
+def test_figures_do_not_depend_on_how_voxels_are_shared_out(parts):
+    rng = np.random.default_rng(0)
+    directions = rng.normal(size=(33, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    kernel = gqi_kernel(np.full(33, 1000.0), directions)
+    signals = rng.random((3400, 33), dtype=np.float32)
+    shared = [odf_figures(part, kernel) for part in np.array_split(signals, parts)]
+    np.testing.assert_array_equal(np.concatenate(shared), odf_figures(signals, kernel))
