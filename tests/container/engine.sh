@@ -35,13 +35,14 @@ default_torch() {
 # make_reference FOLDER: the example, processed outside any container by the libraries of the lock
 make_reference() {
     local folder=$1 python=$1/venv/bin/python
-    if [ ! -f "$folder/venv/done" ]; then
+    # "done" is the lock that it was made of: of another one, it is made anew
+    if ! cmp -s requirements.lock "$folder/venv/done"; then
         rm -rf "$folder/venv"
         "$PYTHON" -m venv "$folder/venv"
         "$python" -m pip install -q -r requirements.lock
         "$python" -m pip install -q -c requirements.lock \
             ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} "$TORCH"
-        touch "$folder/venv/done"
+        cp requirements.lock "$folder/venv/done"
     fi
     rm -rf "$folder/out"
     for level in participant group; do
