@@ -16,6 +16,7 @@ from bids_sr.bids.names import TENSOR_PARAMS
 from bids_sr.diffusion.frames import world_directions
 from bids_sr.diffusion.selection import dti_volumes
 from bids_sr.diffusion.slabs import SLAB_BYTES, Out, map_voxels, path_of, write_map
+from bids_sr.diffusion.wls import fit_wls
 from bids_sr.errors import InputError
 from bids_sr.images.nifti import DwiReader
 
@@ -44,9 +45,6 @@ D11, D22, D33, D12, D13, D23."""
 FLOOR = 1e-3
 """Signals below this share of the voxel's mean b0 are raised to it: their
 logarithm would not exist, or rule the fit. Free water is at 5e-2 for b = 1000."""
-
-_STEP = 1000
-"""Voxels dipy fits in one go: 1000 x 41 x 7 numbers stay in the processor's cache."""
 
 
 @frozen
@@ -78,8 +76,9 @@ def fit_tensor(
 ) -> TensorMaps:
     """Fit a tensor in every voxel of a mask and write the maps.
 
-    dipy's weighted least squares on the log signal (Chung et al. 2006, NeuroImage
-    33:531: weights are the squared signals predicted by an ordinary fit). FA, MD,
+    Weighted least squares on the log signal, as dipy's (Chung et al. 2006, NeuroImage
+    33:531: weights are the squared signals predicted by an ordinary fit;
+    `bids_sr.diffusion.wls`). FA, MD,
     AD, RD and colour FA come from the eigenvalues, negative ones set to zero; the
     tensor itself is written as fitted. Orientations are in world coordinates (see
     `bids_sr.diffusion.frames`).
@@ -168,8 +167,6 @@ def _fit(
     signals: NDArray[np.float32], design: NDArray[np.float64], is_b0: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
     """Fit (n, V) signals; return (n, 21) values, see `_COLUMNS`."""
-    from dipy.reconst.dti import wls_fit_tensor
-
     values = np.zeros((len(signals), _WIDTH), dtype=np.float32)
     mean_b0 = signals[:, is_b0].mean(axis=1, dtype=np.float64)
     good: NDArray[np.bool_] = np.greater(mean_b0, 0)
@@ -177,9 +174,7 @@ def _fit(
     if not good.any():
         return values
     relative = signals[good] / mean_b0[good, None]
-    lower, _ = wls_fit_tensor(
-        design, np.maximum(relative, FLOOR), return_lower_triangular=True, step=_STEP
-    )
+    lower = fit_wls(design, np.maximum(relative, FLOOR))
     fitted = _from_lower_triangle(lower, mean_b0[good])
     fitted[:, _COLUMNS["floored"]] = (relative < FLOOR).mean(axis=1, keepdims=True)
     values[good] = fitted

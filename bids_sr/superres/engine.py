@@ -20,6 +20,7 @@ from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.channels import SeriesConditioning
 from bids_sr.networks.loading import load_network
+from bids_sr.superres.allocator import kept_memory
 from bids_sr.superres.defaults import AHEAD, DEFAULT_ENSEMBLE
 from bids_sr.superres.device import choose_device, default_batch_size, describe_device
 from bids_sr.superres.first_pass import gather, measured_band
@@ -176,7 +177,8 @@ def super_resolve(
         )
         stacks = _stacks(reader, chosen, grid, card, scale, conditioning, ahead)
         shown = progress or _bar(run, len(chosen), grid)
-        _write(runner, stacks, reader, len(chosen), grid, out, scale, spread, shown, ahead)
+        with kept_memory() if place.type == "cpu" else nullcontext():
+            _write(runner, stacks, reader, len(chosen), grid, out, scale, spread, shown, ahead)
     return SuperResolvedDwi(
         dwi=out,
         run=run,

@@ -1,0 +1,202 @@
+"""What the app costs beside its peers, all sides in one run on one scan.
+
+    make benchmark DATA=DATASET
+
+which is, in an environment with ``bids_sr[benchmark]``,
+
+    python benchmarks/speed.py DATASET --participant-label philips02 --out docs/performance
+
+The sides: the app, end to end and step by step, with each shipped network; the article's
+pipeline, rebuilt on fastai (`authors_pipeline.py`); MRtrix3's ``mrgrid``, cubic and sinc; cubic
+splines of scipy; and the bare network on tensors that are there already. Then the tensor fit
+beside MRtrix3's, and the start. Sides take turns, ``--runs`` times; figures are medians.
+
+Writes speed.json and speed.md into ``--out``. A side whose program is not there is left out
+and said to be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import speed_fit
+import speed_sides
+import speed_tables
+
+from bids_sr.bids.dwi_run import open_run
+from bids_sr.bids.finding import find_dwi
+from bids_sr.resources import read_version
+
+HERE = Path(__file__).resolve().parent
+APPS = {
+    "default": ("shallow-x2", ()),
+    "one copy": ("shallow-x2", ("--ensemble", "1")),
+    "quick": ("quick-x2", ("--model", "quick-x2", "--ensemble", "1")),
+}
+"""Networks and options of the app's rows."""
+
+
+def main() -> int:
+    """Measure, and write both files."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--participant-label", required=True)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--slices", type=int, default=32, help="slices of the article's pipeline")
+    parser.add_argument("--apps", nargs="+", choices=APPS, default=list(APPS))
+    parser.add_argument("--work", type=Path, help="default: a temporary folder")
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="speed-") as folder:
+        work = given.work or Path(folder)
+        work.mkdir(parents=True, exist_ok=True)
+        facts = measured(given, work)
+    given.out.mkdir(parents=True, exist_ok=True)
+    (given.out / "speed.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    text = speed_tables.page(facts)
+    (given.out / "speed.md").write_text(text, encoding="utf-8")
+    print(text)
+    return 0
+
+
+def measured(given: argparse.Namespace, work: Path) -> dict[str, Any]:
+    """Run all sides and return what they took."""
+    run = open_run(find_dwi(given.dataset, participants=[given.participant_label])[0])
+    facts: dict[str, Any] = {
+        "version": read_version(),
+        "machine": machine(),
+        "run": run.files.label,
+        "shape": list(run.shape),
+        "threads": given.threads,
+        "runs": given.runs,
+        "models": {name: APPS[name][0] for name in given.apps},
+        "sides": {},
+        "left_out": [],
+    }
+    sides = _sides(given, run.files.dwi, work, facts["left_out"])
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
+    for turn in range(given.runs):
+        for name, side in sides.items():
+            _say(f"turn {turn + 1} of {given.runs}: {name}")
+            runs[name].append(side())
+    facts["sides"] = {name: _medians(made) for name, made in runs.items()}
+    _say("the bare network")
+    facts["forward"] = {model: _network("forward", given, model, run) for model in _models(given)}
+    facts["pieces"] = {name: _network("stage", given, APPS[name][0], run, name)
+                       for name in given.apps}  # fmt: skip
+    _say("the fit")
+    facts["fit"] = speed_fit.compare(work, given.runs)
+    _say("the start")
+    facts["start"] = start(given, work)
+    return facts
+
+
+def _sides(
+    given: argparse.Namespace, dwi: Path, work: Path, left_out: list[str]
+) -> dict[str, Callable[[], dict[str, Any]]]:
+    label, threads = given.participant_label, given.threads
+    sides: dict[str, Callable[[], dict[str, Any]]] = {}
+    for name in given.apps:
+        options = APPS[name][1]
+        sides[f"bids-sr, {name}"] = lambda name=name, options=options: speed_sides.app(
+            given.dataset, label, work / name.replace(" ", "-"), threads, options
+        )
+    if find_spec("fastai"):
+        sides["the article's pipeline"] = lambda: speed_sides.authors(
+            sys.executable, dwi, work, 2, threads, given.slices
+        )
+    else:
+        left_out.append("the article's pipeline (fastai is not installed)")
+    for kernel in ("cubic", "sinc"):
+        if shutil.which("mrgrid"):
+            sides[f"mrgrid, {kernel}"] = lambda kernel=kernel: speed_sides.mrtrix(
+                dwi, work, 2, threads, kernel
+            )
+        else:
+            left_out.append(f"mrgrid, {kernel} (MRtrix3 is not installed)")
+    sides["scipy zoom, cubic"] = lambda: speed_sides.scipy_zoom(dwi, work, 2)
+    return sides
+
+
+def _models(given: argparse.Namespace) -> list[str]:
+    return list(dict.fromkeys(APPS[name][0] for name in given.apps))
+
+
+def _network(what: str, given: argparse.Namespace, model: str, run: Any, app: str = "") -> Any:
+    """Call `speed_network.py`, in a process of its own."""
+    words = [sys.executable, HERE / "speed_network.py", what, "--model", model]
+    words += ["--threads", given.threads]
+    if what == "forward":
+        words += ["--rows", run.shape[0], "--columns", run.shape[1]]
+    else:
+        words += [given.dataset, "--participant-label", given.participant_label]
+        words += ["--ensemble", "1" if APPS[app][1] else "4"]
+    cost = speed_sides.measure(words, given.threads)
+    return json.loads(cost.output.strip().splitlines()[-1])
+
+
+def start(given: argparse.Namespace, work: Path) -> dict[str, float]:
+    """Return the seconds of ``--help``, and from the call to the first volume on disk."""
+    program = Path(sys.executable).parent / "bids-sr"
+    helps = [speed_sides.measure([program, "--help"]).wall_s for _ in range(5)]
+    firsts = {
+        model: statistics.median(
+            speed_sides.first_volume(
+                given.dataset, given.participant_label, work, given.threads, model
+            )
+            for _ in range(given.runs)
+        )
+        for model in _models(given)
+    }
+    return {
+        "help": statistics.median(helps),
+        **{f"first volume, {m}": s for m, s in firsts.items()},
+    }
+
+
+def _medians(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the median of each figure, also within tables of steps."""
+    first = runs[0]
+    made: dict[str, Any] = {}
+    for key, value in first.items():
+        if isinstance(value, dict):
+            made[key] = {
+                step: [statistics.median(run[key][step][i] for run in runs) for i in (0, 1)]
+                for step in value
+            }
+        else:
+            made[key] = statistics.median(run[key] for run in runs)
+    return made
+
+
+def machine() -> dict[str, str]:
+    """Return what the figures were measured on."""
+    cpu = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+         if line.startswith("model name")), platform.machine(),
+    )  # fmt: skip
+    found = {"cpu": cpu, "python": platform.python_version()}
+    if shutil.which("mrgrid"):
+        said = subprocess.run(["mrgrid", "--version"], capture_output=True, text=True, check=False)
+        found["mrtrix3"] = said.stdout.split()[2] if said.stdout else "?"
+    return found
+
+
+def _say(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""Memory that a network's layers pass on to each other instead of fetching it anew."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Numbers of glibc's options (malloc.h)."""
+_KEPT = 1 << 28
+"""Blocks below are taken from memory that was freed before, bytes: those of all layers."""
+_USUAL_MMAP, _USUAL_TRIM = 1 << 25, 1 << 26
+"""What glibc's own thresholds grow to in a program that frees large blocks."""
+
+
+@contextmanager
+def kept_memory() -> Iterator[None]:
+    """Keep freed memory for the next layer, until the end of a ``with`` block.
+
+    glibc gives every block above 32 MB back to the system at once and fetches it from there
+    again, page by page, each of which is zeroed first: on a CPU a fifth of a network's time.
+    Where there is no glibc nothing happens.
+    """
+    library = _glibc()
+    if library is None:
+        yield
+        return
+    library.mallopt(_MMAP_THRESHOLD, _KEPT)
+    library.mallopt(_TRIM_THRESHOLD, 2 * _KEPT)
+    try:
+        yield
+    finally:
+        library.mallopt(_MMAP_THRESHOLD, _USUAL_MMAP)
+        library.mallopt(_TRIM_THRESHOLD, _USUAL_TRIM)
+        library.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    try:
+        library = ctypes.CDLL(None)
+    except (OSError, TypeError):  # no shared libraries, or Windows
+        return None
+    has_all = hasattr(library, "mallopt") and hasattr(library, "malloc_trim")
+    return library if has_all else None
