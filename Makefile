@@ -7,6 +7,7 @@ EXTRAS := test,train,dev
 SUBJECT ?= philips02
 SLICES_STEP ?= 2
 PARITY_VENV ?= .venv-parity
+BENCHMARK_VENV ?= .venv-benchmark
 BROWSER_SUBJECTS ?= philips02 sherbrooke01 prisma01 prisma02 canon01
 BROWSER_OUT ?= browser-out
 CHAOS_OUT ?= chaos-out
@@ -20,8 +21,8 @@ DEMO_OUT := demo-out
 DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test parity-test chaos fuzz browser-test slurm-test benchmark-quality benchmark-uncertainty \
-	benchmark-grid benchmark-discovery benchmark-sizing lint format container container-test apptainer-test clean
+.PHONY: help setup demo test parity-test chaos fuzz browser-test slurm-test benchmark benchmark-growth benchmark-memory \
+	benchmark-quality benchmark-uncertainty benchmark-grid benchmark-discovery benchmark-sizing lint format container container-test apptainer-test clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -64,6 +65,20 @@ browser-test: $(STAMP) ## reports of real scans in headless Chromium; DATA=BIDS 
 
 slurm-test: $(STAMP) ## examples/slurm on a one-node Slurm that is set up for it (needs root, slurm-wlm, munge)
 	BIDS_SR_SLURM_TEST=1 $(BIN)/python -m pytest -v -rs -n 0 tests/slurm
+
+benchmark: ## speed beside fastai, MRtrix3 and scipy, with goals; DATA=BIDS folder (installs fastai beside)
+	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }
+	test -x $(BENCHMARK_VENV)/bin/python || $(PYTHON) -m venv $(BENCHMARK_VENV)
+	$(BENCHMARK_VENV)/bin/python -m pip install --quiet -e '.[benchmark]'
+	$(BENCHMARK_VENV)/bin/python benchmarks/speed.py $(DATA) --participant-label $(SUBJECT) \
+		--runs $(or $(RUNS),3) --out docs/performance
+
+benchmark-growth: $(STAMP) ## how time and memory grow with the scan, threads and processes
+	$(BIN)/python benchmarks/growth.py --out docs/performance --figure docs/figures/growth.png
+
+benchmark-memory: $(STAMP) ## peak memory of a scan of HCP-7T size; SCALE=2, WORK=folder with 60 GB
+	$(BIN)/python benchmarks/memory_limit.py --scale $(or $(SCALE),2) --work $(or $(WORK),$(DEMO_WORK)/memory) \
+		--out docs/performance
 
 benchmark-quality: $(STAMP) ## quality tables of the shipped networks; DATA=BIDS folder, SUBJECT=label
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }

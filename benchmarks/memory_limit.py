@@ -29,13 +29,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scale", type=int, choices=(2, 3), default=2)
     parser.add_argument("--matrix", type=int, nargs=3, default=SHAPE, metavar="VOXELS")
+    parser.add_argument(
+        "--volumes", nargs="+", default=[f"{b}:{n}" for b, n in VOLUMES.items()], metavar="B:COUNT"
+    )
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="folder for memory_x<scale>.json")
     given = parser.parse_args()
     work = given.work / f"x{given.scale}"
     shutil.rmtree(work, ignore_errors=True)
     x, y, z = given.matrix
-    make_scan(work / "raw", (x, y, z), VOLUMES, ("01",))
+    volumes = dict(map(int, pair.split(":")) for pair in given.volumes)
+    make_scan(work / "raw", (x, y, z), volumes, ("01",))
     network = make_network(work / "stub", given.scale)
     cost = speed_sides.app(
         work / "raw", "01", work / "app", 1,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 _STEP = 1000
 """Voxels in one go: their 49 numbers each stay in the processor's cache."""
 
 
-def fit_wls(design: Floats, signals: NDArray[np.floating]) -> Floats:
+def fit_wls(design: Floats, signals: Floats) -> NDArray[np.float64]:
     """Fit the logarithm of signals by two passes of least squares.
 
     The weights of the second pass are the squared signals that the first, unweighted,
@@ -46,7 +48,7 @@ def fit_wls(design: Floats, signals: NDArray[np.floating]) -> Floats:
     fitted = np.empty((len(signals), columns.shape[1]))
     for low in range(0, len(signals), _STEP):
         part = signals[low : low + _STEP]
-        logarithms = np.log(part, dtype=np.float64)
+        logarithms = np.log(part.astype(np.float64))
         weights = np.exp(2 * (logarithms @ unweighted.T @ columns.T))
         try:
             fitted[low : low + _STEP] = _solve(columns, products, weights, logarithms) / scale
@@ -63,7 +65,7 @@ def _solve(columns: Floats, products: Floats, weights: Floats, logarithms: Float
     return solved
 
 
-def _by_dipy(design: Floats, signals: NDArray[np.floating]) -> Floats:
+def _by_dipy(design: Floats, signals: Floats) -> Floats:
     from dipy.reconst.dti import wls_fit_tensor
 
     fitted: Floats

@@ -216,7 +216,7 @@ def _diffusion(tensor: bool, gqi: bool, versions: Mapping[str, str]) -> list[str
     if tensor:
         text.append(
             "Diffusion tensors were fitted to the input and to the output by weighted least "
-            f"squares with {cited}."
+            f"squares as in {cited}."
         )
     if gqi:
         text.append(

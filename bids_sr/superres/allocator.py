@@ -33,6 +33,16 @@ def kept_memory() -> Iterator[None]:
     finally:
         library.mallopt(_MMAP_THRESHOLD, _USUAL_MMAP)
         library.mallopt(_TRIM_THRESHOLD, _USUAL_TRIM)
+        give_back_memory()
+
+
+def give_back_memory() -> None:
+    """Hand memory that was freed back to the system, which glibc does not do by itself.
+
+    A worker that waits for its next step would go on holding it.
+    """
+    library = _glibc()
+    if library is not None:
         library.malloc_trim(0)
 
 

@@ -16,8 +16,8 @@ from nipype.interfaces.base import (
     traits,
 )
 
+from bids_sr.superres.allocator import give_back_memory
 from bids_sr.workflow.failures import Failure, record_failure
-from bids_sr.workflow.memory import give_back_memory
 from bids_sr.workflow.monitor import Monitor
 
 _MADE = (

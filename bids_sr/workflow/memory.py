@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 
 from attrs import evolve, frozen
@@ -181,17 +180,6 @@ def refuse_too_large(plan: RunPlan) -> None:
         file=plan.files.dwi,
         remedy=f"Give it more{'; ' if ways else ''}{', and '.join(ways)}.",
     )
-
-
-def give_back_memory() -> None:
-    """Hand memory that was freed back to the system, which glibc does not do by itself.
-
-    A worker that waits for its next step would go on holding it.
-    """
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError):  # another C library
-        return
 
 
 def volume_gb(plan: RunPlan) -> float:

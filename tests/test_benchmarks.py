@@ -1,0 +1,105 @@
+"""The benchmarks' own arithmetic: goals, tables, what is measured of a command."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module
+
+
+def facts():
+    steps = {"super_resolve": [80.0, 80.0], "fit_tensor": [8.0, 8.0], "fit_input": [2.0, 2.0]}
+    return {
+        "version": "0", "machine": {"cpu": "some"}, "run": "sub-01", "shape": [8, 8, 10, 10],
+        "threads": 1, "runs": 1, "models": {"default": "net"}, "left_out": ["mrgrid (not there)"],
+        "sides": {
+            "bids-sr, default": {
+                "wall_s": 100.0, "cpu_s": 99.0, "peak_gb": 1.0, "bytes": 1e6, "steps": steps,
+            },
+            "the article's pipeline": {
+                "wall_s": 40.0, "cpu_s": 40.0, "peak_gb": 1.0, "bytes": 1e6, "slices": 2,
+            },
+        },
+        "forward": {
+            "net": {"eager": {"slices_per_s": 5.0, "difference": 0.0},
+                    "other": {"slices_per_s": 10.0, "difference": 1e-6}, "torch": "2"},
+        },
+        "pieces": {"default": {"pieces": {"read": 1.0}, "volumes": 3, "copies": 8,
+                               "network_share": 0.5}},
+        "fit": {name: {"wall_s": s, "cpu_s": s, "peak_gb": 1.0} for name, s in [
+            ("bids-sr, tensor", 6.0), ("bids-sr, QA", 4.0), ("MRtrix3, dwi2tensor", 5.0),
+            ("MRtrix3, tensor2metric", 2.0), ("start of Python and libraries", 1.0)]},
+        "start": {"help": 0.2, "first volume, net": 16.0},
+    }  # fmt: skip
+
+
+def test_goals_are_met_or_missed_by_what_was_measured(benchmark):
+    rows = list(benchmark("speed_tables").goals(facts()))[2:]
+    found = [[cell.strip() for cell in row.strip("|").split("|")][2:] for row in rows]
+    assert found == [
+        ["1", "met, 0.87 of the limit"],  # 80 s; 100 slices of 8 copies at 10 per second
+        ["2", "MISSED, 1.74 of the limit"],
+        ["10 %", "met, 1.00 of the limit"],
+        ["25", "met, 1.25 of the limit"],  # 1.25 slices per second; 0.05
+        ["8 s", "MISSED, 1.14 of the limit"],
+        ["5 s", "met, 0.71 of the limit"],
+        ["0.2 s", "met, 0.40 of the limit"],
+        ["16 s", "MISSED, 1.07 of the limit"],
+    ]
+
+
+def test_the_page_names_every_side_and_what_was_left_out(benchmark):
+    page = benchmark("speed_tables").page(facts())
+    assert "the article's pipeline (2 slices)" in page
+    assert "| mrgrid (not there) | not run" in page
+    assert "| start, index, page | 10.0 |" in page
+
+
+def test_cost_of_a_command_is_that_of_all_its_processes(benchmark):
+    sides = benchmark("speed_sides")
+    inner = "import time; x = bytearray(200_000_000); t = time.time()\nwhile time.time() < t + 1: 1"
+    outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
+    cost = sides.measure([sys.executable, "-c", outer])
+    assert cost.wall_s > 1 and cost.cpu_s > 0.3 and cost.peak_gb > 0.2
+    with pytest.raises(RuntimeError, match="no good"):
+        sides.measure([sys.executable, "-c", "raise SystemExit('no good')"])
+
+
+def test_a_synthetic_scan_is_one_that_the_app_finds(benchmark, tmp_path):
+    from bids_sr.bids.dwi_run import open_run
+    from bids_sr.bids.finding import find_dwi
+
+    synthetic = benchmark("synthetic_scan")
+    synthetic.make_scan(tmp_path / "raw", (12, 10, 6), {0: 2, 1000: 7}, ("01", "02"))
+    runs = find_dwi(tmp_path / "raw")
+    assert [run.label for run in runs] == ["sub-01", "sub-02"]
+    run = open_run(runs[1])
+    assert run.shape == (12, 10, 6, 9) and run.gradients.is_b0.sum() == 2
+    data = np.asanyarray(nib.load(run.files.dwi).dataobj)
+    assert data.dtype == np.int16
+    middle, corner = data[6, 5, 3], data[0, 0, 0]
+    assert middle[0] > 2 * middle[2:].mean() > 4 * corner.mean()
+
+
+def test_growth_is_drawn_from_what_was_kept(benchmark, tmp_path):
+    growth = benchmark("growth")
+    point = {"wall_s": 2.0, "cpu_s": 1.0, "peak_gb": 1.1}
+    kept = {name: [{"value": growth._value(c, name), **point} for c in cases]
+            for name, cases in growth.CURVES.items()}  # fmt: skip
+    kept = json.loads(json.dumps(kept))
+    growth.draw(kept, tmp_path / "growth.png")
+    assert (tmp_path / "growth.png").stat().st_size > 5000
+    assert "| volumes | 65 | 2 | 1 | 1.10 |" in list(growth.table(kept))
