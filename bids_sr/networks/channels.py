@@ -100,6 +100,7 @@ class SeriesConditioning:
         self._shells = [fit for fit in self._shells if fit.volumes]
         self._shell_of = {i: fit for fit in self._shells for i in fit.volumes}
         self._b0_sum: np.ndarray | None = None
+        self._along: tuple[_ShellFit, list[np.ndarray | None]] | None = None
 
     def add(self, index: int, volume: np.ndarray) -> None:
         """Take volume `index` (any 3D or 2D shape, the same for all) into account.
@@ -163,11 +164,18 @@ class SeriesConditioning:
             for name, near in zip(NEAREST, fit.nearest(index), strict=True):
                 known[name] = self._fetch(near) if name in names and near is not None else None
         if fit is not None and self._frame is not None and not set(FRAME).isdisjoint(names):
-            known.update(zip(FRAME, fit.along(self._frame.directions), strict=True))
+            known.update(zip(FRAME, self._frame_channels(fit, self._frame), strict=True))
         for name in set(NEIGHBOURS).intersection(names):
             known[name] = self._beside(known[name.rpartition("_")[0]], name)
         arrays = (known.get(name) for name in names)
         return [own if array is None else array for array in arrays]  # type: ignore[misc]
+
+    def _frame_channels(self, fit: _ShellFit, frame: SliceFrame) -> list[np.ndarray | None]:
+        # all volumes of a shell share them; kept for one shell, since they take five volumes
+        if self._along is None or self._along[0] is not fit:
+            self._along = None
+            self._along = (fit, fit.along(frame.directions))
+        return self._along[1]
 
     def _beside(self, image: np.ndarray | None, name: str) -> np.ndarray | None:
         if image is None or self._frame is None:
@@ -191,9 +199,10 @@ class _ShellFit:
         self._harmonics = HarmonicFit(gradients.bvecs[self.volumes]) if enough else None
         self._sum: np.ndarray | None = None
         self._coefficients: np.ndarray | None = None
-        self._along: list[np.ndarray] | None = None
+        self._mean: np.ndarray | None = None
 
     def add(self, index: int, volume: np.ndarray) -> None:
+        self._mean = None
         if self._sum is None:
             self._sum = np.zeros(volume.shape, np.float32)
             if self._inverse is not None:
@@ -213,7 +222,9 @@ class _ShellFit:
     def mean(self) -> np.ndarray:
         if self._sum is None:
             raise ValueError("no volume of this shell was added")
-        return self._sum / np.float32(len(self.volumes))
+        if self._mean is None:
+            self._mean = self._sum / np.float32(len(self.volumes))
+        return self._mean
 
     def smooth(self, index: int) -> np.ndarray | None:
         if self._harmonics is None:
@@ -228,12 +239,8 @@ class _ShellFit:
         return self._signal(self._design[self._row[index]])
 
     def along(self, directions: np.ndarray) -> list[np.ndarray | None]:
-        """Predict the signal along directions (n, 3); all volumes of the shell share it."""
-        if self._coefficients is None:
-            return [None] * len(directions)
-        if self._along is None:
-            self._along = [self._signal(row) for row in _design(directions)]  # type: ignore[misc]
-        return list(self._along)
+        """Predict the signal along directions (n, 3)."""
+        return [self._signal(row) for row in _design(directions)]
 
     def _signal(self, row: np.ndarray) -> np.ndarray | None:
         if self._coefficients is None:

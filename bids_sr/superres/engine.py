@@ -28,6 +28,7 @@ from bids_sr.superres.focus import Box, find_head
 from bids_sr.superres.notes import band_notes, series_notes
 from bids_sr.superres.progress import VolumeProgress
 from bids_sr.superres.runner import SliceRunner
+from bids_sr.superres.slice_stack import SliceStack
 from bids_sr.superres.spread import SpreadFiles, SpreadWriter
 from bids_sr.superres.usage import peak_memory_gb
 
@@ -225,19 +226,19 @@ def _stacks(
     scale: float,
     conditioning: SeriesConditioning,
     ahead: int,
-) -> Iterator[np.ndarray]:
-    """Yield the input of each volume, (slices, channels, a, b), read ahead in a thread."""
+) -> Iterator[SliceStack]:
+    """Yield the input of each volume, read ahead in a thread."""
 
-    def read(index: int) -> np.ndarray:
+    def read(index: int) -> SliceStack:
         volume = reader.volume(index) / np.float32(scale)
         channels = conditioning.channels(index, volume, card.channels)
-        return np.stack([to_slices(channel, grid.slice_axis) for channel in channels], axis=1)
+        return SliceStack([to_slices(channel, grid.slice_axis) for channel in channels])
 
     if not ahead:
         yield from map(read, volumes)
         return
     with ThreadPoolExecutor(1, "read") as pool:
-        waiting: list[Future[np.ndarray]] = []
+        waiting: list[Future[SliceStack]] = []
         for index in volumes:
             waiting.append(pool.submit(read, index))
             if len(waiting) > ahead:
@@ -248,7 +249,7 @@ def _stacks(
 
 def _write(
     runner: SliceRunner,
-    stacks: Iterator[np.ndarray],
+    stacks: Iterator[SliceStack],
     reader: DwiReader,
     volumes: int,
     grid: SliceGrid,

@@ -14,6 +14,7 @@ from bids_sr.networks.channels import BASIC
 from bids_sr.networks.slice_frame import turned_order
 from bids_sr.networks.unet import SubPixelUNet
 from bids_sr.superres.focus import Box, whole
+from bids_sr.superres.slice_stack import SliceStack
 
 _LOG = logging.getLogger("bids_sr")
 
@@ -80,12 +81,12 @@ class SliceRunner:
         self.boxes = boxes
         self.notes: list[str] = []
 
-    def __call__(self, channels: np.ndarray) -> np.ndarray:
+    def __call__(self, channels: np.ndarray | SliceStack) -> np.ndarray:
         """Super-resolve one volume's slices.
 
         Parameters
         ----------
-        channels : numpy.ndarray
+        channels : numpy.ndarray or SliceStack
             (slices, channels, a, b), float32, in units of the intensity scale.
 
         Returns
@@ -100,12 +101,12 @@ class SliceRunner:
         """
         return self._in_batches(channels, keep=False)[0]
 
-    def with_copies(self, channels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def with_copies(self, channels: np.ndarray | SliceStack) -> tuple[np.ndarray, np.ndarray]:
         """Super-resolve one volume's slices and keep each turned copy, too.
 
         Parameters
         ----------
-        channels : numpy.ndarray
+        channels : numpy.ndarray or SliceStack
             (slices, channels, a, b), float32, in units of the intensity scale.
 
         Returns
@@ -128,12 +129,9 @@ class SliceRunner:
         """Return which share of a series' `pixels` (of all slices of a volume) it sees."""
         return 1.0 if self.boxes is None else sum(box.pixels for box in self.boxes) / pixels
 
-    def _in_batches(self, channels: np.ndarray, *, keep: bool) -> np.ndarray:
+    def _in_batches(self, channels: np.ndarray | SliceStack, *, keep: bool) -> np.ndarray:
         """Return the mean and, if they are kept, the copies: (images, slices, f a, f b)."""
-        source = torch.from_numpy(np.ascontiguousarray(channels))
-        if self.device.type == "cuda":
-            source = source.pin_memory()
-        count, _, rows, columns = source.shape
+        count, _, rows, columns = channels.shape
         images = 1 + len(self.turns) if keep else 1
         output = np.empty((images, count, rows * self.factor, columns * self.factor), np.float32)
         seen = whole((count, rows, columns)) if self.boxes is None else self.boxes
@@ -145,7 +143,7 @@ class SliceRunner:
                     # a single slice is rounded another way than several: take one again
                     start -= 1
                 try:
-                    made = self._batch(source[start:stop], box, keep)
+                    made = self._batch(self._tensor(channels[start:stop]), box, keep)
                     for image, slices in zip(output, made, strict=True):
                         image[start:stop] = slices.cpu().numpy()
                 except (torch.OutOfMemoryError, RuntimeError) as error:
@@ -155,6 +153,10 @@ class SliceRunner:
                     continue
                 start = stop
         return output
+
+    def _tensor(self, channels: np.ndarray) -> torch.Tensor:
+        tensor = torch.from_numpy(np.ascontiguousarray(channels))
+        return tensor.pin_memory() if self.device.type == "cuda" else tensor
 
     def _batch(self, channels: torch.Tensor, box: Box | None, keep: bool) -> list[torch.Tensor]:
         """Return the mean and, if they are kept, the copies: (slices, f a, f b) each."""

@@ -32,6 +32,8 @@ MAP_SHARE = 0.93
 """The same of a map, in its size within the brain: outside, it is zero."""
 BRAIN = 0.24
 """Share of the voxels that lie in the brain, 0.15 to 0.31: not known before there is a mask."""
+SEEN = 0.7
+"""Share of the slices' area that goes through the network: the boxes around the head."""
 MASK_SHARE = 0.017
 """Size of a compressed mask, in bytes per voxel."""
 VOLUMES_3D = 0.9
@@ -283,7 +285,7 @@ def wall_seconds(steps: Mapping[str, float], threads: int) -> float:
 
 def _network_s(task: Task, voxels: float, rates: Rates) -> float:
     """Return the seconds of so many million voxels of input through the network."""
-    network = task.copies * task.macs * 1e6 / rates.macs_per_s
+    network = SEEN * task.copies * task.macs * 1e6 / rates.macs_per_s
     return voxels * (network + rates.channels + rates.series * task.factor**2)
 
 

@@ -64,7 +64,7 @@ class _Cost:
 
 
 _COSTS = {
-    "super_resolve": _Cost(channels=3.4, fine=4, shells=13),
+    "super_resolve": _Cost(coarse=12, channels=1.4, fine=3.3, shells=9),
     "mask": _Cost(coarse=32, fine=2),
     "fit_input": _Cost(coarse=16),
     "fit_tensor": _Cost(fine=13),
@@ -74,14 +74,18 @@ _COSTS = {
     "judge": _Cost(coarse=3, fine=9),
     "draw": _Cost(coarse=3, fine=8),
 }
-_FRUGAL = {
-    "super_resolve": _Cost(channels=1.5, fine=1.5, shells=13),
+_FRUGAL_NETWORK = {"super_resolve": _Cost(coarse=6, channels=0.9, fine=1.8, shells=9)}
+"""The same where volumes are neither read ahead nor written behind."""
+_FRUGAL_FITS = {
     "fit_input": _Cost(coarse=4),
     "fit_tensor": _Cost(fine=3),
     "fit_gqi": _Cost(fine=3),
     "fit_input_gqi": _Cost(coarse=4),
 }
-"""The same where memory is spared, for those steps that can."""
+"""The same where what a fit gives lies on disk."""
+_MOST_GB, _MOST_VOLUMES = 1.5, 4
+"""A run that nobody limits keeps below so much and so many super-resolved volumes, whatever the
+number of volumes: fits that would take more have what they give on disk."""
 _COPIES = 22
 """Super-resolved volumes that come on top while turned copies are kept."""
 
@@ -136,7 +140,7 @@ def portions(plan: RunPlan) -> Portions:
     Portions
     """
     choices, size = plan.choices, _size(plan)
-    usual = Portions(batch_size=choices.batch_size)
+    usual = _usual(plan, size)
     if choices.low_mem:
         return _frugal(plan, choices.batch_size or _LEAST_BATCH)
     limit = choices.memory_gb
@@ -187,12 +191,20 @@ def volume_gb(plan: RunPlan) -> float:
     return _size(plan).fine_gb
 
 
+def _usual(plan: RunPlan, size: _Size) -> Portions:
+    pieces = Portions(batch_size=plan.choices.batch_size)
+    needs = _steps(plan, size, pieces)
+    largest = max(needs[name] for name in FITS)
+    return evolve(pieces, on_disk=largest > _MOST_GB + _MOST_VOLUMES * size.fine_gb)
+
+
 def _frugal(plan: RunPlan, batch_size: int) -> Portions:
     return Portions(batch_size, _FRUGAL_SLAB // max(1, plan.choices.threads), 0, on_disk=True)
 
 
 def _steps(plan: RunPlan, size: _Size, pieces: Portions) -> dict[str, float]:
-    costs = _COSTS | (_FRUGAL if pieces.on_disk else {})
+    costs = _COSTS | (_FRUGAL_FITS if pieces.on_disk else {})
+    costs |= {} if pieces.ahead else _FRUGAL_NETWORK
     names = ("read", "describe", *_COSTS, "spread")
     copies = ("super_resolve", "spread") if plan.choices.uncertainty else ()
     needs = {}

@@ -38,9 +38,15 @@ def test_every_step_is_thought_of(plan):
 
 def test_without_a_limit_the_usual_pieces_are_taken(large):
     pieces = portions(large())
-    assert (pieces.batch_size, pieces.ahead, pieces.on_disk) == (None, AHEAD, False)
+    assert (pieces.batch_size, pieces.ahead) == (None, AHEAD)
     assert portions(large(memory_gb=64.0)) == pieces
     assert portions(large(batch_size=7)).batch_size == 7
+
+
+def test_fits_lie_on_disk_from_a_size_on(large, monkeypatch):
+    assert portions(large()).on_disk
+    monkeypatch.setattr(memory, "_size", lambda _: attrs.evolve(LARGE, fine_gb=0.02))
+    assert not portions(large()).on_disk
 
 
 def test_low_mem_takes_the_least(large):
@@ -50,7 +56,7 @@ def test_low_mem_takes_the_least(large):
     assert portions(large(low_mem=True, batch_size=7)).batch_size == 7
     usual, spared = step_memory_gb(large()), step_memory_gb(large(low_mem=True))
     assert all(spared[name] <= usual[name] for name in usual)
-    assert max(spared.values()) < 0.8 * max(usual.values())
+    assert max(spared.values()) < 0.9 * max(usual.values())
     assert least_memory_gb(large()) == max(spared.values())
 
 
@@ -59,7 +65,7 @@ def test_a_limit_below_the_usual_need_is_kept(large):
     least = least_memory_gb(large())
     for share in (0.05, 0.5, 0.95):
         limit = least + share * (usual - least)
-        assert portions(large(memory_gb=limit)).on_disk
+        assert portions(large(memory_gb=limit)).ahead == 0
         assert max(step_memory_gb(large(memory_gb=limit)).values()) <= limit + 0.01
 
 
@@ -95,7 +101,7 @@ def test_shells_channels_copies_and_threads_count(large, monkeypatch):
     many = step_memory_gb(large(uncertainty=True, ensemble=8))
     assert many["super_resolve"] > one["super_resolve"] + 1 and many["spread"] > one["spread"] + 1
     monkeypatch.setattr(memory, "_size", lambda _: attrs.evolve(LARGE, shells=3))
-    assert step_memory_gb(large())["super_resolve"] > one["super_resolve"] + 0.3
+    assert step_memory_gb(large())["super_resolve"] > one["super_resolve"] + 0.2
 
 
 def test_a_run_that_is_too_large_is_refused_and_told_what_it_needs(large):
