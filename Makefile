@@ -71,14 +71,16 @@ benchmark: ## speed beside fastai, MRtrix3 and scipy, with goals; DATA=BIDS fold
 	test -x $(BENCHMARK_VENV)/bin/python || $(PYTHON) -m venv $(BENCHMARK_VENV)
 	$(BENCHMARK_VENV)/bin/python -m pip install --quiet -e '.[benchmark]'
 	$(BENCHMARK_VENV)/bin/python benchmarks/speed.py $(DATA) --participant-label $(SUBJECT) \
-		--runs $(or $(RUNS),3) --out docs/performance
+		--runs $(or $(RUNS),3) --out docs/performance --page docs/performance.md
 
 benchmark-growth: $(STAMP) ## how time and memory grow with the scan, threads and processes
-	$(BIN)/python benchmarks/growth.py --out docs/performance --figure docs/figures/growth.png
+	$(BIN)/python benchmarks/growth.py --out docs/performance --figure docs/figures/growth.png \
+		--page docs/performance.md
+	$(BIN)/python benchmarks/cost_model.py --page docs/performance.md
 
 benchmark-memory: $(STAMP) ## peak memory of a scan of HCP-7T size; SCALE=2, WORK=folder with 60 GB
 	$(BIN)/python benchmarks/memory_limit.py --scale $(or $(SCALE),2) --work $(or $(WORK),$(DEMO_WORK)/memory) \
-		--out docs/performance
+		--out docs/performance --page docs/performance.md
 
 benchmark-quality: $(STAMP) ## quality tables of the shipped networks; DATA=BIDS folder, SUBJECT=label
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }

@@ -10,9 +10,12 @@ layers read and write by the bandwidth; all other steps stay on one core.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pages
 import torch
 from attrs import evolve, frozen
 from sizing_rows import SCHEMES
@@ -48,8 +51,14 @@ REACHED, STREAMED = 0.25, 0.6
 
 
 def main() -> None:
-    """Print the table."""
-    print("\n".join(rows()))
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--page", type=Path, help="documentation that has room for the tables")
+    given = parser.parse_args()
+    text = "\n".join(rows())
+    if given.page:
+        pages.put(given.page, {"cost": text})
+    print(text)
 
 
 def rows() -> Iterator[str]:

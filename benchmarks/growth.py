@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pages
 import speed_sides
 from attrs import frozen
 from synthetic_scan import make_scan
@@ -68,6 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of growth.json")
     parser.add_argument("--figure", type=Path, required=True)
+    parser.add_argument("--page", type=Path, help="documentation that has room for the table")
     parser.add_argument("--draw-only", action="store_true")
     given = parser.parse_args()
     path = given.out / "growth.json"
@@ -75,7 +77,10 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     draw(facts, given.figure)
-    print("\n".join(table(facts)))
+    lines = "\n".join(table(facts))
+    if given.page:
+        pages.put(given.page, {"growth": lines})
+    print(lines)
 
 
 def measured() -> dict[str, list[dict[str, Any]]]:

@@ -17,6 +17,7 @@ import math
 import shutil
 from pathlib import Path
 
+import pages
 import speed_sides
 from synthetic_scan import make_network, make_scan
 
@@ -34,6 +35,7 @@ def main() -> None:
     )
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="folder for memory_x<scale>.json")
+    parser.add_argument("--page", type=Path, help="documentation that has room for the table")
     given = parser.parse_args()
     work = given.work / f"x{given.scale}"
     shutil.rmtree(work, ignore_errors=True)
@@ -50,16 +52,21 @@ def main() -> None:
         rows = list(csv.DictReader(file, delimiter="\t"))
     volume = math.prod(given.matrix) * given.scale**2 * 4 / 1e9
     limit = 1.5 + 4 * volume
-    print(f"one volume of the output {volume:.3f} GB, limit {limit:.2f} GB")
-    print("| step | peak (GB) | CPU (s) |\n|---|---|---|")
-    for row in rows:
-        print(f"| {row['step']} | {float(row['peak_gb']):.2f} | {float(row['cpu_seconds']):.0f} |")
-    peak = max(float(row["peak_gb"]) for row in rows)
-    print(
-        f"largest step {peak:.2f} GB, whole program {cost['peak_gb']:.2f} GB,"
-        f" series {cost['bytes'] / 1e9:.1f} GB, {cost['wall_s'] / 60:.0f} min"
-    )
-    print("met" if cost["peak_gb"] <= limit else "MISSED")
+    verdict = "met" if cost["peak_gb"] <= limit else "MISSED"
+    lines = [
+        f"One volume of the output {volume:.3f} GB, limit {limit:.2f} GB.",
+        "",
+        "| step | peak (GB) | CPU (s) |",
+        "|---|---|---|",
+        *(f"| {row['step']} | {float(row['peak_gb']):.2f} | {float(row['cpu_seconds']):.0f} |"
+          for row in rows),
+        "",
+        f"Whole program {cost['peak_gb']:.2f} GB ({verdict}),"
+        f" series {cost['bytes'] / 1e9:.1f} GB, {cost['wall_s'] / 60:.0f} min.",
+    ]  # fmt: skip
+    print("\n".join(lines))
+    if given.page:
+        pages.put(given.page, {f"memory-x{given.scale}": "\n".join(lines)})
     if given.out:
         facts = {"limit_gb": limit, "volume_gb": volume, "rows": rows, "cost": cost}
         given.out.mkdir(parents=True, exist_ok=True)

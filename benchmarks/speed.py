@@ -11,8 +11,8 @@ pipeline, rebuilt on fastai (`authors_pipeline.py`); MRtrix3's ``mrgrid``, cubic
 splines of scipy; and the bare network on tensors that are there already. Then the tensor fit
 beside MRtrix3's, and the start. Sides take turns, ``--runs`` times; figures are medians.
 
-Writes speed.json and speed.md into ``--out``. A side whose program is not there is left out
-and said to be.
+Prints all tables, writes speed.json into ``--out``, and the tables into ``--page``. A side
+whose program is not there is left out and said to be.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import pages
 import speed_fit
 import speed_sides
 import speed_tables
@@ -57,18 +58,29 @@ def main() -> int:
     parser.add_argument("--slices", type=int, default=32, help="slices of the article's pipeline")
     parser.add_argument("--apps", nargs="+", choices=APPS, default=list(APPS))
     parser.add_argument("--work", type=Path, help="default: a temporary folder")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder of speed.json")
+    parser.add_argument("--page", type=Path, help="documentation that has room for the tables")
+    parser.add_argument("--tables-only", action="store_true", help="of the figures in --out")
     given = parser.parse_args()
+    path = given.out / "speed.json"
+    if given.tables_only:
+        facts = json.loads(path.read_text("utf-8"))
+    else:
+        facts = _all(given)
+        given.out.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    tables = speed_tables.sections(facts)
+    if given.page:
+        pages.put(given.page, tables)
+    print("\n\n".join(tables.values()))
+    return 0
+
+
+def _all(given: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="speed-") as folder:
         work = given.work or Path(folder)
         work.mkdir(parents=True, exist_ok=True)
-        facts = measured(given, work)
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "speed.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    text = speed_tables.page(facts)
-    (given.out / "speed.md").write_text(text, encoding="utf-8")
-    print(text)
-    return 0
+        return measured(given, work)
 
 
 def measured(given: argparse.Namespace, work: Path) -> dict[str, Any]:

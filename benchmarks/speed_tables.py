@@ -35,28 +35,24 @@ class Goal:
         )
 
 
-def page(facts: Mapping[str, Any]) -> str:
-    """Return the Markdown of all that was measured."""
+def sections(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return the Markdown of all that was measured, by name of the section."""
     x, y, z, volumes = facts["shape"]
     machine = ", ".join(f"{key} {value}" for key, value in facts["machine"].items())
-    lines = [
+    what = (
         f"{facts['run']} ({x} x {y} x {z} x {volumes}), 2 x 2 in plane,"
         f" {facts['threads']} thread(s), medians of {facts['runs']} turns;"
-        f" bids_sr {facts['version']}; {machine}.",
-        "",
-        *_sides(facts),
-        "",
-        *_steps(facts),
-        "",
-        *_pieces(facts),
-        "",
-        *_back_ends(facts),
-        "",
-        *_fits(facts),
-        "",
-        *goals(facts),
-    ]
-    return "\n".join(lines) + "\n"
+        f" bids_sr {facts['version']}; {machine}."
+    )
+    tables = {
+        "goals": goals(facts),
+        "sides": (what, "", *_sides(facts)),
+        "steps": _steps(facts),
+        "pieces": _pieces(facts),
+        "back-ends": _back_ends(facts),
+        "fit": _fits(facts),
+    }
+    return {name: "\n".join(lines) for name, lines in tables.items()}
 
 
 def _slices(facts: Mapping[str, Any]) -> int:

@@ -62,7 +62,7 @@ def test_goals_are_met_or_missed_by_what_was_measured(benchmark):
 
 
 def test_the_page_names_every_side_and_what_was_left_out(benchmark):
-    page = benchmark("speed_tables").page(facts())
+    page = "\n".join(benchmark("speed_tables").sections(facts()).values())
     assert "the article's pipeline (2 slices)" in page
     assert "| mrgrid (not there) | not run" in page
     assert "| start, index, page | 10.0 |" in page
@@ -103,3 +103,14 @@ def test_growth_is_drawn_from_what_was_kept(benchmark, tmp_path):
     growth.draw(kept, tmp_path / "growth.png")
     assert (tmp_path / "growth.png").stat().st_size > 5000
     assert "| volumes | 65 | 2 | 1 | 1.10 |" in list(growth.table(kept))
+
+
+def test_tables_go_where_a_page_has_room(benchmark, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- one -->\nold\n<!-- end -->\nb\n<!-- two -->\nkept\n<!-- end -->\n")
+    benchmark("pages").put(page, {"one": "new \\1"})
+    assert page.read_text() == (
+        "a\n<!-- one -->\nnew \\1\n<!-- end -->\nb\n<!-- two -->\nkept\n<!-- end -->\n"
+    )
+    with pytest.raises(KeyError, match="three"):
+        benchmark("pages").put(page, {"three": ""})

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from bids_sr.images.kspace import kspace_crop
 
+_BLOCK = 16
+"""Slices in one go: a large volume would be held three times."""
+
 
 def consistency_residual(
     sr: NDArray[np.float32], lr: NDArray[np.float32], factor: int
@@ -29,8 +32,11 @@ def consistency_residual(
     numpy.ndarray
         (slices, a, b). D is `bids_sr.images.kspace.kspace_crop`, which keeps signs.
     """
-    crop = kspace_crop(torch.from_numpy(np.ascontiguousarray(sr)), factor).numpy()
-    residual: NDArray[np.float32] = crop - lr
+    residual = np.empty(lr.shape, np.float32)
+    for low in range(0, len(sr), _BLOCK):
+        block = slice(low, low + _BLOCK)
+        crop = kspace_crop(torch.from_numpy(np.ascontiguousarray(sr[block])), factor).numpy()
+        np.subtract(crop, lr[block], out=residual[block])
     return residual
 
 
