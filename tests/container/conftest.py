@@ -40,6 +40,8 @@ def assert_close(one, other, where=""):
         assert isinstance(one, dict), where
         assert {*filterfalse(is_volatile, one)} == {*filterfalse(is_volatile, other)}, where
         for key in filterfalse(is_volatile, other):
+            if key == "Size" and where.endswith(".html"):
+                continue  # a manifest's; pages tell times and memory
             assert_close(one[key], other[key], f"{where}/{key}")
     elif isinstance(other, list):
         assert isinstance(one, list) and len(one) == len(other), where
