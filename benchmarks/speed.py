@@ -54,6 +54,9 @@ def main() -> int:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--participant-label", required=True)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument(
+        "--patience", type=float, default=200, help="sides that take longer (s) have one turn"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--slices", type=int, default=32, help="slices of the article's pipeline")
     parser.add_argument("--apps", nargs="+", choices=APPS, default=list(APPS))
@@ -101,9 +104,11 @@ def measured(given: argparse.Namespace, work: Path) -> dict[str, Any]:
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
     for turn in range(given.runs):
         for name, side in sides.items():
+            if runs[name] and runs[name][0]["wall_s"] > given.patience:
+                continue
             _say(f"turn {turn + 1} of {given.runs}: {name}")
             runs[name].append(side())
-    facts["sides"] = {name: _medians(made) for name, made in runs.items()}
+    facts["sides"] = {name: {**_medians(r), "turns": len(r)} for name, r in runs.items()}
     _say("the bare network")
     facts["forward"] = {model: _network("forward", given, model, run) for model in _models(given)}
     facts["pieces"] = {name: _network("stage", given, APPS[name][0], run, name)

@@ -41,7 +41,7 @@ def sections(facts: Mapping[str, Any]) -> dict[str, str]:
     machine = ", ".join(f"{key} {value}" for key, value in facts["machine"].items())
     what = (
         f"{facts['run']} ({x} x {y} x {z} x {volumes}), 2 x 2 in plane,"
-        f" {facts['threads']} thread(s), medians of {facts['runs']} turns;"
+        f" {facts['threads']} thread(s), medians;"
         f" bids_sr {facts['version']}; {machine}."
     )
     tables = {
@@ -72,16 +72,16 @@ def _rate(facts: Mapping[str, Any], name: str) -> float:
 
 
 def _sides(facts: Mapping[str, Any]) -> Iterator[str]:
-    yield "| side | wall (s) | CPU (s) | peak RSS (GB) | series (MB) | slices/s |"
-    yield "|---|---|---|---|---|---|"
+    yield "| side | turns | wall (s) | CPU (s) | peak RSS (GB) | series (MB) | slices/s |"
+    yield "|---|---|---|---|---|---|---|"
     for name, side in facts["sides"].items():
         part = f" ({side['slices']:.0f} slices)" if "slices" in side else ""
         yield (
-            f"| {name}{part} | {side['wall_s']:.1f} | {side['cpu_s']:.1f} | {side['peak_gb']:.2f}"
-            f" | {side['bytes'] / 1e6:.0f} | {_rate(facts, name):.1f} |"
+            f"| {name}{part} | {side['turns']} | {side['wall_s']:.1f} | {side['cpu_s']:.1f}"
+            f" | {side['peak_gb']:.2f} | {side['bytes'] / 1e6:.0f} | {_rate(facts, name):.1f} |"
         )
     for reason in facts["left_out"]:
-        yield f"| {reason} | not run | | | | |"
+        yield f"| {reason} | not run | | | | | |"
     yield ""
     yield (
         "The app's rows are of the whole program: index, masks, tensor, QC and report; its"

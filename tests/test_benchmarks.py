@@ -28,9 +28,11 @@ def facts():
         "sides": {
             "bids-sr, default": {
                 "wall_s": 100.0, "cpu_s": 99.0, "peak_gb": 1.0, "bytes": 1e6, "steps": steps,
+                "turns": 1,
             },
             "the article's pipeline": {
                 "wall_s": 40.0, "cpu_s": 40.0, "peak_gb": 1.0, "bytes": 1e6, "slices": 2,
+                "turns": 3,
             },
         },
         "forward": {
