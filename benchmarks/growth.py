@@ -55,9 +55,9 @@ class Case:
 
 
 CURVES: dict[str, list[Case]] = {
-    "slices": [Case(slices=n) for n in (12, 24, 48, 96)],
-    "volumes": [Case(volumes=n) for n in (9, 17, 33, 65)],
-    "matrix": [Case(matrix=n) for n in (64, 96, 128, 192)],
+    "slices": [Case(slices=n) for n in (12, 24, 48)],
+    "volumes": [Case(volumes=n) for n in (9, 17, 33)],
+    "matrix": [Case(matrix=n) for n in (64, 96, 128)],
     "factor": [Case(factor=n) for n in (2, 3)],
     "threads": [Case(threads=n) for n in (1, 2)],
     "processes": [Case(participants=2, processes=n) for n in (1, 2)],
@@ -134,9 +134,11 @@ def draw(facts: dict[str, list[dict[str, Any]]], path: Path) -> None:
         places[1, k].plot(values, [p["peak_gb"] for p in points], "o-", ms=4, color="tab:green")
         for place in places[:, k]:
             place.set_xticks(values)
-            place.set_ylim(bottom=0)
             place.grid(alpha=0.3)
         places[1, k].set_xlabel(name)
+    for row, key in ((0, "wall_s"), (1, "peak_gb")):
+        highest = max(point[key] for points in facts.values() for point in points)
+        places[row, 0].set_ylim(0, 1.1 * highest)  # of all in the row: they share it
     places[0, 0].set_ylabel("seconds")
     places[0, 0].legend(frameon=False)
     places[1, 0].set_ylabel("peak RSS (GB)")

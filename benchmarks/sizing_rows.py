@@ -6,6 +6,7 @@ dataset is made whose images have a header and no voxels.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -97,7 +98,10 @@ def _write_empty(root: Path, matrix: tuple[int, int, int], bvals: Sequence[int])
     header.set_data_shape((*matrix, len(bvals)))
     header.set_data_dtype(np.int16)
     header["vox_offset"] = 352
-    (folder / "sub-01_dwi.nii").write_bytes(header.binaryblock + bytes(4))
+    with (folder / "sub-01_dwi.nii").open("wb") as file:
+        file.write(header.binaryblock + bytes(4))
+        # no voxels are written: a hole of the size that they would have
+        file.truncate(352 + 2 * math.prod(matrix) * len(bvals))
     vectors = np.random.default_rng(_SEED).normal(size=(len(bvals), 3))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors[np.asarray(bvals) == 0] = 0

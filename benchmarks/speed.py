@@ -63,13 +63,22 @@ def main() -> int:
     parser.add_argument("--work", type=Path, help="default: a temporary folder")
     parser.add_argument("--out", type=Path, required=True, help="folder of speed.json")
     parser.add_argument("--page", type=Path, help="documentation that has room for the tables")
+    parser.add_argument(
+        "--again", nargs="+", choices=("fit", "start"), default=[],
+        help="measure only these again, with what --work holds; the rest is in --out",
+    )  # fmt: skip
     parser.add_argument("--tables-only", action="store_true", help="of the figures in --out")
     given = parser.parse_args()
     path = given.out / "speed.json"
-    if given.tables_only:
+    if given.tables_only or given.again:
         facts = json.loads(path.read_text("utf-8"))
     else:
         facts = _all(given)
+    if "fit" in given.again:
+        facts["fit"] = speed_fit.compare(given.work, given.runs)
+    if "start" in given.again:
+        facts["start"] = start(given, given.work)
+    if not given.tables_only:
         given.out.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     tables = speed_tables.sections(facts)

@@ -119,17 +119,17 @@ class Rates:
 
 
 REFERENCE = Rates(
-    macs_per_s=75e9,
-    channels=0.5,
-    series=0.4,
-    mask=0.2,
-    tensor=0.12,
-    tensor_maps=1.7,
-    gqi=0.075,
+    macs_per_s=40e9,
+    channels=0.15,
+    series=0.12,
+    mask=0.5,
+    tensor=0.02,
+    tensor_maps=1.0,
+    gqi=0.07,
     judge=0.08,
-    draw=1.0,
+    draw=1.5,
     start=8.0,
-    per_run=3.2,
+    per_run=2.0,
 )
 """Of the machine that the sizing table was measured on: one core of an AMD EPYC server CPU
 with AVX2, its other cores busy."""
