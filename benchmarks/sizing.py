@@ -103,8 +103,9 @@ def _timed_pages(out_dir: Path, plan: Any) -> Any:
             super().__init__(*arguments)
             self.steps: dict[str, dict[str, float]] = {}
 
-        def on_step(self, node: Any, status: str) -> None:
-            """Take note of a step."""
+        def on_step_here(self, node: Any, status: str) -> None:
+            """Take note of a step, all of which run in this process."""
+            super().on_step_here(node, status)
             if status == "start":
                 self._began = time.process_time(), time.monotonic()
                 return
