@@ -18,7 +18,7 @@ def fit_wls(design: Floats, signals: Floats) -> NDArray[np.float64]:
 
     The weights of the second pass are the squared signals that the first, unweighted,
     predicts [1]_: what dipy's ``wls_fit_tensor`` does by a singular value decomposition for each
-    voxel. Here the 7 x 7 normal equations are solved, in a tenth of the time; only where they
+    voxel. Here the 7 x 7 normal equations are solved, which takes far less; only where they
     are singular dipy has the word.
 
     Parameters

@@ -19,7 +19,7 @@ def kept_memory() -> Iterator[None]:
     """Keep freed memory for the next layer, until the end of a ``with`` block.
 
     glibc gives every block above 32 MB back to the system at once and fetches it from there
-    again, page by page, each of which is zeroed first: on a CPU a fifth of a network's time.
+    again, page by page, each of which is zeroed first, which costs a network on a CPU time.
     Where there is no glibc nothing happens.
     """
     library = _glibc()

@@ -65,7 +65,8 @@ def test_a_limit_below_the_usual_need_is_kept(large):
     least = least_memory_gb(large())
     for share in (0.05, 0.5, 0.95):
         limit = least + share * (usual - least)
-        assert portions(large(memory_gb=limit)).ahead == 0
+        pieces = portions(large(memory_gb=limit))
+        assert pieces.on_disk and pieces.ahead == 0
         assert max(step_memory_gb(large(memory_gb=limit)).values()) <= limit + 0.01
 
 
