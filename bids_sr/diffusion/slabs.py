@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from bids_sr.images.nifti import DwiReader, write_volumes
 
 SLAB_BYTES = 96 << 20
-"""Size of the slab read at once; about three times this is held."""
+"""Size of the slab read at once."""
+_HELD = 3
+"""In slabs, what is held at once: one that is read, one that is worked on, and its signals."""
 _CHUNK = 1 << 15
 """Most voxels that a thread works on in one go: what a fit needs beside its signals stays small."""
 _LEAST_CHUNK = 1000
@@ -40,8 +42,9 @@ def map_voxels(
 ) -> NDArray[np.float32]:
     """Apply `work` to the signals of all voxels in a mask.
 
-    Slabs along the third axis are read one after the other; while one is read,
-    the one before is worked on.
+    The signals are read volume by volume, in one pass, where those in the mask take no more
+    memory than slabs would; else in slabs along the third axis, one after the other: while
+    one is read, the one before is worked on.
 
     Parameters
     ----------
@@ -71,17 +74,11 @@ def map_voxels(
     if mask.shape != reader.shape[:3]:
         raise ValueError(f"a mask of shape {mask.shape} for an image {reader.shape}")
     result = _table(int(np.count_nonzero(mask)), width, scratch)
-    bytes_per_slice = 4 * mask.shape[0] * mask.shape[1] * len(volumes)
-    step = max(1, slab_bytes // bytes_per_slice)
     threads = threads or _cpus()
     chunk = min(_CHUNK, max(_LEAST_CHUNK, slab_bytes // (32 * len(volumes))))
     start, pending = 0, list[Future[None]]()
     with ThreadPoolExecutor(threads) as pool:
-        for low in range(0, mask.shape[2], step):
-            inside = mask[:, :, low : low + step]
-            if not inside.any():
-                continue
-            signals = _signals(reader, inside, low, volumes)
+        for signals in _blocks(reader, mask, volumes, slab_bytes):
             _wait(pending)
             release(result)
             target = result[start : start + len(signals)]
@@ -146,12 +143,31 @@ def path_of(out: Out, param: str) -> Path:
     return out(param) if callable(out) else out[param]
 
 
-def _signals(
-    reader: DwiReader, inside: NDArray[np.bool_], low: int, volumes: Sequence[int]
+def _blocks(
+    reader: DwiReader, mask: NDArray[np.bool_], volumes: Sequence[int], slab_bytes: int
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the signals of the voxels in the mask, (n, V) at a time, in the order of the mask."""
+    whole = 4 * (np.count_nonzero(mask) * len(volumes) + mask.size)
+    if mask.any() and whole <= _HELD * slab_bytes:
+        yield _at_once(reader, mask, volumes)
+        return
+    bytes_per_slice = 4 * mask.shape[0] * mask.shape[1] * len(volumes)
+    step = max(1, slab_bytes // bytes_per_slice)
+    for low in range(0, mask.shape[2], step):
+        inside = mask[:, :, low : low + step]
+        if inside.any():
+            # whole rows of empty voxels need not be copied, but they are read with the slab
+            slab = reader.slab(low, low + inside.shape[2], axis=2, volumes=volumes)
+            yield slab.transpose(2, 1, 0, 3)[inside.T]
+
+
+def _at_once(
+    reader: DwiReader, mask: NDArray[np.bool_], volumes: Sequence[int]
 ) -> NDArray[np.float32]:
-    # whole rows of empty voxels need not be copied, but they are read with the slab
-    slab = reader.slab(low, low + inside.shape[2], axis=2, volumes=volumes)
-    return slab.transpose(2, 1, 0, 3)[inside.T]
+    signals = np.empty((np.count_nonzero(mask), len(volumes)), np.float32)
+    for column in np.argsort(volumes, kind="stable"):  # one pass through the file
+        signals[:, column] = reader.volume(int(volumes[column])).T[mask.T]
+    return signals
 
 
 def _apply(

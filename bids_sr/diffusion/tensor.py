@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.bids.names import TENSOR_PARAMS
+from bids_sr.diffusion.eigen import main_direction
 from bids_sr.diffusion.frames import world_directions
 from bids_sr.diffusion.selection import dti_volumes
 from bids_sr.diffusion.slabs import SLAB_BYTES, Out, map_voxels, path_of, write_map
@@ -184,15 +185,11 @@ def _fit(
 def _from_lower_triangle(
     lower: NDArray[np.float64], mean_b0: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    from dipy.reconst.dti import from_lower_triangular
-
     values = np.zeros((len(lower), _WIDTH), dtype=np.float32)
     failed: NDArray[np.bool_] = np.logical_not(np.isfinite(lower).all(axis=1))
     lower = np.where(failed[:, None], 0.0, lower)
-    # ascending eigenvalues, eigenvectors in columns
-    as_fitted, vectors = np.linalg.eigh(from_lower_triangular(lower[:, :6]))
+    as_fitted, v1 = main_direction(lower[:, :6])
     evals = as_fitted.clip(min=0)
-    v1 = vectors[:, :, 2]
     fa = fractional_anisotropy(evals)[:, None]
     columns = {
         "fa": fa,
@@ -203,7 +200,7 @@ def _from_lower_triangle(
         "colorfa": fa * np.abs(v1),
         "v1": v1,
         "tensor": lower[:, TENSOR_ORDER],
-        "negative": (as_fitted < 0).any(axis=1, keepdims=True),
+        "negative": as_fitted[:, :1] < 0,  # the smallest
     }
     with np.errstate(over="ignore"):  # S0 of a hopeless voxel may leave float32
         for name, column in columns.items():

@@ -86,11 +86,11 @@ class NiftiFile:
     def volume(self, index: int) -> NDArray[np.float32]:
         """Return a 3D volume of a 3D or 4D image as scaled float32, the caller's own.
 
-        Volumes asked for in order come from one fast pass through the file.
+        Volumes asked for in ascending order come from one fast pass through the file.
         """
         with self._lock, self._failures():
-            if self._zipped and index == self._next:
-                data = self._volume_ahead()
+            if self._zipped and (index == self._next or self._lies_ahead(index)):
+                data = self._volume_ahead(index)
             else:
                 data = self._part((..., index) if len(self.shape) == 4 else (...,))
             return _float32(data, self._path)
@@ -143,7 +143,11 @@ class NiftiFile:
                     return kind.from_stream(stream)
         raise ImageFileError("it has no NIfTI header")
 
-    def _volume_ahead(self) -> NDArray[Any]:
+    def _lies_ahead(self, index: int) -> bool:
+        # to jump there, all before it would have to be decompressed, too, to index it
+        return index > self._next and self._random is None
+
+    def _volume_ahead(self, index: int) -> NDArray[Any]:
         shape, dtype, offset, slope, inter = self._layout
         if self._forward is None:
             if not (self._verified or self._length_fits()):
@@ -151,9 +155,10 @@ class NiftiFile:
             self._forward = self._closing.enter_context(igzip.open(self._path))
             self._forward.read(offset)
         size = math.prod(shape[:3]) * dtype.itemsize
-        raw = self._forward.read(size)
-        if len(raw) < size:
-            raise EOFError("volume is short")
+        while self._next < index:
+            self._read_ahead(size)
+            self._next += 1
+        raw = self._read_ahead(size)
         self._next += 1
         if self._next == math.prod(shape[3:]):
             while self._forward.read(_CHUNK):  # the checksum comes at the very end
@@ -161,9 +166,20 @@ class NiftiFile:
             self._verified = True
             self._forward.close()
             self._forward, self._next = None, 0
-        data = np.frombuffer(raw, dtype=dtype).reshape(shape[:3], order="F")
+        data = raw.view(dtype).reshape(shape[:3], order="F")
         scaled: NDArray[Any] = apply_read_scaling(data, slope, inter)
         return scaled
+
+    def _read_ahead(self, size: int) -> NDArray[np.uint8]:
+        # piece by piece into its place: whole, it would be in memory twice
+        raw, filled = np.empty(size, np.uint8), 0
+        while filled < size:
+            chunk = self._forward.read(min(_CHUNK, size - filled))
+            if not chunk:
+                raise EOFError("volume is short")
+            raw[filled : filled + len(chunk)] = np.frombuffer(chunk, np.uint8)
+            filled += len(chunk)
+        return raw
 
     def _part(self, cut: tuple[Any, ...]) -> NDArray[Any]:
         # indexed_gzip takes a file that breaks off for one that ends there
@@ -253,6 +269,8 @@ def _why(error: Exception, path: Path) -> str:
 
 
 def _float32(data: NDArray[Any], path: Path) -> NDArray[np.float32]:
+    if data.dtype == np.float32 and data.flags.writeable:
+        return data  # nobody else has it
     with np.errstate(over="ignore"):
         short = np.array(data, dtype=np.float32)
     # what is too large becomes infinite, and would pass for a voxel without a value

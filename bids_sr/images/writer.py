@@ -95,8 +95,7 @@ class VolumeWriter:
             raise ValueError(f"a volume of shape {volume.shape} in an image {self._shape}")
         if self._written == self._shape[3]:
             raise ValueError(f"more than {self._shape[3]} volumes for {self.path}")
-        # x runs fastest on disk
-        self._stream.write(np.ascontiguousarray(volume.T, dtype=self._dtype).data)
+        _put(self._stream, volume, self._dtype)
         self._written += 1
 
     def __exit__(
@@ -189,7 +188,13 @@ def write_volumes(
         stream.write(header.binaryblock)
         stream.write(bytes(4))
         for volume in volumes:
-            stream.write(np.ascontiguousarray(volume.T, dtype=on_disk).data)
+            _put(stream, volume, on_disk)
+
+
+def _put(stream: IO[bytes], volume: NDArray[Any], dtype: np.dtype[Any]) -> None:
+    # x runs fastest on disk; plane by plane, for turned at once it would be in memory twice
+    for plane in volume.T:
+        stream.write(np.ascontiguousarray(plane, dtype=dtype).data)
 
 
 def _open(temporary: Path, stack: ExitStack) -> IO[bytes]:

@@ -19,7 +19,7 @@ from bids_sr.networks.angular import (
     HarmonicFit,
     nearest,
 )
-from bids_sr.networks.slice_frame import SliceFrame, neighbour
+from bids_sr.networks.slice_frame import SliceFrame, with_neighbours
 
 BASIC = ("dwi", "mean_b0", "mean_dwi", "tensor")
 """The slice to super-resolve, and what its series says of it."""
@@ -41,6 +41,11 @@ CHANNELS = (*BASIC, *FRAME, *NEIGHBOURS, HARMONICS, *NEAREST)
 
 MIN_FIT_DIRECTIONS = 7
 """A tensor at fixed b has 6 unknowns: with 6 directions the fit would repeat the noise."""
+
+
+_OWN = "own"
+"""The mean of a volume's own contrast, which stands in for what there is not."""
+_Known = dict[str, np.ndarray | None]
 
 
 class SeriesConditioning:
@@ -100,7 +105,7 @@ class SeriesConditioning:
         self._shells = [fit for fit in self._shells if fit.volumes]
         self._shell_of = {i: fit for fit in self._shells for i in fit.volumes}
         self._b0_sum: np.ndarray | None = None
-        self._along: tuple[_ShellFit, list[np.ndarray | None]] | None = None
+        self._shared: tuple[_ShellFit | None, frozenset[str], _Known] | None = None
 
     def add(self, index: int, volume: np.ndarray) -> None:
         """Take volume `index` (any 3D or 2D shape, the same for all) into account.
@@ -115,6 +120,7 @@ class SeriesConditioning:
         """
         if index not in self._chosen:
             return
+        self._shared = None
         if index in self._shell_of:
             self._shell_of[index].add(index, volume)
         elif self._b0_sum is None:
@@ -152,10 +158,7 @@ class SeriesConditioning:
             One array of `volume`'s shape per name, in its unit.
         """
         fit = self._shell_of.get(index)
-        own = self.mean_b0 if fit is None else fit.mean
-        known: dict[str, np.ndarray | None] = {"dwi": volume, "tensor": None}
-        known["mean_b0"] = _at_level(self.mean_b0, own)
-        known["mean_dwi"] = _at_level(self.mean_dwi, own) if fit is None else own
+        known = {**self._shared_channels(fit, frozenset(names)), "dwi": volume}
         if fit is not None and "tensor" in names:
             known["tensor"] = fit.predict(index)
         if fit is not None and HARMONICS in names:
@@ -163,24 +166,34 @@ class SeriesConditioning:
         if fit is not None and self._fetch is not None:
             for name, near in zip(NEAREST, fit.nearest(index), strict=True):
                 known[name] = self._fetch(near) if name in names and near is not None else None
-        if fit is not None and self._frame is not None and not set(FRAME).isdisjoint(names):
-            known.update(zip(FRAME, self._frame_channels(fit, self._frame), strict=True))
-        for name in set(NEIGHBOURS).intersection(names):
-            known[name] = self._beside(known[name.rpartition("_")[0]], name)
+        own = known[_OWN]
         arrays = (known.get(name) for name in names)
         return [own if array is None else array for array in arrays]  # type: ignore[misc]
 
-    def _frame_channels(self, fit: _ShellFit, frame: SliceFrame) -> list[np.ndarray | None]:
-        # all volumes of a shell share them; kept for one shell, since they take five volumes
-        if self._along is None or self._along[0] is not fit:
-            self._along = None
-            self._along = (fit, fit.along(frame.directions))
-        return self._along[1]
+    def _shared_channels(self, fit: _ShellFit | None, names: frozenset[str]) -> _Known:
+        # all volumes of a shell share them; kept for one shell, since they take many volumes
+        if self._shared is None or self._shared[:2] != (fit, names):
+            self._shared = None
+            self._shared = (fit, names, self._make_shared(fit, names))
+        return self._shared[2]
 
-    def _beside(self, image: np.ndarray | None, name: str) -> np.ndarray | None:
-        if image is None or self._frame is None:
-            return image
-        return neighbour(image, self._frame.across, before=name.endswith("before"))
+    def _make_shared(self, fit: _ShellFit | None, names: frozenset[str]) -> _Known:
+        own = self.mean_b0 if fit is None else fit.mean
+        known: _Known = {_OWN: own, "mean_b0": own, "mean_dwi": own}
+        if fit is not None:
+            known["mean_b0"] = _at_level(self.mean_b0, own)
+        else:
+            known["mean_dwi"] = _at_level(self.mean_dwi, own)
+        for name in ("mean_b0", "mean_dwi"):
+            image, beside = known[name], (f"{name}_before", f"{name}_after")
+            if self._frame is None:
+                known.update(dict.fromkeys(beside, image))
+            elif image is not None and not names.isdisjoint(beside):
+                before, known[name], after = with_neighbours(image, self._frame.across)
+                known.update(zip(beside, (before, after), strict=True))
+        if fit is not None and self._frame is not None and not names.isdisjoint(FRAME):
+            known.update(zip(FRAME, fit.along(self._frame.directions), strict=True))
+        return known
 
 
 class _ShellFit:
@@ -199,10 +212,8 @@ class _ShellFit:
         self._harmonics = HarmonicFit(gradients.bvecs[self.volumes]) if enough else None
         self._sum: np.ndarray | None = None
         self._coefficients: np.ndarray | None = None
-        self._mean: np.ndarray | None = None
 
     def add(self, index: int, volume: np.ndarray) -> None:
-        self._mean = None
         if self._sum is None:
             self._sum = np.zeros(volume.shape, np.float32)
             if self._inverse is not None:
@@ -222,9 +233,7 @@ class _ShellFit:
     def mean(self) -> np.ndarray:
         if self._sum is None:
             raise ValueError("no volume of this shell was added")
-        if self._mean is None:
-            self._mean = self._sum / np.float32(len(self.volumes))
-        return self._mean
+        return self._sum / np.float32(len(self.volumes))
 
     def smooth(self, index: int) -> np.ndarray | None:
         if self._harmonics is None:
@@ -248,8 +257,10 @@ class _ShellFit:
         row = row.astype(np.float32)
         # a fit to near-zero background must not explode; in tissue, even fluid in a
         # tube, no direction comes near this many times the mean over directions
-        ceiling = self.mean * np.float32(_MAX_TO_MEAN)
-        return np.minimum(np.exp(np.tensordot(row, self._coefficients, axes=1)), ceiling)
+        ceiling = self.mean
+        ceiling *= np.float32(_MAX_TO_MEAN)
+        signal = np.tensordot(row, self._coefficients, axes=1)
+        return np.minimum(np.exp(signal, out=signal), ceiling, out=signal)
 
 
 _FLOOR = np.float32(1e-3)

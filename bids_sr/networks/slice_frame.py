@@ -86,8 +86,24 @@ def turned_order(names: Sequence[str], quarter: int, *, flip: bool) -> list[int]
     ]
 
 
-def neighbour(image: np.ndarray, axis: int, *, before: bool) -> np.ndarray:
-    """Return for each slice the one before (or after) it; the outermost repeat themselves."""
-    last = image.shape[axis] - 1
-    order = np.clip(np.arange(last + 1) + (-1 if before else 1), 0, last)
-    return np.take(image, order, axis=axis)
+def with_neighbours(image: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return for each slice the one before, itself, and the one after.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        Any shape.
+    axis : int
+        Across the slices.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Three of the image's shape; the outermost slices are their own neighbours. Views of
+        one array: they take the memory of one.
+    """
+    margins = [(int(a == axis), int(a == axis)) for a in range(image.ndim)]
+    padded = np.moveaxis(np.pad(image, margins, mode="edge"), axis, 0)
+    parts = (padded[:-2], padded[1:-1], padded[2:])
+    before, own, after = (np.moveaxis(part, 0, axis) for part in parts)
+    return before, own, after

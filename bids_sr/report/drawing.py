@@ -1,7 +1,7 @@
 """Rows of pictures on black, with letters at the edges, as a PNG file.
 
-Matplotlib sets the letters; the pictures are put in place element by element
-(``figimage``), so that two files with the same layout lie on each other exactly.
+Matplotlib sets the letters; the pictures are put in place element by element, so that
+two files with the same layout lie on each other exactly.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ import numpy as np
 from attrs import field, frozen
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from PIL import Image
 
 from bids_sr.bids.atomic import atomic_path
 from bids_sr.report.raster import Rgb, change_bar, enlarge
 
 _DPI = 100
+_COMPRESSION = 6
+"""zlib's level: the highest would save 2 % and take five times as long."""
 _GAP = 14
 _HEAD = 34
 _BAR = (20, 96)  # width of the colour bar; room for it and its figures
@@ -97,15 +100,15 @@ def draw(path: Path, rows: Sequence[Sequence[Panel]], layout: Layout) -> tuple[i
     """
     canvas, places = _compose(rows, layout)
     height, width = canvas.shape[:2]
-    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor="black")
-    figure.figimage(canvas, origin="upper", resize=False)
+    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor="none")
     for panel, (top, left) in places:
         _label(figure, panel, layout.panel, top, left)
     if layout.bar:
         _label_bar(figure, layout.bar, width, height)
     agg = FigureCanvasAgg(figure)
     agg.draw()
-    _save(path, np.asarray(agg.buffer_rgba())[..., :3])
+    _lay_over(canvas, np.asarray(agg.buffer_rgba()))
+    _save(path, canvas)
     return width, height
 
 
@@ -138,6 +141,14 @@ def _compose(
             bar_bottom - bar_top, _BAR[0]
         )
     return canvas, places
+
+
+def _lay_over(canvas: Rgb, letters: NDArray[np.uint8]) -> None:
+    """Print letters, (row, column, 4) with their opacity last, on a picture, in place."""
+    inked = letters[..., 3] > 0
+    opacity = letters[inked, 3:] / 255
+    mixed = canvas[inked] * (1 - opacity) + letters[inked, :3] * opacity
+    canvas[inked] = np.round(mixed).astype(np.uint8)
 
 
 def _bar_span(height: int) -> tuple[int, int]:
@@ -200,4 +211,4 @@ def _save(path: Path, picture: Rgb) -> None:
     )
     image = Image.fromarray(picture[..., 0] if colourless else picture)
     with atomic_path(path) as temporary:
-        image.save(temporary, format="PNG", optimize=True)
+        image.save(temporary, format="PNG", compress_level=_COMPRESSION)

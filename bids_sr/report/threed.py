@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from attrs import frozen
 from numpy.typing import NDArray
 
 from bids_sr.bids.atomic import atomic_path
@@ -79,25 +80,40 @@ def _volumes(
     assert len(steps) == 3
     crop = brain_crop(brain, steps, grid.slice_axis)
     coarse = widened(brain[:: steps[0], :: steps[1], :: steps[2]])
+    where = _Place(grid.affine, crop.scaled((1, 1, 1)), coarse)
+    fine = _Place(grid.high_resolution[1], crop.scaled(steps), widened(brain))
+    packed = _series(sr, where, fine)
+    maps = (
+        ("FA, input", names.input_tensor("fa"), where),
+        ("FA, output", names.tensor("fa"), fine),
+    )
+    for label, path, place in maps:
+        if has_tensor and path.is_file():
+            note = "Fractional anisotropy; 0 is black, 1 is white."
+            packed.append(place.pack(label, note, load_volume(path)[0], 1.0))
+    return packed
+
+
+@frozen(eq=False)
+class _Place:
+    """What is cut out of a volume, on the grid of the input or of the output."""
+
+    affine: NDArray[np.float64]
+    block: tuple[slice, ...]
+    keep: NDArray[np.bool_]
+
+    def pack(self, label: str, note: str, volume: NDArray[np.float32], top: float) -> Packed:
+        return pack(label, note, volume, self.affine, self.block, self.keep, top)
+
+
+def _series(sr: SuperResolvedDwi, coarse: _Place, fine: _Place) -> list[Packed]:
     contrast = choose_contrasts(sr.run.gradients)[0]
     with DwiReader(sr.run.files.dwi) as before, DwiReader(sr.dwi) as after:
         acquired, output = (reader.volume(contrast.volume) for reader in (before, after))
-    top = window_top(acquired, coarse)
-    fine = grid.high_resolution[1]
-    block, coarse_block = crop.scaled(steps), crop.scaled((1, 1, 1))
+    top = window_top(acquired, coarse.keep)
     which = f"volume {contrast.volume}, {contrast.title}"
-    acquired_note = f"As acquired: {which}."
     output_note = f"Super-resolved: {which}, on the same grey scale."
-    keep = widened(brain)
-    packed = [
-        pack("Acquired", acquired_note, acquired, grid.affine, coarse_block, coarse, top),
-        pack("Super-resolved", output_note, output, fine, block, keep, top),
+    return [
+        coarse.pack("Acquired", f"As acquired: {which}.", acquired, top),
+        fine.pack("Super-resolved", output_note, output, top),
     ]
-    maps = (("FA, input", names.input_tensor("fa")), ("FA, output", names.tensor("fa")))
-    for label, path in maps:
-        if has_tensor and path.is_file():
-            where = (coarse_block, coarse) if path == names.input_tensor("fa") else (block, keep)
-            affine = grid.affine if path == names.input_tensor("fa") else fine
-            note = "Fractional anisotropy; 0 is black, 1 is white."
-            packed.append(pack(label, note, load_volume(path)[0], affine, *where, 1.0))
-    return packed

@@ -55,3 +55,12 @@ def test_an_empty_mask_needs_no_file(series, tmp_path):
             reader, np.zeros(data.shape[:3], bool), range(5), work, 2, scratch=tmp_path
         )
     assert values.shape == (0, 2)
+
+
+@pytest.mark.parametrize("slab_bytes", [1, 1 << 20])
+def test_volumes_keep_their_order(series, slab_bytes):
+    path, data = series
+    mask = data[..., 0] > 0.3
+    with DwiReader(path) as reader:
+        values = map_voxels(reader, mask, [3, 0, 4], lambda s: s, 3, slab_bytes=slab_bytes)
+    np.testing.assert_array_equal(values, data.transpose(2, 1, 0, 3)[mask.T][:, [3, 0, 4]])

@@ -33,6 +33,21 @@ def test_last_volume_first(write_nifti, series, name):
         assert np.array_equal(reader.volume(4), series[..., 4])
 
 
+def test_ascending_volumes_need_no_index(write_nifti, series, monkeypatch):
+    path = write_nifti(series, "a_dwi.nii.gz")
+    monkeypatch.setattr("bids_sr.images.nifti_file.NiftiFile._indexed", None)
+    with DwiReader(path) as reader:
+        for index in (1, 3, 4, 2, 4):  # the second pass begins where the first has ended
+            assert np.array_equal(reader.volume(index), series[..., index])
+
+
+def test_skipping_volumes_a_broken_end_is_noticed(write_nifti, series):
+    path = write_nifti(series, "a_dwi.nii.gz")
+    path.write_bytes(path.read_bytes()[:-100])
+    with DwiReader(path) as reader, pytest.raises(InputError, match="truncated"):
+        reader.volume(3)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("axis", "start", "stop"), [(2, 0, 7), (2, 3, 5), (0, 12, 13), (1, 2, 9)])
 @pytest.mark.parametrize("volumes", [None, [3, 0, 3]])
