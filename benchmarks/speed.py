@@ -174,22 +174,19 @@ def _network(what: str, given: argparse.Namespace, model: str, run: Any, app: st
 
 
 def start(given: argparse.Namespace, work: Path) -> dict[str, float]:
-    """Return the seconds of ``--help``, and from the call to the first volume on disk."""
+    """Return the seconds of ``--help``, and from the call to the first slices of the network."""
     program = Path(sys.executable).parent / "bids-sr"
     helps = [speed_sides.measure([program, "--help"]).wall_s for _ in range(5)]
     firsts = {
-        model: statistics.median(
-            speed_sides.first_volume(
-                given.dataset, given.participant_label, work, given.threads, model
+        f"first slices, {name}": statistics.median(
+            speed_sides.first_slices(
+                given.dataset, given.participant_label, work / "first", given.threads, APPS[name][1]
             )
             for _ in range(given.runs)
         )
-        for model in _models(given)
+        for name in given.apps
     }
-    return {
-        "help": statistics.median(helps),
-        **{f"first volume, {m}": s for m, s in firsts.items()},
-    }
+    return {"help": statistics.median(helps), **firsts}
 
 
 def _medians(runs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -185,29 +185,20 @@ def _zoom(dwi: Path, out: Path, scale: int) -> None:
     nib.save(nib.Nifti1Image(np.stack(volumes, axis=-1), affine), out)
 
 
-def first_volume(dataset: Path, label: str, work: Path, threads: int, model: str) -> float:
-    """Return the seconds from the call of the app to its first volume on disk, then end it."""
-    out = work / "first"
-    shutil.rmtree(out, ignore_errors=True)
+def first_slices(
+    dataset: Path, label: str, work: Path, threads: int, options: Sequence[str]
+) -> float:
+    """Return the seconds from the call of the app to the first slices out of its network."""
+    for folder in (work / "out", work / "work"):
+        shutil.rmtree(folder, ignore_errors=True)
     command = [
-        Path(sys.executable).parent / "bids-sr", dataset, out, "participant",
-        "--participant-label", label, "--nprocs", threads, "--device", "cpu", "--model", model,
-        "--ensemble", "1", "-w", work / "first-work",
+        sys.executable, HERE / "first_slices.py", dataset, work / "out", "participant",
+        "--participant-label", label, "--nprocs", threads, "--device", "cpu",
+        "--skip-bids-validation", "-w", work / "work", *options,
     ]  # fmt: skip
     started = time.monotonic()
-    with subprocess.Popen(
-        [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            while process.poll() is None:
-                # a header alone is shorter than this
-                if any(p.stat().st_size > 20_000 for p in out.rglob("*_desc-sr_dwi*nii.gz*")):
-                    return time.monotonic() - started
-                time.sleep(0.05)
-        finally:
-            process.terminate()
-            process.wait()
-    raise RuntimeError("The app ended before its first volume.")
+    cost = measure(command, threads)
+    return float(cost.output.split("first slices at ")[1].split()[0]) - started
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def facts():
         "fit": {name: {"wall_s": s, "cpu_s": s, "peak_gb": 1.0} for name, s in [
             ("bids-sr, tensor", 6.0), ("bids-sr, QA", 4.0), ("MRtrix3, dwi2tensor", 5.0),
             ("MRtrix3, tensor2metric", 2.0), ("start of Python and libraries", 1.0)]},
-        "start": {"help": 0.2, "first volume, net": 16.0},
+        "start": {"help": 0.2, "first slices, default": 16.0},
     }  # fmt: skip
 
 

@@ -1,0 +1,142 @@
+"""The pieces of the app, one by one, by pytest-benchmark.
+
+    make benchmark-pieces                            all of them
+    make benchmark-pieces PYTEST_ARGS='-k network'   some
+
+Sizes are those of sub-philips02 at x2: slices of 128 x 128, volumes of 82 slices, 17 of them.
+Keep a run with ``--benchmark-save=before`` and compare a later one with
+``--benchmark-compare=0001``.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before numpy is imported
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from bids_sr.bids.gradients import GradientTable
+from bids_sr.diffusion.eigen import main_direction
+from bids_sr.diffusion.gqi import gqi_kernel, odf_figures
+from bids_sr.diffusion.tensor import _design
+from bids_sr.diffusion.wls import fit_wls
+from bids_sr.images.band import effective_band
+from bids_sr.images.kspace import data_consistency, sinc_upsample
+from bids_sr.images.nifti import DwiReader, VolumeWriter
+from bids_sr.networks.channels import SeriesConditioning
+from bids_sr.networks.loading import load_network
+from bids_sr.networks.registry import load_card
+from bids_sr.networks.slice_frame import slice_frame
+from bids_sr.quality.lattice import normalised_residual
+from bids_sr.superres.allocator import kept_memory
+from bids_sr.superres.focus import find_head
+
+ROWS, SLICES, VOLUMES, FACTOR = 128, 82, 17, 2
+VOXELS = 100_000
+_RANDOM = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def gradients() -> GradientTable:
+    """Return a b0 and 16 directions at b = 1000."""
+    bvecs = _RANDOM.normal(size=(VOLUMES, 3))
+    bvecs /= np.linalg.norm(bvecs, axis=1, keepdims=True)
+    bvecs[0] = 0
+    return GradientTable(np.array([0.0, *[1000.0] * (VOLUMES - 1)]), bvecs)
+
+
+@pytest.fixture(scope="module")
+def head() -> np.ndarray:
+    """Return a volume like a head's: (x, y, z), bright in a ball, noisy everywhere."""
+    grid = np.meshgrid(*(np.linspace(-1, 1, n) for n in (ROWS, ROWS, SLICES)), indexing="ij")
+    inside = sum(axis**2 for axis in grid) < 0.6
+    return (inside + 0.05 * _RANDOM.random((ROWS, ROWS, SLICES))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def signals() -> np.ndarray:
+    """Return signals of voxels, (voxels, V), between 0 and 1."""
+    return _RANDOM.uniform(0.1, 0.9, (VOXELS, VOLUMES)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def conditioning(gradients, head) -> SeriesConditioning:
+    """Return what the volumes of a series share."""
+    made = SeriesConditioning(gradients, frame=slice_frame(np.eye(4), 2))
+    for index in range(VOLUMES):
+        made.add(index, head)
+    return made
+
+
+def test_read_a_volume(benchmark, head, tmp_path):
+    nib.Nifti1Image(np.stack([head] * 4, -1), np.eye(4)).to_filename(tmp_path / "dwi.nii.gz")
+    with DwiReader(tmp_path / "dwi.nii.gz") as reader:
+        benchmark.pedantic(lambda: [reader.volume(i) for i in range(4)], rounds=5)
+
+
+def test_write_a_volume(benchmark, head, tmp_path):
+    fine = head.repeat(FACTOR, 0).repeat(FACTOR, 1)
+
+    def write():
+        with VolumeWriter(tmp_path / "dwi.nii.gz", (*fine.shape, 1), np.eye(4)) as writer:
+            writer.write(fine)
+
+    benchmark(write)
+
+
+def test_gather_what_volumes_share(benchmark, gradients, head):
+    made = SeriesConditioning(gradients, frame=slice_frame(np.eye(4), 2))
+    benchmark(made.add, 3, head)
+
+
+def test_channels_of_a_volume(benchmark, conditioning, head):
+    benchmark(conditioning.channels, 3, head, load_card(None, FACTOR).channels)
+
+
+def test_find_the_measured_band(benchmark, head):
+    benchmark(effective_band, [head])
+
+
+def test_find_the_head(benchmark, head):
+    benchmark(find_head, [np.moveaxis(head, 2, 0)], FACTOR)
+
+
+def test_interpolate(benchmark):
+    benchmark(sinc_upsample, torch.rand(8, ROWS, ROWS), FACTOR)
+
+
+def test_data_consistency(benchmark):
+    fine = torch.rand(8, FACTOR * ROWS, FACTOR * ROWS)
+    benchmark(data_consistency, fine, torch.rand(8, ROWS, ROWS), FACTOR)
+
+
+@pytest.mark.parametrize("model", ["shallow-x2", "quick-x2"])
+def test_network_on_eight_slices(benchmark, model):
+    torch.set_num_threads(1)
+    card = load_card(model, FACTOR)
+    network = load_network(card).eval().to(memory_format=torch.channels_last)
+    channels = torch.rand(8, len(card.channels), ROWS, ROWS)
+    channels = channels.contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode(), kept_memory():
+        benchmark.pedantic(network.detail, [channels], rounds=5, warmup_rounds=1)
+
+
+def test_fit_the_tensor(benchmark, gradients, signals):
+    benchmark(fit_wls, _design(gradients, list(range(VOLUMES)), np.eye(4)), signals)
+
+
+def test_main_direction(benchmark):
+    benchmark(main_direction, _RANDOM.normal(size=(VOXELS, 6)))
+
+
+def test_orientation_distributions(benchmark, gradients, signals):
+    benchmark(odf_figures, signals, gqi_kernel(gradients.bvals, gradients.bvecs))
+
+
+def test_residual_of_anatomy(benchmark, head):
+    slices = np.moveaxis(head, 2, 0)[:16]
+    benchmark(normalised_residual, slices, slices > 0.5)
