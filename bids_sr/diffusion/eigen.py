@@ -80,7 +80,8 @@ def _longest_normal(
         (xy * c - xz * yz, xz * xz - a * c, a * yz - xy * xz),
         (b * c - yz * yz, yz * xz - xy * c, xy * yz - b * xz),
     )
-    best, longest = list(candidates[0]), sum(part * part for part in candidates[0])
+    best: list[Floats] = list(candidates[0])
+    longest = sum(part * part for part in best)
     for other in candidates[1:]:
         length = sum(part * part for part in other)
         longer = length > longest

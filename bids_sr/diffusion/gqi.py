@@ -13,7 +13,7 @@ from bids_sr.bids.gradients import GradientTable
 from bids_sr.bids.names import GQI_PARAMS
 from bids_sr.diffusion.frames import world_directions
 from bids_sr.diffusion.selection import gqi_volumes
-from bids_sr.diffusion.slabs import SLAB_BYTES, Out, map_voxels, path_of, write_map
+from bids_sr.diffusion.voxelwise import BLOCK_BYTES, Out, map_voxels, path_of, write_map
 from bids_sr.errors import InputError
 from bids_sr.images.nifti import DwiReader
 
@@ -37,8 +37,9 @@ def fit_gqi(
     params: Sequence[str] = GQI_PARAMS,
     volumes: Sequence[int] | None = None,
     threads: int | None = None,
-    slab_bytes: int = SLAB_BYTES,
+    block_bytes: int = BLOCK_BYTES,
     scratch: Path | None = None,
+    on_disk: bool = False,
 ) -> dict[str, Path]:
     r"""Reconstruct ODFs in every voxel of a mask and write the maps of QA and GFA.
 
@@ -66,10 +67,12 @@ def fit_gqi(
         Volumes to reconstruct from; default: `gqi_volumes`.
     threads : int, optional
         Threads to work with; default: one per CPU at hand.
-    slab_bytes : int
-        Size of the slab held in memory.
+    block_bytes : int
+        Size of the block of signals held in memory.
     scratch : pathlib.Path, optional
-        Folder for a file that holds the fit instead of memory.
+        Folder for what does not fit into memory; default: the system's for temporary files.
+    on_disk : bool
+        The fit lies there, too, not in memory.
 
     Returns
     -------
@@ -92,8 +95,9 @@ def fit_gqi(
             partial(odf_figures, kernel=kernel),
             3,
             threads=threads,
-            slab_bytes=slab_bytes,
+            block_bytes=block_bytes,
             scratch=scratch,
+            on_disk=on_disk,
         )
         columns = {"qa": _normalised(values), "gfa": values[:, 2:]}
         paths = {param: path_of(out, param) for param in params}

@@ -10,8 +10,8 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from bids_sr.bids.gradients import GradientTable
-from bids_sr.diffusion.slabs import SLAB_BYTES
 from bids_sr.diffusion.tensor import fit_tensor
+from bids_sr.diffusion.voxelwise import BLOCK_BYTES
 from bids_sr.images.nifti import DwiReader, load_volume, write_image
 
 
@@ -33,8 +33,9 @@ def fa_spread(
     *,
     folder: Path,
     threads: int | None = None,
-    slab_bytes: int = SLAB_BYTES,
+    block_bytes: int = BLOCK_BYTES,
     scratch: Path | None = None,
+    on_disk: bool = False,
 ) -> Path:
     """Fit the tensor to each copy of a series and write the sample sd of FA.
 
@@ -56,10 +57,12 @@ def fa_spread(
         Holds the FA of one copy for a while.
     threads : int, optional
         Threads to fit with; default: one per CPU at hand.
-    slab_bytes : int
-        Size of the slab held in memory.
+    block_bytes : int
+        Size of the block of signals held in memory.
     scratch : pathlib.Path, optional
-        Folder for a file that holds a fit instead of memory.
+        Folder for what does not fit into memory; default: the system's for temporary files.
+    on_disk : bool
+        The fit lies there, too, not in memory.
 
     Returns
     -------
@@ -86,8 +89,9 @@ def fa_spread(
             params=("fa",),
             volumes=volumes,
             threads=threads,
-            slab_bytes=slab_bytes,
+            block_bytes=block_bytes,
             scratch=scratch,
+            on_disk=on_disk,
         )
         fa = load_volume(one)[0][mask]
         step = fa - mean

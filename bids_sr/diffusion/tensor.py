@@ -16,7 +16,7 @@ from bids_sr.bids.names import TENSOR_PARAMS
 from bids_sr.diffusion.eigen import main_direction
 from bids_sr.diffusion.frames import world_directions
 from bids_sr.diffusion.selection import dti_volumes
-from bids_sr.diffusion.slabs import SLAB_BYTES, Out, map_voxels, path_of, write_map
+from bids_sr.diffusion.voxelwise import BLOCK_BYTES, Out, map_voxels, path_of, write_map
 from bids_sr.diffusion.wls import fit_wls
 from bids_sr.errors import InputError
 from bids_sr.images.nifti import DwiReader
@@ -72,8 +72,9 @@ def fit_tensor(
     params: Sequence[str] = TENSOR_PARAMS,
     volumes: Sequence[int] | None = None,
     threads: int | None = None,
-    slab_bytes: int = SLAB_BYTES,
+    block_bytes: int = BLOCK_BYTES,
     scratch: Path | None = None,
+    on_disk: bool = False,
 ) -> TensorMaps:
     """Fit a tensor in every voxel of a mask and write the maps.
 
@@ -103,10 +104,12 @@ def fit_tensor(
         Volumes to fit to; default: `dti_volumes`.
     threads : int, optional
         Threads to fit with; default: one per CPU at hand.
-    slab_bytes : int
-        Size of the slab held in memory.
+    block_bytes : int
+        Size of the block of signals held in memory.
     scratch : pathlib.Path, optional
-        Folder for a file that holds the fit instead of memory.
+        Folder for what does not fit into memory; default: the system's for temporary files.
+    on_disk : bool
+        The fit lies there, too, not in memory.
 
     Returns
     -------
@@ -128,8 +131,9 @@ def fit_tensor(
             work,
             _WIDTH,
             threads=threads,
-            slab_bytes=slab_bytes,
+            block_bytes=block_bytes,
             scratch=scratch,
+            on_disk=on_disk,
         )
         paths = {param: path_of(out, param) for param in params}
         for param, path in paths.items():

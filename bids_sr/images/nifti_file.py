@@ -33,11 +33,14 @@ _CHUNK = 1 << 20
 _LONGEST_HEADER = 540
 """Bytes of a NIfTI-2 header; that of NIfTI-1 has 348."""
 
+_RESTARTS = 8
+"""So often reading begins anew where an earlier volume is asked for; then it pays to index."""
+
 _READ_AHEAD = 1 << 16
 """Bytes decompressed beyond what is asked for; more would be lost on every jump."""
 
-_MIN_SPACING, _MAX_SPACING = 1 << 18, 1 << 21
-"""Uncompressed bytes between two index points of a gzip file."""
+_MIN_SPACING = 1 << 18
+"""Uncompressed bytes between two index points of a gzip file, at least."""
 
 _COPY_AGAIN = "Copy or convert it again from its source, or exclude this run."
 
@@ -66,7 +69,7 @@ class NiftiFile:
         self._path = path
         self._lock = threading.Lock()
         self._verified = False
-        self._next = 0
+        self._next = self._restarts = 0
         self._forward: Any = None
         self._random: ArrayProxy | None = None
         self._closing = ExitStack()
@@ -89,16 +92,11 @@ class NiftiFile:
         Volumes asked for in ascending order come from one fast pass through the file.
         """
         with self._lock, self._failures():
-            if self._zipped and (index == self._next or self._lies_ahead(index)):
+            if self._zipped and self._lies_ahead(index):
                 data = self._volume_ahead(index)
             else:
-                data = self._part((..., index) if len(self.shape) == 4 else (...,))
+                data = self._volume_anywhere(index)
             return _float32(data, self._path)
-
-    def part(self, cut: tuple[Any, ...]) -> NDArray[np.float32]:
-        """Return any part of the array as scaled float32, the caller's own."""
-        with self._lock, self._failures():
-            return _float32(self._part(cut), self._path)
 
     def close(self) -> None:
         """Close the file; reading again would open it anew."""
@@ -144,8 +142,16 @@ class NiftiFile:
         raise ImageFileError("it has no NIfTI header")
 
     def _lies_ahead(self, index: int) -> bool:
+        if index < self._next and self._restarts < _RESTARTS:
+            self._restarts += 1
+            self._rewind()
         # to jump there, all before it would have to be decompressed, too, to index it
-        return index > self._next and self._random is None
+        return index == self._next or (index > self._next and self._random is None)
+
+    def _rewind(self) -> None:
+        if self._forward is not None:
+            self._forward.close()
+        self._forward, self._next = None, 0
 
     def _volume_ahead(self, index: int) -> NDArray[Any]:
         shape, dtype, offset, slope, inter = self._layout
@@ -164,8 +170,7 @@ class NiftiFile:
             while self._forward.read(_CHUNK):  # the checksum comes at the very end
                 pass
             self._verified = True
-            self._forward.close()
-            self._forward, self._next = None, 0
+            self._rewind()
         data = raw.view(dtype).reshape(shape[:3], order="F")
         scaled: NDArray[Any] = apply_read_scaling(data, slope, inter)
         return scaled
@@ -181,7 +186,7 @@ class NiftiFile:
             filled += len(chunk)
         return raw
 
-    def _part(self, cut: tuple[Any, ...]) -> NDArray[Any]:
+    def _volume_anywhere(self, index: int) -> NDArray[Any]:
         # indexed_gzip takes a file that breaks off for one that ends there
         # (version 1.10), so that all is there must be made sure of beforehand
         if not self._verified:
@@ -189,18 +194,18 @@ class NiftiFile:
         if self._random is None:
             stream = self._indexed() if self._zipped else self._path.open("rb")
             self._random = ArrayProxy(self._closing.enter_context(stream), self._layout, mmap=False)
-        data: NDArray[Any] = self._random[cut]
+        data: NDArray[Any] = self._random[(..., index) if len(self.shape) == 4 else (...,)]
         return data
 
     def _indexed(self) -> IndexedGzipFile:
-        # A jump decompresses from the index point before it, so points should be
-        # no further apart than volumes; each keeps 32 KiB in memory.
+        # A jump decompresses from the index point before it, at most a volume away; each
+        # point keeps 32 KiB in memory.
         shape, dtype, *_ = self._layout
         spacing = math.prod(shape[:3]) * int(dtype.itemsize)
         return IndexedGzipFile(
             str(self._path),
             drop_handles=False,
-            spacing=min(max(spacing, _MIN_SPACING), _MAX_SPACING),
+            spacing=max(spacing, _MIN_SPACING),
             buffer_size=_READ_AHEAD,
         )
 

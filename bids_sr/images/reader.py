@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -16,12 +15,13 @@ from bids_sr.images.nifti_file import NiftiFile
 
 
 class DwiReader:
-    """A 4D NIfTI image, read volume by volume or slab by slab.
+    """A 4D NIfTI image, read volume by volume.
 
     The header is read when the object is made, voxels when asked for. Volumes
-    asked for in order are decompressed in one pass. For anything else a ``.nii.gz``
+    asked for in ascending order are decompressed in one pass, and the next pass begins
+    when an earlier one is asked for. Where that happens again and again, a ``.nii.gz``
     is gone through once, to see that it is whole, and indexed as it is read, so
-    that any part can be read without starting over. Calls from several threads
+    that any volume can be read without starting over. Calls from several threads
     take turns. Voxels that are NaN or infinite are read as zero and counted.
 
     Parameters
@@ -101,44 +101,6 @@ class DwiReader:
         if bad:
             self.nonfinite[index] = bad
         return data
-
-    def slab(
-        self, start: int, stop: int, axis: int = 2, volumes: Sequence[int] | None = None
-    ) -> NDArray[np.float32]:
-        """Read the same slices of many volumes.
-
-        Parameters
-        ----------
-        start, stop : int
-            First slice, and the one after the last.
-        axis : int
-            Voxel axis across the slices. Along 2, the default, only the slab's
-            own bytes are read; along 0 and 1 each volume is read and cut.
-        volumes : sequence of int, optional
-            Which volumes, in this order; by default all.
-
-        Returns
-        -------
-        numpy.ndarray
-            Float32; ``stop - start`` along `axis`, volumes last:
-            (x, y, stop - start, V) for the default axis.
-        """
-        indices = range(self.shape[3]) if volumes is None else volumes
-        shape = list(self.shape[:3])
-        if not 0 <= start < stop <= shape[axis]:
-            raise IndexError(f"slices {start}:{stop} of {shape[axis]}")
-        shape[axis] = stop - start
-        out = np.empty((*shape, len(indices)), dtype=np.float32)
-        cut: list[slice] = [slice(None)] * 3
-        cut[axis] = slice(start, stop)
-        for position, index in enumerate(indices):
-            if axis == 2:
-                part = self._file.part((slice(None), slice(None), cut[2], index))
-            else:
-                part = self._file.volume(index)[tuple(cut)]
-            _zero_nonfinite(part)
-            out[..., position] = part
-        return out
 
     def check(self) -> None:
         """Stream through the file: every byte is there, every voxel has a value.

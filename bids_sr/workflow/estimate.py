@@ -34,6 +34,8 @@ BRAIN = 0.24
 """Share of the voxels that lie in the brain, 0.15 to 0.31: not known before there is a mask."""
 SEEN = 0.7
 """Share of the slices' area that goes through the network: the boxes around the head."""
+FIT_VALUES = 21
+"""What a tensor fit keeps of a voxel."""
 MASK_SHARE = 0.017
 """Size of a compressed mask, in bytes per voxel."""
 VOLUMES_3D = 0.9
@@ -213,8 +215,8 @@ def work_bytes(task: Task) -> tuple[int, int]:
     kept : int
         Bytes that stay there to the end.
     passing : int
-        Bytes beside them while it is worked on: the turned copies, or the volumes of the
-        self-check, whichever is larger.
+        Bytes beside them while it is worked on: the volumes of the self-check, or what a
+        fit passes through a file, with the turned copies, whichever is larger.
     """
     coarse = task.fine // task.factor**2
     kept = NODES + round(MASK_SHARE * coarse)
@@ -222,11 +224,14 @@ def work_bytes(task: Task) -> tuple[int, int]:
         kept += round(MAP_SHARE * BRAIN * _FLOAT * coarse)
     # uncompressed, of the volumes that a tensor is fitted to
     copies = task.copies * task.tensor_volumes if task.uncertainty else 0
+    # signals of the brain's voxels, and the fit; not if all is small, but then it is little
+    fitted = max(task.tensor_volumes, task.gqi_volumes)
+    fit = BRAIN * (fitted + FIT_VALUES) if fitted else 0
     slices, volumes = _checked(task)
     pixels = slices * math.prod(task.shape[:2])
     # truth, what one method made of it, both coarse; and the whole series coarse
     check = pixels * (2 * volumes + (volumes + task.shape[3] * bool(volumes)) / task.factor**2)
-    return kept, round(_FLOAT * max(copies * task.fine, check))
+    return kept, round(_FLOAT * max((copies + fit) * task.fine, check))
 
 
 def step_seconds(task: Task, rates: Rates = REFERENCE) -> dict[str, float]:

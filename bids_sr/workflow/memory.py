@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 
 from bids_sr.bids.dwi_run import open_run
 from bids_sr.bids.gradients import GradientTable
-from bids_sr.diffusion.slabs import SLAB_BYTES
+from bids_sr.diffusion.voxelwise import BLOCK_BYTES
 from bids_sr.errors import BidsSrError, InputError
 from bids_sr.networks.card import WEIGHTS, ModelCard
 from bids_sr.superres.defaults import AHEAD
@@ -17,7 +17,7 @@ from bids_sr.workflow.plan import RunPlan
 NETWORK_STEPS = ("super_resolve", "self_check")
 """Steps that run the network, on a GPU if there is one."""
 FITS = ("fit_input", "fit_tensor", "fit_gqi", "fit_input_gqi", "spread")
-"""Steps that fit a model slab by slab."""
+"""Steps that fit a model block by block."""
 BASE_GB = 0.8
 """What a process holds for torch, dipy and the like; 0.6 in a worker, 0.77 measured with one core,
 where it has found the runs and will write the pages as well."""
@@ -30,9 +30,9 @@ _CPU_BATCH_PIXELS = 1 << 17
 """Pixels of a batch on the CPU where nothing limits it, as `bids_sr.superres.device` has it."""
 _LEAST_BATCH = 2
 """Slices: a single one is rounded another way, and the results would depend on the memory."""
-_FRUGAL_SLAB = 12 << 20
-_SLABS, _SLABS_PER_THREAD, _THREAD_GB = 3.0, 0.7, 0.02
-"""What a fit holds at once: in slabs, in slabs for each thread, and for each thread besides."""
+_FRUGAL_BLOCK = 12 << 20
+_BLOCKS, _BLOCKS_PER_THREAD, _THREAD_GB = 3.0, 0.7, 0.02
+"""What a fit holds at once: in blocks, in blocks for each thread, and for each thread besides."""
 
 
 @frozen
@@ -41,8 +41,8 @@ class Portions:
 
     batch_size: int | None = None
     """Slices that go through the network at once; None: the device's default."""
-    slab_bytes: int = SLAB_BYTES
-    """Size of a slab of a fit."""
+    block_bytes: int = BLOCK_BYTES
+    """Size of the block of signals of a fit."""
     ahead: int = AHEAD
     """Volumes read ahead of the network, and written behind it."""
     on_disk: bool = False
@@ -51,7 +51,7 @@ class Portions:
 
 @frozen
 class _Cost:
-    """Volumes that a step holds, beside the base, its slabs and its batch."""
+    """Volumes that a step holds, beside the base, its blocks and its batch."""
 
     coarse: float = 0.0
     """Of the input's size."""
@@ -199,7 +199,7 @@ def _usual(plan: RunPlan, size: _Size) -> Portions:
 
 
 def _frugal(plan: RunPlan, batch_size: int) -> Portions:
-    return Portions(batch_size, _FRUGAL_SLAB // max(1, plan.choices.threads), 0, on_disk=True)
+    return Portions(batch_size, _FRUGAL_BLOCK // max(1, plan.choices.threads), 0, on_disk=True)
 
 
 def _steps(plan: RunPlan, size: _Size, pieces: Portions) -> dict[str, float]:
@@ -218,7 +218,7 @@ def _steps(plan: RunPlan, size: _Size, pieces: Portions) -> dict[str, float]:
         if name in NETWORK_STEPS:
             need += _network_gb(plan, size, pieces)
         if name in FITS or name == "self_check":
-            need += _slabs_gb(plan, pieces)
+            need += _blocks_gb(plan, pieces)
         needs[name] = round(need, 2)
     return needs
 
@@ -245,9 +245,11 @@ def _pixel_gb(card: ModelCard) -> float:
     return 1e-9 * (50 * width + 280 * fine if isinstance(width, int) else 1300 * fine)
 
 
-def _slabs_gb(plan: RunPlan, pieces: Portions) -> float:
+def _blocks_gb(plan: RunPlan, pieces: Portions) -> float:
     threads = plan.choices.threads
-    return pieces.slab_bytes * 1e-9 * (_SLABS + _SLABS_PER_THREAD * threads) + _THREAD_GB * threads
+    return (
+        pieces.block_bytes * 1e-9 * (_BLOCKS + _BLOCKS_PER_THREAD * threads) + _THREAD_GB * threads
+    )
 
 
 def _size(plan: RunPlan) -> _Size:

@@ -205,8 +205,9 @@ def _pieces(plan: RunPlan, folder: Path) -> dict[str, Any]:
     pieces = portions(plan)
     return {
         "threads": plan.choices.threads,
-        "slab_bytes": pieces.slab_bytes,
-        "scratch": folder if pieces.on_disk else None,
+        "block_bytes": pieces.block_bytes,
+        "scratch": folder,
+        "on_disk": pieces.on_disk,
     }
 
 

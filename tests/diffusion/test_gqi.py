@@ -70,7 +70,7 @@ def test_equal_to_dipy_voxel_by_voxel(table):
 def test_fibre_stands_out_of_fluid_and_grey_matter(table, write, tmp_path, threads):
     gradients = table((0, 1), (2000, 40))
     data = brain_like(gradients)
-    maps = fit(gradients, data, write, tmp_path, threads=threads, slab_bytes=1)
+    maps = fit(gradients, data, write, tmp_path, threads=threads, block_bytes=1)
     for name in ("qa", "gfa"):
         assert maps[name][4, 2, 2] > 5 * maps[name][5, 2, 2], name
         assert maps[name][4, 2, 2] > 5 * maps[name][0, 2, 2], name

@@ -57,7 +57,7 @@ def test_planted_tensors_come_back(table, write, tmp_path, determinant, threads)
         mask,
         out_in(tmp_path),
         threads=threads,
-        slab_bytes=4 * 5 * 4 * 21 * 2,  # two slices at a time
+        block_bytes=4 * 5 * 4 * 21 * 2,  # two slices at a time
     )
     maps = load(result)
     md = EVALS.mean()

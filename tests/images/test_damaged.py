@@ -51,8 +51,6 @@ def test_cut_near_the_end(gz, cut):
     [
         lambda reader: reader.volume(0),
         lambda reader: reader.volume(3),
-        lambda reader: reader.slab(0, 1),
-        lambda reader: reader.slab(0, 1, axis=0, volumes=[0]),
         lambda reader: reader.check(),
     ],
 )
@@ -138,8 +136,6 @@ def test_not_finite(write_nifti, series, name, bad):
         for index in range(reader.shape[3]):
             np.testing.assert_array_equal(reader.volume(index), wanted[..., index])
         assert reader.nonfinite == {2: 2}
-        slab = reader.slab(5, 6, volumes=[0, 2])
-        np.testing.assert_array_equal(slab, wanted[:, :, 5:6, [0, 2]])
         with pytest.raises(InputError, match=r"volume 2 .* in 2 voxels"):
             reader.check()
 

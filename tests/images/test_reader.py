@@ -1,10 +1,9 @@
-"""Reading volumes and slabs: right values, any order, any storage."""
+"""Reading volumes: right values, any order, any storage."""
 
 from __future__ import annotations
 
 import gzip
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 
 from bids_sr.errors import InputError
 from bids_sr.images.nifti import DwiReader, load_volume
+from bids_sr.images.nifti_file import NiftiFile
 
 NAMES = ["a_dwi.nii", "a_dwi.nii.gz"]
 
@@ -33,12 +33,16 @@ def test_last_volume_first(write_nifti, series, name):
         assert np.array_equal(reader.volume(4), series[..., 4])
 
 
-def test_ascending_volumes_need_no_index(write_nifti, series, monkeypatch):
-    path = write_nifti(series, "a_dwi.nii.gz")
-    monkeypatch.setattr("bids_sr.images.nifti_file.NiftiFile._indexed", None)
-    with DwiReader(path) as reader:
-        for index in (1, 3, 4, 2, 4):  # the second pass begins where the first has ended
+def test_passes_need_no_index_until_they_are_many(write_nifti, series, monkeypatch):
+    indexed, made = NiftiFile._indexed, []
+    monkeypatch.setattr(NiftiFile, "_indexed", lambda self: made.append(1) or indexed(self))
+    with DwiReader(write_nifti(series, "a_dwi.nii.gz")) as reader:
+        for index in (1, 3, 4, 2, 4, 0, 0):
             assert np.array_equal(reader.volume(index), series[..., index])
+        assert not made
+        for index in (3, 2, 1, 0) * 4:
+            assert np.array_equal(reader.volume(index), series[..., index])
+        assert made == [1]
 
 
 def test_skipping_volumes_a_broken_end_is_noticed(write_nifti, series):
@@ -48,21 +52,11 @@ def test_skipping_volumes_a_broken_end_is_noticed(write_nifti, series):
         reader.volume(3)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(("axis", "start", "stop"), [(2, 0, 7), (2, 3, 5), (0, 12, 13), (1, 2, 9)])
-@pytest.mark.parametrize("volumes", [None, [3, 0, 3]])
-def test_slab(write_nifti, series, name, axis, start, stop, volumes):
-    with DwiReader(write_nifti(series, name)) as reader:
-        slab = reader.slab(start, stop, axis, volumes)
-    wanted = series.take(range(start, stop), axis=axis)
-    assert slab.dtype == np.float32
-    assert np.array_equal(slab, wanted if volumes is None else wanted[..., volumes])
-
-
 def test_what_is_read_is_the_callers_own(write_nifti, series):
     with DwiReader(write_nifti(series.astype(np.float32))) as reader:
         reader.volume(0)[:] = -1
-        reader.slab(0, 2)[:] = -1
+        reader.volume(2)[:] = -1
+        reader.volume(2)[:] = -1
         assert np.array_equal(reader.volume(0), series[..., 0])
 
 
@@ -70,12 +64,6 @@ def test_what_is_read_is_the_callers_own(write_nifti, series):
 def test_no_such_volume(write_nifti, series, index):
     with DwiReader(write_nifti(series)) as reader, pytest.raises(IndexError, match="of 5"):
         reader.volume(index)
-
-
-@pytest.mark.parametrize(("start", "stop"), [(-1, 2), (3, 3), (5, 8)])
-def test_no_such_slab(write_nifti, series, start, stop):
-    with DwiReader(write_nifti(series)) as reader, pytest.raises(IndexError, match="of 7"):
-        reader.slab(start, stop)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -92,7 +80,6 @@ def test_types_and_scaling(write_nifti, name, dtype):
         assert not np.array_equal(expected, stored) or stored.dtype.kind == "f"
         for index in range(3):
             assert reader.volume(index) == pytest.approx(expected[..., index], rel=1e-6)
-        assert reader.slab(1, 3) == pytest.approx(expected[:, :, 1:3], rel=1e-6)
 
 
 def test_scaling_in_the_header_is_applied(tmp_path, series):
@@ -108,7 +95,6 @@ def test_scaling_in_the_header_is_applied(tmp_path, series):
         with DwiReader(each) as reader:
             for index in (0, 1, 0):
                 assert np.array_equal(reader.volume(index), 2.5 * series[..., index] + 10)
-            assert np.array_equal(reader.slab(0, 7), 2.5 * series + 10)
 
 
 def test_nifti2(write_nifti, series):
@@ -128,7 +114,7 @@ def test_header_extension_is_skipped(tmp_path, series):
     image.to_filename(tmp_path / "a.nii.gz")
     with DwiReader(tmp_path / "a.nii.gz") as reader:
         assert np.array_equal(reader.volume(0), series[..., 0])
-        assert np.array_equal(reader.slab(6, 7), series[:, :, 6:])
+        assert np.array_equal(reader.volume(4), series[..., 4])
 
 
 def test_several_gzip_members(tmp_path, write_nifti, series):
@@ -171,18 +157,3 @@ def test_load_volume_wants_three_dimensions(write_nifti, series):
 def test_load_volume_keeps_nan(write_nifti):
     data, _ = load_volume(write_nifti(np.full((3, 3, 3), np.nan, np.float32)))
     assert np.isnan(data).all()
-
-
-@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="counts bytes as Linux does")
-def test_slab_reads_its_own_part_only(write_nifti):
-    def bytes_read():
-        return int(Path("/proc/self/io").read_text().split()[1])
-
-    data = np.random.default_rng(0).integers(0, 999, (64, 64, 200, 4)).astype(np.int16)
-    with DwiReader(write_nifti(data, "a.nii")) as reader:
-        reader.slab(0, 1)
-        before = bytes_read()
-        slab = reader.slab(100, 110)
-        # each volume is 1.6 MB, the slab 82 kB of it, plus reading ahead
-        assert bytes_read() - before < 4 * 250_000
-    assert np.array_equal(slab, data[:, :, 100:110])

@@ -58,7 +58,7 @@ def test_our_reader_reads_it(tmp_path, volumes, name):
     with DwiReader(path) as reader:
         reader.check()
         assert np.array_equal(reader.volume(2), volumes[2])
-        assert np.array_equal(reader.slab(1, 3)[..., 1], volumes[1][:, :, 1:3])
+        assert np.array_equal(reader.volume(1), volumes[1])
 
 
 @pytest.mark.parametrize(

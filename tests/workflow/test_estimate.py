@@ -6,6 +6,8 @@ import pytest
 from attrs import evolve
 
 from bids_sr.workflow.estimate import (
+    BRAIN,
+    FIT_VALUES,
     Rates,
     Task,
     file_bytes,
@@ -104,6 +106,9 @@ def test_two_cores_help_only_where_steps_use_them():
 def test_copies_lie_in_the_work_folder_while_they_are_refitted():
     kept, passing = work_bytes(TASK)
     many = evolve(TASK, uncertainty=True, copies=8)
-    assert work_bytes(many) == (kept, 8 * 33 * 4 * VOXELS * 4)
-    assert kept < passing < 8 * 33 * 4 * VOXELS * 4
-    assert work_bytes(evolve(TASK, self_check="off"))[1] == 0
+    copies, fit = 8 * 33 * 4 * VOXELS * 4, BRAIN * (33 + FIT_VALUES) * 4 * VOXELS * 4
+    assert work_bytes(many) == (kept, round(copies + fit))
+    assert kept < passing < copies
+    assert work_bytes(evolve(TASK, self_check="off"))[1] == round(fit)
+    nothing = evolve(TASK, self_check="off", tensor_volumes=0, gqi_volumes=0)
+    assert work_bytes(nothing)[1] == 0

@@ -52,7 +52,7 @@ def test_fits_lie_on_disk_from_a_size_on(large, monkeypatch):
 def test_low_mem_takes_the_least(large):
     pieces = portions(large(low_mem=True))
     assert (pieces.batch_size, pieces.ahead, pieces.on_disk) == (2, 0, True)
-    assert pieces.slab_bytes < portions(large()).slab_bytes / 4
+    assert pieces.block_bytes < portions(large()).block_bytes / 4
     assert portions(large(low_mem=True, batch_size=7)).batch_size == 7
     usual, spared = step_memory_gb(large()), step_memory_gb(large(low_mem=True))
     assert all(spared[name] <= usual[name] for name in usual)

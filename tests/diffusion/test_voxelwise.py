@@ -6,7 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_sr.diffusion.slabs import map_voxels, write_map
+from bids_sr.diffusion.voxelwise import map_voxels, write_map
+from bids_sr.errors import OutputError
 from bids_sr.images.nifti import DwiReader
 
 SHAPE = (11, 9, 7, 5)
@@ -23,17 +24,17 @@ def work(signals):
     return np.stack([signals.sum(axis=1), signals.max(axis=1)], axis=1)
 
 
-@pytest.mark.parametrize("slab_bytes", [1, 4 * 99 * 5 * 2, 1 << 20])
+@pytest.mark.parametrize("block_bytes", [1, 4 * 99 * 5 * 2, 1 << 20])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_on_disk_and_in_any_pieces_it_is_the_same(
-    series, tmp_path, monkeypatch, slab_bytes, threads
+    series, tmp_path, monkeypatch, block_bytes, threads
 ):
     path, data = series
-    monkeypatch.setattr("bids_sr.diffusion.slabs._LEAST_CHUNK", 10)
+    monkeypatch.setattr("bids_sr.diffusion.voxelwise._LEAST_CHUNK", 10)
     mask = data[..., 0] > 0.3
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    options = {"threads": threads, "slab_bytes": slab_bytes}
+    options = {"threads": threads, "block_bytes": block_bytes, "on_disk": True}
     with DwiReader(path) as reader:
         values = map_voxels(reader, mask, range(5), work, 2, scratch=scratch, **options)
         plain = map_voxels(reader, mask, range(5), work, 2)
@@ -52,15 +53,29 @@ def test_an_empty_mask_needs_no_file(series, tmp_path):
     path, data = series
     with DwiReader(path) as reader:
         values = map_voxels(
-            reader, np.zeros(data.shape[:3], bool), range(5), work, 2, scratch=tmp_path
+            reader,
+            np.zeros(data.shape[:3], bool),
+            range(5),
+            work,
+            2,
+            scratch=tmp_path,
+            on_disk=True,
         )
     assert values.shape == (0, 2)
 
 
-@pytest.mark.parametrize("slab_bytes", [1, 1 << 20])
-def test_volumes_keep_their_order(series, slab_bytes):
+@pytest.mark.parametrize("block_bytes", [1, 1 << 20])
+def test_volumes_keep_their_order(series, block_bytes):
     path, data = series
     mask = data[..., 0] > 0.3
     with DwiReader(path) as reader:
-        values = map_voxels(reader, mask, [3, 0, 4], lambda s: s, 3, slab_bytes=slab_bytes)
+        values = map_voxels(reader, mask, [3, 0, 4], lambda s: s, 3, block_bytes=block_bytes)
     np.testing.assert_array_equal(values, data.transpose(2, 1, 0, 3)[mask.T][:, [3, 0, 4]])
+
+
+@pytest.mark.parametrize(("block_bytes", "on_disk"), [(1, False), (1 << 20, True)])
+def test_a_folder_without_room_is_told(series, tmp_path, block_bytes, on_disk):
+    path, data = series
+    options = {"block_bytes": block_bytes, "on_disk": on_disk, "scratch": tmp_path / "missing"}
+    with DwiReader(path) as reader, pytest.raises(OutputError, match="missing: has no room"):
+        map_voxels(reader, data[..., 0] > 0.3, range(5), work, 2, **options)

@@ -1,4 +1,4 @@
-"""Voxelwise work on a 4D series, slab by slab, and the maps that come of it."""
+"""Voxelwise work on a 4D series, block by block, and the maps that come of it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_sr.errors import OutputError
 from bids_sr.images.nifti import DwiReader, write_volumes
 
-SLAB_BYTES = 96 << 20
-"""Size of the slab read at once."""
+BLOCK_BYTES = 96 << 20
+"""Size of the signals that are read and worked on at once."""
 _HELD = 3
-"""In slabs, what is held at once: one that is read, one that is worked on, and its signals."""
+"""Blocks that the signals of all voxels may take without being passed through a file."""
 _CHUNK = 1 << 15
 """Most voxels that a thread works on in one go: what a fit needs beside its signals stays small."""
 _LEAST_CHUNK = 1000
@@ -37,14 +40,15 @@ def map_voxels(
     width: int,
     *,
     threads: int | None = None,
-    slab_bytes: int = SLAB_BYTES,
+    block_bytes: int = BLOCK_BYTES,
     scratch: Path | None = None,
+    on_disk: bool = False,
 ) -> NDArray[np.float32]:
     """Apply `work` to the signals of all voxels in a mask.
 
-    The signals are read volume by volume, in one pass, where those in the mask take no more
-    memory than slabs would; else in slabs along the third axis, one after the other: while
-    one is read, the one before is worked on.
+    The series is read volume by volume, in one pass. Where the signals in the mask are more
+    than three blocks, they go through a file without a name; while a block is read from it,
+    the one before is worked on. So memory does not grow with the number of volumes.
 
     Parameters
     ----------
@@ -60,25 +64,33 @@ def map_voxels(
         Values per voxel.
     threads : int, optional
         How many threads work; default: one per CPU at hand.
-    slab_bytes : int
-        Size of a slab in memory.
+    block_bytes : int
+        Size of a block in memory.
     scratch : pathlib.Path, optional
-        Folder for a file that holds the values instead of memory; the file is gone
-        when the array is.
+        Folder for files without a name; default: the system's for temporary files.
+    on_disk : bool
+        The values lie in such a file instead of memory; it is gone when the array is.
 
     Returns
     -------
     numpy.ndarray
         (voxels in the mask, width), float32; x runs fastest, z slowest.
+
+    Raises
+    ------
+    InputError
+        If the series cannot be read.
+    OutputError
+        If there is no room for the files.
     """
     if mask.shape != reader.shape[:3]:
         raise ValueError(f"a mask of shape {mask.shape} for an image {reader.shape}")
-    result = _table(int(np.count_nonzero(mask)), width, scratch)
+    result = _table(int(np.count_nonzero(mask)), width, scratch, on_disk=on_disk)
     threads = threads or _cpus()
-    chunk = min(_CHUNK, max(_LEAST_CHUNK, slab_bytes // (32 * len(volumes))))
+    chunk = min(_CHUNK, max(_LEAST_CHUNK, block_bytes // (32 * len(volumes))))
     start, pending = 0, list[Future[None]]()
     with ThreadPoolExecutor(threads) as pool:
-        for signals in _blocks(reader, mask, volumes, slab_bytes):
+        for signals in _blocks(reader, mask, volumes, block_bytes, scratch):
             _wait(pending)
             release(result)
             target = result[start : start + len(signals)]
@@ -122,12 +134,16 @@ def release(values: NDArray[np.float32]) -> None:
         memory.madvise(mmap.MADV_DONTNEED)
 
 
-def _table(rows: int, width: int, scratch: Path | None) -> NDArray[np.float32]:
-    if scratch is None or not rows:
+def _table(rows: int, width: int, scratch: Path | None, *, on_disk: bool) -> NDArray[np.float32]:
+    if not on_disk or not rows:
         return np.empty((rows, width), dtype=np.float32)
-    with tempfile.TemporaryFile(dir=scratch) as file:
+    with _nameless_file(scratch) as file:
+        # a disk that fills up while values are put in would end the program
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, 4 * rows * width)
+        file.truncate(4 * rows * width)
         # column after column, for they are asked for one by one
-        return np.memmap(file, np.float32, "w+", shape=(rows, width), order="F")
+        return np.memmap(file, np.float32, "r+", shape=(rows, width), order="F")
 
 
 def _images(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> Iterator[NDArray[np.float32]]:
@@ -144,30 +160,46 @@ def path_of(out: Out, param: str) -> Path:
 
 
 def _blocks(
-    reader: DwiReader, mask: NDArray[np.bool_], volumes: Sequence[int], slab_bytes: int
+    reader: DwiReader,
+    mask: NDArray[np.bool_],
+    volumes: Sequence[int],
+    block_bytes: int,
+    scratch: Path | None,
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the signals of the voxels in the mask, (n, V) at a time, in the order of the mask."""
-    whole = 4 * (np.count_nonzero(mask) * len(volumes) + mask.size)
-    if mask.any() and whole <= _HELD * slab_bytes:
-        yield _at_once(reader, mask, volumes)
+    count = int(np.count_nonzero(mask))
+    if not count:
         return
-    bytes_per_slice = 4 * mask.shape[0] * mask.shape[1] * len(volumes)
-    step = max(1, slab_bytes // bytes_per_slice)
-    for low in range(0, mask.shape[2], step):
-        inside = mask[:, :, low : low + step]
-        if inside.any():
-            # whole rows of empty voxels need not be copied, but they are read with the slab
-            slab = reader.slab(low, low + inside.shape[2], axis=2, volumes=volumes)
-            yield slab.transpose(2, 1, 0, 3)[inside.T]
+    order = np.argsort(volumes, kind="stable")  # one pass through the file
+    if 4 * (count * len(volumes) + mask.size) <= _HELD * block_bytes:
+        signals = np.empty((count, len(volumes)), np.float32)
+        for column in order:
+            signals[:, column] = reader.volume(int(volumes[column])).T[mask.T]
+        yield signals
+        return
+    step = max(1, block_bytes // (4 * len(volumes)))
+    with _nameless_file(scratch) as file:
+        for column in order:
+            file.write(reader.volume(int(volumes[column])).T[mask.T].data)
+        for low in range(0, count, step):
+            block = np.empty((min(step, count - low), len(volumes)), np.float32)
+            for row, column in enumerate(order):
+                file.seek(4 * (row * count + low))
+                block[:, column] = np.fromfile(file, np.float32, len(block))
+            yield block
 
 
-def _at_once(
-    reader: DwiReader, mask: NDArray[np.bool_], volumes: Sequence[int]
-) -> NDArray[np.float32]:
-    signals = np.empty((np.count_nonzero(mask), len(volumes)), np.float32)
-    for column in np.argsort(volumes, kind="stable"):  # one pass through the file
-        signals[:, column] = reader.volume(int(volumes[column])).T[mask.T]
-    return signals
+@contextmanager
+def _nameless_file(folder: Path | None) -> Iterator[IO[bytes]]:
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            yield file
+    except OSError as error:
+        raise OutputError(
+            f"has no room for what does not fit into memory ({error.strerror or error}).",
+            file=folder or Path(tempfile.gettempdir()),
+            remedy="Free space there, or give -w a folder on another disk.",
+        ) from error
 
 
 def _apply(
