@@ -61,20 +61,22 @@ class _Cost:
     """Of the input's size, for each channel that the network reads."""
     shells: float = 0.0
     """Of the input's size, for each shell."""
+    gb: float = 0.0
+    """Libraries that no other step needs, GB."""
 
 
 _COSTS = {
-    "super_resolve": _Cost(coarse=12, channels=1.4, fine=3.3, shells=9),
-    "mask": _Cost(coarse=32, fine=2),
+    "super_resolve": _Cost(coarse=9, channels=0.7, fine=3, shells=8),
+    "mask": _Cost(coarse=20, fine=1),
     "fit_input": _Cost(coarse=16),
     "fit_tensor": _Cost(fine=13),
     "fit_gqi": _Cost(fine=5),
     "fit_input_gqi": _Cost(coarse=5),
     "self_check": _Cost(coarse=16, shells=4),
-    "judge": _Cost(coarse=3, fine=9),
-    "draw": _Cost(coarse=3, fine=8),
+    "judge": _Cost(coarse=3, fine=6),
+    "draw": _Cost(coarse=3, fine=4, gb=0.2),
 }
-_FRUGAL_NETWORK = {"super_resolve": _Cost(coarse=6, channels=0.9, fine=1.8, shells=9)}
+_FRUGAL_NETWORK = {"super_resolve": _Cost(coarse=6, channels=0.6, fine=1.8, shells=8)}
 """The same where volumes are neither read ahead nor written behind."""
 _FRUGAL_FITS = {
     "fit_input": _Cost(coarse=4),
@@ -212,7 +214,7 @@ def _steps(plan: RunPlan, size: _Size, pieces: Portions) -> dict[str, float]:
         cost = costs.get(name, _Cost())
         coarse = cost.coarse + cost.shells * size.shells
         coarse += cost.channels * len(plan.choices.card.channels)
-        need = BASE_GB + coarse * size.coarse_gb + cost.fine * size.fine_gb
+        need = BASE_GB + cost.gb + coarse * size.coarse_gb + cost.fine * size.fine_gb
         if name in copies:
             need += _COPIES * size.fine_gb
         if name in NETWORK_STEPS:
