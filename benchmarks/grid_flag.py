@@ -4,7 +4,7 @@ Super-resolves some slices of scans at their own resolution, as the app does, by
 by cubic and sinc interpolation, and prints the figures that the grid flag rests on, with the
 flag's verdict. The limits in `bids_sr.quality.verdict` were chosen from this table.
 
-    python benchmarks/grid_flag.py ../shared/data/dwi-open --participant-label philips02 canon01 \
+    python benchmarks/grid_flag.py DATASET --participant-label philips02 canon01 \
         --model shallow-x2 shallow-x3 study-out/models/isolation-4 study-out/models/isolation-5
 """
 

@@ -55,9 +55,9 @@ class Case:
 
 
 CURVES: dict[str, list[Case]] = {
-    "slices": [Case(slices=n) for n in (12, 24, 48)],
-    "volumes": [Case(volumes=n) for n in (9, 17, 33)],
-    "matrix": [Case(matrix=n) for n in (64, 96, 128)],
+    "slices": [Case(slices=n) for n in (12, 24, 48, 96)],
+    "volumes": [Case(volumes=n) for n in (9, 17, 33, 65, 129)],
+    "matrix": [Case(matrix=n) for n in (64, 96, 128, 192)],
     "factor": [Case(factor=n) for n in (2, 3)],
     "threads": [Case(threads=n) for n in (1, 2)],
     "processes": [Case(participants=2, processes=n) for n in (1, 2)],

@@ -11,7 +11,6 @@ prints what each step held at its peak. The limit is 1.5 GB and four volumes of 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import math
 import shutil
@@ -47,19 +46,16 @@ def main() -> None:
         work / "raw", "01", work / "app", 1,
         ("--model", str(network), "--scale", str(given.scale), "--ensemble", "1"),
     )  # fmt: skip
-    (table,) = (work / "app" / "out").rglob("resources.tsv")
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
     volume = math.prod(given.matrix) * given.scale**2 * 4 / 1e9
     limit = 1.5 + 4 * volume
     verdict = "met" if cost["peak_gb"] <= limit else "MISSED"
     lines = [
-        f"One volume of the output {volume:.3f} GB, limit {limit:.2f} GB.",
+        f"{x} x {y} x {z} x {sum(volumes.values())}, {given.scale} x {given.scale} in plane:"
+        f" one volume of the output {volume:.3f} GB, limit {limit:.2f} GB.",
         "",
         "| step | peak (GB) | CPU (s) |",
         "|---|---|---|",
-        *(f"| {row['step']} | {float(row['peak_gb']):.2f} | {float(row['cpu_seconds']):.0f} |"
-          for row in rows),
+        *(f"| {step} | {peak:.2f} | {cpu:.0f} |" for step, (_, cpu, peak) in cost["steps"].items()),
         "",
         f"Whole program {cost['peak_gb']:.2f} GB ({verdict}),"
         f" series {cost['bytes'] / 1e9:.1f} GB, {cost['wall_s'] / 60:.0f} min.",
@@ -68,7 +64,7 @@ def main() -> None:
     if given.page:
         pages.put(given.page, {f"memory-x{given.scale}": "\n".join(lines)})
     if given.out:
-        facts = {"limit_gb": limit, "volume_gb": volume, "rows": rows, "cost": cost}
+        facts = {"limit_gb": limit, "volume_gb": volume, "cost": cost}
         given.out.mkdir(parents=True, exist_ok=True)
         path = given.out / f"memory_x{given.scale}.json"
         path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

@@ -3,9 +3,9 @@
 Adds a pattern of period 2 to a super-resolved slice and compares each layer's loss with that
 of the slice without it: below 1, the loss rewards the grid. Prints a Markdown table.
 
-    python benchmarks/planted_grid.py --data ../shared/data/dwi-open \
+    python benchmarks/planted_grid.py --data DATASET \
         --model study-out/rows/l1/model --cache study-out/cache \
-        --vgg16 ../shared/vgg16/vgg16_features_fp16.safetensors
+        --vgg16 vgg16_features_fp16.safetensors
 """
 
 from __future__ import annotations

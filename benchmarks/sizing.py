@@ -1,6 +1,6 @@
 """What runs cost, measured; and what the model behind ``--dry-run`` makes of it.
 
-    python benchmarks/sizing.py measure ../shared/data/dwi-open --case uih01_acq-AP:2:4 --out facts
+    python benchmarks/sizing.py measure DATASET --case uih01_acq-AP:2:4 --out facts
 
 super-resolves real scans with one core, each in a process of its own, and keeps what every step
 took (seconds of CPU time, which other programs on the machine hardly change), how large the

@@ -196,8 +196,10 @@ def _medians(runs: list[dict[str, Any]]) -> dict[str, Any]:
     for key, value in first.items():
         if isinstance(value, dict):
             made[key] = {
-                step: [statistics.median(run[key][step][i] for run in runs) for i in (0, 1)]
-                for step in value
+                step: [
+                    statistics.median(run[key][step][i] for run in runs) for i in range(len(took))
+                ]
+                for step, took in value.items()
             }
         else:
             made[key] = statistics.median(run[key] for run in runs)

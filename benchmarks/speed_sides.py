@@ -111,7 +111,8 @@ def app(dataset: Path, label: str, work: Path, threads: int, options: Sequence[s
     Returns
     -------
     dict
-        The cost, what each step of each run took, and the size of the outputs.
+        The cost, what each step took (seconds, CPU seconds, peak in GB), and the size of the
+        outputs.
     """
     for folder in (work / "out", work / "work"):
         shutil.rmtree(folder, ignore_errors=True)
@@ -127,7 +128,8 @@ def app(dataset: Path, label: str, work: Path, threads: int, options: Sequence[s
     (table,) = (work / "out").rglob("resources.tsv")
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    steps = {row["step"]: (float(row["seconds"]), float(row["cpu_seconds"])) for row in rows}
+    keys = ("seconds", "cpu_seconds", "peak_gb")
+    steps = {row["step"]: [float(row[key]) for key in keys] for row in rows}
     (series,) = (work / "out").rglob("*_desc-sr_dwi.nii.gz")
     files = [path for path in (work / "out").rglob("*") if path.is_file()]
     return {

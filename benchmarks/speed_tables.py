@@ -98,7 +98,7 @@ def _steps(facts: Mapping[str, Any]) -> Iterator[str]:
         cells = [f"{side['steps'].get(step, (0, 0))[0]:.1f}" for side in apps.values()]
         yield f"| {step} | " + " | ".join(cells) + " |"
     rest = [
-        f"{side['wall_s'] - sum(wall for wall, _ in side['steps'].values()):.1f}"
+        f"{side['wall_s'] - sum(took[0] for took in side['steps'].values()):.1f}"
         for side in apps.values()
     ]
     yield "| start, index, page | " + " | ".join(rest) + " |"

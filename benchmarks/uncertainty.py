@@ -6,7 +6,7 @@ compared with the error, voxel by voxel in the brain, its rim eroded. Beside it
 stands a predictor that knows no network: the gradient magnitude of the
 sinc-interpolated image (of its FA for FA). Prints Markdown tables.
 
-    python benchmarks/uncertainty.py --data ../shared/data/dwi-open --subject philips02
+    python benchmarks/uncertainty.py --data DATASET --subject philips02
 
 The truth is a scan and has noise of its own, which no sd of a network can know: it
 lowers the correlation and lifts the error. ``denoised`` takes MP-PCA of the scan as truth.
