@@ -73,7 +73,7 @@ _COSTS = {
     "fit_gqi": _Cost(fine=5),
     "fit_input_gqi": _Cost(coarse=5),
     "self_check": _Cost(coarse=16, shells=4),
-    "judge": _Cost(coarse=3, fine=6),
+    "judge": _Cost(coarse=3, fine=6, gb=0.1),
     "draw": _Cost(coarse=3, fine=4, gb=0.2),
 }
 _FRUGAL_NETWORK = {"super_resolve": _Cost(coarse=6, channels=0.6, fine=1.8, shells=8)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -79,3 +81,12 @@ def test_a_folder_without_room_is_told(series, tmp_path, block_bytes, on_disk):
     options = {"block_bytes": block_bytes, "on_disk": on_disk, "scratch": tmp_path / "missing"}
     with DwiReader(path) as reader, pytest.raises(OutputError, match="missing: has no room"):
         map_voxels(reader, data[..., 0] > 0.3, range(5), work, 2, **options)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full, as Linux has it")
+def test_a_disk_that_is_full_is_told(series, tmp_path, monkeypatch):
+    path, data = series
+    full = lambda dir: Path("/dev/full").open("r+b", buffering=0)  # noqa: E731, SIM115
+    monkeypatch.setattr("bids_sr.diffusion.voxelwise.tempfile.TemporaryFile", full)
+    with DwiReader(path) as reader, pytest.raises(OutputError, match="No space left on device"):
+        map_voxels(reader, data[..., 0] > 0.3, range(5), work, 2, block_bytes=1, scratch=tmp_path)
