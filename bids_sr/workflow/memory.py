@@ -67,13 +67,13 @@ class _Cost:
 
 _COSTS = {
     "super_resolve": _Cost(coarse=9, channels=0.7, fine=3, shells=8),
-    "mask": _Cost(coarse=20, fine=1),
+    "mask": _Cost(coarse=24, fine=1),
     "fit_input": _Cost(coarse=16),
     "fit_tensor": _Cost(fine=13),
     "fit_gqi": _Cost(fine=5),
     "fit_input_gqi": _Cost(coarse=5),
     "self_check": _Cost(coarse=16, shells=4),
-    "judge": _Cost(coarse=3, fine=6, gb=0.1),
+    "judge": _Cost(coarse=3, fine=6, gb=0.15),
     "draw": _Cost(coarse=3, fine=4, gb=0.2),
 }
 _FRUGAL_NETWORK = {"super_resolve": _Cost(coarse=6, channels=0.6, fine=1.8, shells=8)}
