@@ -30,7 +30,7 @@ class Goal:
         sign = "<=" if self.most else ">="
         ratio = self.found / self.limit
         return (
-            f"| {self.what} | {sign} {self.limit:g}{self.unit} | {self.found:.3g}{self.unit}"
+            f"| {self.what} | {sign} {self.limit:.3g}{self.unit} | {self.found:.3g}{self.unit}"
             f" | {'met' if met else 'MISSED'}, {ratio:.2f} of the limit |"
         )
 
