@@ -32,8 +32,9 @@ MAP_SHARE = 0.93
 """The same of a map, in its size within the brain: outside, it is zero."""
 BRAIN = 0.24
 """Share of the voxels that lie in the brain, 0.15 to 0.31: not known before there is a mask."""
-SEEN = 0.7
-"""Share of the slices' area that goes through the network: the boxes around the head."""
+SEEN = 0.85
+"""Share of the slices' area that goes through the network, 0.66 to 1: the boxes around the head,
+whole slices where it fills them."""
 FIT_VALUES = 21
 """What a tensor fit keeps of a voxel."""
 MASK_SHARE = 0.017
@@ -121,20 +122,20 @@ class Rates:
 
 
 REFERENCE = Rates(
-    macs_per_s=40e9,
+    macs_per_s=35e9,
     channels=0.15,
-    series=0.12,
-    mask=0.5,
+    series=0.08,
+    mask=0.65,
     tensor=0.02,
-    tensor_maps=1.0,
-    gqi=0.07,
-    judge=0.08,
-    draw=1.5,
-    start=8.0,
+    tensor_maps=0.4,
+    gqi=0.035,
+    judge=0.09,
+    draw=0.6,
+    start=5.0,
     per_run=2.0,
 )
 """Of the machine that the sizing table was measured on: one core of an AMD EPYC server CPU
-with AVX2, its other cores busy."""
+with AVX2, its other core idle."""
 
 SERIAL = ("read", "describe", "mask", "judge", "draw", "rest")
 """Steps that use one core whatever ``--omp-nthreads`` says."""
