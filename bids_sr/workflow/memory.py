@@ -112,8 +112,8 @@ def step_memory_gb(plan: RunPlan) -> dict[str, float]:
     Parameters
     ----------
     plan : RunPlan
-        The run. If its image cannot be opened, only the base is counted: the first
-        step will say what is wrong.
+        The run. If its image cannot be opened, only what does not depend on its size is
+        counted: the first step will say what is wrong.
 
     Returns
     -------

@@ -118,6 +118,8 @@ def test_a_run_that_is_too_large_is_refused_and_told_what_it_needs(large):
 
 def test_an_unreadable_run_counts_as_the_base(plan):
     plan.files.dwi.write_bytes(b"no image")
-    assert step_memory_gb(plan)["judge"] == BASE_GB
+    steps = step_memory_gb(plan)
+    assert steps["read"] == steps["mask"] == BASE_GB
+    assert steps["judge"] == pytest.approx(BASE_GB + memory._COSTS["judge"].gb)
     assert portions(plan).batch_size is None
     assert portions(attrs.evolve(plan, choices=attrs.evolve(plan.choices, memory_gb=0.8)))
