@@ -37,7 +37,8 @@ _COLUMNS: Mapping[str, slice] = {
     "failed": slice(19, 20),
     "unfitted": slice(20, 21),
 }
-_WIDTH = 21
+FIT_WIDTH = 21
+"""Values that a fit keeps of a voxel."""
 
 TENSOR_ORDER = (0, 2, 5, 1, 3, 4)
 """dipy's lower triangle (xx, xy, yy, xz, yz, zz) in the order of MRtrix3:
@@ -129,7 +130,7 @@ def fit_tensor(
             mask,
             chosen,
             work,
-            _WIDTH,
+            FIT_WIDTH,
             threads=threads,
             block_bytes=block_bytes,
             scratch=scratch,
@@ -172,7 +173,7 @@ def _fit(
     signals: NDArray[np.float32], design: NDArray[np.float64], is_b0: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
     """Fit (n, V) signals; return (n, 21) values, see `_COLUMNS`."""
-    values = np.zeros((len(signals), _WIDTH), dtype=np.float32)
+    values = np.zeros((len(signals), FIT_WIDTH), dtype=np.float32)
     mean_b0 = signals[:, is_b0].mean(axis=1, dtype=np.float64)
     good: NDArray[np.bool_] = np.greater(mean_b0, 0)
     values[~good, _COLUMNS["unfitted"]] = 1
@@ -189,7 +190,7 @@ def _fit(
 def _from_lower_triangle(
     lower: NDArray[np.float64], mean_b0: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    values = np.zeros((len(lower), _WIDTH), dtype=np.float32)
+    values = np.zeros((len(lower), FIT_WIDTH), dtype=np.float32)
     failed: NDArray[np.bool_] = np.logical_not(np.isfinite(lower).all(axis=1))
     lower = np.where(failed[:, None], 0.0, lower)
     as_fitted, v1 = main_direction(lower[:, :6])

@@ -92,6 +92,9 @@ class NiftiFile:
         Volumes asked for in ascending order come from one fast pass through the file.
         """
         with self._lock, self._failures():
+            if index < self._next and self._restarts < _RESTARTS:
+                self._rewind()
+                self._restarts += 1
             if self._zipped and self._lies_ahead(index):
                 data = self._volume_ahead(index)
             else:
@@ -142,9 +145,6 @@ class NiftiFile:
         raise ImageFileError("it has no NIfTI header")
 
     def _lies_ahead(self, index: int) -> bool:
-        if index < self._next and self._restarts < _RESTARTS:
-            self._restarts += 1
-            self._rewind()
         # to jump there, all before it would have to be decompressed, too, to index it
         return index == self._next or (index > self._next and self._random is None)
 

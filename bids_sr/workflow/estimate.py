@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from attrs import frozen
 
 from bids_sr.bids.names import SPREAD, parse_entities, parse_suffix
+from bids_sr.diffusion.tensor import FIT_WIDTH
 from bids_sr.evaluation.sampling import (
     MAX_B0S,
     MAX_DIRECTIONS,
@@ -35,8 +36,6 @@ BRAIN = 0.24
 SEEN = 0.85
 """Share of the slices' area that goes through the network, 0.66 to 1: the boxes around the head,
 whole slices where it fills them."""
-FIT_VALUES = 21
-"""What a tensor fit keeps of a voxel."""
 MASK_SHARE = 0.017
 """Size of a compressed mask, in bytes per voxel."""
 VOLUMES_3D = 0.9
@@ -227,7 +226,7 @@ def work_bytes(task: Task) -> tuple[int, int]:
     copies = task.copies * task.tensor_volumes if task.uncertainty else 0
     # signals of the brain's voxels, and the fit; not if all is small, but then it is little
     fitted = max(task.tensor_volumes, task.gqi_volumes)
-    fit = BRAIN * (fitted + FIT_VALUES) if fitted else 0
+    fit = BRAIN * (fitted + FIT_WIDTH) if fitted else 0
     slices, volumes = _checked(task)
     pixels = slices * math.prod(task.shape[:2])
     # truth, what one method made of it, both coarse; and the whole series coarse

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
+from bids_sr.diffusion.tensor import FIT_WIDTH
 from bids_sr.workflow.estimate import (
     BRAIN,
-    FIT_VALUES,
     Rates,
     Task,
     file_bytes,
@@ -106,7 +106,7 @@ def test_two_cores_help_only_where_steps_use_them():
 def test_copies_lie_in_the_work_folder_while_they_are_refitted():
     kept, passing = work_bytes(TASK)
     many = evolve(TASK, uncertainty=True, copies=8)
-    copies, fit = 8 * 33 * 4 * VOXELS * 4, BRAIN * (33 + FIT_VALUES) * 4 * VOXELS * 4
+    copies, fit = 8 * 33 * 4 * VOXELS * 4, BRAIN * (33 + FIT_WIDTH) * 4 * VOXELS * 4
     assert work_bytes(many) == (kept, round(copies + fit))
     assert kept < passing < copies
     assert work_bytes(evolve(TASK, self_check="off"))[1] == round(fit)
