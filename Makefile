@@ -22,7 +22,7 @@ DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test parity-test chaos fuzz browser-test slurm-test benchmark benchmark-pieces benchmark-growth benchmark-memory \
-	benchmark-quality benchmark-uncertainty benchmark-grid benchmark-discovery benchmark-sizing lint format container container-test apptainer-test clean
+	benchmark-dtype benchmark-quality benchmark-uncertainty benchmark-grid benchmark-discovery benchmark-sizing lint format container container-test apptainer-test clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -87,6 +87,11 @@ benchmark-growth: $(STAMP) ## how time and memory grow with the scan, threads an
 benchmark-memory: $(STAMP) ## peak memory of a scan of HCP-7T size; SCALE=2, WORK=folder with 60 GB
 	$(BIN)/python benchmarks/memory_limit.py --scale $(or $(SCALE),2) --work $(or $(WORK),$(DEMO_WORK)/memory) \
 		--out docs/performance --page docs/performance.md
+
+benchmark-dtype: $(STAMP) ## what storing the series as int16 saves and changes; DATA=BIDS folder
+	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-philips02 and sub-philips03."; exit 2; }
+	$(BIN)/python benchmarks/output_dtype.py $(DATA) --participant-label philips02 philips03 \
+		--work $(DEMO_WORK)/dtype --page docs/performance.md
 
 benchmark-quality: $(STAMP) ## quality tables of the shipped networks; DATA=BIDS folder, SUBJECT=label
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }

@@ -122,6 +122,8 @@ def measured(given: argparse.Namespace, work: Path) -> dict[str, Any]:
     facts["forward"] = {model: _network("forward", given, model, run) for model in _models(given)}
     facts["pieces"] = {name: _network("stage", given, APPS[name][0], run, name)
                        for name in given.apps}  # fmt: skip
+    facts["check"] = {name: _network("check", given, APPS[name][0], run, name)
+                      for name in given.apps}  # fmt: skip
     _say("the fit")
     facts["fit"] = speed_fit.compare(work, given.runs)
     _say("the start")

@@ -37,13 +37,13 @@ def make_scan(
     shape : tuple of int
         Voxels.
     volumes : mapping
-        How many by b-value, s/mm2.
+        How many by b-value, s/mm2; b0s first and between, shells in turn, as scanners do.
     labels : tuple of str
         Participants; all of them have the same scan.
     """
     root.mkdir(parents=True)
     (root / "dataset_description.json").write_text('{"Name": "Made up", "BIDSVersion": "1.10.0"}')
-    bvals = np.array([b for b, count in volumes.items() for _ in range(count)], float)
+    bvals = _in_turn(volumes)
     random = np.random.default_rng(0)
     bvecs = random.normal(size=(len(bvals), 3))
     bvecs /= np.linalg.norm(bvecs, axis=1, keepdims=True)
@@ -67,6 +67,13 @@ def make_scan(
         other = _folder(root, label)
         for end in (".nii.gz", ".bval", ".bvec", ".json"):
             Path(f"{other}{end}").hardlink_to(f"{first}{end}")
+
+
+def _in_turn(volumes: Mapping[int, int]) -> np.ndarray:
+    places = [
+        ((k + (b > 0) / 2) / count, float(b)) for b, count in volumes.items() for k in range(count)
+    ]
+    return np.array([b for _, b in sorted(places)])
 
 
 def _folder(root: Path, label: str) -> Path:

@@ -108,6 +108,7 @@ def _choices(settings: Settings) -> Choices:
         ensemble=settings.ensemble,
         whole_slices=settings.whole_slices,
         uncertainty=settings.uncertainty,
+        output_dtype=settings.output_dtype,
         slice_axis=settings.slice_axis,
         self_check=settings.self_check,
         sloppy=settings.sloppy,

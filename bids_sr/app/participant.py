@@ -114,6 +114,7 @@ def make_choices(settings: Settings, places: Sequence[str]) -> Choices:
         ensemble=settings.ensemble,
         whole_slices=settings.whole_slices,
         uncertainty=settings.uncertainty,
+        output_dtype=settings.output_dtype,
         slice_axis=settings.slice_axis,
         self_check=settings.self_check,
         device=places[0],

@@ -59,6 +59,8 @@ class Settings:
     """Whole slices go through the network, not only the part that holds the head."""
     uncertainty: bool = False
     """The spread of the turned copies is written."""
+    output_dtype: str = "float32"
+    """Data type of the series on disk."""
     sloppy: bool = False
     """Poor but quick, for trying things out."""
     self_check: str = "auto"
@@ -139,6 +141,7 @@ def make_settings(arguments: Namespace) -> Settings:
         ensemble=_ensemble(arguments.ensemble, arguments.uncertainty, arguments.sloppy),
         whole_slices=arguments.whole_slices,
         uncertainty=arguments.uncertainty,
+        output_dtype=arguments.output_dtype,
         sloppy=arguments.sloppy,
         self_check=arguments.self_check or ("off" if arguments.sloppy else "auto"),
         fail_on_qc=arguments.fail_on_qc,

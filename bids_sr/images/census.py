@@ -19,6 +19,8 @@ class Census:
         self._negative = 0
         self._lowest = 0.0
         self._constant: list[int] = []
+        self.largest = 0.0
+        """Largest value of all, or 0."""
 
     def add(self, index: int, volume: NDArray[np.float32]) -> None:
         """Look at one volume.
@@ -32,6 +34,7 @@ class Census:
         """
         low, high = float(volume.min()), float(volume.max())
         self._voxels += volume.size
+        self.largest = max(self.largest, high)
         if low == high:
             self._constant.append(index)
         if low < 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -42,7 +42,10 @@ class VolumeWriter:
     like : nibabel.nifti1.Nifti1Header, optional
         Gives repetition time, orientation codes and slice axis.
     dtype : data type
-        On disk, without scaling.
+        On disk.
+    step : float
+        Value of one unit on disk, for whole numbers: the header's scaling. Values are
+        rounded to the nearest, and those beyond the data type cut off (`clipped`).
 
     Raises
     ------
@@ -58,11 +61,16 @@ class VolumeWriter:
         zooms: tuple[float, ...] | None = None,
         like: Nifti1Header | None = None,
         dtype: DTypeLike = np.float32,
+        step: float = 1.0,
     ) -> None:
         self.path = path
+        self.clipped = 0
+        """Voxels that were beyond the data type."""
         self._shape = tuple(int(n) for n in shape4)
         self._dtype = np.dtype(dtype).newbyteorder("<")
+        self._step = np.float32(step)
         self._header = _make_header(self._shape, affine, like, self._dtype)
+        self._header.set_slope_inter(self._step, 0)
         if zooms is not None:
             made = self._header.get_zooms()[:3]
             if not np.allclose(zooms[:3], made, rtol=1e-3):
@@ -87,7 +95,7 @@ class VolumeWriter:
         Parameters
         ----------
         volume : numpy.ndarray
-            (x, y, z); converted to the data type on disk.
+            (x, y, z); converted to the data type on disk. Not changed.
         """
         if self._stream is None:
             raise ValueError("VolumeWriter is used outside its with block")
@@ -95,8 +103,17 @@ class VolumeWriter:
             raise ValueError(f"a volume of shape {volume.shape} in an image {self._shape}")
         if self._written == self._shape[3]:
             raise ValueError(f"more than {self._shape[3]} volumes for {self.path}")
-        _put(self._stream, volume, self._dtype)
+        for plane in _planes(volume):
+            self._stream.write(np.ascontiguousarray(self._stored(plane), dtype=self._dtype).data)
         self._written += 1
+
+    def _stored(self, plane: NDArray[Any]) -> NDArray[Any]:
+        if self._dtype.kind == "f":
+            return plane
+        units, limits = np.rint(plane / self._step), np.iinfo(self._dtype)
+        inside = np.clip(units, limits.min, limits.max)
+        self.clipped += int(np.count_nonzero(units != inside))
+        return inside
 
     def __exit__(
         self,
@@ -188,13 +205,13 @@ def write_volumes(
         stream.write(header.binaryblock)
         stream.write(bytes(4))
         for volume in volumes:
-            _put(stream, volume, on_disk)
+            for plane in _planes(volume):
+                stream.write(np.ascontiguousarray(plane, dtype=on_disk).data)
 
 
-def _put(stream: IO[bytes], volume: NDArray[Any], dtype: np.dtype[Any]) -> None:
+def _planes(volume: NDArray[Any]) -> Iterator[NDArray[Any]]:
     # x runs fastest on disk; plane by plane, for turned at once it would be in memory twice
-    for plane in volume.T:
-        stream.write(np.ascontiguousarray(plane, dtype=dtype).data)
+    yield from volume.T
 
 
 def _open(temporary: Path, stack: ExitStack) -> IO[bytes]:

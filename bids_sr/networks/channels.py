@@ -170,6 +170,14 @@ class SeriesConditioning:
         arrays = (known.get(name) for name in names)
         return [own if array is None else array for array in arrays]  # type: ignore[misc]
 
+    def share(self, one: int, other: int) -> bool:
+        """Tell whether two volumes of the series share channels: those of one shell do."""
+        return self._shell_of.get(one) is self._shell_of.get(other)
+
+    def forget(self) -> None:
+        """Drop what was kept for further volumes of the last shell."""
+        self._shared = None
+
     def _shared_channels(self, fit: _ShellFit | None, names: frozenset[str]) -> _Known:
         # all volumes of a shell share them; kept for one shell, since they take many volumes
         if self._shared is None or self._shared[:2] != (fit, names):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.images.census import Census
 from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
 from bids_sr.images.nifti import DwiReader, VolumeWriter
+from bids_sr.images.storage import Storage, choose_storage
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.channels import SeriesConditioning
 from bids_sr.networks.loading import load_network
-from bids_sr.superres.allocator import kept_memory
+from bids_sr.superres.allocator import give_back_memory, kept_memory
 from bids_sr.superres.defaults import AHEAD, DEFAULT_ENSEMBLE
 from bids_sr.superres.device import choose_device, default_batch_size, describe_device
 from bids_sr.superres.first_pass import gather, measured_band
@@ -40,7 +42,7 @@ class SuperResolvedDwi:
     """A super-resolved series on disk, and how it came about."""
 
     dwi: Path
-    """4D image, float32."""
+    """4D image."""
     run: DwiRun
     """What it was made of."""
     grid: SliceGrid = field(eq=False)
@@ -92,6 +94,7 @@ def super_resolve(
     volumes: Sequence[int] | None = None,
     progress: Callable[[], None] | None = None,
     ahead: int = AHEAD,
+    dtype: str = "float32",
 ) -> SuperResolvedDwi:
     """Super-resolve a run slice by slice and write the series.
 
@@ -106,8 +109,8 @@ def super_resolve(
     card : ModelCard
         The network (`bids_sr.networks.registry.load_card`).
     out : pathlib.Path
-        Output ``.nii.gz``: float32, same field of view, in-plane voxels divided
-        by the factor, negative values set to zero.
+        Output ``.nii.gz``: same field of view, in-plane voxels divided by the
+        factor, negative values set to zero.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     batch_size : int, optional
@@ -138,6 +141,8 @@ def super_resolve(
     ahead : int
         Volumes read ahead of the network, and written behind it; with 0, reading,
         computing and writing take turns. Memory grows with it, the output is the same.
+    dtype : str
+        Of the series on disk, one of `bids_sr.images.storage.DTYPES`; `spread` stays float32.
 
     Returns
     -------
@@ -164,7 +169,8 @@ def super_resolve(
         census = Census()
         scale, conditioning = gather(reader, run, grid, card, census)
         doubts = (*reader.doubts, *census.doubts(reader.nonfinite))
-        for doubt in doubts:
+        storage = choose_storage(dtype, census.largest, scale)
+        for doubt in (*doubts, *storage.doubts):
             _LOG.warning("%s: %s", reader.path, doubt)
         runner = SliceRunner(
             network,
@@ -179,7 +185,9 @@ def super_resolve(
         stacks = _stacks(reader, chosen, grid, card, scale, conditioning, ahead)
         shown = progress or _bar(run, len(chosen), grid)
         with kept_memory() if place.type == "cpu" else nullcontext():
-            _write(runner, stacks, reader, len(chosen), grid, out, scale, spread, shown, ahead)
+            clipped = _write(
+                runner, stacks, reader, len(chosen), grid, out, scale, spread, shown, ahead, storage
+            )
     return SuperResolvedDwi(
         dwi=out,
         run=run,
@@ -194,7 +202,13 @@ def super_resolve(
         ensemble=ensemble,
         band=band,
         network_share=runner.share(grid.shape[grid.slice_axis] * pixels),
-        notes=(*doubts, *series_notes(run, card), *band_notes(grid, band), *runner.notes),
+        notes=(
+            *doubts,
+            *series_notes(run, card),
+            *band_notes(grid, band),
+            *storage.notes(clipped),
+            *runner.notes,
+        ),
         spread=spread,
         started=began,
         peak_memory_gb=peak_memory_gb(),
@@ -239,12 +253,18 @@ def _stacks(
         return
     with ThreadPoolExecutor(1, "read") as pool:
         waiting: list[Future[SliceStack]] = []
-        for index in volumes:
+        for before, index in zip([None, *volumes], volumes, strict=False):
+            if before is not None and not conditioning.share(before, index):
+                # what waits holds the channels of its shell: all goes before another's are made
+                while waiting:
+                    yield waiting.pop(0).result()
+                conditioning.forget()
+                give_back_memory()
             waiting.append(pool.submit(read, index))
             if len(waiting) > ahead:
                 yield waiting.pop(0).result()
-        for future in waiting:
-            yield future.result()
+        while waiting:
+            yield waiting.pop(0).result()
 
 
 def _write(
@@ -258,13 +278,17 @@ def _write(
     spread: SpreadFiles | None,
     progress: Callable[[], None],
     ahead: int,
-) -> None:
+    storage: Storage,
+) -> int:
+    """Write the series; return how many voxels were beyond its data type."""
     shape, affine = grid.high_resolution
     shape4 = (*shape, volumes)
     # copies are many: one volume of them is written while the next is made
     behind = min(1, ahead) if spread else ahead
     with (
-        VolumeWriter(out, shape4, affine, like=reader.header) as writer,
+        VolumeWriter(
+            out, shape4, affine, like=reader.header, dtype=storage.dtype, step=storage.step
+        ) as writer,
         SpreadWriter(spread, shape4, affine, reader.header) if spread else nullcontext() as beside,
         ThreadPoolExecutor(1, "write") as pool,
     ):
@@ -278,15 +302,17 @@ def _write(
                 beside.write(index, [from_slices(copy, grid.slice_axis) for copy in copies])
 
         waiting: list[Future[None]] = []
-        for index, stack in enumerate(stacks):
+        done = count()  # enumerate would hold each stack until it has the next one
+        for stack in stacks:
             made = runner.with_copies(stack) if spread else (runner(stack), None)
-            waiting.append(pool.submit(put, index, *made))
+            waiting.append(pool.submit(put, next(done), *made))
             del made, stack  # only those who still need them hold them
             if len(waiting) > behind:
                 waiting.pop(0).result()
             progress()
         for future in waiting:
             future.result()
+    return writer.clipped
 
 
 def _bar(run: DwiRun, volumes: int, grid: SliceGrid) -> Callable[[], None]:

@@ -57,14 +57,12 @@ def gather(
         harmonics=HARMONICS in card.channels,
         fetch=lambda index: reader.volume(index) / np.float32(scale),
     )
-    largest = 0.0
     for index in range(gradients.n_volumes):
         volume = reader.volume(index)
         census.add(index, volume)
-        largest = max(largest, float(volume.max()))
         conditioning.add(index, volume / np.float32(scale))
     # a network of the paper's kind reads the slice alone: what was gathered is not used
-    return (largest or 1.0) if card.input_rule == "paper" else scale, conditioning
+    return census.largest if card.input_rule == "paper" else scale, conditioning
 
 
 def _series_scale(reader: DwiReader, gradients: GradientTable) -> float:

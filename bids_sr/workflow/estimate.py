@@ -26,9 +26,9 @@ _FLOAT = 4
 COMPONENTS = {"colorfa": 3, "v1": 3, "tensor": 6}
 """Values per voxel of maps that have more than one."""
 
-SERIES_SHARE = 0.85
-"""Size of a compressed series of float32, in its size without: 0.70 to 0.91, by how much of
-the background is zero; noise hardly compresses."""
+SERIES_SHARE = {"float32": 0.85, "int16": 0.26}
+"""Size of a compressed series by its data type, in the size of float32 without compression: 0.70
+to 0.91 and 0.19 to 0.27, by how much of the background is zero; noise hardly compresses."""
 MAP_SHARE = 0.93
 """The same of a map, in its size within the brain: outside, it is zero."""
 BRAIN = 0.24
@@ -81,6 +81,8 @@ class Task:
     """Whether the spread of the copies is written."""
     self_check: str = "auto"
     """``auto``, ``full`` or ``off``."""
+    output_dtype: str = "float32"
+    """Of the series on disk."""
 
     @property
     def fine(self) -> int:
@@ -159,7 +161,8 @@ def file_bytes(name: str, task: Task) -> int:
     suffix, entities = parse_suffix(name), parse_entities(name)
     raw = _FLOAT * task.fine
     if suffix == "dwi":
-        return round(SERIES_SHARE * raw * task.shape[3])
+        dtype = task.output_dtype if kind_of(name) == "series" else "float32"
+        return round(SERIES_SHARE[dtype] * raw * task.shape[3])
     if suffix == "mask":
         return round(MASK_SHARE * task.fine)
     if "res" not in entities:  # fitted to the input

@@ -114,6 +114,7 @@ def make_task(plan: RunPlan, run: DwiRun, macs: float) -> Task:
         gqi_volumes=len(gqi_volumes(run.gradients).indices),
         uncertainty=how.uncertainty,
         self_check=how.self_check,
+        output_dtype=how.output_dtype,
     )
 
 

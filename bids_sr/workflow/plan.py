@@ -32,6 +32,8 @@ class Choices:
     """Whole slices go through the network, not only the part that holds the head."""
     uncertainty: bool = False
     """The spread of the turned copies is written; `ensemble` is above 1 then."""
+    output_dtype: str = "float32"
+    """Data type of the series on disk."""
     slice_axis: int | None = None
     """Voxel axis 0 to 2; None: found per run."""
     device: str = "cpu"
@@ -66,6 +68,8 @@ class Choices:
             "uncertainty": self.uncertainty,
             "slice_axis": self.slice_axis,
         }
+        if self.output_dtype != "float32":
+            settings["output_dtype"] = self.output_dtype
         return settings | ({"sloppy": True} if self.sloppy else {})
 
 

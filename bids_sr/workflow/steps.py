@@ -61,6 +61,7 @@ def _super_resolve(
         slice_axis=how.slice_axis,
         spread=beside,
         ahead=pieces.ahead,
+        dtype=how.output_dtype,
     )
     return evolve(result, notes=(SLOPPY_NOTE, *result.notes)) if how.sloppy else result
 

@@ -110,9 +110,10 @@ OPTIONS = {
         "--participant-label", "01", "sub-02", "--session-id", "a", "--bids-filter-file", "f.json",
         "--bids-database-dir", "db", "-d", "qsiprep=pre", "--skip-bids-validation", "--scale", "3",
         "--model", "it's \"mine\"", "--slice-axis", "j", "--no-data-consistency", "--input-band",
-        "full", "--uncertainty", "--sloppy", "--self-check", "full", "--fail-on-qc", "--device",
-        "cuda:1", "--batch-size", "3", "--nprocs", "5", "--omp-nthreads", "2", "--mem-mb", "6.5G",
-        "--low-mem", "--resource-monitor", "-w", "work", "--clean-workdir", "--write-graph",
+        "full", "--uncertainty", "--output-dtype", "int16", "--sloppy", "--self-check", "full",
+        "--fail-on-qc", "--device", "cuda:1", "--batch-size", "3", "--nprocs", "5",
+        "--omp-nthreads", "2", "--mem-mb", "6.5G", "--low-mem", "--resource-monitor", "-w",
+        "work", "--clean-workdir", "--write-graph",
         "--stop-on-first-crash", "--use-plugin", "p.yml", "-vv", "--notrack",
     ],
 }  # fmt: skip

@@ -96,7 +96,8 @@ def test_every_option_reaches_the_parser(simulate, maker):
     untouched = vars(build_parser().parse_args(list(REQUIRED.values())))
     same = {name for name, value in found.items() if untouched[name] == value}
     # of these the first choice is the default
-    assert same <= {"bids_dir", "output_dir", "analysis_level", "scale", "input_band", "self_check"}
+    arguments = {"bids_dir", "output_dir", "analysis_level"}
+    assert same <= arguments | {"scale", "input_band", "output_dtype", "self_check"}
 
 
 def test_what_boutiques_refuses(bosh, tmp_path):

@@ -33,3 +33,12 @@ def test_one_constant_volume(value):
     census.add(4, np.full_like(VOLUME, value))
     (doubt,) = census.doubts({})
     assert doubt.startswith("Volumes 4 hold")
+
+
+def test_the_largest_value():
+    census = Census()
+    census.add(0, VOLUME - 100)
+    assert census.largest == 0
+    census.add(1, VOLUME)
+    census.add(2, VOLUME - 3)
+    assert census.largest == 23

@@ -75,3 +75,21 @@ def test_the_validator_is_heard(call_here, model, writers, tmp_path):
     arguments = (dataset, tmp_path / "out", "participant", "--model", model, "--nprocs", "1")
     assert call_here(*arguments).lines("BIDS validator finds", "sub-01")
     assert not call_here(*arguments, "--skip-bids-validation").lines("BIDS validator")
+
+
+def test_a_series_of_int16(process, dataset, tmp_path):
+    """Sidecar, page and maps are of the stored series; float32 asked for later makes it anew."""
+    out = tmp_path / "out"
+    first = process(dataset, out, "--participant-label", "01", "--output-dtype", "int16")
+    assert first.status == 0, first.told
+    series = out / "sub-01/dwi/sub-01_res-x2_desc-sr_dwi.nii.gz"
+    assert nib.load(series).get_data_dtype() == "int16"
+    sidecar = json.loads(series.with_name("sub-01_res-x2_desc-sr_dwi.json").read_text())
+    assert sidecar["SuperResolution"]["Settings"]["output_dtype"] == "int16"
+    assert "Stored as int16 in steps of" in (out / "sub-01.html").read_text()
+    fa = series.with_name("sub-01_res-x2_model-tensor_param-fa_dwimap.nii.gz")
+    rounded = nib.load(fa).get_fdata()
+    assert process(dataset, out, "--participant-label", "01").status == 0
+    assert nib.load(series).get_data_dtype() == "float32"
+    exact = nib.load(fa).get_fdata()
+    assert 0 < abs(exact - rounded).max() < 0.02

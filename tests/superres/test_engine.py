@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -11,7 +13,10 @@ from attrs import evolve
 from bids_sr.errors import InputError, ModelError
 from bids_sr.images.kspace import kspace_crop
 from bids_sr.networks.card import read_card
+from bids_sr.networks.channels import SeriesConditioning
+from bids_sr.superres import engine
 from bids_sr.superres.engine import super_resolve
+from bids_sr.superres.slice_stack import SliceStack
 
 
 def resolve(run, model, out, **options):
@@ -156,3 +161,53 @@ def test_some_volumes_see_what_all_share(make_run, tiny_model, tmp_path):
     expected = nib.load(whole.dwi).get_fdata()[..., [0, 5]]
     np.testing.assert_array_equal(nib.load(some.dwi).get_fdata(), expected)
     assert some.slices == 2 * 4
+
+
+def test_stored_as_int16_it_is_the_same_within_half_a_step(make_run, tiny_model, tmp_path):
+    run = make_run(tmp_path)
+    exact = resolve(run, tiny_model, tmp_path / "exact.nii.gz")
+    short = resolve(run, tiny_model, tmp_path / "short.nii.gz", dtype="int16")
+    one, other = nib.load(exact.dwi), nib.load(short.dwi)
+    assert other.get_data_dtype() == np.int16
+    step = other.dataobj.slope
+    assert 0 < step < 1e-3 * exact.scale
+    assert np.abs(one.get_fdata() - other.get_fdata()).max() < 0.501 * step
+    assert not exact.notes and "Stored as int16" in short.notes[-1]
+    assert short.dwi.stat().st_size < 0.6 * exact.dwi.stat().st_size
+
+
+def test_a_hot_voxel_keeps_the_series_in_float32(make_run, tiny_model, tmp_path, caplog):
+    run = make_run(tmp_path)
+    source = nib.load(run.files.dwi)
+    data = source.get_fdata()
+    data[5, 5, 1, 4] = 1e7
+    hot = tmp_path / "hot_dwi.nii.gz"
+    nib.Nifti1Image(data.astype(np.float32), source.affine).to_filename(hot)
+    run = evolve(run, files=evolve(run.files, dwi=hot))
+    result = resolve(run, tiny_model, tmp_path / "sr.nii.gz", dtype="int16")
+    assert nib.load(result.dwi).get_data_dtype() == np.float32
+    assert any("Stored as float32, not int16" in note for note in result.notes)
+    assert "Stored as float32, not int16" in caplog.text
+
+
+def test_channels_of_two_shells_are_never_held_together(
+    make_run, tiny_model, tmp_path, monkeypatch
+):
+    """They take many volumes: what waits for the network goes before those of another are made."""
+    alive, others = weakref.WeakSet(), []
+
+    class Watched(SliceStack):
+        def __init__(self, channels):
+            super().__init__(channels)
+            alive.add(self)
+
+    made = SeriesConditioning._make_shared
+
+    def watched(self, *arguments):
+        others.append(len(alive))
+        return made(self, *arguments)
+
+    monkeypatch.setattr(engine, "SliceStack", Watched)
+    monkeypatch.setattr(SeriesConditioning, "_make_shared", watched)
+    resolve(make_run(tmp_path), tiny_model, tmp_path / "sr.nii.gz", ahead=2)
+    assert len(others) > 1 and not any(others)

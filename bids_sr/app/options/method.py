@@ -7,6 +7,7 @@ import argparse
 from bids_sr.app import types
 from bids_sr.app.options.sections import Section
 from bids_sr.evaluation.defaults import SELF_CHECKS
+from bids_sr.images.storage import DTYPES
 from bids_sr.resources import resource
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE, SLOPPY_ENSEMBLE, UNCERTAINTY_ENSEMBLE
 
@@ -69,6 +70,13 @@ def add_super_resolution(parser: argparse.ArgumentParser) -> Section:
         action="store_true",
         help="send whole slices through the network; otherwise only the part that holds the head "
         "(found per run), and air is interpolated",
+    )
+    section.add(
+        "--output-dtype",
+        choices=DTYPES,
+        default="float32",
+        help="numbers in which the super-resolved series is stored; int16 is about half as large "
+        "and rounds to steps far below the noise (see docs/performance.md)",
     )
     section.add(
         "--sloppy",
