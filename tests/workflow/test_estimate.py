@@ -48,6 +48,13 @@ def test_a_series_is_nearly_as_large_as_its_numbers():
     assert 0.7 < size / (4 * 4 * VOXELS * 33) < 0.95
 
 
+def test_int16_makes_the_series_smaller_and_nothing_else():
+    short = evolve(TASK, output_dtype="int16")
+    for name in ("desc-sr_dwi", "desc-srsd_dwi", "model-tensor_param-fa_dwimap"):
+        before, after = (file_bytes(f"sub-01_res-x2_{name}.nii.gz", task) for task in (TASK, short))
+        assert after < 0.5 * before if "desc-sr_" in name else after == before
+
+
 def test_maps_have_as_many_values_as_they_have():
     one, three, six = (
         file_bytes(f"sub-01_res-x2_model-tensor_param-{param}_dwimap.nii.gz", TASK)

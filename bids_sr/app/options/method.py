@@ -75,8 +75,8 @@ def add_super_resolution(parser: argparse.ArgumentParser) -> Section:
         "--output-dtype",
         choices=DTYPES,
         default="float32",
-        help="numbers in which the super-resolved series is stored; int16 is about half as large "
-        "and rounds to steps far below the noise (see docs/performance.md)",
+        help="numbers in which the super-resolved series is stored; int16 takes a third of "
+        "the disk and rounds to steps far below the noise (docs/performance.md)",
     )
     section.add(
         "--sloppy",
