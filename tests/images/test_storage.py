@@ -20,7 +20,7 @@ def test_twice_the_largest_value_fits(largest, scale):
     storage = choose_storage("int16", largest, scale)
     assert storage.dtype == "int16" and not storage.doubts
     assert 2 * largest / storage.step <= np.iinfo(np.int16).max + 0.01
-    assert storage.step / 12**0.5 <= 1e-3 * scale
+    assert storage.step / 12**0.5 <= 2e-4 * scale
     (fact,) = storage.notes(0)
     assert fact.startswith("Stored as int16 in steps of ")
 
