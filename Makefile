@@ -89,8 +89,8 @@ benchmark-memory: $(STAMP) ## peak memory of a scan of HCP-7T size; SCALE=2, WOR
 		--out docs/performance --page docs/performance.md
 
 benchmark-dtype: $(STAMP) ## what storing the series as int16 saves and changes; DATA=BIDS folder
-	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-philips02 and sub-philips03."; exit 2; }
-	$(BIN)/python benchmarks/output_dtype.py $(DATA) --participant-label philips02 philips03 \
+	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-philips03 and sub-philips01."; exit 2; }
+	$(BIN)/python benchmarks/output_dtype.py $(DATA) --participant-label philips03 philips01 \
 		--work $(DEMO_WORK)/dtype --page docs/performance.md
 
 benchmark-quality: $(STAMP) ## quality tables of the shipped networks; DATA=BIDS folder, SUBJECT=label

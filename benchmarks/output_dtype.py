@@ -1,6 +1,6 @@
 """What storing the series as int16 saves and what it changes.
 
-    python benchmarks/output_dtype.py DATASET --participant-label philips02 philips03 --work FOLDER
+    python benchmarks/output_dtype.py DATASET --participant-label philips03 philips01 --work FOLDER
     make benchmark-dtype DATA=DATASET
 
 Runs the app twice, with float32 and with int16, and compares series and maps in the brain
