@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import re
 from pathlib import Path
 
 import numpy as np
 from attrs import cmp_using, field, frozen
 from numpy.typing import ArrayLike, NDArray
 
+from bids_sr.bids.gradient_files import read_rows
 from bids_sr.errors import InputError
 
 _LOGGER = logging.getLogger("bids_sr")
@@ -162,7 +162,7 @@ def read_gradients(
 
 
 def _read_bvals(path: Path) -> Floats:
-    rows = _read_rows(path)
+    rows = read_rows(path)
     bvals = np.array([value for row in rows for value in row])
     bad = np.flatnonzero(~np.isfinite(bvals) | (bvals < 0))
     if bad.size:
@@ -175,7 +175,7 @@ def _read_bvals(path: Path) -> Floats:
 
 
 def _read_bvecs(path: Path, bvals: Floats) -> Floats:
-    rows = _read_rows(path)
+    rows = read_rows(path)
     if len({len(row) for row in rows}) == 1:
         table = np.array(rows)
         if table.shape == (3, 3) and bvals.size == 3:
@@ -198,38 +198,6 @@ def _misfit(bvecs: Floats, bvals: Floats) -> float:
     off = np.abs(np.linalg.norm(bvecs, axis=1) - 1)
     off = np.where(bvals > B0_THRESHOLD, off, np.minimum(off, 1 - np.minimum(off, 1)))
     return round(float(np.nan_to_num(off, nan=1.0).sum()), 6)
-
-
-def _read_rows(path: Path) -> list[list[float]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows = [
-            [_number(token) for token in re.split(r"[\s,;]+", line.strip(" \t,;")) if token]
-            for line in text.splitlines()
-        ]
-    except OSError as error:
-        raise InputError(
-            f"cannot be read ({error.strerror or error}).",
-            file=path,
-            remedy="Check that the file exists and may be read.",
-        ) from error
-    except ValueError as error:
-        raise InputError(
-            f"is not a table of numbers ({error}).",
-            file=path,
-            remedy="Write plain numbers separated by blanks.",
-        ) from error
-    rows = [row for row in rows if row]
-    if not rows:
-        raise InputError("holds no numbers.", file=path, remedy="Convert the scan again.")
-    return rows
-
-
-def _number(token: str) -> float:
-    # Python also takes 1_000 and the digits of other scripts for numbers
-    if "_" in token or not token.isascii():
-        raise ValueError(f"could not convert string to float: {token!r}")
-    return float(token)
 
 
 def _refuse_other_units(bvals: Floats, bvecs: Floats, path: Path) -> None:

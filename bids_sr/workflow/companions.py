@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bids_sr.bids.atomic import atomic_path, write_json
+from bids_sr.bids.atomic import write_json
+from bids_sr.bids.gradient_files import write_gradients
 from bids_sr.bids.names import gradients_of, sidecar_of
 from bids_sr.bids.sidecars import (
     dwi_sidecar,
@@ -19,19 +19,23 @@ from bids_sr.bids.sidecars import (
 from bids_sr.bids.uris import own_uri
 
 if TYPE_CHECKING:
+    from bids_sr.bids.gradients import GradientTable
     from bids_sr.images.grid import SliceGrid
     from bids_sr.workflow.plan import RunPlan
 
 
-def write_series_companions(plan: RunPlan, grid: SliceGrid) -> Path:
+def write_series_companions(plan: RunPlan, gradients: GradientTable, grid: SliceGrid) -> Path:
     """Write bval and bvec of the super-resolved series, and its sidecar last.
 
-    The voxel axes keep their directions, so the gradient files travel unchanged.
+    The voxel axes keep their directions, so the gradient table stays true. It is
+    written as it was read, not copied: in FSL's form, whatever the form of the input's.
 
     Parameters
     ----------
     plan : RunPlan
-        The run; its gradient files exist.
+        The run.
+    gradients : GradientTable
+        What the series was processed with.
     grid : SliceGrid
         Input grid and factor.
 
@@ -41,7 +45,7 @@ def write_series_companions(plan: RunPlan, grid: SliceGrid) -> Path:
         The sidecar.
     """
     names, card = plan.names, plan.choices.card
-    _write_gradients(plan, names.dwi)
+    write_gradients(gradients, *gradients_of(names.dwi))
     sidecar = dwi_sidecar(
         plan.files,
         factor=names.factor,
@@ -103,7 +107,11 @@ def write_map_companions(
 
 
 def write_spread_companion(
-    plan: RunPlan, image: Path, grid: SliceGrid, volumes: Sequence[int] | None = None
+    plan: RunPlan,
+    image: Path,
+    gradients: GradientTable,
+    grid: SliceGrid,
+    volumes: Sequence[int] | None = None,
 ) -> None:
     """Write the sidecar of a standard deviation over the turned copies, and its gradients.
 
@@ -116,13 +124,15 @@ def write_spread_companion(
         The run.
     image : pathlib.Path
         ``names.dwi_sd`` or ``names.fa_sd``.
+    gradients : GradientTable
+        What the series was processed with.
     grid : SliceGrid
         Input grid and factor.
     volumes : sequence of int, optional
         Volumes that each tensor was fitted to.
     """
     if image == plan.names.dwi_sd:
-        _write_gradients(plan, image)
+        write_gradients(gradients, *gradients_of(image))
     content = spread_sidecar(
         "fa" if image == plan.names.fa_sd else "dwi",
         plan.files,
@@ -132,14 +142,6 @@ def write_spread_companion(
         volumes=volumes,
     )
     write_json(sidecar_of(image), content)
-
-
-def _write_gradients(plan: RunPlan, image: Path) -> None:
-    for source, target in zip((plan.files.bval, plan.files.bvec), gradients_of(image), strict=True):
-        if source is None:
-            raise ValueError(f"{plan.label} has no gradient files")
-        with atomic_path(target) as temporary:
-            shutil.copyfile(source, temporary)
 
 
 def out_zooms(grid: SliceGrid) -> tuple[float, ...]:

@@ -80,7 +80,7 @@ def _spread_files(plan: RunPlan, run: DwiRun, sd: Path, folder: Path) -> SpreadF
 
 def describe(plan: RunPlan, sr: SuperResolvedDwi) -> Path:
     """Put gradients and sidecar beside the series."""
-    return companions.write_series_companions(plan, sr.grid)
+    return companions.write_series_companions(plan, sr.run.gradients, sr.grid)
 
 
 def mask(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> RunMasks:
@@ -183,19 +183,22 @@ def spread(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -
 
     if sr.spread is None:
         return None
-    companions.write_spread_companion(plan, plan.names.dwi_sd, sr.grid)
+    gradients = sr.run.gradients
+    companions.write_spread_companion(plan, plan.names.dwi_sd, gradients, sr.grid)
     if not sr.spread.copies:
         return SpreadMaps(plan.names.dwi_sd, None)
     beside = _with_copies(plan, sr, folder)
     fa_spread(
         beside.copies,
-        subset(sr.run.gradients, beside.volumes),
+        subset(gradients, beside.volumes),
         load_mask(masks.output),
         plan.names.fa_sd,
         folder=folder,
         **_pieces(plan, folder),
     )
-    companions.write_spread_companion(plan, plan.names.fa_sd, sr.grid, volumes=beside.volumes)
+    companions.write_spread_companion(
+        plan, plan.names.fa_sd, gradients, sr.grid, volumes=beside.volumes
+    )
     for path in beside.copies:
         path.unlink()
     return SpreadMaps(plan.names.dwi_sd, plan.names.fa_sd)
