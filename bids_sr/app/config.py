@@ -14,6 +14,7 @@ from attrs import frozen
 
 from bids_sr.app.options.sections import Option, contrary
 from bids_sr.app.parser import add_options
+from bids_sr.bids.file_kind import TEXT, refuse_foreign
 from bids_sr.errors import UsageError
 
 DERIVATIVES = "derivatives"
@@ -119,6 +120,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _load(path: Path) -> dict[str, Any]:
+    refuse_foreign(path, TEXT, UsageError)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -13,6 +13,7 @@ from attrs import field, frozen
 
 from bids_sr.app.config import effective_options
 from bids_sr.app.limits import memory_gb
+from bids_sr.bids.file_kind import JSON, refuse_foreign
 from bids_sr.errors import UsageError
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE, SLOPPY_ENSEMBLE, UNCERTAINTY_ENSEMBLE
 
@@ -264,6 +265,7 @@ def _read_plugin(path: Path | None) -> Mapping[str, Any] | None:
 
 
 def _read(path: Path) -> str:
+    refuse_foreign(path, JSON, UsageError)
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

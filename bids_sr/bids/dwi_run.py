@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from bids_sr.bids.encoding import find_encoding
+from bids_sr.bids.file_kind import IMAGE, JSON, refuse_foreign
 from bids_sr.bids.file_size import refuse_impossible_size
-from bids_sr.bids.gradients import GradientTable, read_gradients
+from bids_sr.bids.gradients import B0_THRESHOLD, GradientTable, read_bvals, read_gradients
 from bids_sr.errors import InputError
 
 if TYPE_CHECKING:
     from nibabel.nifti1 import Nifti1Image
 
+_LOGGER = logging.getLogger("bids_sr")
 
 # what nibabel lets through of a damaged header or gzip stream
 _BAD_BYTES = (
@@ -82,6 +86,8 @@ class DwiRun:
     """One entry per volume."""
     shape: tuple[int, int, int, int]
     """Image shape (x, y, z, volumes)."""
+    doubts: tuple[str, ...] = field(default=(), eq=False)
+    """What was doubtful about the small files beside the image, in whole sentences."""
 
 
 def open_run(files: DwiFiles) -> DwiRun:
@@ -105,16 +111,32 @@ def open_run(files: DwiFiles) -> DwiRun:
     """
     if files.sidecar_problem:
         path, problem = files.sidecar_problem
-        raise InputError(problem, file=path, remedy="Repair or remove this sidecar.")
+        refuse_foreign(path, JSON)
+        raise InputError(
+            problem,
+            file=path,
+            remedy="Correct it ('python -m json.tool FILE' says where), or convert it again.",
+        )
     shape = _image_shape(files.dwi)
     bval = _required(files.bval, files, ".bval")
     bvec = _required(files.bvec, files, ".bvec")
-    return DwiRun(files, read_gradients(bval, bvec, shape[3], files.b0_threshold), shape)
+    weighted = read_bvals(bval) > (files.b0_threshold or B0_THRESHOLD)
+    encoding = find_encoding(files.dwi, files.sidecar, files.entities, weighted)
+    gradients = read_gradients(bval, bvec, shape[3], files.b0_threshold, encoding.not_linear)
+    return DwiRun(files, gradients, shape, (*gradients.doubts, *encoding.doubts))
+
+
+def tell_doubts(run: DwiRun) -> None:
+    """Log what was doubtful about the small files of a run, where no record will say it."""
+    for doubt in run.doubts:
+        _LOGGER.warning("%s: %s", run.files.dwi, doubt)
 
 
 def _image_shape(path: Path) -> tuple[int, int, int, int]:
     image = _load_header(path)
-    shape = image.shape
+    shape = tuple(image.shape)
+    while len(shape) > 4 and shape[-1] == 1:  # a further axis without extent says nothing
+        shape = shape[:-1]
     if len(shape) != 4:
         raise InputError(
             f"is a {len(shape)}D image of {'x'.join(map(str, shape))} voxels; "
@@ -137,13 +159,7 @@ def _load_header(path: Path) -> Nifti1Image:
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
 
-    if not path.is_file():
-        linked = path.is_symlink()
-        raise InputError(
-            "is a link whose target is not there." if linked else "does not exist.",
-            file=path,
-            remedy="Fetch it first (datalad get)." if linked else "Check the dataset folder.",
-        )
+    refuse_foreign(path, IMAGE)
     try:
         image = nib.load(path)
     except (ImageFileError, HeaderDataError, *_BAD_BYTES) as error:

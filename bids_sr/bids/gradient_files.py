@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_sr.bids.atomic import write_text
+from bids_sr.bids.file_kind import TEXT, refuse_foreign
+from bids_sr.bids.gradient_lengths import unit_vectors
 from bids_sr.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 def write_gradients(table: GradientTable, bval: Path, bvec: Path) -> None:
     """Write a gradient table in FSL's form, whole or not at all.
 
-    One row of b-values, and three rows of unit vectors, zero where there is no
+    One row of b-values, and three rows of unit vectors (at b = 0 as well, where their
+    length means nothing to us, but makes MRtrix3 scale b-values), zero where there is no
     direction. Numbers have as many digits as it takes to read the same ones again.
 
     Parameters
@@ -34,7 +37,7 @@ def write_gradients(table: GradientTable, bval: Path, bvec: Path) -> None:
         If a file cannot be written.
     """
     write_text(bval, _row(table.bvals))
-    write_text(bvec, "".join(_row(component) for component in table.bvecs.T))
+    write_text(bvec, "".join(_row(component) for component in unit_vectors(table.bvecs).T))
 
 
 def read_rows(path: Path) -> list[list[float]]:
@@ -56,6 +59,7 @@ def read_rows(path: Path) -> list[list[float]]:
     InputError
         If it cannot be read, or holds anything but numbers, or nothing.
     """
+    refuse_foreign(path, TEXT)
     try:
         text = _decoded(path.read_bytes())
         rows = [

@@ -6,10 +6,11 @@ import logging
 from pathlib import Path
 
 import numpy as np
-from attrs import cmp_using, field, frozen
+from attrs import cmp_using, evolve, field, frozen
 from numpy.typing import ArrayLike, NDArray
 
 from bids_sr.bids.gradient_files import read_rows
+from bids_sr.bids.gradient_lengths import TOLERANCE, apply_lengths, unit_vectors
 from bids_sr.errors import InputError
 
 _LOGGER = logging.getLogger("bids_sr")
@@ -22,7 +23,6 @@ WEAK_B0_THRESHOLD = 100.0
 """Used instead where nothing lies below `B0_THRESHOLD` (imaging gradients can add b = 60)."""
 
 _SHELL_TOLERANCE = (50.0, 0.05)  # s/mm2, fraction of b: whichever is larger
-_NORM_TOLERANCE = 0.1
 _LARGEST_B = 1e5
 """Beyond what any scanner reaches, s/mm2."""
 _SMALL_UNIT = 0.3
@@ -66,6 +66,11 @@ class GradientTable:
     """Unit (or zero) vectors, shape (V, 3), in image voxel axes (FSL convention)."""
     b0_threshold: float = B0_THRESHOLD
     """Volumes with ``bvals <= b0_threshold`` count as b = 0."""
+    doubts: tuple[str, ...] = field(default=(), eq=False)
+    """What was doubtful about the files, in whole sentences; mostly nothing."""
+    not_linear: str = ""
+    """Why no tensor is fitted: what says that volumes were encoded otherwise than along one
+    direction each (b-tensor encoding). Empty where they were not."""
 
     @bvecs.validator
     def _shapes_agree(self, attribute: object, value: Floats) -> None:
@@ -79,6 +84,21 @@ class GradientTable:
         """Number of volumes, V."""
         return int(self.bvals.size)
 
+    def subset(self, volumes: ArrayLike) -> GradientTable:
+        """Return the table of some volumes, in the order given.
+
+        Parameters
+        ----------
+        volumes : array_like of int
+            Counted from 0.
+
+        Returns
+        -------
+        GradientTable
+        """
+        chosen = np.asarray(volumes, dtype=np.intp)
+        return evolve(self, bvals=self.bvals[chosen], bvecs=self.bvecs[chosen])
+
     @property
     def is_b0(self) -> NDArray[np.bool_]:
         """Which volumes are b = 0, shape (V,)."""
@@ -88,7 +108,7 @@ class GradientTable:
     def n_directions(self) -> int:
         """Number of directions that differ by more than 1 degree; v and -v are the same."""
         distinct: list[Floats] = []
-        for vector in self.bvecs[~self.is_b0]:
+        for vector in self.bvecs[~self.is_b0 & self.bvecs.any(axis=1)]:
             if not distinct or np.max(np.abs(np.stack(distinct) @ vector)) < _COLLINEAR:
                 distinct.append(vector)
         return len(distinct)
@@ -119,14 +139,20 @@ class GradientTable:
 
 
 def read_gradients(
-    bval: Path, bvec: Path, n_volumes: int, b0_threshold: float | None = None
+    bval: Path,
+    bvec: Path,
+    n_volumes: int,
+    b0_threshold: float | None = None,
+    not_linear: str = "",
 ) -> GradientTable:
     """Read and check the gradient files of a run of `n_volumes` volumes.
 
     Numbers may be separated by any mix of blanks, tabs, commas and semicolons.
     Directions may be stored as three rows (FSL) or three columns; a 3x3 file is
     taken as three rows. At b = 0 a NaN direction becomes zero and others stay as
-    they are; at higher b nearly unit vectors are made unit vectors in memory.
+    they are; at higher b they are made unit vectors, and where their lengths tell
+    shells of one nominal b-value apart, b-values are multiplied by their squares
+    (`bids_sr.bids.gradient_lengths`).
 
     Parameters
     ----------
@@ -136,6 +162,8 @@ def read_gradients(
     b0_threshold : float, optional
         b-values up to this one count as b = 0; default: `B0_THRESHOLD`, or
         `WEAK_B0_THRESHOLD` where there is nothing below.
+    not_linear : str
+        See `GradientTable`. Where it is not empty, a volume of b > 0 need have no direction.
 
     Returns
     -------
@@ -147,7 +175,7 @@ def read_gradients(
         If a file cannot be read as numbers, the counts disagree, a b-value is
         negative, or a diffusion-weighted volume has no usable direction.
     """
-    bvals = _read_bvals(bval)
+    bvals = read_bvals(bval)
     bvecs = _read_bvecs(bvec, bvals)
     if not bvals.size == len(bvecs) == n_volumes:
         raise InputError(
@@ -157,11 +185,17 @@ def read_gradients(
             remedy="Give the files that were converted together with this image.",
         )
     _refuse_other_units(bvals, bvecs, bval)
+    lowest = B0_THRESHOLD if b0_threshold is None else b0_threshold
+    bvals, doubts = apply_lengths(bvals, bvecs, lowest, bvec)
     threshold = _b0_threshold(bvals, bval) if b0_threshold is None else b0_threshold
-    return GradientTable(bvals, _clean_bvecs(bvals, bvecs, threshold, bvec), threshold)
+    if not not_linear:
+        _refuse_missing(bvals, bvecs, threshold, bvec)
+    units = unit_vectors(bvecs, bvals > threshold)
+    return GradientTable(bvals, units, threshold, doubts, not_linear)
 
 
-def _read_bvals(path: Path) -> Floats:
+def read_bvals(path: Path) -> Floats:
+    """Read a file of b-values, (V,), s/mm2; InputError if they cannot be."""
     rows = read_rows(path)
     bvals = np.array([value for row in rows for value in row])
     bad = np.flatnonzero(~np.isfinite(bvals) | (bvals < 0))
@@ -208,7 +242,7 @@ def _refuse_other_units(bvals: Floats, bvecs: Floats, path: Path) -> None:
             file=path,
             remedy="If they are in s/m2, divide them by 1000000.",
         )
-    unit = np.abs(np.linalg.norm(bvecs, axis=1) - 1) < _NORM_TOLERANCE
+    unit = np.abs(np.linalg.norm(bvecs, axis=1) - 1) < TOLERANCE
     weighted = (bvals >= _SMALL_UNIT) & unit
     table = GradientTable(np.where(weighted, 1000.0, 0.0), np.where(np.isfinite(bvecs), bvecs, 0))
     # with a true b = 0 beside them, the others are meant to weight
@@ -229,24 +263,12 @@ def _b0_threshold(bvals: Floats, path: Path) -> float:
     return B0_THRESHOLD
 
 
-def _clean_bvecs(bvals: Floats, bvecs: Floats, threshold: float, path: Path) -> Floats:
-    weighted = bvals > threshold
+def _refuse_missing(bvals: Floats, bvecs: Floats, threshold: float, path: Path) -> None:
     norms = np.linalg.norm(bvecs, axis=1)
-    missing = np.flatnonzero(weighted & ~(norms > 0))  # NaN compares false
+    missing = np.flatnonzero((bvals > threshold) & ~(norms > 0))  # NaN compares false
     if missing.size:
         raise InputError(
             f"volume {missing[0]} has b = {bvals[missing[0]]:g} but no direction.",
             file=path,
             remedy="If it is a trace image computed by the scanner, take it out of the series.",
         )
-    scaled = np.flatnonzero(weighted & ~(np.abs(norms - 1) < _NORM_TOLERANCE))
-    if scaled.size:
-        raise InputError(
-            f"the direction of volume {scaled[0]} has length {norms[scaled[0]]:.3f}, not 1.",
-            file=path,
-            remedy="Scale the directions to unit length and write b-values accordingly.",
-        )
-    cleaned = np.where(np.isfinite(bvecs), bvecs, 0.0)
-    cleaned[~np.isfinite(norms)] = 0.0
-    cleaned[weighted] /= norms[weighted, None]
-    return cleaned

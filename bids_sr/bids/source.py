@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
+from bids_sr.bids.file_kind import JSON, refuse_foreign
 from bids_sr.bids.json_file import read_json
 from bids_sr.errors import UsageError
 
@@ -53,6 +54,7 @@ def open_source(root: Path, name: str | None) -> Source:
     if not root.is_dir():
         raise UsageError("is not a folder.", file=root, remedy="Give the top of a BIDS dataset.")
     path = root / "dataset_description.json"
+    refuse_foreign(path, JSON, UsageError)
     try:
         description = read_json(path)
     except FileNotFoundError as error:

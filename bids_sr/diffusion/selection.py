@@ -92,6 +92,11 @@ def gqi_volumes(gradients: GradientTable) -> Selection:
 
 
 def _missing(gradients: GradientTable, model: str) -> str | None:
+    if gradients.not_linear:
+        return (
+            f"{model} skipped: {gradients.not_linear}, so volumes were not encoded along one"
+            " direction each."
+        )
     if gradients.is_b0.all():
         return f"{model} skipped: there are b0 volumes only."
     if not gradients.is_b0.any():
@@ -100,8 +105,7 @@ def _missing(gradients: GradientTable, model: str) -> str | None:
 
 
 def _directions(gradients: GradientTable, indices: NDArray[np.intp]) -> int:
-    part = GradientTable(gradients.bvals[indices], gradients.bvecs[indices], gradients.b0_threshold)
-    return part.n_directions
+    return gradients.subset(indices).n_directions
 
 
 def _determines_tensor(gradients: GradientTable, indices: NDArray[np.intp]) -> bool:

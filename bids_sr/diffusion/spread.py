@@ -107,5 +107,4 @@ def fa_spread(
 
 def subset(gradients: GradientTable, volumes: Sequence[int]) -> GradientTable:
     """Return the gradient table of some volumes, in their order."""
-    chosen = list(volumes)
-    return GradientTable(gradients.bvals[chosen], gradients.bvecs[chosen], gradients.b0_threshold)
+    return gradients.subset(list(volumes))

@@ -23,6 +23,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
+from bids_sr.bids.file_kind import IMAGE, refuse_foreign
 from bids_sr.bids.file_size import refuse_impossible_size
 from bids_sr.errors import InputError
 from bids_sr.images.orientation import length_doubts, length_problem, orientation_doubts
@@ -73,7 +74,9 @@ class NiftiFile:
         self._forward: Any = None
         self._random: ArrayProxy | None = None
         self._closing = ExitStack()
-        _refuse_missing(path)
+        if path.is_file() and not path.stat().st_size:
+            raise InputError("is empty (0 bytes).", file=path, remedy=_COPY_AGAIN)
+        refuse_foreign(path, IMAGE)
         with self._failures():
             image = self._without_voxels()
             self.header: Nifti1Header = image.header
@@ -291,17 +294,6 @@ def _float32(data: NDArray[Any], path: Path) -> NDArray[np.float32]:
 def _one_line(error: Exception, path: Path) -> str:
     text = " ".join(str(error).replace(str(path), "the file").split()).rstrip(".")
     return text or type(error).__name__
-
-
-def _refuse_missing(path: Path) -> None:
-    if not path.is_file():
-        raise InputError(
-            "is not a file." if path.exists() else "does not exist.",
-            file=path,
-            remedy="Check the dataset; with DataLad or git-annex, get the file first.",
-        )
-    if not path.stat().st_size:
-        raise InputError("is empty (0 bytes).", file=path, remedy=_COPY_AGAIN)
 
 
 def _without_trailing_ones(shape: Sequence[int]) -> tuple[int, ...]:

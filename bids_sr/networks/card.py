@@ -11,6 +11,7 @@ from typing import Any
 from attrs import asdict, field, frozen
 
 from bids_sr.bids.atomic import write_json
+from bids_sr.bids.file_kind import JSON, OTHER, refuse_foreign
 from bids_sr.errors import ModelError
 from bids_sr.networks.channels import CHANNELS
 
@@ -125,7 +126,9 @@ def read_card(folder: Path) -> ModelCard:
     ModelError
         If a file is missing or the card does not say what it must.
     """
-    for name in (CARD, WEIGHTS):
+    for name, kind in ((CARD, JSON), (WEIGHTS, OTHER)):
+        if (folder / name).exists() or (folder / name).is_symlink():
+            refuse_foreign(folder / name, kind, ModelError)
         if not (folder / name).is_file():
             raise ModelError(
                 f"there is no {name} in it.",

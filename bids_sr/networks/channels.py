@@ -62,7 +62,8 @@ class SeriesConditioning:
     Fallbacks: no b0 -> the shell's mean stands in; fewer than seven directions
     in the shell -> the shell's mean stands in for the tensor; b0 volumes see the
     mean b0 there and the mean of the largest shell as mean DWI. The first and last
-    slice are their own neighbours. Fewer than 20 directions -> the tensor stands in for
+    slice are their own neighbours. Encoding that is not linear -> the shell's mean stands in
+    for the tensor and the harmonics. Fewer than 20 directions -> the tensor stands in for
     the harmonics; fewer than four -> the shell's mean for the nearest.
 
     Parameters
@@ -213,10 +214,11 @@ class _ShellFit:
         self.volumes = [int(i) for i in shell.indices if int(i) in chosen]
         self._row = {volume: row for row, volume in enumerate(self.volumes)}
         self._design = _design(gradients.bvecs[self.volumes])
-        self._fits = len(self.volumes) >= MIN_FIT_DIRECTIONS
+        directed = not gradients.not_linear
+        self._fits = directed and len(self.volumes) >= MIN_FIT_DIRECTIONS
         self._inverse = np.linalg.pinv(self._design) if self._fits else None
         self._nearest = nearest(gradients.bvecs[self.volumes])
-        enough = harmonics and len(self.volumes) >= MIN_HARMONIC_DIRECTIONS
+        enough = harmonics and directed and len(self.volumes) >= MIN_HARMONIC_DIRECTIONS
         self._harmonics = HarmonicFit(gradients.bvecs[self.volumes]) if enough else None
         self._sum: np.ndarray | None = None
         self._coefficients: np.ndarray | None = None

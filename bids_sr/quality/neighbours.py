@@ -71,7 +71,7 @@ class Neighbours:
             return {"ndc_input": nothing, "ndc_sr": nothing}, {}
         order = sorted(self._columns)
         table = self._scene.gradients
-        part = GradientTable(table.bvals[order], table.bvecs[order], table.b0_threshold)
+        part = table.subset(order)
         pairs = [self._columns[index] for index in order]
         before, after = (np.stack(columns, axis=-1) for columns in zip(*pairs, strict=True))
         return {

@@ -168,7 +168,7 @@ def super_resolve(
         band = measured_band(reader, grid) if detect_band else (1.0, 1.0)
         census = Census()
         scale, conditioning = gather(reader, run, grid, card, census)
-        doubts = (*reader.doubts, *census.doubts(reader.nonfinite))
+        doubts = (*run.doubts, *reader.doubts, *census.doubts(reader.nonfinite))
         storage = choose_storage(dtype, census.largest, scale)
         for doubt in (*doubts, *storage.doubts):
             _LOG.warning("%s: %s", reader.path, doubt)

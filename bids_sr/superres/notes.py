@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.images.grid import SliceGrid
+from bids_sr.networks.angular import HARMONICS
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.channels import MIN_FIT_DIRECTIONS
 
@@ -24,6 +25,9 @@ def series_notes(run: DwiRun, card: ModelCard) -> tuple[str, ...]:
     notes = []
     if not run.gradients.is_b0.any() and "mean_b0" in card.channels:
         notes.append("The series has no b0; the mean of each shell stood in for it.")
+    if run.gradients.not_linear and not {"tensor", HARMONICS}.isdisjoint(card.channels):
+        notes.append("The mean of each shell stood in for what a tensor predicts.")
+        return tuple(notes)
     small = [s for s in run.gradients.shells if len(s.indices) < MIN_FIT_DIRECTIONS]
     if small and "tensor" in card.channels:
         values = ", ".join(f"{shell.bval:g}" for shell in small)
