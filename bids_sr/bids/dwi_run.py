@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import field, frozen
 
@@ -13,9 +13,11 @@ from bids_sr.bids.encoding import find_encoding
 from bids_sr.bids.file_kind import IMAGE, JSON, refuse_foreign
 from bids_sr.bids.file_size import refuse_impossible_size
 from bids_sr.bids.gradients import B0_THRESHOLD, GradientTable, read_bvals, read_gradients
+from bids_sr.bids.voxel_offset import refuse_offset_in_header
 from bids_sr.errors import InputError
 
 if TYPE_CHECKING:
+    from nibabel.arrayproxy import ArrayProxy
     from nibabel.nifti1 import Nifti1Image
 
 _LOGGER = logging.getLogger("bids_sr")
@@ -134,6 +136,8 @@ def tell_doubts(run: DwiRun) -> None:
 
 def _image_shape(path: Path) -> tuple[int, int, int, int]:
     image = _load_header(path)
+    offset = int(cast("ArrayProxy", image.dataobj).offset)  # nibabel sets the header's to 0
+    refuse_offset_in_header(path, image.header, offset)
     shape = tuple(image.shape)
     while len(shape) > 4 and shape[-1] == 1:  # a further axis without extent says nothing
         shape = shape[:-1]
@@ -150,7 +154,7 @@ def _image_shape(path: Path) -> tuple[int, int, int, int]:
             f"has no voxels (shape {shape}).", file=path, remedy="Convert the scan again."
         )
     voxel = image.get_data_dtype().itemsize
-    refuse_impossible_size(path, image.header.get_data_offset() + x * y * z * volumes * voxel)
+    refuse_impossible_size(path, offset + x * y * z * volumes * voxel)
     return x, y, z, volumes
 
 

@@ -49,10 +49,12 @@ _FORMATS = {
     b"GIF8": "a GIF picture",
     b"%PDF": "a PDF document",
 }
-_CONVERT = {
-    "an MRtrix3 image (.mif)": "mrconvert",
-    "a FreeSurfer image (.mgz)": "mri_convert",
-    "a DICOM file": "dcm2niix",
+_TOOLS = {
+    "an MRtrix3 image (.mif)": "Convert it to NIfTI: mrconvert",
+    "a FreeSurfer image (.mgz)": "Convert it to NIfTI: mri_convert",
+    "a DICOM file": "Convert it to NIfTI: dcm2niix",
+    "a tar archive": "Unpack it: tar -xf",
+    **{name: f"Unpack it: {command}" for name, command in _ARCHIVES.values()},
 }
 
 
@@ -116,7 +118,7 @@ def _missing(path: Path, wanted: str) -> Foreign | None:
         annexed = "annex/objects" in path.readlink().as_posix()
         return Foreign(
             "is a link whose target is not there.",
-            f"Get its content: {_get(path)}." if annexed else "Fetch it first (datalad get).",
+            f"Get its content{'' if annexed else ', if it is of a DataLad dataset'}: {_get(path)}.",
         )
     if wanted in (TEXT, JSON):  # opening it will say so
         return None
@@ -174,7 +176,7 @@ def _no_image(start: bytes, path: Path) -> Foreign | None:
     zipped = start.startswith(b"\x1f\x8b")
     called = path.name.lower().endswith(".gz")
     inner = _inflated(start) if zipped else start
-    found = _pointer(inner, path) or _answer(inner, IMAGE) or _other_image(inner, path)
+    found = _pointer(inner, path) or _answer(inner, IMAGE) or _other_image(inner)
     if found:
         return found
     plain = path.name[:-3] if called else f"{path.name}.gz"
@@ -194,23 +196,20 @@ def _no_image(start: bytes, path: Path) -> Foreign | None:
     return None
 
 
-def _other_image(start: bytes, path: Path) -> Foreign | None:
+def _other_image(start: bytes) -> Foreign | None:
     if len(start) >= 352 and not any(start[:_BEGINNING]):
         return Foreign(
             "cannot be read as an image (it begins with zeros: it was not written whole).",
             "Copy or convert it again from its source, or exclude this run.",
         )
-    name = _named(start) or _as_text(start)
+    name = _named(start)
     if not name:
-        return None
-    for packed, command in _ARCHIVES.values():
-        if name == packed:
-            return Foreign(f"is {name}, no NIfTI image.", f"Unpack it ({command}).")
-    if name == "a tar archive":
-        return Foreign(f"is {name}, no NIfTI image.", "Unpack it (tar -xf).")
-    tool = _CONVERT.get(name)
-    how = f"Convert it to NIfTI ({tool})." if tool else "Put the NIfTI image in its place."
-    return Foreign(f"is {name}, no NIfTI image.", how)
+        return _as_text(start)
+    tool = _TOOLS.get(name)
+    return Foreign(
+        f"is not NIfTI but {name}: it has no NIfTI header.",
+        f"{tool}." if tool else "Put the NIfTI image in its place.",
+    )
 
 
 def _named(start: bytes) -> str:
@@ -236,9 +235,13 @@ def _is_mgh(start: bytes) -> bool:
     return fields[0] == 1 and all(0 < n < 100_000 for n in fields[1:5]) and fields[5] <= 10
 
 
-def _as_text(start: bytes) -> str:
-    printable = all(32 <= byte < 127 or byte in b"\t\r\n" for byte in start[:200])
-    return f"text ({_words(start)})" if printable and start.strip() else ""
+def _as_text(start: bytes) -> Foreign | None:
+    if not start.strip() or not all(32 <= byte < 127 or byte in b"\t\r\n" for byte in start[:200]):
+        return None
+    return Foreign(
+        f"cannot be read as an image: it is not a NIfTI file but text ({_words(start)}).",
+        "Put the NIfTI image in its place; a server's error is told by its words.",
+    )
 
 
 def _is_nifti(start: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,13 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.diffusion.given_mask import place_mask, read_mask
 from bids_sr.diffusion.mask import brain_mask, carry_mask
 from bids_sr.errors import InputError
 from bids_sr.images.grid import SliceGrid
 from bids_sr.images.nifti import DwiReader, load_volume, write_image
+
+_LOG = logging.getLogger("bids_sr")
 
 
 @frozen
@@ -25,6 +29,8 @@ class RunMasks:
     """On the super-resolved grid, uint8."""
     given: bool
     """It came with the dataset; otherwise it was found on the b0s."""
+    doubts: tuple[str, ...] = ()
+    """What was doubtful about the one that came, in whole sentences."""
 
 
 def make_masks(run: DwiRun, grid: SliceGrid, *, input_mask: Path, output_mask: Path) -> RunMasks:
@@ -46,24 +52,53 @@ def make_masks(run: DwiRun, grid: SliceGrid, *, input_mask: Path, output_mask: P
     Raises
     ------
     InputError
-        If the mask that came with the dataset has no voxel inside the image, or
+        If the mask that came with the dataset cannot be used (`given_mask`), or
         the image has no voxel above zero.
     """
     shape, affine = grid.high_resolution
+    doubts: tuple[str, ...] = ()
     if run.files.mask is None:
-        source, source_affine = _find(run), grid.affine
+        small = source = _find(run)
+        source_affine = grid.affine
     else:
-        values, source_affine = load_volume(run.files.mask)
-        source = values > 0
+        given = read_mask(run.files.mask)
+        small, doubts = place_mask(given, grid.shape, grid.affine, run.files.dwi)
+        source, source_affine = given.inside, given.affine
+    for doubt in doubts:
+        _LOG.warning("%s: %s", run.files.dwi, doubt)
     with DwiReader(run.files.dwi) as reader:
-        for path, target, target_affine in (
-            (input_mask, grid.shape, grid.affine),
-            (output_mask, shape, affine),
-        ):
-            carried = carry_mask(source, source_affine, target, target_affine)
-            _check(carried, run)
-            write_image(path, carried, target_affine, like=reader.header)
-    return RunMasks(input_mask, output_mask, run.files.mask is not None)
+        write_image(input_mask, small, grid.affine, like=reader.header)
+        large = carry_mask(source, source_affine, shape, affine)
+        write_image(output_mask, large, affine, like=reader.header)
+    return RunMasks(input_mask, output_mask, run.files.mask is not None, doubts)
+
+
+def brain_of(run: DwiRun) -> NDArray[np.bool_]:
+    """Return the brain of a run on its own grid: its mask, or what is found on the b0s.
+
+    Parameters
+    ----------
+    run : DwiRun
+        The input; what is doubtful about its mask is logged.
+
+    Returns
+    -------
+    numpy.ndarray
+        (x, y, z), bool.
+
+    Raises
+    ------
+    InputError
+        As `make_masks`.
+    """
+    if run.files.mask is None:
+        return _find(run)
+    with DwiReader(run.files.dwi) as reader:
+        affine = reader.affine
+    inside, doubts = place_mask(read_mask(run.files.mask), run.shape[:3], affine, run.files.dwi)
+    for doubt in doubts:
+        _LOG.warning("%s: %s", run.files.dwi, doubt)
+    return inside
 
 
 def mean_b0(run: DwiRun) -> NDArray[np.float32]:
@@ -97,15 +132,6 @@ def _find(run: DwiRun) -> NDArray[np.bool_]:
         raise InputError(error.problem, file=run.files.dwi, remedy=error.remedy) from error
 
 
-def _check(mask: NDArray[np.bool_], run: DwiRun) -> None:
-    if not mask.any():
-        raise InputError(
-            f"has no voxel inside the image {run.files.dwi}.",
-            file=run.files.mask or run.files.dwi,
-            remedy="Give the mask that belongs to the image.",
-        )
-
-
 def load_mask(path: Path) -> NDArray[np.bool_]:
-    """Return a mask file as (x, y, z), bool."""
+    """Return a mask that this program wrote as (x, y, z), bool."""
     return load_volume(path)[0] > 0

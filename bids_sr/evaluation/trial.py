@@ -10,10 +10,9 @@ import torch
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from bids_sr.bids.dwi_run import DwiRun, open_run
+from bids_sr.bids.dwi_run import DwiRun, open_run, tell_doubts
 from bids_sr.bids.sources import find_training_runs
-from bids_sr.diffusion.mask import brain_mask
-from bids_sr.diffusion.run_masks import load_mask, mean_b0
+from bids_sr.diffusion.run_masks import brain_of
 from bids_sr.errors import InputError, UsageError
 from bids_sr.evaluation.defaults import RIM
 from bids_sr.evaluation.references import Reference, make_reference
@@ -90,7 +89,7 @@ def make_trial(
         )
         cut = tuple(slice(None, None, step) if a == axis else slice(n) for a, n in enumerate(shape))
         affine = reader.affine @ np.diag([*(step if a == axis else 1 for a in range(3)), 1])
-        brain = _brain(run, reader.zooms)
+        brain = brain_of(run)
         mask = erode(brain[cut], rim, axis)
         if not mask.any():
             raise InputError(
@@ -137,15 +136,9 @@ def choose_run(folder: Path, participant: str, label: str | None = None) -> DwiR
         logging.getLogger("bids_sr").warning(
             "Of %s the first is taken; --run chooses.", ", ".join(labels)
         )
-    return open_run(found[labels.index(label) if label else 0])
-
-
-def _brain(run: DwiRun, zooms: tuple[float, float, float]) -> NDArray[np.bool_]:
-    if run.files.mask is not None:
-        given = load_mask(run.files.mask)
-        if given.shape == run.shape[:3]:
-            return given
-    return brain_mask(mean_b0(run), zooms)
+    run = open_run(found[labels.index(label) if label else 0])
+    tell_doubts(run)
+    return run
 
 
 def _write_trial(

@@ -25,11 +25,20 @@ from numpy.typing import NDArray
 
 from bids_sr.bids.file_kind import IMAGE, refuse_foreign
 from bids_sr.bids.file_size import refuse_impossible_size
+from bids_sr.bids.voxel_offset import refuse_offset_in_header
 from bids_sr.errors import InputError
-from bids_sr.images.orientation import length_doubts, length_problem, orientation_doubts
+from bids_sr.images.orientation import (
+    length_doubts,
+    length_problem,
+    mended_doubts,
+    orientation_doubts,
+)
 
 _CHUNK = 1 << 20
 """Bytes decompressed at a time when a whole file is checked."""
+
+_PADDING = 1024
+"""Bytes behind the last voxel that may be there to fill a block."""
 
 _LONGEST_HEADER = 540
 """Bytes of a NIfTI-2 header; that of NIfTI-1 has 348."""
@@ -78,16 +87,22 @@ class NiftiFile:
             raise InputError("is empty (0 bytes).", file=path, remedy=_COPY_AGAIN)
         refuse_foreign(path, IMAGE)
         with self._failures():
-            image = self._without_voxels()
+            raw, image = self._without_voxels()
             self.header: Nifti1Header = image.header
             self.shape = _without_trailing_ones(image.shape)
+            proxy: ArrayProxy = image.dataobj
+            refuse_offset_in_header(path, self.header, float(proxy.offset))
             self._refuse_content()
             self.affine = self._checked_affine(image)
-            self.doubts = (*orientation_doubts(self.header), *length_doubts(self.header))
-        proxy: ArrayProxy = image.dataobj
         self._layout = (self.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter)
         with self._failures():
             refuse_impossible_size(path, self._expected_bytes)
+            self.doubts = (
+                *mended_doubts(raw, self.header),
+                *orientation_doubts(self.header),
+                *length_doubts(self.header),
+                *self._layout_doubts(raw),
+            )
 
     def volume(self, index: int) -> NDArray[np.float32]:
         """Return a 3D volume of a 3D or 4D image as scaled float32, the caller's own.
@@ -137,14 +152,17 @@ class NiftiFile:
         shape, dtype, offset, _, _ = self._layout
         return int(offset) + math.prod(shape) * int(dtype.itemsize)
 
-    def _without_voxels(self) -> Any:
+    def _without_voxels(self) -> tuple[Nifti1Header, Any]:
         # not nibabel.load: it opens by name, where a cut goes unnoticed
         with igzip.open(self._path) if self._zipped else self._path.open("rb") as stream:
             start = stream.read(_LONGEST_HEADER)
             stream.seek(0)
             for kind in (nib.Nifti1Image, nib.Nifti2Image):
-                if kind.header_class.may_contain_header(start):
-                    return kind.from_stream(stream)
+                header = kind.header_class
+                if header.may_contain_header(start):
+                    # as it stands, for nibabel puts right what it can without a word
+                    raw = header(start[: header.sizeof_hdr], check=False)
+                    return raw, kind.from_stream(stream)
         raise ImageFileError("it has no NIfTI header")
 
     def _lies_ahead(self, index: int) -> bool:
@@ -216,10 +234,32 @@ class NiftiFile:
         # A gzip file ends with the number of bytes it holds. If that is what the
         # header asks for, the end has not been cut off; if not, it may have been,
         # or there are several gzip members, or padding.
+        return self._told_length() == self._expected_bytes % 2**32
+
+    def _told_length(self) -> int:
+        """Return how many bytes the file holds; of a gzip file, modulo 2**32, its last member."""
+        if not self._zipped:
+            return self._path.stat().st_size
         with self._path.open("rb") as stream:
             stream.seek(-4, 2)
-            held = int.from_bytes(stream.read(4), "little")
-        return held == self._expected_bytes % 2**32
+            return int.from_bytes(stream.read(4), "little")
+
+    def _layout_doubts(self, raw: Nifti1Header) -> tuple[str, ...]:
+        """Say if the header leaves bytes over, or gives a scaling that is no number."""
+        said = []
+        over = self._told_length() - self._expected_bytes
+        # where it is wrong, a matrix or a data type in the header is often too small
+        if over > _PADDING:
+            said.append(
+                f"Behind its last voxel the file holds {over} more bytes, which are left out: check"
+                " matrix and data type in its header."
+            )
+        slope, inter = float(raw["scl_slope"]), float(raw["scl_inter"])
+        if not math.isfinite(slope) and inter:
+            said.append(
+                f"The header's scl_slope is {slope:g}, scl_inter {inter:g}: voxels are not scaled."
+            )
+        return tuple(said)
 
     def _refuse_content(self) -> None:
         dtype = self.header.get_data_dtype()

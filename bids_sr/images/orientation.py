@@ -44,6 +44,44 @@ def orientation_doubts(header: Nifti1Header) -> tuple[str, ...]:
     return ()
 
 
+def mended_doubts(raw: Nifti1Header, header: Nifti1Header) -> tuple[str, ...]:
+    """Say what nibabel silently put right in the orientation that is used.
+
+    Parameters
+    ----------
+    raw : nibabel.nifti1.Nifti1Header
+        As it stands in the file.
+    header : nibabel.nifti1.Nifti1Header
+        As nibabel gives it.
+
+    Returns
+    -------
+    tuple of str
+        Whole sentences; mostly none.
+    """
+    said = [
+        f"The header's {form}_code is {int(raw[form + '_code'])}, which means nothing: its {form}"
+        " is not used."
+        for form in ("qform", "sform")
+        if int(raw[form + "_code"]) != int(header[form + "_code"])
+    ]
+    if header.get_sform(coded=True)[0] is not None:
+        return tuple(said)
+    by_qform = int(header["qform_code"]) > 0
+    qfac = float(raw["pixdim"][0])
+    if by_qform and qfac not in (-1, 1):
+        said.append(
+            f"The qform is the only orientation and its qfac (pixdim[0]) is {qfac:g}, not 1 or -1:"
+            " 1 is taken, and the slices may be in reverse order, left and right swapped: check it."
+        )
+    sides = [float(side) for side in raw["pixdim"][1:4]]
+    if any(not side > 0 for side in sides):
+        taken = "x".join(f"{float(side):g}" for side in header["pixdim"][1:4])
+        given = "x".join(f"{side:g}" for side in sides)
+        said.append(f"The header gives voxels of {given} mm; {taken} mm is taken: check it.")
+    return tuple(said)
+
+
 def length_problem(header: Nifti1Header, zooms: Sequence[float]) -> str:
     """Say why voxel sides cannot be lengths in mm; empty if they can.
 

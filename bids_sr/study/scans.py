@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from attrs import evolve, field, frozen
 
-from bids_sr.bids.dwi_run import DwiRun, open_run
+from bids_sr.bids.dwi_run import DwiRun, open_run, tell_doubts
 from bids_sr.bids.sources import find_training_runs
-from bids_sr.diffusion.mask import brain_mask
-from bids_sr.diffusion.run_masks import load_mask, mean_b0
+from bids_sr.diffusion.run_masks import brain_of
 from bids_sr.errors import InputError, UsageError
 from bids_sr.evaluation.trial import Trial, coarse_grid
 from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
@@ -54,7 +53,10 @@ class Dataset:
         return [(run, self._prepare(run, factor, noise)) for run in self._runs(self.data.test)]
 
     def _runs(self, participants: tuple[str, ...]) -> list[DwiRun]:
-        return [open_run(files) for files in find_training_runs(self.folder, participants)]
+        runs = [open_run(files) for files in find_training_runs(self.folder, participants)]
+        for run in runs:
+            tell_doubts(run)
+        return runs
 
     def _prepare(self, run: DwiRun, factor: int, noise: float) -> PreparedRun:
         recipe = Recipe(
@@ -124,8 +126,8 @@ def make_scan(run: DwiRun, prepared: PreparedRun, data: Data, folder: Path) -> S
             run.files.sidecar,
             dim_info_slice=reader.header.get_dim_info()[2],
         )
-        affine, zooms = reader.affine, reader.zooms
-    brain = load_mask(run.files.mask) if run.files.mask else brain_mask(mean_b0(run), zooms)
+        affine = reader.affine
+    brain = brain_of(run)
     hr, lr = prepared.hr[:, pick], prepared.lr[:, pick]
     rows, columns = hr.shape[2:]
     inside = from_slices(to_slices(brain, axis)[pick, :rows, :columns], axis)

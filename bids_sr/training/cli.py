@@ -246,7 +246,7 @@ def _prepare(
     labels: list[str],
     **how: Any,
 ) -> list[PreparedRun]:
-    from bids_sr.bids.dwi_run import open_run
+    from bids_sr.bids.dwi_run import open_run, tell_doubts
     from bids_sr.bids.sources import find_training_runs
     from bids_sr.networks.angular import HARMONICS
     from bids_sr.training.prepare import Recipe, other_planes, prepare_run
@@ -265,6 +265,7 @@ def _prepare(
     prepared = []
     for files in find_training_runs(arguments.bids_dir, labels):
         run = open_run(files)
+        tell_doubts(run)
         ready = prepare_run(run, cache, recipe)
         if recipe.coarsening > 1 and min(ready.lr.shape[2:]) < settings.patch:
             _LOG.info("%s: too small to be made %g times coarser.", ready.label, recipe.coarsening)

@@ -253,7 +253,7 @@ def judge(
     from bids_sr.quality import record, verdict
 
     found = record.judge(
-        sr,
+        evolve(sr, notes=(*sr.notes, *masks.doubts)),
         input_mask=masks.input,
         output_mask=masks.output,
         input_maps=input_maps,
