@@ -93,6 +93,11 @@ def apply_lengths(
     )
 
 
+def is_nearly_unit(bvecs: Floats) -> NDArray[np.bool_]:
+    """Return which directions, (V, 3), are within 10 % of length one, (V,)."""
+    return np.asarray(np.abs(np.linalg.norm(bvecs, axis=1) - 1) < TOLERANCE)
+
+
 def unit_vectors(bvecs: Floats, which: NDArray[np.bool_] | None = None) -> Floats:
     """Return directions with length one, or zero where there is none.
 

@@ -10,7 +10,7 @@ from attrs import cmp_using, evolve, field, frozen
 from numpy.typing import ArrayLike, NDArray
 
 from bids_sr.bids.gradient_files import read_rows
-from bids_sr.bids.gradient_lengths import TOLERANCE, apply_lengths, unit_vectors
+from bids_sr.bids.gradient_lengths import apply_lengths, is_nearly_unit, unit_vectors
 from bids_sr.errors import InputError
 
 _LOGGER = logging.getLogger("bids_sr")
@@ -149,10 +149,10 @@ def read_gradients(
 
     Numbers may be separated by any mix of blanks, tabs, commas and semicolons.
     Directions may be stored as three rows (FSL) or three columns; a 3x3 file is
-    taken as three rows. At b = 0 a NaN direction becomes zero and others stay as
-    they are; at higher b they are made unit vectors, and where their lengths tell
-    shells of one nominal b-value apart, b-values are multiplied by their squares
-    (`bids_sr.bids.gradient_lengths`).
+    taken as three rows. At b = 0 a NaN direction becomes zero, and one far from
+    unit length stays; at higher b directions are made unit vectors, and where their
+    lengths tell shells of one nominal b-value apart, b-values are multiplied by their
+    squares (`bids_sr.bids.gradient_lengths`).
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def read_gradients(
     threshold = _b0_threshold(bvals, bval) if b0_threshold is None else b0_threshold
     if not not_linear:
         _refuse_missing(bvals, bvecs, threshold, bvec)
-    units = unit_vectors(bvecs, bvals > threshold)
+    units = unit_vectors(bvecs, (bvals > threshold) | is_nearly_unit(bvecs))
     return GradientTable(bvals, units, threshold, doubts, not_linear)
 
 
@@ -242,8 +242,7 @@ def _refuse_other_units(bvals: Floats, bvecs: Floats, path: Path) -> None:
             file=path,
             remedy="If they are in s/m2, divide them by 1000000.",
         )
-    unit = np.abs(np.linalg.norm(bvecs, axis=1) - 1) < TOLERANCE
-    weighted = (bvals >= _SMALL_UNIT) & unit
+    weighted = (bvals >= _SMALL_UNIT) & is_nearly_unit(bvecs)
     table = GradientTable(np.where(weighted, 1000.0, 0.0), np.where(np.isfinite(bvecs), bvecs, 0))
     # with a true b = 0 beside them, the others are meant to weight
     if largest <= B0_THRESHOLD and bvals.min() < _SMALL_UNIT and table.n_directions >= _FIT:
