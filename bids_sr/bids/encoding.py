@@ -66,17 +66,20 @@ def find_encoding(
     -------
     Encoding
     """
+    told = False
     for key, value in sidecar.items():
         name = re.sub(r"[^a-z]", "", key.lower())
         if _FIELD.search(name):
+            told = True
             found = _otherwise(list(_leaves(value)), bool(_SHAPE.search(name)), weighted)
             if found:
                 return Encoding(f"the sidecar says {key}: {found}")
     for path in _beside(image):
+        told = True
         found = _in_file(path, weighted)
         if found:
             return Encoding(f"{path.name} says {found}")
-    return Encoding(doubts=_hints(sidecar, entities))
+    return Encoding() if told else Encoding(doubts=_hints(sidecar, entities))
 
 
 def _otherwise(values: list[Any], is_shape: bool, weighted: np.ndarray) -> str:
