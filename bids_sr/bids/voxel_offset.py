@@ -35,10 +35,8 @@ def refuse_offset_in_header(path: Path, header: Nifti1Header, offset: float) -> 
     least = int(header.single_vox_offset)
     if offset >= least:
         return
-    pair = header["magic"].item() in (b"ni1", b"ni2")
     raise InputError(
-        f"says that its voxels begin at byte {offset:g} (vox_offset), inside its own header"
-        + (", which is that of a pair (.hdr and .img)." if pair else "."),
+        f"says that its voxels begin at byte {offset:g} (vox_offset), inside its own header.",
         file=path,
         remedy=f"Convert it again; if they begin at {least}, say so: nifti_tool -mod_hdr"
         f" -mod_field vox_offset {least} -overwrite -infiles {shlex.quote(path.name)}.",

@@ -159,13 +159,11 @@ def place_mask(
             f"The brain mask {name} does not reach over {away:.0%} of the image, which counts as"
             " outside the brain."
         )
-    if tuple(mask.inside.shape) == tuple(shape):
-        apart = _furthest(_sample(shape), mask.affine, affine)
-        if apart > 0.5 * float(np.linalg.norm(affine[:3, :3], axis=0).min()):
-            said.append(
-                f"The brain mask {name} has as many voxels as the image, yet lies up to"
-                f" {apart:.1f} mm away from it: it is taken where its header says."
-            )
+    if away > 0 and mask.inside.shape == tuple(shape):
+        said.append(
+            f"The brain mask {name} has as many voxels as the image, but its header says that they"
+            " lie elsewhere; they are taken there."
+        )
     if carried.mean() > _WHOLE:
         said.append(
             f"The brain mask {name} covers {carried.mean():.0%} of the image, air included: maps"
@@ -192,10 +190,3 @@ def _sample(shape: Sequence[int]) -> NDArray[np.intp]:
     """Return at most 32 voxels along each axis, (n, 3)."""
     axes = [np.unique(np.linspace(0, n - 1, min(n, 32)).round().astype(np.intp)) for n in shape]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-
-
-def _furthest(
-    voxels: NDArray[np.intp], one: NDArray[np.float64], other: NDArray[np.float64]
-) -> float:
-    apart = voxels @ (one - other)[:3, :3].T + (one - other)[:3, 3]
-    return float(np.linalg.norm(apart, axis=1).max())
