@@ -125,7 +125,13 @@ def open_run(files: DwiFiles) -> DwiRun:
     weighted = read_bvals(bval) > (files.b0_threshold or B0_THRESHOLD)
     encoding = find_encoding(files.dwi, files.sidecar, files.entities, weighted)
     gradients = read_gradients(bval, bvec, shape[3], files.b0_threshold, encoding.not_linear)
-    return DwiRun(files, gradients, shape, (*gradients.doubts, *encoding.doubts))
+    doubts = [*gradients.doubts, *encoding.doubts]
+    if encoding.not_linear:
+        doubts.append(
+            f"No tensor or GQI maps: {encoding.not_linear}, so volumes were not encoded along one"
+            " direction each."
+        )
+    return DwiRun(files, gradients, shape, tuple(doubts))
 
 
 def tell_doubts(run: DwiRun) -> None:
@@ -134,10 +140,20 @@ def tell_doubts(run: DwiRun) -> None:
         _LOGGER.warning("%s: %s", run.files.dwi, doubt)
 
 
+def refuse_not_linear(run: DwiRun) -> None:
+    """Raise InputError if a run cannot serve where each volume must have a direction."""
+    if run.gradients.not_linear:
+        raise InputError(
+            f"has no tensor: {run.gradients.not_linear}, so volumes were not encoded along one"
+            " direction each.",
+            file=run.files.dwi,
+            remedy="Take another run.",
+        )
+
+
 def _image_shape(path: Path) -> tuple[int, int, int, int]:
     image = _load_header(path)
     offset = int(cast("ArrayProxy", image.dataobj).offset)  # nibabel sets the header's to 0
-    refuse_offset_in_header(path, image.header, offset)
     shape = tuple(image.shape)
     while len(shape) > 4 and shape[-1] == 1:  # a further axis without extent says nothing
         shape = shape[:-1]
@@ -155,6 +171,7 @@ def _image_shape(path: Path) -> tuple[int, int, int, int]:
         )
     voxel = image.get_data_dtype().itemsize
     refuse_impossible_size(path, offset + x * y * z * volumes * voxel)
+    refuse_offset_in_header(path, image.header, offset)
     return x, y, z, volumes
 
 

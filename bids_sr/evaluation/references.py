@@ -8,7 +8,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.bids.dwi_run import DwiRun, refuse_not_linear
 from bids_sr.diffusion.denoising import denoised
 from bids_sr.images.nifti import DwiReader
 
@@ -58,7 +58,14 @@ def make_reference(
     Returns
     -------
     Reference
+
+    Raises
+    ------
+    InputError
+        If the scan cannot be read, or no tensor can be fitted to it since its
+        encoding is not linear.
     """
+    refuse_not_linear(run)
     if kind == "scan":
         scan = _read(run, cut)
         return Reference(scan, scan, _predicted(run, scan, mask[cut]), 0.0)

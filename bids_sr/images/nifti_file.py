@@ -91,12 +91,12 @@ class NiftiFile:
             self.header: Nifti1Header = image.header
             self.shape = _without_trailing_ones(image.shape)
             proxy: ArrayProxy = image.dataobj
-            refuse_offset_in_header(path, self.header, float(proxy.offset))
             self._refuse_content()
             self.affine = self._checked_affine(image)
         self._layout = (self.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter)
         with self._failures():
             refuse_impossible_size(path, self._expected_bytes)
+            refuse_offset_in_header(path, self.header, self._layout[2])
             self.doubts = (
                 *mended_doubts(raw, self.header),
                 *orientation_doubts(self.header),

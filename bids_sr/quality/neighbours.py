@@ -28,12 +28,13 @@ def neighbour_correlation(signals: NDArray[np.floating], gradients: GradientTabl
     Returns
     -------
     float
-        At most 1; NaN with fewer than two volumes or where a volume is flat.
+        At most 1; NaN with fewer than two volumes, where a volume is flat, or where
+        encoding is not linear, so that volumes have no neighbours.
     """
     from dipy.core.gradients import gradient_table
     from dipy.stats.qc import neighboring_dwi_correlation
 
-    if min(signals.shape) < 2 or np.any(signals.std(axis=0) == 0):
+    if gradients.not_linear or min(signals.shape) < 2 or np.any(signals.std(axis=0) == 0):
         return float("nan")
     table = gradient_table(gradients.bvals, bvecs=gradients.bvecs, b0_threshold=0)
     return float(neighboring_dwi_correlation(signals, table))

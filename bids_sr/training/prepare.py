@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from bids_sr.bids.atomic import write_json
 from bids_sr.bids.cache import cache_key, save
-from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.bids.dwi_run import DwiRun, refuse_not_linear
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.diffusion.denoising import denoised
 from bids_sr.images.grid import choose_slice_axis, to_slices
@@ -167,6 +167,7 @@ def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
         ]
     gradients = run.gradients
     if recipe.target == "tensor":
+        refuse_not_linear(run)
         clean = predicted(series, gradients)
     if recipe.means:
         series, clean, gradients = mean_volumes(series, gradients), None, mean_table(gradients)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import nibabel as nib
@@ -86,6 +87,54 @@ def jitter(folder):
     path.write_text(" ".join(f"{b + 5 * (i % 3) if b else 0:g}" for i, b in enumerate(table)))
 
 
+def qform_alone(folder):
+    path = image(folder)
+    old = nib.load(path)
+    new = nib.Nifti1Image(np.asanyarray(old.dataobj), old.affine)
+    new.header.set_qform(old.affine, 1)
+    raw = bytearray(new.to_bytes())
+    header = nib.Nifti1Header(bytes(raw[:348]), check=False)
+    header["sform_code"], header["pixdim"][0] = 0, 0
+    raw[:348] = header.binaryblock
+    path.write_bytes(gzip.compress(bytes(raw)))
+
+
+def directions(change):
+    def spoil(folder):
+        path = next(folder.glob("*.bvec"))
+        np.savetxt(path, change(np.loadtxt(path)))
+
+    return spoil
+
+
+def amplitudes(folder):
+    directions(lambda table: table * np.sqrt([1, *[0.5] * 8, *[1] * 8]))(folder)
+
+
+def commas(folder):
+    for path in (*folder.glob("*.bval"), *folder.glob("*.bvec")):
+        rows = path.read_text().splitlines()
+        text = "\r\n".join(", ".join(row.split()) for row in rows)
+        path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+
+
+def sidecar(**fields):
+    def spoil(folder):
+        next(folder.glob("*.json")).write_text(json.dumps(fields))
+
+    return spoil
+
+
+def spheres(folder):
+    directions(zero_last)(folder)  # weighted all ways alike: no direction
+    sidecar(BDelta=[1] * 9 + [0] * 8)(folder)
+
+
+def zero_last(table):
+    table[:, 9:] = 0
+    return table
+
+
 def nothing(folder):
     pass
 
@@ -99,6 +148,11 @@ ODD = {
     "emptyvolume": (put(0, ..., 16), "Volumes 16 hold one value only"),
     "forms": (other_qform, "Qform and sform lie up to 7.0 mm apart; the sform is used."),
     "nowhere": (no_orientation, "Neither qform nor sform is set"),
+    "qfac": (qform_alone, "its qfac (pixdim[0]) is 0, not 1 or -1: 1 is taken"),
+    "short": (directions(lambda table: 0.92 * table), "lengths of 0.92; they are made unit"),
+    "amplitudes": (amplitudes, "squares (1000 became 500 to 1000)"),
+    "spheres": (spheres, "No tensor or GQI maps: the sidecar says BDelta: 0, so volumes"),
+    "hint": (sidecar(SeriesDescription="FWF_STE"), "sounds like spherical or planar encoding"),
     "unit": (wrong_unit, "The header gives lengths in micrometres, which cannot be"),
 }
 SILENT = {
@@ -106,6 +160,7 @@ SILENT = {
     "long": long_matrix,
     "philips": b_of_1_3,
     "upright": upright,
+    "commas": commas,
     "jitter": jitter,
     "uint8": lambda folder: rewrite(folder, lambda d: (d // 16).clip(0, 255).astype(np.uint8)),
     "float64": lambda folder: rewrite(folder, lambda data: data.astype(np.float64)),
@@ -176,5 +231,44 @@ def test_three_columns_are_the_same_as_three_rows(outcome):
 def test_the_order_of_volumes_is_kept(outcome):
     (made,) = outcome.out.glob("sub-jitter/dwi/*_desc-sr_dwi.bval")
     raw = outcome.out.parent / "raw/sub-jitter/dwi/sub-jitter_dwi.bval"
-    assert made.read_text() == raw.read_text()
+    np.testing.assert_array_equal(np.loadtxt(made), np.loadtxt(raw))
     assert record(outcome, "jitter")["shells"] in ("1005", "1000")
+
+
+def gradients(outcome, label):
+    stem = outcome.out / f"sub-{label}/dwi/sub-{label}_res-x2_desc-sr_dwi"
+    return [np.loadtxt(f"{stem}{extension}") for extension in (".bval", ".bvec")]
+
+
+@pytest.mark.parametrize("label", ["upright", "commas", "short", "plain"])
+def test_gradients_are_written_for_other_programs(outcome, label):
+    raw = outcome.out.parent / "raw/sub-plain/dwi/sub-plain_dwi"
+    bvals, bvecs = gradients(outcome, label)
+    assert bvecs.shape == (3, 17)
+    np.testing.assert_array_equal(bvals, np.loadtxt(raw.with_suffix(".bval")))
+    lengths = np.linalg.norm(bvecs, axis=0)
+    np.testing.assert_allclose(lengths, [0] + [1] * 16, atol=1e-12)
+    own = np.loadtxt(given(outcome, label, ".bvec"))
+    np.testing.assert_allclose(bvecs, own / np.maximum(np.linalg.norm(own, axis=0), 0.5))
+
+
+def given(outcome, label, extension):
+    """The lines of a gradient file of the input, as three rows with blanks."""
+    path = outcome.out.parent / f"raw/sub-{label}/dwi/sub-{label}_dwi{extension}"
+    rows = [line.replace(",", " ").split() for line in path.read_text("utf-8-sig").splitlines()]
+    return [" ".join(row) for row in (zip(*rows, strict=True) if len(rows[0]) == 3 else rows)]
+
+
+def test_scaled_b_values_are_written_and_fitted(outcome):
+    bvals, bvecs = gradients(outcome, "amplitudes")
+    np.testing.assert_allclose(bvals, [0] + [500] * 8 + [1000] * 8)
+    np.testing.assert_allclose(np.linalg.norm(bvecs, axis=0), [0] + [1] * 16, atol=1e-12)
+    assert record(outcome, "amplitudes")["shells"] == "500;1000"
+
+
+def test_b_tensor_series_have_no_maps(outcome):
+    assert series(outcome, "spheres").shape == (48, 44, 4, 17)
+    assert not list(outcome.out.glob("sub-spheres/dwi/*dwimap*"))
+    for model in ("dti", "gqi"):
+        assert "the sidecar says BDelta: 0" in record(outcome, "spheres")[f"{model}_skipped_reason"]
+    assert list(outcome.out.glob("sub-hint/dwi/*dwimap*"))

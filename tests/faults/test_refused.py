@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import nibabel as nib
@@ -66,8 +67,6 @@ def with_affine(*diagonal):
 
 
 def gzipped(new, data):
-    import gzip
-
     # to_filename would put the image's affine back into the header
     new.header["vox_offset"] = 352
     raw = new.header.binaryblock + bytes(4) + data.astype(new.get_data_dtype()).tobytes(order="F")
@@ -86,8 +85,6 @@ def lies_about_its_size(folder):
     path = image(folder)
     header = nib.load(path).header.copy()
     header.set_data_shape((30000, 30000, 30000, 17))
-    import gzip
-
     path.write_bytes(gzip.compress(header.binaryblock + bytes(1000)))
 
 
@@ -114,7 +111,54 @@ def no_object(folder):
     next(folder.glob("*.json")).write_text("[1, 2]")
 
 
+def content(text, pattern="*.nii.gz"):
+    def change(folder):
+        path = next(folder.glob(pattern))
+        path.unlink()
+        path.write_bytes(text)
+
+    return change
+
+
+def offset_zero(folder):
+    path = image(folder)
+    raw = bytearray(gzip.decompress(path.read_bytes()))
+    raw[108:112] = bytes(4)
+    path.write_bytes(gzip.compress(bytes(raw)))
+
+
+def not_compressed(folder):
+    path = image(folder)
+    path.write_bytes(gzip.decompress(path.read_bytes()))
+
+
+def twice_compressed(folder):
+    path = image(folder)
+    path.write_bytes(gzip.compress(path.read_bytes()))
+
+
+def dangling_sidecar(folder):
+    path = next(folder.glob("*.json"))
+    path.unlink()
+    path.symlink_to("../../.git/annex/objects/KEY")
+
+
+ANNEX = b"/annex/objects/MD5E-s4711--0123456789abcdef\n"
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+PAGE = b"<!DOCTYPE html><html><title>Sign in</title></html>"
+
 REFUSED = {
+    "annex": (content(ANNEX), "is a git-annex pointer: its content is not here. Get it: datalad"),
+    "annexbval": (content(ANNEX, "*.bval"), "is a git-annex pointer: its content is not here."),
+    "annexjson": (content(ANNEX, "*.json"), "is a git-annex pointer: its content is not here."),
+    "linkjson": (dangling_sidecar, "target is not there. Get its content: datalad get"),
+    "lfs": (content(LFS), "is a Git LFS pointer: its content is not here. Get it: 'git lfs pull'"),
+    "lfsbvec": (content(LFS, "*.bvec"), "is a Git LFS pointer"),
+    "page": (content(PAGE), "is a web page ('Sign in'). Download it again"),
+    "pagejson": (content(PAGE, "*.json"), "is a web page ('Sign in'). Download it again"),
+    "plainname": (not_compressed, "is not compressed, though its name ends in .gz."),
+    "twice": (twice_compressed, "is compressed by gzip twice. Unpack it once: mv"),
+    "offset": (offset_zero, "begin at byte 0 (vox_offset), inside its own header."),
     "link": (link_to_nowhere, "is a link whose target is not there."),
     "empty": (empty_file, "cannot be read as an image"),
     "emptybval": (empty_bval, "holds no numbers."),
@@ -161,4 +205,5 @@ def test_refused(outcome, label):
     assert str(outcome.out.parent / "raw" / f"sub-{label}") in line
     record = json.loads((outcome.out / f"logs/sub-{label}_error.json").read_text())
     assert record["message"] in line
+    assert "remove this sidecar" not in line
     assert not list((outcome.out / f"sub-{label}").glob("dwi/*_desc-sr_dwi.nii.gz"))
