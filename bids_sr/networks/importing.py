@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from bids_sr.bids.atomic import atomic_path, write_text
+from bids_sr.bids.file_kind import OTHER, refuse_foreign
 from bids_sr.errors import ModelError
 from bids_sr.networks.card import WEIGHTS, ModelCard, checksum
 from bids_sr.networks.paper_unet import PaperSuperResolver
@@ -92,6 +93,7 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
         If it cannot be read safely, or holds no weights.
     """
     try:
+        refuse_foreign(path, OTHER, ModelError)
         with torch.serialization.safe_globals(list(_harmless())):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import field, fields, frozen
 
+from bids_sr.bids.file_kind import TEXT, refuse_foreign
 from bids_sr.errors import UsageError
 from bids_sr.training.settings import TrainingSettings
 
@@ -131,6 +132,7 @@ def read_recipe(path: Path) -> Recipe:
     UsageError
         If it cannot be read, or holds something unknown.
     """
+    refuse_foreign(path, TEXT, UsageError)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         recipe = _recipe(content)

@@ -24,6 +24,8 @@ from bids_sr.bids.source import open_source
 from bids_sr.errors import InputError, ModelError, UsageError
 from bids_sr.images.nifti import DwiReader, load_volume
 from bids_sr.networks.card import read_card
+from bids_sr.networks.importing import read_state
+from bids_sr.study.recipe import read_recipe
 
 ANNEX = b"/annex/objects/MD5E-s4711--0123456789abcdef.nii.gz\n"
 ANNEX_AS_TEXT = b"../../.git/annex/objects/x1/2y/MD5E-s4--01.nii.gz/MD5E-s4--01.nii.gz"
@@ -209,9 +211,10 @@ def test_a_damaged_sidecar_is_to_be_corrected(make_run, tmp_path):
 def test_description_filters_and_configuration(tmp_path, kind):
     path = tmp_path / "dataset_description.json"
     path.write_bytes(POINTERS[kind])
-    for read in (lambda: open_source(tmp_path, None), lambda: _read(path), lambda: _load(path)):
+    readers = (lambda _: open_source(tmp_path, None), _read, _load, read_recipe)
+    for read in readers:
         with pytest.raises(UsageError) as caught:
-            read()
+            read(path)
         assert IMAGES[kind][2] in caught.value.remedy and caught.value.file == str(path)
 
 
@@ -231,6 +234,14 @@ def test_a_network_of_links_to_nowhere(tiny_model, name):
     (tiny_model / name).symlink_to("../.git/annex/objects/KEY")
     with pytest.raises(ModelError, match="datalad get"):
         read_card(tiny_model)
+
+
+@pytest.mark.parametrize("kind", POINTERS)
+def test_weights_to_be_imported(tmp_path, kind):
+    (tmp_path / "a.pth").write_bytes(POINTERS[kind])
+    with pytest.raises(ModelError) as caught:
+        read_state(tmp_path / "a.pth")
+    assert IMAGES[kind][2] in caught.value.remedy
 
 
 def test_a_whole_network_passes(tiny_model):
