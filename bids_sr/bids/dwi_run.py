@@ -109,7 +109,8 @@ def open_run(files: DwiFiles) -> DwiRun:
     ------
     InputError
         If the image is missing, not NIfTI, not 4D or empty, if a gradient file
-        is missing or does not fit, or if a sidecar is not JSON.
+        is missing or does not fit, if a sidecar is not JSON, or if the mask is missing or
+        no image.
     """
     if files.sidecar_problem:
         path, problem = files.sidecar_problem
@@ -120,6 +121,8 @@ def open_run(files: DwiFiles) -> DwiRun:
             remedy="Correct it ('python -m json.tool FILE' says where), or convert it again.",
         )
     shape = _image_shape(files.dwi)
+    if files.mask is not None:  # its voxels are read when the series is done: hours later
+        refuse_foreign(files.mask, IMAGE)
     bval = _required(files.bval, files, ".bval")
     bvec = _required(files.bvec, files, ".bvec")
     weighted = read_bvals(bval) > (files.b0_threshold or B0_THRESHOLD)

@@ -58,7 +58,8 @@ def _files(series: Path, subject: str, root: Path) -> DwiFiles:
         dwi=series / "data.nii.gz",
         bval=series / "bvals",
         bvec=series / "bvecs",
-        mask=mask if mask.exists() else None,
+        # a link to nowhere is a mask that is not fetched, not one that is not there
+        mask=mask if mask.exists() or mask.is_symlink() else None,
         sidecar={},
         entities={"sub": subject},
         dataset_root=root.absolute(),

@@ -51,3 +51,13 @@ def test_the_mask_may_be_missing(make_hcp):
     root = make_hcp()
     (root / "100610" / "T1w" / "Diffusion_7T" / "nodif_brain_mask.nii.gz").unlink()
     assert find_hcp(root)[0].mask is None
+
+
+def test_a_mask_that_is_not_fetched_is_not_passed_over(make_hcp):
+    root = make_hcp("100610")
+    mask = root / "100610/T1w/Diffusion_7T/nodif_brain_mask.nii.gz"
+    mask.unlink()
+    mask.symlink_to("../../../.git/annex/objects/KEY")
+    (files,) = find_hcp(root)
+    with pytest.raises(InputError, match=r"nodif_brain_mask.*Get its content: datalad get"):
+        open_run(files)
