@@ -416,10 +416,12 @@ def test_finding_is_silent_when_all_is_well(
 @pytest.mark.skipif(not DWI_OPEN.is_dir(), reason="the shared scans are not here")
 def test_real_scans() -> None:
     found = {files.label: open_run(files) for files in find_dwi(DWI_OPEN)}
-    assert len(found) == 16
+    assert len(found) == 18
     volumes = {name: run.gradients.is_b0.nonzero()[0].tolist() for name, run in found.items()}
     assert volumes.pop("sub-sherbrooke01_acq-1p2mm") == [40]
     assert volumes.pop("sub-sherbrooke01_acq-1p8mm") == [64]
+    assert volumes.pop("sub-trio01") == [0, 21]
+    assert volumes.pop("sub-prisma03") == [0, 1]
     assert set(map(tuple, volumes.values())) == {(0,)}
     uih = found["sub-uih01_acq-AP"].gradients
     assert uih.bvals[0] == pytest.approx(1.25194)
