@@ -96,7 +96,7 @@ def effective_options(arguments: Namespace, **found: Any) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for option in add_options(argparse.ArgumentParser(add_help=False)):
         value, name = values[option.dest], option.names[0]
-        if value is None or value == () or name in _NOT_INSIDE:
+        if value is None or value == [] or name in _NOT_INSIDE:
             continue
         if option.flag is False:
             name = contrary(name)

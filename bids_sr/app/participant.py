@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -21,16 +19,16 @@ from bids_sr.app.environment import container
 from bids_sr.app.reports import tell_quality
 from bids_sr.app.settings import Settings
 from bids_sr.app.validation import validate_input
-from bids_sr.app.work_folder import make_private
+from bids_sr.app.work_folder import work_folder
 from bids_sr.bids.atomic import remove_orphans, write_text
 from bids_sr.bids.dataset import write_dataset_files
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.finding import find_dwi
-from bids_sr.errors import OutputError, UsageError
+from bids_sr.bids.locking import PATTERN
+from bids_sr.errors import OutputError
 from bids_sr.networks.registry import load_card
 from bids_sr.workflow.execute import Execution
 from bids_sr.workflow.failures import Failure
-from bids_sr.workflow.locks import LOCKS
 from bids_sr.workflow.memory import PARENT_GB, least_memory_gb
 from bids_sr.workflow.messages import Messages, configure_messages
 from bids_sr.workflow.outputs import is_complete
@@ -72,13 +70,13 @@ def run_participants(settings: Settings) -> int:
     _validate(settings, found, log_dir)
     for folder in (settings.output_dir, log_dir.parent):
         remove_orphans(folder)
-    remove_orphans(log_dir.parent, LOCKS)
+        remove_orphans(folder, PATTERN)
     write_dataset_files(settings.output_dir, sources=_sources(found), container=container())
     plans = [make_plan(files, settings.output_dir, choices) for files in found]
     pages = PageWriter(settings.output_dir, plans)
     todo, nprocs = _share_memory(settings, _not_done(plans))
     pages.expect([*todo, *_without_page(plans)])
-    with _work_folder(settings) as work_dir:
+    with work_folder(settings.work_dir, clean=settings.clean_work_dir) as work_dir:
         failures = process(todo, _execution(settings, nprocs, places, work_dir, log_dir), pages)
     pages.write_rest()
     failures, shared_good = check_end(settings.output_dir, plans, todo, failures, pages)
@@ -206,7 +204,8 @@ def _not_done(plans: Sequence[RunPlan]) -> list[RunPlan]:
     todo = []
     for plan in plans:
         if is_complete(plan):
-            plan.names.error.unlink(missing_ok=True)
+            with suppress(OSError):  # a disk that may only be read, say
+                plan.names.error.unlink(missing_ok=True)
             _log.info("%s: complete already, with the same network and settings", plan.label)
         else:
             todo.append(plan)
@@ -215,26 +214,6 @@ def _not_done(plans: Sequence[RunPlan]) -> list[RunPlan]:
 
 def _without_page(plans: Sequence[RunPlan]) -> list[RunPlan]:
     return [plan for plan in plans if page_faults(plan.names.out_dir, plan.files.subject)]
-
-
-@contextmanager
-def _work_folder(settings: Settings) -> Iterator[Path]:
-    if settings.work_dir is None:
-        with tempfile.TemporaryDirectory(prefix="bids_sr-", ignore_cleanup_errors=True) as folder:
-            yield Path(folder)
-        return
-    try:
-        if settings.clean_work_dir and settings.work_dir.is_dir():
-            for path in settings.work_dir.iterdir():
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        make_private(settings.work_dir)
-    except OSError as error:
-        raise UsageError(
-            f"cannot be used ({error.strerror}).",
-            file=settings.work_dir,
-            remedy="Give a work folder (-w) that you may write to.",
-        ) from error
-    yield settings.work_dir
 
 
 def _execution(

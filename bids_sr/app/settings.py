@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
 
 from bids_sr.app.config import effective_options
+from bids_sr.app.folders import check_folders
 from bids_sr.app.limits import memory_gb
 from bids_sr.bids.file_kind import JSON, refuse_foreign
 from bids_sr.errors import UsageError
@@ -128,11 +129,11 @@ def make_settings(arguments: Namespace) -> Settings:
         bids_dir=arguments.bids_dir.resolve(),
         output_dir=arguments.output_dir.resolve(),
         level=arguments.analysis_level,
-        participants=tuple(arguments.participants),
-        sessions=tuple(arguments.sessions),
+        participants=tuple(dict.fromkeys(arguments.participants)),
+        sessions=tuple(dict.fromkeys(arguments.sessions)),
         filters=_read_filters(arguments.bids_filter_file),
         database_dir=_absolute(arguments.bids_database_dir),
-        derivatives=tuple((name, path.resolve()) for name, path in arguments.derivatives),
+        derivatives=_derivatives(arguments.derivatives),
         skip_bids_validation=arguments.skip_bids_validation,
         factor=arguments.scale,
         model=arguments.model,
@@ -164,8 +165,35 @@ def make_settings(arguments: Namespace) -> Settings:
         verbosity=arguments.verbose,
         options=effective_options(arguments, nprocs=nprocs, threads=threads),
     )
-    _check_folders(settings)
+    check_folders(settings, _named(arguments))
     return settings
+
+
+def _named(arguments: Namespace) -> dict[str, Path | None]:
+    """Return files and folders that are only read, as they were given, by what they are."""
+    named = {
+        "the input dataset": arguments.bids_dir,
+        "the output folder": arguments.output_dir,
+        "the network": Path(arguments.model) if Path(arguments.model or "-").is_dir() else None,
+        "the filter file": arguments.bids_filter_file,
+        "the plugin file": arguments.use_plugin,
+        "the configuration file": arguments.config_file,
+        "the PyBIDS database": arguments.bids_database_dir,
+    }
+    return named | {f"the derivatives '{name}'": path for name, path in arguments.derivatives}
+
+
+def _derivatives(given: Sequence[tuple[str, Path]]) -> tuple[tuple[str, Path], ...]:
+    """Return names and folders without doubles; a name is of one folder."""
+    found: dict[str, Path] = {}
+    for name, path in given:
+        folder = path.resolve()
+        if found.setdefault(name, folder) != folder:
+            raise UsageError(
+                f"--derivatives: '{name}' is both {found[name]} and {folder}.",
+                remedy="Give each a name of its own: NAME=PATH.",
+            )
+    return tuple(found.items())
 
 
 def _memory_gb(asked_mb: float | None, *, here: bool) -> float | None:
@@ -184,46 +212,6 @@ def _ensemble(asked: int | None, uncertainty: bool, sloppy: bool) -> int:
             remedy=f"Leave --ensemble {asked} out.",
         )
     return UNCERTAINTY_ENSEMBLE
-
-
-def _check_folders(settings: Settings) -> None:
-    bids_dir, output_dir, work_dir = settings.bids_dir, settings.output_dir, settings.work_dir
-    reads_input = settings.level == "participant" and not settings.reports_only
-    if reads_input and not bids_dir.is_dir():
-        raise UsageError(
-            "is not a folder.", file=bids_dir, remedy="Give the BIDS dataset as first argument."
-        )
-    for name, path in settings.derivatives:
-        if not path.is_dir():
-            raise UsageError(
-                f"is not a folder (derivatives '{name}').",
-                file=path,
-                remedy="Correct --derivatives.",
-            )
-    sources = [bids_dir, *(path for _, path in settings.derivatives)]
-    if output_dir in sources and settings.level == "participant":
-        raise UsageError(
-            "is both input and output.",
-            file=output_dir,
-            remedy=f"Give another output folder, for example {bids_dir}/derivatives/bids_sr.",
-        )
-    if output_dir.exists() and not output_dir.is_dir():
-        raise UsageError("is a file.", file=output_dir, remedy="Give a folder as second argument.")
-    if work_dir is None:
-        return
-    for source in sources:
-        if work_dir.is_relative_to(source):
-            raise UsageError(
-                f"lies inside the input dataset {source}.",
-                file=work_dir,
-                remedy="Give a work folder (-w) outside it.",
-            )
-    if output_dir.is_relative_to(work_dir):
-        raise UsageError(
-            f"is or holds the output folder {output_dir}.",
-            file=work_dir,
-            remedy="Give a work folder (-w) of its own.",
-        )
 
 
 def _read_filters(path: Path | None) -> Mapping[str, Any] | None:

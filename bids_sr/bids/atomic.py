@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import tempfile
+import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,8 +14,8 @@ from typing import Any
 
 from bids_sr.errors import OutputError
 
-TEMPORARY = ".tmp-"
-"""How the names of files begin that are not finished."""
+TEMPORARY = ".tmp-bids_sr-"
+"""How the names of files begin that are not finished; no other program's do."""
 
 _SURELY_DEAD_S = 86400
 """Age of a file that nobody writes any more, where locks do not tell."""
@@ -28,9 +28,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Parameters
     ----------
     path : pathlib.Path
-        Final place; its folder is made if need be. The temporary name is hidden
-        and keeps the suffixes, since writers choose the format by them. It is
-        locked while it is written, so that `remove_orphans` leaves it alone.
+        Final place; its folder is made if need be. A link there is replaced, what it
+        leads to stays as it is. The temporary name is hidden and keeps the suffixes,
+        since writers choose the format by them. It is locked while it is written, so
+        that `remove_orphans` leaves it alone.
 
     Yields
     ------
@@ -47,7 +48,6 @@ def atomic_path(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = _reserve(path)
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
         raise OutputError(
@@ -71,25 +71,40 @@ def remove_orphans(folder: Path, pattern: str = f"{TEMPORARY}*") -> None:
     folder : pathlib.Path
         Files of processes that live are locked, and stay. It need not exist.
     pattern : str
-        Names of the files: unfinished ones, or others that are locked while in use.
+        Names of the files, which only this program gives: unfinished ones, or others
+        that are locked while in use.
     """
     for path in folder.glob(pattern):
-        try:
-            handle = os.open(path, os.O_RDWR)
-        except OSError:  # finished meanwhile, or not ours
-            continue
         with suppress(OSError):
-            if _locked(handle) or path.stat().st_mtime < time.time() - _SURELY_DEAD_S:
-                path.unlink(missing_ok=True)
+            if path.is_symlink():  # nobody writes it: a copy of it was put under git-annex
+                path.unlink()
+            elif path.is_file():
+                _remove_orphan(path)
+
+
+def _remove_orphan(path: Path) -> None:
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    except PermissionError:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        if _locked(handle) or path.stat().st_mtime < time.time() - _SURELY_DEAD_S:
+            path.unlink(missing_ok=True)
+    finally:
         os.close(handle)
 
 
 def _reserve(path: Path) -> tuple[int, Path]:
     while True:
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=f"-{path.name}", dir=path.parent)
+        temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}")
+        try:
+            # with the rights it will have: not every share lets them be changed afterwards
+            handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except FileExistsError:
+            continue
         _locked(handle)
         if os.fstat(handle).st_nlink:
-            return handle, Path(name)
+            return handle, temporary
         os.close(handle)  # taken for an orphan before it was locked
 
 
@@ -111,10 +126,3 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write `content` as indented JSON, whole or not at all; NaN is refused."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
-
-
-def _umask() -> int:
-    # there is no way to read the mask but to set it; put it straight back
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

@@ -6,13 +6,24 @@ import csv
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import Any
 
-from bids_sr.bids.atomic import write_json, write_text
+from bids_sr.bids.atomic import TEMPORARY, write_json, write_text
+from bids_sr.bids.locking import PATTERN, lock_path, locked
+from bids_sr.bids.ownership import (
+    DESCRIPTION,
+    NAME,
+    check_owner,
+    entries,
+    is_us,
+    maker,
+    read_description,
+)
 from bids_sr.bids.uris import bids_uri, own_uri
 from bids_sr.errors import OutputError
 from bids_sr.resources import read_version
@@ -21,7 +32,6 @@ __all__ = ["IGNORED", "bids_uri", "own_uri", "write_dataset_files"]
 
 _LOGGER = logging.getLogger("bids_sr")
 
-_NAME = "bids_sr"
 _LOCK_SECONDS = 60
 
 IGNORED = (
@@ -37,6 +47,13 @@ IGNORED = (
     "*.lock",
 )
 """Lines of ``.bidsignore``: outputs that BIDS has no names for yet."""
+
+_NOT_VERSIONED = f"""\
+# What {NAME} leaves when it is killed; the next call removes it.
+{TEMPORARY}*
+{PATTERN}
+"""
+"""Content of ``.gitignore``."""
 
 _DESCRIPTIONS = {
     "desc-sr": "Super-resolved in the plane of acquisition",
@@ -75,8 +92,9 @@ def write_dataset_files(
     """Write or complete the files at the top of a derivative dataset.
 
     Many processes may call this at once on one folder: a lock lets them take
-    turns, each file appears whole, and what is said of other sources stays.
-    A file that is complete already is not touched.
+    turns, each file appears whole, and what is said of other sources and programs
+    stays. A file that is complete already is not touched, nor is a ``.gitignore``
+    that is there.
 
     Parameters
     ----------
@@ -89,13 +107,17 @@ def write_dataset_files(
 
     Raises
     ------
+    UsageError
+        If the folder is another program's, or its description damaged
+        (`bids_sr.bids.ownership.check_owner`).
     OutputError
-        If the folder holds a dataset that is no derivative, a damaged
-        description, or cannot be written.
+        If it cannot be written.
     """
-    with _locked(out_dir):
+    with _turn(out_dir):
         _write_description(out_dir, sources, container)
         _write_ignore_list(out_dir / ".bidsignore")
+        if not os.path.lexists(out_dir / ".gitignore"):
+            write_text(out_dir / ".gitignore", _NOT_VERSIONED)
         if not any(out_dir.glob("README*")):
             write_text(out_dir / "README.md", _README)
         # last: who finds it finds the others, too
@@ -103,86 +125,64 @@ def write_dataset_files(
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
+def _turn(folder: Path) -> Iterator[None]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".dataset.lock", timeout=_LOCK_SECONDS, mode=0o666)
-        lock.acquire()
-    except (Timeout, NotImplementedError) as error:
-        # a stale lock, or a file system without locks: files still appear whole
-        _LOGGER.warning("%s: going on without its lock (%s).", folder, error)
-        yield
-        return
+        with locked(lock_path(folder, "dataset"), _LOCK_SECONDS) as reason:
+            if reason:  # files still appear whole
+                _LOGGER.warning("%s: going on without its lock (%s).", folder, reason)
+            yield
     except OSError as error:
         raise OutputError(
             f"cannot be written ({error.strerror or error}).",
             file=folder,
             remedy="Check free space and permissions of the output folder.",
         ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _write_description(
     out_dir: Path, sources: Mapping[str, Path], container: Mapping[str, Any] | None
 ) -> None:
-    path = out_dir / "dataset_description.json"
-    old = _read_description(path)
-    links = old.get("DatasetLinks") or {}
+    check_owner(out_dir)  # others may have been quicker since it was looked at first
+    old = read_description(out_dir) or {}
+    links = _mapping(old.get("DatasetLinks"))
     new_links = {name: root.absolute().as_uri() for name, root in sources.items()}
-    replaced = {links.get(name) for name in new_links}
+    replaced = [*(links[name] for name in new_links if name in links), *new_links.values()]
+    known = old.get("SourceDatasets")
     described = [
         source
-        for source in _entries(old, "SourceDatasets")
-        if source.get("URL") not in replaced | set(new_links.values())
+        for source in (known if isinstance(known, list) else [])
+        if _mapping(source).get("URL") not in replaced
     ]
     described += [_source(root) for root in sources.values()]
-    others = [entry for entry in _entries(old, "GeneratedBy") if entry.get("Name") != _NAME]
     new = {
         "Name": "Super-resolved diffusion MRI",
         "BIDSVersion": "1.10.0",
         "DatasetType": "derivative",
         "HowToAcknowledge": _CITATION,
         **old,
-        "GeneratedBy": [_generated_by(container), *others],
+        "GeneratedBy": _programs(old, _generated_by(container)),
         "SourceDatasets": described,
         "DatasetLinks": links | new_links,
     }
     if new != old:
-        write_json(path, new)
+        write_json(out_dir / DESCRIPTION, new)
 
 
-def _read_description(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise OutputError(
-            f"cannot be read as JSON ({error}).",
-            file=path,
-            remedy="Repair or remove it, or choose another output folder.",
-        ) from error
-    if not isinstance(content, dict) or content.get("DatasetType") != "derivative":
-        raise OutputError(
-            "does not describe a derivative dataset.",
-            file=path,
-            remedy="Choose an output folder that is new or holds derivatives.",
-        )
-    return content
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
-def _entries(description: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    entries = description.get(key)
-    return [e for e in entries if isinstance(e, dict)] if isinstance(entries, list) else []
+def _programs(old: Mapping[str, Any], own: dict[str, Any]) -> list[Any]:
+    """Put our entry where an older one stands, else at the end: others stay as they are."""
+    listed = entries(old)
+    ours = [is_us(maker(entry)) for entry in listed]
+    place = ours.index(True) if any(ours) else len(listed)
+    others = [entry for entry, mine in zip(listed, ours, strict=True) if not mine]
+    return [*others[:place], own, *others[place:]]
 
 
 def _generated_by(container: Mapping[str, Any] | None) -> dict[str, Any]:
-    entry: dict[str, Any] = {"Name": _NAME, "Version": read_version()}
+    entry: dict[str, Any] = {"Name": NAME, "Version": read_version()}
     if url := _code_url():
         entry["CodeURL"] = url
     if container:
@@ -192,7 +192,7 @@ def _generated_by(container: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _code_url() -> str | None:
     try:
-        urls = metadata(_NAME).get_all("Project-URL") or []
+        urls = metadata(NAME).get_all("Project-URL") or []
     except PackageNotFoundError:  # run from a checkout
         return None
     return urls[0].partition(",")[2].strip() if urls else None
@@ -209,6 +209,8 @@ def _source(root: Path) -> dict[str, str]:
 
 
 def _write_ignore_list(path: Path) -> None:
+    if _is_dangling(path):
+        return
     old = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     missing = [line for line in IGNORED if line not in old]
     if missing:
@@ -216,6 +218,8 @@ def _write_ignore_list(path: Path) -> None:
 
 
 def _write_descriptions(path: Path) -> None:
+    if _is_dangling(path):
+        return
     rows = {key: {"desc_id": key, "description": text} for key, text in _DESCRIPTIONS.items()}
     columns = ["desc_id", "description"]
     if path.exists():
@@ -233,3 +237,8 @@ def _write_descriptions(path: Path) -> None:
     writer.writeheader()
     writer.writerows(rows[key] for key in sorted(rows))
     write_text(path, text.getvalue())
+
+
+def _is_dangling(path: Path) -> bool:
+    """Tell whether a file's content is elsewhere, as after ``datalad drop``: it is not replaced."""
+    return path.is_symlink() and not path.exists()

@@ -9,6 +9,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bids_sr.bids.atomic import TEMPORARY
+from bids_sr.bids.locking import lock_path, locked
 from bids_sr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -150,14 +152,12 @@ def list_files(layout: BIDSLayout, participants: Collection[str] = ()) -> list[P
 
 
 def _make_database(root: Path, folder: Path) -> None:
-    from filelock import FileLock
-
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".index.lock"):
+    with locked(lock_path(folder, "index")):
         if (folder / _DATABASE).exists():  # another process was quicker
             return
         _LOGGER.info("Indexing %s into %s", root, folder)
-        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=folder) as temporary:
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=folder) as temporary:
             _layout(root, (), (), database=Path(temporary)).session.close()
             Path(temporary, _DATABASE).replace(folder / _DATABASE)
 

@@ -35,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("bids_dir", type=Path, help="BIDS dataset, or folder of HCP subjects")
     add("output_dir", type=Path, help="takes a folder for each row, tables and figures")
     add("--vgg16", type=Path, help="feature network's convolutions as safetensors; else downloaded")
-    add("--rows", nargs="+", metavar="NAME", help="only these rows")
+    add("--rows", nargs="+", action="extend", metavar="NAME", help="only these rows")
     add("--list", action="store_true", help="list the rows of the recipe and stop")
     add(
         "--report-only",

@@ -21,6 +21,22 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("bids_sr")
 
 
+class _Several(argparse.Action):
+    """A list that adds up if the option is given several times; its default does not count."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Add the values of one occurrence."""
+        before = getattr(namespace, self.dest)
+        given = [] if before is self.default else before or []
+        setattr(namespace, self.dest, [*given, *values])
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; importing nothing heavy keeps ``--help`` quick."""
     parser = argparse.ArgumentParser(
@@ -33,12 +49,21 @@ def build_parser() -> argparse.ArgumentParser:
     add("bids_dir", type=Path, help="BIDS dataset, or HCP folder, with high-resolution DWI")
     add("output_dir", type=Path, help="takes checkpoint, logs and the model folder")
     data = parser.add_argument_group("data")
-    data.add_argument("--train-label", nargs="+", required=True, help="participants to learn from")
-    data.add_argument("--validate-label", nargs="+", default=[], help="participants held out")
+    data.add_argument(
+        "--train-label",
+        nargs="+",
+        action=_Several,
+        required=True,
+        help="participants to learn from",
+    )
+    data.add_argument(
+        "--validate-label", nargs="+", action=_Several, default=[], help="participants held out"
+    )
     data.add_argument("--cache", type=Path, help="prepared slices (default: OUTPUT_DIR/cache)")
     data.add_argument(
         "--degradation",
         nargs="+",
+        action=_Several,
         default=["kspace"],
         choices=["kspace", "kspace-tukey", "box", "resize-cubic"],
         help="how low-resolution slices are made; several: each scan in all these ways",
@@ -51,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument(
         "--coarsening",
         nargs="+",
+        action=_Several,
         type=float,
         default=[1.0],
         help="in-plane voxel sizes to train on, relative to each scan's own",
@@ -87,7 +113,11 @@ def build_parser() -> argparse.ArgumentParser:
     net = parser.add_argument_group("network")
     net.add_argument("--scale", type=int, default=2, choices=[2, 3], help="in-plane factor")
     net.add_argument(
-        "--channels", nargs="+", default=["dwi", "mean_b0", "mean_dwi", "tensor"], help=" "
+        "--channels",
+        nargs="+",
+        action=_Several,
+        default=["dwi", "mean_b0", "mean_dwi", "tensor"],
+        help=" ",
     )
     net.add_argument("--width", type=int, default=40, help="feature maps at full resolution")
     net.add_argument("--depth", type=int, default=3, help="number of halvings")
@@ -97,6 +127,7 @@ def build_parser() -> argparse.ArgumentParser:
     loss.add_argument(
         "--layers",
         nargs="*",
+        action=_Several,
         default=["relu1_2=0.1"],
         metavar="LAYER=WEIGHT",
         help="VGG16 layers of the feature loss; none for L1 alone",
@@ -148,7 +179,9 @@ def build_parser() -> argparse.ArgumentParser:
     card = parser.add_argument_group("model card")
     card.add_argument("--name", help="name of the model folder (default: trained-x<scale>)")
     card.add_argument("--licence", default="not stated", help="licence of the weights")
-    card.add_argument("--credit", nargs="*", default=[], help="whom to credit, one text each")
+    card.add_argument(
+        "--credit", nargs="*", action=_Several, default=[], help="whom to credit, one text each"
+    )
     return parser
 
 

@@ -21,6 +21,8 @@ from bids_sr.workflow.resume import can_be_reused
 
 NAME = "bids_sr"
 """Name of the workflow, and of its folder in the work folder."""
+CRASHES = "crashes"
+"""Name of the folder beside it of what nipype says of nodes that failed."""
 
 _EXECUTION = {
     "check_version": "false",
@@ -67,7 +69,7 @@ def build_workflow(
     """
     config.set("execution", "check_version", "false")
     workflow = Workflow(NAME, base_dir=str(work_dir))
-    workflow.config["execution"] = {**_EXECUTION, "crashdump_dir": str(work_dir / "crashes")}
+    workflow.config["execution"] = {**_EXECUTION, "crashdump_dir": str(work_dir / CRASHES)}
     workflow.add_nodes([build_run_workflow(plan, work_dir / NAME, monitor) for plan in plans])
     return workflow
 

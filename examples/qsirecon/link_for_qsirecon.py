@@ -36,7 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("bids_sr", type=Path, help="output folder of bids-sr")
     parser.add_argument("qsiprep", type=Path, help="output folder of QSIPrep it was made from")
     parser.add_argument("new", type=Path, help="folder that is made or added to")
-    parser.add_argument("--participant-label", nargs="+", default=(), metavar="LABEL")
+    parser.add_argument(
+        "--participant-label", nargs="+", action="extend", default=[], metavar="LABEL"
+    )
     given = parser.parse_args(arguments)
     labels = [label.removeprefix("sub-") for label in given.participant_label]
     try:

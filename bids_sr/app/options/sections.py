@@ -58,8 +58,11 @@ class Section:
         shown : str
             The default, in words.
         **keywords
-            As for `argparse.ArgumentParser.add_argument`.
+            As for `argparse.ArgumentParser.add_argument`. What takes a list (``nargs="+"``)
+            adds up if it is given several times.
         """
+        if keywords.get("nargs") == "+":
+            keywords = {"action": "extend", "default": [], **keywords}
         kind = keywords.get("action", "store")
         text = f"{help}; default: {'off' if kind in _FLAGS else shown}"
         action = self._group.add_argument(*names, help=text, **keywords)

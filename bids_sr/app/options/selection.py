@@ -17,7 +17,6 @@ def add_selection(parser: argparse.ArgumentParser) -> Section:
         dest="participants",
         nargs="+",
         type=types.label("sub-"),
-        default=(),
         metavar="LABEL",
         help="participants to process, with or without 'sub-'",
         shown="all",
@@ -28,7 +27,6 @@ def add_selection(parser: argparse.ArgumentParser) -> Section:
         dest="sessions",
         nargs="+",
         type=types.label("ses-"),
-        default=(),
         metavar="LABEL",
         help="sessions to process, with or without 'ses-'",
         shown="all",
@@ -53,7 +51,6 @@ def add_selection(parser: argparse.ArgumentParser) -> Section:
         "--derivatives",
         nargs="+",
         type=types.derivative,
-        default=(),
         metavar="NAME=PATH",
         help="process the preprocessed runs of this derivative dataset instead of raw ones, for "
         "example qsiprep=/data/derivatives/qsiprep",
