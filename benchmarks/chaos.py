@@ -315,7 +315,7 @@ def finish(this: Round) -> None:
     this.wrong += same.differences(this.source.reference, this.out, moved=moved)
     this.wrong += same.shared_faults(this.out)
     this.wrong += [f"left: {name}" for name in same.half_written(this.out)]
-    this.wrong += [f"left: {path}" for path in this.out.rglob(".*.lock") if path.parent != this.out]
+    this.wrong += [f"left: {path}" for path in this.out.rglob("*.lock")]
     before = {path: path.stat().st_mtime_ns for path in this.outputs()}
     this.end(this.start(), 0)
     if before != {path: path.stat().st_mtime_ns for path in this.outputs()}:

@@ -109,12 +109,12 @@ def _check_linked_folders(out: Path, settings: Settings) -> None:
     """
     for link in _folder_links(out, settings.participants):
         target = link.resolve()
-        if lies_in(target, out):
-            continue
         if not target.is_dir():
             raise UsageError(
                 f"is a link to {target}, which is no folder.", file=link, remedy="Remove the link."
             )
+        if lies_in(target, out):
+            continue
         owner = next((f for f in sources(settings) if lies_in(target, f)), None)
         owner = owner or next((f for f in target.parents if _is_strange(f)), None)
         if owner is not None:

@@ -14,11 +14,12 @@ from bids_sr.errors import UsageError
 NAME = "bids_sr"
 """Our name in ``GeneratedBy``."""
 DESCRIPTION = "dataset_description.json"
-GENERATOR = f'<meta name="generator" content="{NAME}'
+_GENERATOR = f'<meta name="generator" content="{NAME} '.encode()
 """Stands in the head of every page that this program writes."""
-
+_BEGINNING = b'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n' + _GENERATOR
+"""How such a page begins: what was cut off before the mark is known by that."""
 _HEAD = 4096
-"""Bytes in which it does."""
+"""Bytes of a page in which the mark is looked for; older versions had it further down."""
 _OURS = re.compile(
     rf"_res-x[23]_|_desc-input_dwimap\.|_desc-(methods|manifest)\.|^niivue\.|^\.tmp-|^\.{NAME}-"
 )
@@ -192,13 +193,13 @@ def check_page(path: Path, *, through_links: bool = False) -> None:
 
 
 def is_our_page(path: Path) -> bool:
-    """Tell whether a page is this program's, or empty."""
+    """Tell whether a page is this program's, be it damaged, or empty."""
     try:
         with path.open("rb") as stream:
             head = stream.read(_HEAD)
     except OSError:
         return False
-    return not head.strip() or GENERATOR.encode() in head
+    return _GENERATOR in head or _BEGINNING.startswith(head)
 
 
 def _strangers(folder: Path) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -11,9 +12,10 @@ from urllib.parse import quote
 from attrs import frozen
 
 from bids_sr.bids.atomic import write_json, write_text
+from bids_sr.bids.ownership import check_page
 from bids_sr.errors import UsageError
 from bids_sr.report.columns import as_data, page_columns, table_columns, table_text
-from bids_sr.report.dictionary import LEVELS, sidecar
+from bids_sr.report.dictionary import LEVELS, NAME, sidecar
 from bids_sr.report.distributions import measures
 from bids_sr.report.extremes import summaries
 from bids_sr.report.outliers import MIN_RUNS
@@ -29,6 +31,8 @@ _TOLD = 100
 """Failures whose message is on the page; all are in the table."""
 _LONGEST = 2000
 """Characters of a failure's message on the page."""
+_MARKS = ("scale_factor", "qc_status", "seconds_superres")
+"""Columns of which every table with runs in it has one."""
 _SCRIPTS = ("group.js", "group-table.js", "group-plots.js")
 
 
@@ -65,7 +69,8 @@ def write_group(out_dir: Path, datasets: Iterable[Path] = ()) -> tuple[Path, Pat
     Raises
     ------
     UsageError
-        If no run has been finished and none has failed.
+        If no run has been finished and none has failed, or a file of one of these names is
+        another program's (MRIQC's have the same names).
     OutputError
         If they cannot be written.
     """
@@ -79,6 +84,8 @@ def write_group(out_dir: Path, datasets: Iterable[Path] = ()) -> tuple[Path, Pat
         )
     records = [run.values for run in runs]
     table = out_dir / "group_dwi.tsv"
+    _check_table(table)
+    check_page(table.with_suffix(".html"))
     write_json(table.with_suffix(".json"), sidecar(table_columns(records)))
     write_text(table, table_text([run.key for run in runs], records))
     lost = [*unreadable, *failed]
@@ -95,6 +102,26 @@ def write_group(out_dir: Path, datasets: Iterable[Path] = ()) -> tuple[Path, Pat
     absent = roster(out_dir, told, datasets)
     alone = _idle(out_dir, told | set(absent.without_output) | set(absent.without_dwi))
     return table, _page(out_dir, rows, lost, absent, alone, gone)
+
+
+def _check_table(path: Path) -> None:
+    """Refuse to write where another program's table or data dictionary is: by its columns."""
+    for file in (path, path.with_suffix(".json")):
+        columns = _columns(file)
+        if not columns <= {"", NAME} and columns.isdisjoint(_MARKS):
+            raise UsageError(
+                f"was not written by bids_sr: it has none of the columns {', '.join(_MARKS)}.",
+                file=file,
+                remedy="Choose another output folder, or move it away.",
+            )
+
+
+def _columns(path: Path) -> set[str]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return set(json.loads(text) if path.suffix == ".json" else text.split("\n")[0].split("\t"))
+    except (OSError, ValueError, TypeError):
+        return set()
 
 
 def _row(run: FinishedRun, state: str) -> GroupRow:

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bids_sr.bids.atomic import write_text
+from bids_sr.bids.ownership import check_page
 from bids_sr.resources import read_version
 
 _POLICY = (
@@ -65,7 +66,15 @@ def write_page(
     -------
     pathlib.Path
         `path`.
+
+    Raises
+    ------
+    UsageError
+        If there is a page of another program (`bids_sr.bids.ownership`).
+    OutputError
+        If it cannot be written.
     """
+    check_page(path)
     script = _source(scripts)
     page = (
         _environment()

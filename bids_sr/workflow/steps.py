@@ -216,8 +216,11 @@ def _pieces(plan: RunPlan, folder: Path) -> dict[str, Any]:
 
 
 def _with_copies(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> SpreadFiles:
-    """Return the copies; if an earlier call has removed them already, make them again."""
-    if sr.spread is not None and all(path.is_file() for path in sr.spread.copies):
+    """Return the copies; if an earlier call has removed them already, make them again.
+
+    A work folder that was copied still names those in the other one: they are left alone.
+    """
+    if sr.spread is not None and all(_is_beside(path, folder) for path in sr.spread.copies):
         return sr.spread
     again, sd = folder / "again.nii.gz", folder / "again_sd.nii.gz"
     beside = _spread_files(plan, sr.run, sd, folder)
@@ -226,6 +229,11 @@ def _with_copies(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> SpreadFil
     again.unlink()
     sd.unlink()
     return beside
+
+
+def _is_beside(path: Path, folder: Path) -> bool:
+    """Tell whether a file is there, in the folder of another step of the same run."""
+    return path.is_file() and path.resolve().parent.parent == folder.resolve().parent
 
 
 def self_check(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -> Record:

@@ -100,13 +100,6 @@ def test_work_folder_must_not_lie_in_the_dataset(make):
         make("-w", "raw")
 
 
-@pytest.mark.parametrize("work", ["out", "."])
-def test_work_folder_must_not_hold_the_output(make, work):
-    # --clean-workdir would empty it
-    with pytest.raises(UsageError, match="holds the output"):
-        make("-w", work)
-
-
 def test_output_below_the_dataset_is_fine(make, tmp_path):
     assert make(out="raw/derivatives/sr").output_dir == tmp_path / "raw/derivatives/sr"
 

@@ -51,7 +51,7 @@ def test_defaults(text):
         default, told = defaults[option.dest], shown[option.names[0]]
         if option.flag is not None:
             assert told == "off"
-        elif default not in (None, ()):
+        elif default not in (None, []):
             assert told == str(default), option
         else:
             assert told

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from bids_sr.bids.atomic import atomic_path, remove_orphans, write_text
+from bids_sr.bids.atomic import TEMPORARY, atomic_path, remove_orphans, write_text
 from bids_sr.errors import OutputError
 
 
@@ -28,7 +28,7 @@ def test_a_file_in_place_of_its_folder(tmp_path):
 
 
 def test_orphans(tmp_path):
-    (tmp_path / ".tmp-x-b.txt").write_text("of a killed process")
+    (tmp_path / f"{TEMPORARY}x-b.txt").write_text("of a killed process")
     (tmp_path / "c.txt").write_text("finished")
     with atomic_path(tmp_path / "a.txt") as temporary:
         remove_orphans(tmp_path)
@@ -45,7 +45,7 @@ def test_without_locks_age_tells(tmp_path, monkeypatch, age, stays):
         raise OSError("no locks here")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    path = tmp_path / ".tmp-x-b.txt"
+    path = tmp_path / f"{TEMPORARY}x-b.txt"
     path.write_text("")
     os.utime(path, (time.time() - age,) * 2)
     remove_orphans(tmp_path)

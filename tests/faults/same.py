@@ -19,7 +19,7 @@ TIMED = (
 )
 """Figures of the record that are of the machine, not of the scan: all that may differ."""
 
-_LEFT_OUT = {"logs", ".dataset.lock"}
+_LEFT_OUT = {"logs"}
 
 
 def differences(one: Path, other: Path, *, moved: tuple[Path, Path] | None = None) -> list[str]:

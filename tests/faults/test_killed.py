@@ -36,7 +36,7 @@ def finish(command, run_command, undisturbed, same):
         assert same.differences(reference, out) == []
         assert same.shared_faults(out) == []
         assert same.half_written(out) == []
-        assert not list(out.glob("logs/.*.lock"))
+        assert not list(out.rglob("*.lock"))
 
     return go
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bids_sr.bids.atomic import atomic_path
+from bids_sr.bids.atomic import TEMPORARY, atomic_path
 from bids_sr.errors import UsageError
 from bids_sr.workflow import execute as module
 from bids_sr.workflow.execute import Execution, _plugin, execute
@@ -57,7 +57,7 @@ def test_missing_outputs_are_a_failure(plan, how, pages, monkeypatch):
 
 def test_what_a_killed_process_left_is_gone_and_what_lives_stays(plan, how, pages, monkeypatch):
     folder = plan.names.folder
-    orphan = folder / f".tmp-a1_b2-{plan.names.dwi.name}"
+    orphan = folder / f"{TEMPORARY}a1_b2-{plan.names.dwi.name}"
     touch(orphan)
     monkeypatch.setattr(module, "_run", lambda *_: None)
     with atomic_path(folder / "other.json") as living:

@@ -30,7 +30,7 @@ def test_both_are_free_and_nothing_is_left(plans, tmp_path):
     with RunLocks(tmp_path) as locks:
         assert locks.take(plans) == (plans, [])
         assert lock_file(plans[0]).exists()
-    assert not lock_file(plans[0]).exists() and not list(tmp_path.glob(".*.lock"))
+    assert not lock_file(plans[0]).exists() and not list(tmp_path.rglob("*.lock"))
 
 
 def test_the_same_run_is_not_taken_twice(plans, tmp_path):
