@@ -64,6 +64,13 @@ def test_the_command_line_wins_key_by_key(parse):
     assert parse(text, "--data-consistency").data_consistency is True
 
 
+def test_a_list_of_the_command_line_takes_the_place_of_the_file_s(parse):
+    text = 'participant-label = ["01", "02"]\nsession-id = ["a"]\n[derivatives]\nq = "pre"\n'
+    found = parse(text, "--participant-label", "03", "--participant_label", "04", "-d", "r=pre")
+    assert (found.participants, found.sessions) == (["03", "04"], ["a"])
+    assert found.derivatives == [("r", Path("pre"))]
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

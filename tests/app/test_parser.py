@@ -37,6 +37,29 @@ def test_labels_lose_their_prefix(option):
     assert parse("--session-label", "b").sessions == ["b"]
 
 
+def test_a_list_given_in_parts_adds_up():
+    """In all spellings; what takes one value, the last one."""
+    told = parse("--participant-label", "01", "sub-02", "--participant_label", "03")
+    assert told.participants == ["01", "02", "03"]
+    assert parse("--session-id", "a", "--session-label", "b", "--session_id", "c").sessions == [
+        *"abc"
+    ]
+    assert parse("-d", "a=/a", "--derivatives", "b=/b").derivatives == [
+        ("a", Path("/a")),
+        ("b", Path("/b")),
+    ]
+    assert parse("--scale", "2", "--scale", "3").scale == 3
+    assert not parse().participants, "what was said before is not remembered"
+
+
+def test_every_list_adds_up():
+    several = [option for option in add_options(argparse.ArgumentParser()) if option.several]
+    assert len(several) == 3
+    for option in several:
+        words = [f"--{option.names[0]}", "a=a" if option.dest == "derivatives" else "a"] * 2
+        assert len(getattr(parse(*words), option.dest)) == 2
+
+
 @pytest.mark.parametrize(
     ("text", "megabytes"),
     [

@@ -137,3 +137,18 @@ def test_bad_plugin_file(make, tmp_path, content, words):
 def test_group_level_needs_no_dataset(make):
     assert make(bids="nowhere", level="group").level == "group"
     assert make(bids="out", level="group").level == "group"
+
+
+def test_what_is_named_twice_counts_once(make, tmp_path):
+    settings = make(
+        "--participant-label", "02", "01", "--participant-label", "sub-02",
+        "--session-id", "a", "a", "-d", "q=raw", f"q={tmp_path}/raw",
+    )  # fmt: skip
+    assert (settings.participants, settings.sessions) == (("02", "01"), ("a",))
+    assert settings.derivatives == (("q", tmp_path / "raw"),)
+
+
+def test_a_name_of_derivatives_is_of_one_folder(make, tmp_path):
+    (tmp_path / "other").mkdir()
+    with pytest.raises(UsageError, match=r"'q' is both .*raw and .*other"):
+        make("-d", "q=raw", "-d", "q=other")

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from bids_sr.bids.atomic import TEMPORARY, atomic_path, remove_orphans, write_text
+from bids_sr.bids.locking import PATTERN
 from bids_sr.errors import OutputError
 
 
@@ -51,3 +52,47 @@ def test_without_locks_age_tells(tmp_path, monkeypatch, age, stays):
     remove_orphans(tmp_path)
     assert path.exists() == stays
     write_text(tmp_path / "a.txt", "")
+
+
+def test_files_of_other_programs_stay(tmp_path):
+    """Whatever their age: names of unfinished files are ours alone."""
+    for name in (".tmp-x-b.txt", ".tmp-", "sub-01.lock"):
+        (tmp_path / name).write_text("theirs")
+        os.utime(tmp_path / name, (0, 0))
+    remove_orphans(tmp_path)
+    remove_orphans(tmp_path, PATTERN)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_an_orphan_that_became_a_link(tmp_path):
+    """As ``datalad save`` makes of all it finds: the link goes, what it leads to stays."""
+    (tmp_path / "object").write_text("theirs")
+    (tmp_path / f"{TEMPORARY}x-b.txt").symlink_to("object")
+    (tmp_path / f"{TEMPORARY}folder").mkdir()
+    remove_orphans(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"object", f"{TEMPORARY}folder"}
+
+
+def test_a_link_is_replaced_and_rights_are_as_usual(tmp_path):
+    (tmp_path / "object").write_text("theirs")
+    (tmp_path / "object").chmod(0o444)
+    path = tmp_path / "a.txt"
+    path.symlink_to("object")
+    mask = os.umask(0o027)
+    try:
+        write_text(path, "ours")
+    finally:
+        os.umask(mask)
+    assert not path.is_symlink() and path.read_text() == "ours"
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "object").read_text() == "theirs"
+
+
+def test_a_share_that_refuses_to_change_rights(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(1, "Operation not permitted")
+
+    for name in ("chmod", "fchmod", "lchmod", "utime", "link"):
+        monkeypatch.setattr(os, name, refuse, raising=False)
+    write_text(tmp_path / "a.txt", "ours")
+    assert (tmp_path / "a.txt").read_text() == "ours"

@@ -270,3 +270,25 @@ def test_shells_and_periods_are_summed_up(record):
     assert set(summaries(values)) < set(SUMMARIES)
     assert is_summarized("snr_b1000") and not is_summarized("snr_b0")
     assert set(summaries(values)).isdisjoint(known_columns([values]))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("group_dwi.tsv", "bids_name\tfd_mean\tsnr_cc\nsub-01_dwi\t0.1\t20\n"),
+        ("group_dwi.json", '{"bids_name": {}, "fd_mean": {}}'),
+        ("group_dwi.html", "<html>MRIQC</html>"),
+    ],
+)
+def test_files_of_another_program_of_the_same_name_stay(put_record, tmp_path, name, content):
+    """MRIQC's have it."""
+    put_record(qc_status="warn")
+    write_group(tmp_path / "out")
+    write_group(tmp_path / "out")
+    for path in (tmp_path / "out").glob("group_dwi.*"):
+        path.unlink()
+    (tmp_path / "out" / name).write_text(content)
+    with pytest.raises(UsageError, match=f"{name}: was not written by bids_sr"):
+        write_group(tmp_path / "out")
+    assert {p.name for p in (tmp_path / "out").glob("group_dwi.*")} == {name}
+    assert (tmp_path / "out" / name).read_text() == content
