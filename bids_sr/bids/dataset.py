@@ -209,7 +209,7 @@ def _source(root: Path) -> dict[str, str]:
 
 
 def _write_ignore_list(path: Path) -> None:
-    if _is_dangling(path):
+    if is_dangling(path):
         return
     old = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     missing = [line for line in IGNORED if line not in old]
@@ -218,7 +218,7 @@ def _write_ignore_list(path: Path) -> None:
 
 
 def _write_descriptions(path: Path) -> None:
-    if _is_dangling(path):
+    if is_dangling(path):
         return
     rows = {key: {"desc_id": key, "description": text} for key, text in _DESCRIPTIONS.items()}
     columns = ["desc_id", "description"]
@@ -239,6 +239,9 @@ def _write_descriptions(path: Path) -> None:
     write_text(path, text.getvalue())
 
 
-def _is_dangling(path: Path) -> bool:
-    """Tell whether a file's content is elsewhere, as after ``datalad drop``: it is not replaced."""
+def is_dangling(path: Path) -> bool:
+    """Tell whether a file's content is elsewhere, as after ``datalad drop``.
+
+    Such a shared file is left as it is: nobody knows what would be lost.
+    """
     return path.is_symlink() and not path.exists()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bids_sr.bids.dataset import IGNORED
+from bids_sr.bids.dataset import IGNORED, is_dangling
 from bids_sr.bids.json_file import read_json
 
 _NEEDED = ("Name", "BIDSVersion", "DatasetType", "GeneratedBy")
+_COLUMNS = {"desc_id", "description"}
 
 
 def dataset_faults(out_dir: Path) -> list[str]:
@@ -31,11 +32,12 @@ def dataset_faults(out_dir: Path) -> list[str]:
             faults.append(f"dataset_description.json lacks {', '.join(lacking)}")
     except (OSError, ValueError, AttributeError):
         faults.append("dataset_description.json is missing or damaged")
-    if not set(IGNORED) <= set(_lines(out_dir / ".bidsignore")):
+    ignored, labels = out_dir / ".bidsignore", out_dir / "descriptions.tsv"
+    if not is_dangling(ignored) and not set(IGNORED) <= set(_lines(ignored)):
         faults.append(".bidsignore is missing or incomplete")
-    if _lines(out_dir / "descriptions.tsv")[:1] != ["desc_id\tdescription"]:
+    if not is_dangling(labels) and not set("\t".join(_lines(labels)[:1]).split("\t")) >= _COLUMNS:
         faults.append("descriptions.tsv is missing or damaged")
-    if not any(path.stat().st_size for path in out_dir.glob("README*")):
+    if not any(is_dangling(path) or path.stat().st_size for path in out_dir.glob("README*")):
         faults.append("README is missing or empty")
     return faults
 

@@ -39,3 +39,12 @@ def test_what_is_wrong(out, name, content, words):
         (out / name).write_text(content)
     (fault,) = dataset_faults(out)
     assert words in fault
+
+
+def test_more_columns_and_content_that_is_elsewhere_are_no_faults(out):
+    (out / "descriptions.tsv").write_text("desc_id\tmore\tdescription\n")
+    assert dataset_faults(out) == []
+    for name in (".bidsignore", "descriptions.tsv", "README.md"):
+        (out / name).unlink()
+        (out / name).symlink_to("nowhere")
+    assert dataset_faults(out) == []

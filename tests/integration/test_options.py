@@ -7,6 +7,8 @@ import json
 import nibabel as nib
 import pytest
 
+from bids_sr.app.work_folder import work_folder
+
 
 @pytest.fixture(scope="module")
 def dataset(writers, tmp_path_factory):
@@ -15,11 +17,11 @@ def dataset(writers, tmp_path_factory):
 
 @pytest.fixture
 def stale(tmp_path):
-    """A work folder with something old in it."""
-    folder = tmp_path / "work"
-    (folder / "old").mkdir(parents=True)
-    (folder / "file").write_text("")
-    return folder
+    """A work folder with something old of ours and of others in it."""
+    with work_folder(tmp_path / "work") as own:
+        (own / "bids_sr" / "sub_09").mkdir(parents=True)
+    (tmp_path / "work" / "file").write_text("")
+    return tmp_path / "work"
 
 
 def test_many_at_once(process, dataset, stale, tmp_path):
@@ -37,7 +39,11 @@ def test_many_at_once(process, dataset, stale, tmp_path):
     record = json.loads(series.with_name("sub-02_res-x2_desc-sr_quality.json").read_text())
     assert record["slice_axis"] == 1 and record["batch_size"] == 3
     assert "2 threads" in record["device"]
-    assert not (stale / "old").exists() and not (stale / "file").exists()
+    assert (stale / "file").exists() and {path.name for path in stale.iterdir()} == {
+        "file",
+        "bids_sr_work",
+    }
+    assert [path.name for path in stale.glob("*/bids_sr/sub_*")] == ["sub_02"]
     assert list((tmp_path / "database").iterdir())
     assert list(out.glob("logs/*/graph.dot"))
     assert outcome.lines("Settings("), "-v tells the settings"

@@ -108,4 +108,4 @@ def test_output_that_cannot_be_written(process, dataset, tmp_path):
 def test_output_of_another_kind_of_dataset(process, dataset, tmp_path):
     shutil.copytree(dataset, tmp_path / "out", dirs_exist_ok=True)
     outcome = process(dataset, tmp_path / "out")
-    assert outcome.status == 1 and "does not describe a derivative" in outcome.told
+    assert outcome.status == 2 and "does not describe a derivative" in outcome.told
