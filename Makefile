@@ -17,8 +17,9 @@ VARIANT ?= cuda
 IMAGE_NAME := $(if $(filter cpu,$(VARIANT)),bids_sr-cpu,bids_sr)
 TORCH_CPU := $(shell sed -n 's/^ARG TORCH="\(.*\)"/\1/p' Dockerfile)+cpu
 DEMO_DATA := examples/dwi-small
-DEMO_OUT := demo-out
-DEMO_WORK := demo-work
+# removed by make: not to be set from outside
+override DEMO_OUT := demo-out
+override DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test parity-test chaos fuzz browser-test slurm-test benchmark benchmark-pieces benchmark-growth benchmark-memory \
@@ -144,4 +145,4 @@ apptainer-test: $(STAMP) ## make a SIF of what container-test built and run it c
 	PYTHON=$(abspath $(BIN)/python) tests/container/apptainer.sh
 
 clean: ## remove what the demo, the tests and the builds left
-	rm -rf $(DEMO_OUT) $(DEMO_WORK) $(BROWSER_OUT) $(CHAOS_OUT) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(DEMO_OUT) $(DEMO_WORK) browser-out chaos-out build dist .pytest_cache .mypy_cache .ruff_cache

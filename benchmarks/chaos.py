@@ -390,7 +390,7 @@ def main() -> int:
     parser.add_argument("--round", type=int, help="play this one only")
     parser.add_argument("--work", type=Path, default=Path("chaos-out"))
     asked = parser.parse_args()
-    work = asked.work.absolute()
+    work = asked.work.absolute() / "bids_sr-chaos"
     work.mkdir(parents=True, exist_ok=True)
     log = work / f"rounds-{asked.seed}.jsonl"
     results = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []

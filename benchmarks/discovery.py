@@ -44,7 +44,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for dataset and outputs")
     parser.add_argument("--record", type=Path, help="a *_quality.json, for the group level")
     options = parser.parse_args()
-    tree, work = options.work / f"tree-{options.participants}", options.work
+    work = options.work / "bids_sr-discovery"
+    tree = work / f"tree-{options.participants}"
     if not tree.exists():
         make_tree(tree, options.participants)
     runs = len(list(tree.glob("sub-*/**/dwi/*_dwi.nii.gz")))

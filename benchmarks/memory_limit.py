@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for memory_x<scale>.json")
     parser.add_argument("--page", type=Path, help="documentation that has room for the table")
     given = parser.parse_args()
-    work = given.work / f"x{given.scale}"
+    work = given.work / f"bids_sr-memory-x{given.scale}"
     shutil.rmtree(work, ignore_errors=True)
     x, y, z = given.matrix
     volumes = dict(map(int, pair.split(":")) for pair in given.volumes)

@@ -114,8 +114,8 @@ def app(dataset: Path, label: str, work: Path, threads: int, options: Sequence[s
         The cost, what each step took (seconds, CPU seconds, peak in GB), and the size of the
         outputs.
     """
-    for folder in (work / "out", work / "work"):
-        shutil.rmtree(folder, ignore_errors=True)
+    work = work / "bids_sr-speed"
+    shutil.rmtree(work, ignore_errors=True)
     cost = measure(
         [
             Path(sys.executable).parent / "bids-sr", dataset, work / "out", "participant",
@@ -191,8 +191,8 @@ def first_slices(
     dataset: Path, label: str, work: Path, threads: int, options: Sequence[str]
 ) -> float:
     """Return the seconds from the call of the app to the first slices out of its network."""
-    for folder in (work / "out", work / "work"):
-        shutil.rmtree(folder, ignore_errors=True)
+    work = work / "bids_sr-speed"
+    shutil.rmtree(work, ignore_errors=True)
     command = [
         sys.executable, HERE / "first_slices.py", dataset, work / "out", "participant",
         "--participant-label", label, "--nprocs", threads, "--device", "cpu",

@@ -26,6 +26,8 @@ from bids_sr.diffusion.frames import world_directions
 from bids_sr.errors import BidsSrError, UsageError
 
 SERIES = "_desc-sr_dwi.nii.gz"
+NAME = "QSIPrep output, super-resolved"
+"""What the description of the new folder says: by it the folder is known again."""
 BESIDE = ("*_confounds.tsv", "*_desc-ImageQC_dwi.*", "*_desc-SliceQC_dwi.*")
 """What QSIPrep says of a series, which super-resolution does not change."""
 
@@ -42,17 +44,38 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     labels = [label.removeprefix("sub-") for label in given.participant_label]
     try:
+        check_new(given.new, given.bids_sr, given.qsiprep)
         series = find_series(given.bids_sr, labels)
+        describe(given.new)
         for path in series:
             add_series(path, given.bids_sr, given.new)
         for subject in sorted({path.relative_to(given.bids_sr).parts[0] for path in series}):
             add_subject(given.qsiprep / subject, given.qsiprep, given.new)
-        describe(given.new)
     except BidsSrError as error:
         sys.stderr.write(f"link_for_qsirecon: error: {error}\n")
         return error.exit_code
     sys.stdout.write(f"{len(series)} series in {given.new}\n")
     return 0
+
+
+def check_new(new: Path, *sources: Path) -> None:
+    """Refuse a folder that this script did not make: in it, files are replaced."""
+    resolved = new.resolve()
+    for source in map(Path.resolve, sources):
+        if source.is_relative_to(resolved):
+            raise UsageError(f"is or holds {source}.", file=new, remedy="Name a folder of its own.")
+    if not new.exists() or not any(new.iterdir()):
+        return
+    try:
+        name = json.loads((new / "dataset_description.json").read_text())["Name"]
+    except (OSError, ValueError, KeyError, TypeError):
+        name = None
+    if name != NAME:
+        raise UsageError(
+            "is not empty, and was not made by this script.",
+            file=new,
+            remedy="Name a new folder.",
+        )
 
 
 def find_series(folder: Path, labels: list[str]) -> list[Path]:
@@ -129,11 +152,12 @@ def link(source: Path, target: Path) -> None:
 def describe(new: Path) -> None:
     """Write dataset_description.json: QSIRecon takes derivative datasets only."""
     content = {
-        "Name": "QSIPrep output, super-resolved",
+        "Name": NAME,
         "BIDSVersion": "1.10.0",
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": "bids_sr", "Version": __version__}, {"Name": "qsiprep"}],
     }
+    new.mkdir(parents=True, exist_ok=True)
     (new / "dataset_description.json").write_text(json.dumps(content, indent=2) + "\n")
 
 

@@ -23,6 +23,8 @@ source "$here/common.sh"
 
 [[ $# -ge 2 ]] || die "usage: submit.sh BIDS_DIR OUTPUT_DIR [OPTION OF bids-sr]..."
 [[ -d $1 ]] || die "$1 is no folder"
+[[ ! -f $2/dataset_description.json ]] || grep -q '"bids_sr"' "$2/dataset_description.json" ||
+    die "$2 belongs to another program; give an output folder of its own, such as $2/bids_sr"
 mkdir -p "$2"
 BIDS_DIR=$(realpath "$1")
 OUTPUT_DIR=$(realpath "$2")

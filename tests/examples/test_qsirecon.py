@@ -196,3 +196,22 @@ def test_raw_series_are_refused(linker, tmp_path, capsys):
     (folder / "sub-01_res-x2_desc-sr_dwi.nii.gz").write_text("")
     assert linker.main([str(tmp_path / "out"), str(tmp_path), str(tmp_path / "new")]) == 2
     assert "1 super-resolved series, but none in space ACPC" in capsys.readouterr().err
+
+
+def test_nothing_of_others_is_replaced(linker, ours, qsiprep, linked, tmp_path, capsys):
+    """Not even what has the name of a link to be made."""
+    before = {path: path.lstat().st_ino for path in qsiprep.rglob("*")}
+    theirs = tmp_path / "theirs"
+    (theirs / "sub-01").mkdir(parents=True)
+    for new in (qsiprep, ours, qsiprep.parent, qsiprep / "sub-01", theirs):
+        assert linker.main([str(ours), str(qsiprep), str(new)]) == 2, new
+    told = capsys.readouterr().err
+    assert "is or holds" in told and "was not made by this script" in told
+    assert {path: path.lstat().st_ino for path in qsiprep.rglob("*")} == before
+    assert linker.main([str(ours), str(qsiprep), str(linked)]) == 0, "its own is added to"
+
+
+def test_labels_given_in_parts_add_up(linker, ours, qsiprep, tmp_path):
+    labels = ("--participant-label", "01", "--participant-label", "99")
+    assert linker.main([str(ours), str(qsiprep), str(tmp_path / "new"), *labels]) == 0
+    assert list((tmp_path / "new").glob("sub-01/**/*_desc-preproc_dwi.nii.gz"))

@@ -148,3 +148,12 @@ def test_the_group_job(cluster, state, tmp_path):
     _, _, call = cluster("group.sbatch", state)
     found, _ = parsed(call, tmp_path / "bids_sr.sif")
     assert (found.analysis_level, found.output_dir) == ("group", tmp_path / "out")
+
+
+def test_an_output_folder_of_another_program_is_refused(cluster, tmp_path):
+    out = tmp_path / "theirs"
+    out.mkdir()
+    (out / "dataset_description.json").write_text('{"GeneratedBy": [{"Name": "QSIPrep"}]}')
+    told, jobs, _ = cluster("submit.sh", "raw", out, status=2)
+    assert "belongs to another program" in told and f"{out}/bids_sr" in told
+    assert not jobs and len(list(out.iterdir())) == 1

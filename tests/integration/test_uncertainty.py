@@ -131,3 +131,21 @@ def test_few_directions_have_a_spread_of_the_series_alone(process, writers, tmp_
 def test_fewer_copies_are_a_usage_error(process, dataset, tmp_path):
     outcome = process(dataset, tmp_path / "out", "--uncertainty", "--ensemble", "4")
     assert outcome.status == 2 and outcome.lines("all 8 turned copies")
+
+
+def test_a_copied_work_folder_leaves_the_first_one_alone(process, dataset, tmp_path):
+    """Its pickles name the turned copies by their old paths."""
+    work, again = tmp_path / "work", tmp_path / "again"
+    options = ("--uncertainty", "--self-check", "off")
+    out = tmp_path / "out"
+    assert process(dataset, out, *options, "-w", work).status == 0
+    folder = next(work.rglob("super_resolve"))
+    for number in range(8):
+        (folder / f"copy{number}.nii").write_text("of the first")
+    shutil.copytree(work, again)
+    for path in again.rglob("*spread"):
+        shutil.rmtree(path)
+    for path in out.rglob("*_quality.json"):
+        path.unlink()
+    assert process(dataset, out, *options, "-w", again).status == 0
+    assert len(list(folder.glob("copy*.nii"))) == 8

@@ -17,11 +17,15 @@ def add_execution(parser: argparse.ArgumentParser) -> Section:
         "--work-dir",
         type=Path,
         metavar="DIR",
-        help="folder for what lets an interrupted run go on; small (but see --uncertainty and "
-        "--low-mem)",
+        help="folder for what lets an interrupted run go on, in bids_sr_work in there; small (but "
+        "see --uncertainty and --low-mem)",
         shown="a temporary one",
     )
-    section.add("--clean-workdir", action="store_true", help="empty the folder given by -w first")
+    section.add(
+        "--clean-workdir",
+        action="store_true",
+        help="remove first what earlier calls left in bids_sr_work in the folder given by -w",
+    )
     section.add(
         "--stop-on-first-crash",
         action="store_true",
