@@ -9,7 +9,7 @@ import torch
 
 from bids_sr.networks.loading import load_network
 from bids_sr.networks.registry import load_card
-from bids_sr.training.cli import main
+from bids_sr.training.cli import build_parser, main
 
 
 @pytest.fixture
@@ -66,3 +66,11 @@ def test_trains_on_hcp_folders(make_hcp, tmp_path):
 def test_a_folder_of_neither_kind(tmp_path, caplog):
     assert main([str(tmp_path), str(tmp_path / "out"), "--train-label", "01"]) == 2
     assert "HCP" in caplog.text
+
+
+def test_lists_given_in_parts_add_up_and_defaults_do_not_count():
+    words = ["data", "out", "--train-label", "1", "--train-label", "2", "3", "--layers", "--layers"]
+    found = build_parser().parse_args([*words, "relu1_2=1", "--degradation", "box"])
+    assert found.train_label == ["1", "2", "3"] and not found.validate_label
+    assert (found.layers, found.degradation, found.coarsening) == (["relu1_2=1"], ["box"], [1.0])
+    assert build_parser().parse_args(words[:4]).degradation == ["kspace"]
