@@ -14,6 +14,7 @@ from attrs import field, frozen
 from bids_sr.app.config import effective_options
 from bids_sr.app.folders import check_folders
 from bids_sr.app.limits import memory_gb
+from bids_sr.app.work_check import OUTPUT
 from bids_sr.bids.file_kind import JSON, refuse_foreign
 from bids_sr.errors import UsageError
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE, SLOPPY_ENSEMBLE, UNCERTAINTY_ENSEMBLE
@@ -173,7 +174,7 @@ def _named(arguments: Namespace) -> dict[str, Path | None]:
     """Return files and folders that are only read, as they were given, by what they are."""
     named = {
         "the input dataset": arguments.bids_dir,
-        "the output folder": arguments.output_dir,
+        OUTPUT: arguments.output_dir,
         "the network": Path(arguments.model) if Path(arguments.model or "-").is_dir() else None,
         "the filter file": arguments.bids_filter_file,
         "the plugin file": arguments.use_plugin,

@@ -14,6 +14,9 @@ from bids_sr.resources import resource
 if TYPE_CHECKING:
     from bids_sr.app.settings import Settings
 
+OUTPUT = "the output folder"
+"""What the output folder is called among what was named."""
+
 _OWN_WORK = "bids_sr_work"
 _LEVELS = 4
 """Levels of a dataset at which links are looked for: participant, session, ``dwi``, file."""
@@ -46,7 +49,7 @@ def check_work(settings: Settings, work: Path, named: Mapping[str, Path | None])
     UsageError
         If it lies in an input dataset or is the output folder; if our own folder in it holds
         something that was named; or if that is to be emptied and the work folder is, holds
-        or lies in something that was named.
+        or lies in something that was named. It may lie in the output folder.
     """
     for source in sources(settings):
         if lies_in(work, source):
@@ -67,8 +70,9 @@ def check_work(settings: Settings, work: Path, named: Mapping[str, Path | None])
                 file=own,
                 remedy="Move that elsewhere, or give another work folder (-w).",
             )
-        if settings.clean_work_dir and (lies_in(path, work) or lies_in(work, path)):
-            how = "is or holds" if lies_in(path, work) else "lies in"
+        holds, inside = lies_in(path, work), lies_in(work, path) and what != OUTPUT
+        if settings.clean_work_dir and (holds or inside):
+            how = "is or holds" if holds else "lies in"
             raise UsageError(
                 f"{how} {what} ({path}), so that --clean-workdir is refused.",
                 file=work,
