@@ -71,8 +71,7 @@ class Neighbours:
         if not self._columns:
             return {"ndc_input": nothing, "ndc_sr": nothing}, {}
         order = sorted(self._columns)
-        table = self._scene.gradients
-        part = table.subset(order)
+        part = self._scene.gradients.subset(order)
         pairs = [self._columns[index] for index in order]
         before, after = (np.stack(columns, axis=-1) for columns in zip(*pairs, strict=True))
         return {

@@ -179,7 +179,7 @@ def fit_input_gqi(
 def spread(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -> SpreadMaps | None:
     """Fit the tensor to each turned copy and remove the copies, if they were kept."""
     from bids_sr.diffusion.run_masks import load_mask
-    from bids_sr.diffusion.spread import SpreadMaps, fa_spread, subset
+    from bids_sr.diffusion.spread import SpreadMaps, fa_spread
 
     if sr.spread is None:
         return None
@@ -190,7 +190,7 @@ def spread(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -
     beside = _with_copies(plan, sr, folder)
     fa_spread(
         beside.copies,
-        subset(gradients, beside.volumes),
+        gradients.subset(beside.volumes),
         load_mask(masks.output),
         plan.names.fa_sd,
         folder=folder,

@@ -10,6 +10,7 @@ from bids_sr.bids.gradients import GradientTable
 from bids_sr.images.kspace import kspace_downsample
 from bids_sr.training.prepare import Recipe, other_planes, prepare_run
 from bids_sr.training.stacks import read_slice
+from bids_sr.training.targets import mean_table
 from bids_sr.training.views import subsets
 
 
@@ -146,3 +147,10 @@ def test_means_stand_for_the_scan(tmp_path, make_run):
     # each in units of its own first b0: all the same factor
     np.testing.assert_allclose(ratio, np.median(ratio), rtol=0.02)
     assert means.gradients.bvals.tolist() == [0, 1000]
+
+
+def test_means_know_their_b0s_above_50():
+    table = GradientTable([65, 1005, 70, 1000], np.eye(4, 3) + np.eye(4, 3, -1), 100.0)
+    means = mean_table(table)
+    assert means.bvals.tolist() == [65, 1005]
+    assert means.is_b0.tolist() == [True, False]
