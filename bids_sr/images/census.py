@@ -57,11 +57,11 @@ class Census:
         if nonfinite:
             said.append(
                 f"{sum(nonfinite.values())} of {self._voxels} voxels are NaN or infinite"
-                f" (volumes {_some(nonfinite)}); they count as zero."
+                f" (volumes {some(nonfinite)}); they count as zero."
             )
         if self._constant:
             said.append(
-                f"Volumes {_some(self._constant)} hold one value only; they are used as they are"
+                f"Volumes {some(self._constant)} hold one value only; they are used as they are"
                 " and spoil what is fitted to them."
             )
         if self._negative:
@@ -72,7 +72,8 @@ class Census:
         return tuple(said)
 
 
-def _some(volumes: Iterable[int]) -> str:
+def some(volumes: Iterable[int]) -> str:
+    """Name the first few of some volumes, in words."""
     ordered = sorted(volumes)
     more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
     return ", ".join(map(str, ordered[:_SHOWN])) + more

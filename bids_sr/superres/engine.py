@@ -25,9 +25,9 @@ from bids_sr.networks.loading import load_network
 from bids_sr.superres.allocator import give_back_memory, kept_memory
 from bids_sr.superres.defaults import AHEAD, DEFAULT_ENSEMBLE
 from bids_sr.superres.device import choose_device, default_batch_size, describe_device
-from bids_sr.superres.first_pass import gather, measured_band
+from bids_sr.superres.first_pass import Gathered, gather, measured_band
 from bids_sr.superres.focus import Box, find_head
-from bids_sr.superres.notes import band_notes, series_notes
+from bids_sr.superres.notes import band_notes, hot_notes, series_notes
 from bids_sr.superres.progress import VolumeProgress
 from bids_sr.superres.runner import SliceRunner
 from bids_sr.superres.slice_stack import SliceStack
@@ -167,8 +167,9 @@ def super_resolve(
         size = batch_size or default_batch_size(place, pixels)
         band = measured_band(reader, grid) if detect_band else (1.0, 1.0)
         census = Census()
-        scale, conditioning = gather(reader, run, grid, card, census)
-        doubts = (*run.doubts, *reader.doubts, *census.doubts(reader.nonfinite))
+        gathered = gather(reader, run, grid, card, census)
+        scale, conditioning = gathered.scale, gathered.conditioning
+        doubts = (*run.doubts, *reader.doubts, *census.doubts(reader.nonfinite), *gathered.doubts)
         storage = choose_storage(dtype, census.largest, scale)
         for doubt in (*doubts, *storage.doubts):
             _LOG.warning("%s: %s", reader.path, doubt)
@@ -182,7 +183,7 @@ def super_resolve(
             channels=card.channels,
             boxes=None if whole_slices else _boxes(conditioning, grid, card),
         )
-        stacks = _stacks(reader, chosen, grid, card, scale, conditioning, ahead)
+        stacks = _stacks(reader, chosen, grid, card, gathered, ahead)
         shown = progress or _bar(run, len(chosen), grid)
         with kept_memory() if place.type == "cpu" else nullcontext():
             clipped = _write(
@@ -204,6 +205,7 @@ def super_resolve(
         network_share=runner.share(grid.shape[grid.slice_axis] * pixels),
         notes=(
             *doubts,
+            *hot_notes(gathered.hot),
             *series_notes(run, card),
             *band_notes(grid, band),
             *storage.notes(clipped),
@@ -237,16 +239,21 @@ def _stacks(
     volumes: Sequence[int],
     grid: SliceGrid,
     card: ModelCard,
-    scale: float,
-    conditioning: SeriesConditioning,
+    gathered: Gathered,
     ahead: int,
 ) -> Iterator[SliceStack]:
     """Yield the input of each volume, read ahead in a thread."""
+    scale, conditioning = np.float32(gathered.scale), gathered.conditioning
 
     def read(index: int) -> SliceStack:
-        volume = reader.volume(index) / np.float32(scale)
-        channels = conditioning.channels(index, volume, card.channels)
-        return SliceStack([to_slices(channel, grid.slice_axis) for channel in channels])
+        volume = reader.volume(index)
+        seen = gathered.seen(index, volume) / scale
+        channels = [
+            to_slices(channel, grid.slice_axis)
+            for channel in conditioning.channels(index, seen, card.channels)
+        ]
+        measured = to_slices(volume / scale, grid.slice_axis) if index in gathered.hot else None
+        return SliceStack(channels, measured)
 
     if not ahead:
         yield from map(read, volumes)

@@ -18,6 +18,7 @@ from bids_sr.bids.dwi_run import DwiRun, refuse_not_linear
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.diffusion.denoising import denoised
 from bids_sr.images.grid import choose_slice_axis, to_slices
+from bids_sr.images.hot_voxels import find_hot_voxels
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader
 from bids_sr.networks.slice_frame import slice_frame
@@ -209,10 +210,11 @@ def _coarse(pixels: int, factor: int, coarsening: float) -> int:
 
 
 def _slices(volumes: Iterable[np.ndarray], axis: int, recipe: Recipe) -> np.ndarray:
-    """Return (V, slices, A, B) float32, cut to whole multiples of the factor."""
+    """Return (V, slices, A, B) float32, without hot voxels, in whole multiples of the factor."""
     factor, coarsening, series = recipe.factor, recipe.coarsening, []
     for volume in volumes:
-        slices = to_slices(volume, axis)
+        # neither as input nor as target: it is nothing to be learned
+        slices = to_slices(find_hot_voxels(volume, axis).taken_out(volume), axis)
         if coarsening > 1:
             rows, columns = (_coarse(n, factor, coarsening) for n in slices.shape[1:])
             whole = torch.from_numpy(np.ascontiguousarray(slices, dtype=np.float32))

@@ -154,3 +154,21 @@ def test_means_know_their_b0s_above_50():
     means = mean_table(table)
     assert means.bvals.tolist() == [65, 1005]
     assert means.is_b0.tolist() == [True, False]
+
+
+def test_a_hot_voxel_is_nothing_to_be_learned(tmp_path, make_run):
+    import nibabel as nib
+
+    clean = prepare_run(make_run(tmp_path), tmp_path / "cache", Recipe(subset=0))
+    (tmp_path / "hot").mkdir()
+    run = make_run(tmp_path / "hot")
+    image = nib.load(run.files.dwi)
+    data = np.asarray(image.dataobj).copy()
+    data[9, 12, 1, 4] = 30000
+    nib.Nifti1Image(data, image.affine).to_filename(run.files.dwi)
+    mended = prepare_run(run, tmp_path / "cache2", Recipe(subset=0))
+    for name in ("hr", "lr"):
+        first, second = (getattr(each, name).astype(np.float32) for each in (clean, mended))
+        assert np.abs(first - second).max() < 0.2, name
+    shared = [each.views[0].shared.astype(np.float32) for each in (clean, mended)]
+    assert np.abs(shared[0] - shared[1]).max() < 0.1
