@@ -233,7 +233,7 @@ def _write(
             # a hot voxel would be most of the error of the network and of interpolation alike
             volume = reader.volume(index)
             volume = find_hot_voxels(volume, axis).taken_out(volume)[cut]
-            small = degrade(volume, grid)
+            small = degrade(volume, grid, signed=result.signed)
             series.write(small)
             if index in volumes:
                 fine.write(volume)
@@ -243,7 +243,8 @@ def _write(
     files = evolve(run.files, mask=None, name=run.files.label)
     lr = DwiRun(evolve(files, dwi=paths[1]), chosen, (x, y, z, len(volumes)))
     whole = DwiRun(evolve(files, dwi=paths[2]), run.gradients, (x, y, z, run.shape[3]))
-    return _Sample(whole, volumes, Trial(paths[0], paths[0], lr, grid, inside))
+    trial = Trial(paths[0], paths[0], lr, grid, inside, signed=result.signed)
+    return _Sample(whole, volumes, trial)
 
 
 def _cut_affine(affine: NDArray[np.float64], cut: tuple[slice, ...]) -> NDArray[np.float64]:
@@ -272,6 +273,7 @@ def _restore(
         slice_axis=sample.trial.grid.slice_axis,
         volumes=sample.volumes,
         progress=lambda: None,
+        signed=result.signed,
     )
 
 
@@ -286,7 +288,8 @@ def _cut_band(path: Path, result: SuperResolvedDwi) -> None:
     ):
         for index in range(reader.shape[3]):
             slices = np.ascontiguousarray(to_slices(reader.volume(index), axis))
-            kept = keep_band(torch.from_numpy(slices), result.band).clamp_min(0)
+            kept = keep_band(torch.from_numpy(slices), result.band)
+            kept = kept if result.signed else kept.clamp_min(0)
             writer.write(from_slices(kept.numpy(), axis))
     cut.replace(path)
 

@@ -75,6 +75,8 @@ class SuperResolvedDwi:
     """Most memory that its process had taken by its end, GB."""
     network_share: float = 1.0
     """Share of the slices' area that the network saw; the rest, air, was interpolated."""
+    signed: bool = False
+    """Whether the input has a sign, and the output keeps it."""
 
 
 def super_resolve(
@@ -95,6 +97,7 @@ def super_resolve(
     progress: Callable[[], None] | None = None,
     ahead: int = AHEAD,
     dtype: str = "float32",
+    signed: bool | None = None,
 ) -> SuperResolvedDwi:
     """Super-resolve a run slice by slice and write the series.
 
@@ -110,7 +113,7 @@ def super_resolve(
         The network (`bids_sr.networks.registry.load_card`).
     out : pathlib.Path
         Output ``.nii.gz``: same field of view, in-plane voxels divided by the
-        factor, negative values set to zero.
+        factor, negative values set to zero if it is not `signed`.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     batch_size : int, optional
@@ -143,6 +146,9 @@ def super_resolve(
         computing and writing take turns. Memory grows with it, the output is the same.
     dtype : str
         Of the series on disk, one of `bids_sr.images.storage.DTYPES`; `spread` stays float32.
+    signed : bool, optional
+        Whether negative values are signal, as in phase-corrected real-valued data, and
+        kept; default: found out (`bids_sr.images.census`).
 
     Returns
     -------
@@ -166,8 +172,8 @@ def super_resolve(
         pixels = int(np.prod([grid.shape[axis] for axis in grid.in_plane]))
         size = batch_size or default_batch_size(place, pixels)
         band = measured_band(reader, grid) if detect_band else (1.0, 1.0)
-        census = Census()
-        gathered = gather(reader, run, grid, card, census)
+        census = Census(run.files.sidecar)
+        gathered = gather(reader, run, grid, card, census, signed=signed)
         scale, conditioning = gathered.scale, gathered.conditioning
         doubts = (*run.doubts, *reader.doubts, *census.doubts(reader.nonfinite), *gathered.doubts)
         storage = choose_storage(dtype, census.largest, scale)
@@ -187,8 +193,9 @@ def super_resolve(
         shown = progress or _bar(run, len(chosen), grid)
         with kept_memory() if place.type == "cpu" else nullcontext():
             clipped = _write(
-                runner, stacks, reader, len(chosen), grid, out, scale, spread, shown, ahead, storage
-            )
+                runner, stacks, reader, len(chosen), grid, out, scale, spread, shown, ahead,
+                storage, gathered.signed,
+            )  # fmt: skip
     return SuperResolvedDwi(
         dwi=out,
         run=run,
@@ -202,6 +209,7 @@ def super_resolve(
         data_consistency=data_consistency,
         ensemble=ensemble,
         band=band,
+        signed=gathered.signed,
         network_share=runner.share(grid.shape[grid.slice_axis] * pixels),
         notes=(
             *doubts,
@@ -252,7 +260,8 @@ def _stacks(
             to_slices(channel, grid.slice_axis)
             for channel in conditioning.channels(index, seen, card.channels)
         ]
-        measured = to_slices(volume / scale, grid.slice_axis) if index in gathered.hot else None
+        differs = index in gathered.hot or gathered.sigma
+        measured = to_slices(volume / scale, grid.slice_axis) if differs else None
         return SliceStack(channels, measured)
 
     if not ahead:
@@ -286,6 +295,7 @@ def _write(
     progress: Callable[[], None],
     ahead: int,
     storage: Storage,
+    signed: bool,
 ) -> int:
     """Write the series; return how many voxels were beyond its data type."""
     shape, affine = grid.high_resolution
@@ -296,12 +306,15 @@ def _write(
         VolumeWriter(
             out, shape4, affine, like=reader.header, dtype=storage.dtype, step=storage.step
         ) as writer,
-        SpreadWriter(spread, shape4, affine, reader.header) if spread else nullcontext() as beside,
+        SpreadWriter(spread, shape4, affine, reader.header, signed=signed)
+        if spread
+        else nullcontext() as beside,
         ThreadPoolExecutor(1, "write") as pool,
     ):
 
         def put(index: int, mean: np.ndarray, copies: np.ndarray | None) -> None:
-            np.maximum(mean, 0, out=mean)
+            if not signed:
+                np.maximum(mean, 0, out=mean)
             np.multiply(mean, np.float32(scale), out=mean)
             writer.write(from_slices(mean, grid.slice_axis))
             if beside is not None and copies is not None:

@@ -37,24 +37,37 @@ class Gathered:
     """Fed with all volumes, in units of the series' scale."""
     hot: Mapping[int, HotVoxels] = field(factory=dict)
     """Volumes with voxels that the network is not shown, and which."""
+    sigma: float = 0.0
+    """Noise of a signed series, in units of the input; 0 if it has no sign."""
+    signed: bool = False
+    """Whether the series has a sign."""
     doubts: tuple[str, ...] = ()
     """What was odd, in whole sentences."""
 
     def seen(self, index: int, volume: np.ndarray) -> np.ndarray:
         """Return what the network is shown of a volume: mostly the volume itself."""
-        return self.hot[index].taken_out(volume) if index in self.hot else volume
+        volume = self.hot[index].taken_out(volume) if index in self.hot else volume
+        return np.hypot(volume, np.float32(self.sigma)) if self.sigma else volume
 
 
 def gather(
-    reader: DwiReader, run: DwiRun, grid: SliceGrid, card: ModelCard, census: Census
+    reader: DwiReader,
+    run: DwiRun,
+    grid: SliceGrid,
+    card: ModelCard,
+    census: Census,
+    *,
+    signed: bool | None = None,
 ) -> Gathered:
     """Find the run's intensity scale and what its volumes share, in one pass.
 
     A network takes in a whole slice: its kernels are divided by the slice's level, and
     what directions share is a mean over volumes. So one voxel that is beyond all
     measure would spoil the slice, in all volumes of its shell. Such voxels are taken
-    out of what the network reads (`bids_sr.images.hot_voxels`); what is interpolated
-    and kept is the volume as it is.
+    out of what the network reads (`bids_sr.images.hot_voxels`). Of a signed series it
+    reads magnitudes, since it has learned from these: the root of the squared signal,
+    which is a real part, and the mean square of an imaginary part's noise. What is
+    interpolated and kept is the volume as it is.
 
     Parameters
     ----------
@@ -68,6 +81,8 @@ def gather(
         Says which channels are read, and by which `input_rule`: `series` or `paper`.
     census : Census
         Shown each volume.
+    signed : bool, optional
+        Whether the series has a sign; default: as the census finds.
 
     Returns
     -------
@@ -94,10 +109,13 @@ def gather(
         )
         volume = reader.volume(other)
         scale = robust_scale(find_hot_voxels(volume, grid.slice_axis).taken_out(volume))
-        found, _ = _pass(reader, run, grid, card, scale, Census())
+    signed = census.signed if signed is None else signed
+    sigma = census.sigma if signed else 0.0
+    if other is not None or sigma:
+        found, _ = _pass(reader, run, grid, card, scale, Census(), sigma)
     # a network of the paper's kind reads the slice alone: what was gathered is not used
     shown = found.scale if card.input_rule == "paper" else scale
-    return evolve(found, scale=shown, doubts=doubts)
+    return evolve(found, scale=shown, signed=signed, doubts=doubts)
 
 
 def _pass(
@@ -107,6 +125,7 @@ def _pass(
     card: ModelCard,
     scale: float,
     census: Census,
+    sigma: float = 0.0,
 ) -> tuple[Gathered, list[float]]:
     """Return what volumes share, with the largest value shown as scale, and how bright each is."""
     hot: dict[int, HotVoxels] = {}
@@ -118,7 +137,7 @@ def _pass(
         harmonics=HARMONICS in card.channels,
         fetch=lambda index: found.seen(index, reader.volume(index)) / np.float32(scale),
     )
-    found = Gathered(0.0, conditioning, hot)
+    found = Gathered(0.0, conditioning, hot, sigma)
     for index in range(run.gradients.n_volumes):
         volume = reader.volume(index)
         census.add(index, volume)
@@ -126,7 +145,7 @@ def _pass(
         bright.append(voxels.bright)
         if voxels.count:
             hot[index] = voxels
-        volume = voxels.taken_out(volume)
+        volume = found.seen(index, volume)
         largest = max(largest, float(volume.max()))
         conditioning.add(index, volume / np.float32(scale))
     return evolve(found, scale=largest), bright

@@ -18,6 +18,7 @@ from bids_sr.networks.channels import SeriesConditioning
 from bids_sr.superres import engine
 from bids_sr.superres.engine import super_resolve
 from bids_sr.superres.slice_stack import SliceStack
+from bids_sr.superres.spread import SpreadFiles
 
 
 def resolve(run, model, out, **options):
@@ -296,3 +297,62 @@ def test_a_b0_unlike_the_others_does_not_rule(make_run, kernel_model, tmp_path, 
     assert not any("scaled by the latter" in note for note in results[1].notes)
     first, second = (nib.load(result.dwi).get_fdata()[..., 2:16] for result in results)
     np.testing.assert_allclose(first, second, atol=2e-3 * results[1].scale)
+
+
+@pytest.fixture
+def signed_run(make_run, tmp_path):
+    """A run of real-valued signal of 100 in all volumes, with noise as large."""
+    generator = np.random.default_rng(3)
+
+    def put(data):
+        data[..., 0] = 1000
+        data[..., 1:] = 100
+        data += generator.normal(0, 100, data.shape)
+
+    return rewritten(make_run(tmp_path), tmp_path / "signed.nii", put)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16"])
+def test_signed_signal_has_no_bias(signed_run, kernel_model, tmp_path, dtype):
+    result = resolve(signed_run, kernel_model, tmp_path / "sr.nii", dtype=dtype)
+    assert result.signed
+    assert any("keeps its sign" in note for note in result.notes)
+    before = nib.load(signed_run.files.dwi).get_fdata()[..., 1:]
+    after = nib.load(result.dwi).get_fdata()[..., 1:]
+    assert after.mean() == pytest.approx(before.mean(), rel=0.005)
+    assert np.maximum(before, 0).mean() > 1.07 * before.mean()  # what cutting off would cost
+    fine = torch.from_numpy(np.moveaxis(after, (2, 3), (0, 1)).copy())
+    kept = np.moveaxis(kspace_crop(fine, 2).numpy(), (0, 1), (2, 3))
+    np.testing.assert_allclose(kept, before, atol=1 if dtype == "int16" else 0.1)
+
+
+def test_the_network_reads_magnitudes_of_signed_signal(signed_run, tiny_model, tmp_path):
+    """None of what it reads is negative, nor a logarithm's floor."""
+    seen = []
+    stacks = engine.SliceStack
+
+    class Watched(stacks):
+        def __init__(self, channels, measured=None):
+            super().__init__(channels, measured)
+            seen.append([channel.copy() for channel in channels])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "SliceStack", Watched)
+        resolve(signed_run, tiny_model, tmp_path / "sr.nii")
+    for slices in seen[1:]:
+        dwi, mean = slices[0], slices[2]
+        assert min(channel.min() for channel in slices) > 0
+        for channel in slices[1:]:
+            assert channel.mean() == pytest.approx(mean.mean(), rel=0.25)
+        assert dwi.mean() == pytest.approx(mean.mean(), rel=0.1)
+
+
+def test_the_copies_of_signed_signal_keep_their_sign(signed_run, tiny_model, tmp_path):
+    files = SpreadFiles(
+        tmp_path / "sd.nii", tuple(tmp_path / f"copy{i}.nii" for i in range(2)), (1, 2)
+    )
+    result = resolve(signed_run, tiny_model, tmp_path / "sr.nii", ensemble=2, spread=files)
+    made = nib.load(result.dwi).get_fdata()[..., 1:3]
+    copies = [nib.load(path).get_fdata() for path in files.copies]
+    assert min(copy.min() for copy in copies) < 0
+    np.testing.assert_allclose(np.mean(copies, axis=0), made, atol=0.1)

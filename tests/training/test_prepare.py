@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
 
 from bids_sr.bids.gradients import GradientTable
+from bids_sr.errors import InputError
 from bids_sr.images.kspace import kspace_downsample
 from bids_sr.training.prepare import Recipe, other_planes, prepare_run
 from bids_sr.training.stacks import read_slice
@@ -157,8 +159,6 @@ def test_means_know_their_b0s_above_50():
 
 
 def test_a_hot_voxel_is_nothing_to_be_learned(tmp_path, make_run):
-    import nibabel as nib
-
     clean = prepare_run(make_run(tmp_path), tmp_path / "cache", Recipe(subset=0))
     (tmp_path / "hot").mkdir()
     run = make_run(tmp_path / "hot")
@@ -172,3 +172,13 @@ def test_a_hot_voxel_is_nothing_to_be_learned(tmp_path, make_run):
         assert np.abs(first - second).max() < 0.2, name
     shared = [each.views[0].shared.astype(np.float32) for each in (clean, mended)]
     assert np.abs(shared[0] - shared[1]).max() < 0.1
+
+
+def test_signed_signal_is_refused(tmp_path, make_run):
+    run = make_run(tmp_path)
+    image = nib.load(run.files.dwi)
+    noise = np.random.default_rng(0).normal(0, 300, image.shape)
+    signed = image.get_fdata() + noise
+    nib.Nifti1Image(signed.astype(np.float32), image.affine).to_filename(run.files.dwi)
+    with pytest.raises(InputError, match=r"is signed .* trained on magnitudes"):
+        prepare_run(run, tmp_path / "cache", Recipe(subset=0))
