@@ -56,6 +56,26 @@ def test_lines_and_slices(head, cut):
     assert np.median(np.abs(mended[cut] - head[cut])[tissue]) < 10
 
 
+def test_a_line_is_hot_in_fluid_too(head):
+    """There it is no more than three times as bright as its surroundings."""
+    spoiled = head.copy()
+    spoiled[:, 18, 6] = 900
+    hot = find_hot_voxels(spoiled, 2)
+    assert hot.count == SHAPE[0]
+    mended = hot.taken_out(spoiled)
+    fluid = head[:, 18, 6] > 250
+    assert fluid.sum() > 5
+    assert (mended[:, 18, 6][fluid] > 80).all()
+
+
+def test_fluid_beside_a_hot_voxel_stays(head):
+    bright = head.copy()
+    bright[18:22, 16:20, 4:8] = 700  # more than twice bright tissue
+    bright[22, 18, 6] = 30000
+    hot = find_hot_voxels(bright, 2)
+    assert [tuple(map(int, place)) for place in zip(*hot.places, strict=True)] == [(6, 22, 18)]
+
+
 def test_it_does_not_depend_on_the_unit(head):
     spoiled = head.copy()
     spoiled[28, 18, 6] = 9000
