@@ -28,7 +28,7 @@ from scipy.stats import pearsonr, rankdata
 
 from bids_sr.bids.atomic import atomic_path
 from bids_sr.diffusion.selection import dti_volumes
-from bids_sr.diffusion.spread import fa_spread
+from bids_sr.diffusion.spread import fa_spread, subset
 from bids_sr.errors import BidsSrError
 from bids_sr.evaluation.scores import fit_maps
 from bids_sr.evaluation.trial import Trial, choose_run, interpolated, make_trial
@@ -191,7 +191,7 @@ def measure(options: argparse.Namespace, reference: str, folder: Path) -> list[S
     )  # fmt: skip
     interpolated(trial, "sinc", folder / "sinc.nii.gz")
     fa_sd = fa_spread(
-        copies, run.gradients.subset(volumes), trial.mask, folder / "fa_sd.nii.gz",
+        copies, subset(run.gradients, volumes), trial.mask, folder / "fa_sd.nii.gz",
         folder=folder, threads=options.threads,
     )  # fmt: skip
     found = collect(trial, folder, files.sd, made.scale)

@@ -107,3 +107,8 @@ def fa_spread(
     with DwiReader(copies[0]) as reader:
         write_image(out, image, reader.affine, like=reader.header)
     return out
+
+
+def subset(gradients: GradientTable, volumes: Sequence[int]) -> GradientTable:
+    """Return the gradient table of some volumes, in their order."""
+    return gradients.subset(list(volumes))

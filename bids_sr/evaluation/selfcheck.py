@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.diffusion.run_masks import load_mask
 from bids_sr.diffusion.selection import dti_volumes
+from bids_sr.diffusion.spread import subset
 from bids_sr.errors import BidsSrError, OutputError
 from bids_sr.evaluation.defaults import RIM
 from bids_sr.evaluation.sampling import few_volumes, middle_slices
@@ -239,7 +240,7 @@ def _write(
                 fine.write(volume)
                 coarse.write(small)
     x, y, z = grid.shape
-    chosen = run.gradients.subset(volumes)
+    chosen = subset(run.gradients, volumes)
     files = evolve(run.files, mask=None, name=run.files.label)
     lr = DwiRun(evolve(files, dwi=paths[1]), chosen, (x, y, z, len(volumes)))
     whole = DwiRun(evolve(files, dwi=paths[2]), run.gradients, (x, y, z, run.shape[3]))

@@ -72,7 +72,8 @@ class Neighbours:
         if not self._columns:
             return {"ndc_input": nothing, "ndc_sr": nothing}, {}
         order = sorted(self._columns)
-        part = self._scene.gradients.subset(order)
+        table = self._scene.gradients
+        part = table.subset(order)
         pairs = [self._columns[index] for index in order]
         before, after = (np.stack(columns, axis=-1) for columns in zip(*pairs, strict=True))
         return {

@@ -181,7 +181,7 @@ def fit_input_gqi(
 def spread(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -> SpreadMaps | None:
     """Fit the tensor to each turned copy and remove the copies, if they were kept."""
     from bids_sr.diffusion.run_masks import load_mask
-    from bids_sr.diffusion.spread import SpreadMaps, fa_spread
+    from bids_sr.diffusion.spread import SpreadMaps, fa_spread, subset
 
     if sr.spread is None:
         return None
@@ -192,7 +192,7 @@ def spread(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -
     beside = _with_copies(plan, sr, folder)
     fa_spread(
         beside.copies,
-        gradients.subset(beside.volumes),
+        subset(gradients, beside.volumes),
         load_mask(masks.output),
         plan.names.fa_sd,
         folder=folder,

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_sr.diffusion.spread import fa_spread
+from bids_sr.diffusion.spread import fa_spread, subset
 from bids_sr.diffusion.tensor import fit_tensor
 
 
@@ -52,3 +52,10 @@ def test_one_copy_is_refused(copies, tmp_path):
     run, paths, mask = copies
     with pytest.raises(ValueError, match="1 copies"):
         fa_spread(paths[:1], run.gradients, mask, tmp_path / "sd.nii.gz", folder=tmp_path)
+
+
+def test_gradients_of_some_volumes(copies):
+    gradients = copies[0].gradients
+    some = subset(gradients, (0, 4, 2))
+    np.testing.assert_array_equal(some.bvecs, gradients.bvecs[[0, 4, 2]])
+    assert some.n_volumes == 3 and some.is_b0.tolist() == [True, False, False]
