@@ -49,6 +49,6 @@ def hot_notes(hot: Mapping[int, HotVoxels]) -> tuple[str, ...]:
     count = sum(voxels.count for voxels in hot.values())
     return (
         f"Far brighter than all around: {count} of the input's voxels (hot pixels, or saturated"
-        f" lines; volumes {some(hot)}). The network was shown their surroundings instead; the output"
-        " keeps what was measured.",
+        f" lines; volumes {some(hot)}). The network was shown their surroundings instead; the"
+        " output keeps what was measured.",
     )
