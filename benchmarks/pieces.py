@@ -134,7 +134,7 @@ def test_main_direction(benchmark):
 
 
 def test_orientation_distributions(benchmark, gradients, signals):
-    benchmark(odf_figures, signals, gqi_kernel(gradients.bvals, gradients.bvecs))
+    benchmark(odf_figures, signals, gqi_kernel(gradients.bvals, gradients.bvecs, gradients.is_b0))
 
 
 def test_residual_of_anatomy(benchmark, head):

@@ -44,12 +44,12 @@ def fit_gqi(
     r"""Reconstruct ODFs in every voxel of a mask and write the maps of QA and GFA.
 
     Yeh et al. 2010 (IEEE Trans Med Imaging 29:1626): the ODF :math:`\psi` is the
-    signals times a sinc kernel, and :math:`QA = Z_0 (\psi(a) - I)` with `a` its
-    highest peak and `I` its minimum, the isotropic part. :math:`Z_0` frees QA of
-    the scanner's intensity unit. Where no fluid is marked, DSI Studio takes
-    :math:`1 / Z_0` as the largest `I` of the image; here it is the 99th percentile of
-    `I` in the mask, which a hot voxel does not move. GFA as Tuch 2004 (Magn Reson
-    Med 52:1358).
+    signals times a sinc kernel, the b0s averaged to one volume first, and
+    :math:`QA = Z_0 (\psi(a) - I)` with `a` its highest peak and `I` its minimum, the
+    isotropic part. :math:`Z_0` frees QA of the scanner's intensity unit. Where no fluid
+    is marked, DSI Studio takes :math:`1 / Z_0` as the largest `I` of the image; here it
+    is the 99th percentile of `I` in the mask, which a hot voxel does not move. GFA as
+    Tuch 2004 (Magn Reson Med 52:1358).
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def fit_gqi(
     chosen = _volumes(dwi, gradients, volumes)
     with DwiReader(dwi) as reader:
         directions = world_directions(gradients.bvecs[chosen], reader.affine)
-        kernel = gqi_kernel(gradients.bvals[chosen], directions)
+        kernel = gqi_kernel(gradients.bvals[chosen], directions, gradients.is_b0[chosen])
         values = map_voxels(
             reader,
             mask,
@@ -106,8 +106,13 @@ def fit_gqi(
     return paths
 
 
-def gqi_kernel(bvals: NDArray[np.float64], directions: NDArray[np.float64]) -> NDArray[np.float32]:
+def gqi_kernel(
+    bvals: NDArray[np.float64], directions: NDArray[np.float64], is_b0: NDArray[np.bool_]
+) -> NDArray[np.float32]:
     """Return the matrix that turns signals into an ODF.
+
+    The b0s count as one volume, their mean: each of n adds to the ODF what is the same
+    in all directions, and n times that would make QA and GFA hang on n.
 
     Parameters
     ----------
@@ -115,6 +120,8 @@ def gqi_kernel(bvals: NDArray[np.float64], directions: NDArray[np.float64]) -> N
         (V,), s/mm2.
     directions : numpy.ndarray
         (V, 3), unit vectors or zero.
+    is_b0 : numpy.ndarray
+        (V,) bool. Their rows are 1/n, whatever their b-values.
 
     Returns
     -------
@@ -125,7 +132,10 @@ def gqi_kernel(bvals: NDArray[np.float64], directions: NDArray[np.float64]) -> N
     """
     length = np.sqrt(0.01506 * bvals) * SAMPLING_LENGTH
     projection = (length[:, None] * directions) @ half_sphere().T
-    return np.sinc(projection / np.pi).astype(np.float32)
+    kernel = np.sinc(projection / np.pi)
+    kernel[is_b0] = 1 / max(int(is_b0.sum()), 1)
+    single: NDArray[np.float32] = kernel.astype(np.float32)
+    return single
 
 
 def half_sphere() -> NDArray[np.float64]:

@@ -36,6 +36,7 @@ def fa_spread(
     block_bytes: int = BLOCK_BYTES,
     scratch: Path | None = None,
     on_disk: bool = False,
+    signed: bool = False,
 ) -> Path:
     """Fit the tensor to each copy of a series and write the sample sd of FA.
 
@@ -63,6 +64,8 @@ def fa_spread(
         Folder for what does not fit into memory; default: the system's for temporary files.
     on_disk : bool
         The fit lies there, too, not in memory.
+    signed : bool
+        As `fit_tensor` takes it.
 
     Returns
     -------
@@ -92,6 +95,7 @@ def fa_spread(
             block_bytes=block_bytes,
             scratch=scratch,
             on_disk=on_disk,
+            signed=signed,
         )
         fa = load_volume(one)[0][mask]
         step = fa - mean

@@ -15,6 +15,7 @@ from bids_sr.bids.gradients import GradientTable
 from bids_sr.bids.names import TENSOR_PARAMS
 from bids_sr.diffusion.eigen import main_direction
 from bids_sr.diffusion.frames import world_directions
+from bids_sr.diffusion.nls import fit_nls
 from bids_sr.diffusion.selection import dti_volumes
 from bids_sr.diffusion.voxelwise import BLOCK_BYTES, Out, map_voxels, path_of, write_map
 from bids_sr.diffusion.wls import fit_wls
@@ -61,7 +62,7 @@ class TensorMaps:
     """``n_voxels``; of these, as fractions: ``negative_eigenvalue_fraction`` (at
     least one eigenvalue of the tensor as fitted is below zero),
     ``nonfinite_fraction`` (fit failed), ``unfitted_fraction`` (mean b0 not above
-    zero); ``floored_fraction`` of all signals."""
+    zero); ``floored_fraction`` of all signals (0 where they have a sign)."""
 
 
 def fit_tensor(
@@ -76,6 +77,7 @@ def fit_tensor(
     block_bytes: int = BLOCK_BYTES,
     scratch: Path | None = None,
     on_disk: bool = False,
+    signed: bool = False,
 ) -> TensorMaps:
     """Fit a tensor in every voxel of a mask and write the maps.
 
@@ -83,7 +85,9 @@ def fit_tensor(
     33:531: weights are the squared signals predicted by an ordinary fit;
     `bids_sr.diffusion.wls`). FA, MD,
     AD, RD and colour FA come from the eigenvalues, negative ones set to zero; the
-    tensor itself is written as fitted. Orientations are in world coordinates (see
+    tensor itself is written as fitted. Where signals have a sign, a logarithm would
+    do away with half of the noise: there nonlinear least squares go on from that
+    fit (`bids_sr.diffusion.nls`). Orientations are in world coordinates (see
     `bids_sr.diffusion.frames`).
 
     Parameters
@@ -111,6 +115,8 @@ def fit_tensor(
         Folder for what does not fit into memory; default: the system's for temporary files.
     on_disk : bool
         The fit lies there, too, not in memory.
+    signed : bool
+        Whether the series has a sign (`bids_sr.images.census`).
 
     Returns
     -------
@@ -124,7 +130,7 @@ def fit_tensor(
     chosen = _volumes(dwi, gradients, volumes)
     with DwiReader(dwi) as reader:
         design = _design(gradients, chosen, reader.affine)
-        work = partial(_fit, design=design, is_b0=gradients.is_b0[chosen])
+        work = partial(_fit, design=design, is_b0=gradients.is_b0[chosen], signed=signed)
         values = map_voxels(
             reader,
             mask,
@@ -170,7 +176,11 @@ def _design(
 
 
 def _fit(
-    signals: NDArray[np.float32], design: NDArray[np.float64], is_b0: NDArray[np.bool_]
+    signals: NDArray[np.float32],
+    design: NDArray[np.float64],
+    is_b0: NDArray[np.bool_],
+    *,
+    signed: bool = False,
 ) -> NDArray[np.float32]:
     """Fit (n, V) signals; return (n, 21) values, see `_COLUMNS`."""
     values = np.zeros((len(signals), FIT_WIDTH), dtype=np.float32)
@@ -181,8 +191,11 @@ def _fit(
         return values
     relative = signals[good] / mean_b0[good, None]
     lower = fit_wls(design, np.maximum(relative, FLOOR))
+    if signed:
+        lower = fit_nls(design, relative, lower)
     fitted = _from_lower_triangle(lower, mean_b0[good])
-    fitted[:, _COLUMNS["floored"]] = (relative < FLOOR).mean(axis=1, keepdims=True)
+    if not signed:
+        fitted[:, _COLUMNS["floored"]] = (relative < FLOOR).mean(axis=1, keepdims=True)
     values[good] = fitted
     return values
 

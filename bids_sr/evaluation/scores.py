@@ -71,7 +71,10 @@ def fit_maps(trial: Trial, path: Path, threads: int, *, gqi: bool = True) -> dic
     out = {p: path.with_name(f"{p}-{path.name}") for p in ("fa", "md", "v1", "qa")}
     tensor = ("fa", "md", "v1")
     gradients, mask = trial.lr.gradients, trial.mask
-    maps = dict(fit_tensor(path, gradients, mask, out, params=tensor, threads=threads).paths)
+    fit = fit_tensor(
+        path, gradients, mask, out, params=tensor, threads=threads, signed=trial.signed
+    )
+    maps = dict(fit.paths)
     if gqi and not gqi_volumes(gradients).reason:
         maps |= fit_gqi(path, gradients, mask, out, params=("qa",), threads=threads)
     return maps

@@ -25,6 +25,7 @@ from bids_sr.evaluation.scores import fidelity, fit_maps, map_errors
 from bids_sr.evaluation.trial import Trial, coarse_grid, degrade, interpolated
 from bids_sr.images.band import keep_band
 from bids_sr.images.grid import SliceGrid, from_slices, to_slices
+from bids_sr.images.hot_voxels import find_hot_voxels
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.networks.channels import NEIGHBOURS
 from bids_sr.quality.fidelity import erode
@@ -230,8 +231,10 @@ def _write(
         ) as series,
     ):
         for index in range(run.shape[3]):
-            volume = reader.volume(index)[cut]
-            small = degrade(volume, grid)
+            # a hot voxel would be most of the error of the network and of interpolation alike
+            volume = reader.volume(index)
+            volume = find_hot_voxels(volume, axis).taken_out(volume)[cut]
+            small = degrade(volume, grid, signed=result.signed)
             series.write(small)
             if index in volumes:
                 fine.write(volume)
@@ -241,7 +244,8 @@ def _write(
     files = evolve(run.files, mask=None, name=run.files.label)
     lr = DwiRun(evolve(files, dwi=paths[1]), chosen, (x, y, z, len(volumes)))
     whole = DwiRun(evolve(files, dwi=paths[2]), run.gradients, (x, y, z, run.shape[3]))
-    return _Sample(whole, volumes, Trial(paths[0], paths[0], lr, grid, inside))
+    trial = Trial(paths[0], paths[0], lr, grid, inside, signed=result.signed)
+    return _Sample(whole, volumes, trial)
 
 
 def _cut_affine(affine: NDArray[np.float64], cut: tuple[slice, ...]) -> NDArray[np.float64]:
@@ -270,6 +274,7 @@ def _restore(
         slice_axis=sample.trial.grid.slice_axis,
         volumes=sample.volumes,
         progress=lambda: None,
+        signed=result.signed,
     )
 
 
@@ -284,7 +289,8 @@ def _cut_band(path: Path, result: SuperResolvedDwi) -> None:
     ):
         for index in range(reader.shape[3]):
             slices = np.ascontiguousarray(to_slices(reader.volume(index), axis))
-            kept = keep_band(torch.from_numpy(slices), result.band).clamp_min(0)
+            kept = keep_band(torch.from_numpy(slices), result.band)
+            kept = kept if result.signed else kept.clamp_min(0)
             writer.write(from_slices(kept.numpy(), axis))
     cut.replace(path)
 

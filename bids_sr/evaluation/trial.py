@@ -38,6 +38,8 @@ class Trial:
     """Of the low-resolution scan."""
     mask: NDArray[np.bool_]
     """Brain on the grid of the truth, its rim eroded."""
+    signed: bool = False
+    """Whether the scan has a sign: it is not made a magnitude, nor cut off at zero."""
 
 
 def make_trial(
@@ -161,9 +163,13 @@ def _write_trial(
 
 
 def degrade(
-    volume: NDArray[np.float32], grid: SliceGrid, band: tuple[float, float] = (1.0, 1.0)
+    volume: NDArray[np.float32],
+    grid: SliceGrid,
+    band: tuple[float, float] = (1.0, 1.0),
+    *,
+    signed: bool = False,
 ) -> NDArray[np.float32]:
-    """Cut the slices of a volume to 1/f of their band; magnitude.
+    """Cut the slices of a volume to 1/f of their band; magnitude, unless they are signed.
 
     Parameters
     ----------
@@ -173,15 +179,18 @@ def degrade(
         Of the low-resolution volume.
     band : tuple of float
         Share of the low-resolution band that is left, along both in-plane axes.
+    signed : bool
+        Whether the sign is kept.
 
     Returns
     -------
     numpy.ndarray
-        On the shape of `grid`, not negative.
+        On the shape of `grid`; not negative if it is not signed.
     """
     slices = np.ascontiguousarray(to_slices(volume, grid.slice_axis))
     small = kspace_downsample(torch.from_numpy(slices), grid.factor)
-    return from_slices(keep_band(small, band).abs().numpy(), grid.slice_axis)
+    small = keep_band(small, band)
+    return from_slices((small if signed else small.abs()).numpy(), grid.slice_axis)
 
 
 def oracle(trial: Trial, out: Path) -> None:
@@ -241,7 +250,7 @@ def coarse_grid(
 
 
 def interpolated(trial: Trial, method: str, out: Path) -> None:
-    """Write the low-resolution scan interpolated; negative values become zero, as the app does.
+    """Write the low-resolution scan interpolated, cut off at zero where the app does it.
 
     Parameters
     ----------
@@ -259,4 +268,4 @@ def interpolated(trial: Trial, method: str, out: Path) -> None:
                 fine = interpolate(
                     reader.volume(index), trial.grid.factor, method, trial.grid.slice_axis
                 )
-                writer.write(np.maximum(fine, 0))
+                writer.write(fine if trial.signed else np.maximum(fine, 0))

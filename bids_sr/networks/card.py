@@ -88,6 +88,8 @@ class ModelCard:
     """Signal-to-noise ratio of the b0s seen in training, smallest and largest; if known."""
     input_rule: str = field(default="series", validator=_known_rule)
     """How intensities are scaled, one of `INPUT_RULES`."""
+    limitations: tuple[str, ...] = field(default=(), converter=_texts)
+    """What is known to be wrong with it or its training, in whole sentences."""
     folder: Path = field(default=Path(), eq=False)
     """Where it lies."""
 
@@ -100,8 +102,9 @@ class ModelCard:
         """Return the JSON content of the card."""
         content = asdict(self)
         del content["folder"]
-        if self.snr_b0 is None:
-            del content["snr_b0"]
+        for name, unknown in (("snr_b0", None), ("limitations", ())):
+            if content[name] == unknown:
+                del content[name]
         return content
 
     def save(self, folder: Path) -> None:

@@ -55,7 +55,7 @@ class CloseUp:
         scene = self._scene
         if view.index not in scene.volumes or not scene.slices.size:
             return
-        fine = upsampled(view.measured[scene.slices], scene.grid.factor)
+        fine = upsampled(view.measured[scene.slices], scene.grid.factor, signed=scene.signed)
         self._sides["input"].add(fine, scene)
         self._sides["sr"].add(view.output[scene.slices], scene)
         self._sides["input"].jumps.append(slice_jump(view.measured, scene.inside))

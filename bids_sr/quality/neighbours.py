@@ -61,7 +61,8 @@ class Neighbours:
         """Keep the sampled voxels of a weighted volume."""
         if view.is_b0 or not self._voxels.size:
             return
-        fine = upsampled(view.measured[self._slices], self._scene.grid.factor)
+        scene = self._scene
+        fine = upsampled(view.measured[self._slices], scene.grid.factor, signed=scene.signed)
         output = view.output[self._slices]
         self._columns[view.index] = (fine.ravel()[self._voxels], output.ravel()[self._voxels])
 

@@ -12,6 +12,8 @@ MIN_PCA_VOLUMES = 6
 """Volumes below which the spectrum of a patch says nothing about noise."""
 MIN_BACKGROUND = 500
 """Background voxels below which PIESNO is not tried."""
+_MAX_NEGATIVE = 0.05
+"""Share of negative values in a background of magnitudes, interpolated maybe."""
 _MAX_ZEROS = 0.05
 """Share of zeros in a background that has not been masked."""
 _RAYLEIGH = 1.9131
@@ -115,8 +117,9 @@ def piesno_sigma(background: NDArray[np.floating]) -> tuple[float | None, str]:
 
     Holds for magnitude images of one coil, or of several that were combined
     with their phases (SENSE), whose background has not been masked: the noise
-    there is Rayleigh distributed, which is tested. The figure is that of the
-    background; parallel imaging has more noise in the middle of the brain.
+    there is Rayleigh distributed, which is tested. Not so in signed images. The
+    figure is that of the background; parallel imaging has more noise in the middle of
+    the brain.
 
     Parameters
     ----------
@@ -153,6 +156,8 @@ def _refuse(background: NDArray[np.floating]) -> str:
         return "there is too little background"
     if background.shape[1] < MIN_PCA_VOLUMES:
         return f"it needs {MIN_PCA_VOLUMES} volumes"
+    if np.mean(background < 0) > _MAX_NEGATIVE:
+        return "the scan is signed, its noise Gaussian and not Rician"
     if np.mean(background == 0) > _MAX_ZEROS:
         return "the background is masked"
     return ""

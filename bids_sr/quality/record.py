@@ -84,7 +84,9 @@ def judge(
     fine_inside = load_volume(output_mask)[0] > 0
     gradients = result.run.gradients
     with DwiReader(result.run.files.dwi) as lr, DwiReader(result.dwi) as sr:
-        series = series_figures(lr, sr, gradients, inside, fine_inside, result.grid)
+        series = series_figures(
+            lr, sr, gradients, inside, fine_inside, result.grid, signed=result.signed
+        )
     figures, curves = series.figures, series.curves
     if output_maps is not None:
         figures |= _fit(output_maps, "")
@@ -151,6 +153,7 @@ def _processing(result: SuperResolvedDwi) -> Record:
         "model": result.card.name,
         "model_sha256": result.card.sha256,
         "data_consistency": result.data_consistency,
+        "signed": result.signed,
         "ensemble": result.ensemble,
         "network_share": round(result.network_share, 3),
         "uncertainty": result.spread is not None,

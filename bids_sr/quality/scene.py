@@ -44,6 +44,8 @@ class Scene:
     """Slices that are looked at closely."""
     volumes: frozenset[int]
     """Volumes that are looked at closely."""
+    signed: bool = False
+    """Whether input and output have a sign."""
 
     @property
     def zooms(self) -> tuple[float, float]:
@@ -81,7 +83,12 @@ class Observer(Protocol):
 
 
 def make_scene(
-    gradients: GradientTable, grid: SliceGrid, input_mask: Mask, output_mask: Mask
+    gradients: GradientTable,
+    grid: SliceGrid,
+    input_mask: Mask,
+    output_mask: Mask,
+    *,
+    signed: bool = False,
 ) -> Scene:
     """Choose slices and volumes and bring the masks into slice order.
 
@@ -93,6 +100,8 @@ def make_scene(
         Input grid, slice axis and factor.
     input_mask, output_mask : numpy.ndarray
         (x, y, z), bool, brain on the grids of input and output.
+    signed : bool
+        Whether input and output have a sign.
 
     Returns
     -------
@@ -107,6 +116,7 @@ def make_scene(
         tuple(shell_names(gradients)),
         choose_slices(fine),
         choose_volumes(gradients),
+        signed,
     )
 
 
@@ -163,8 +173,8 @@ def spread_evenly(values: NDArray[np.intp], count: int) -> NDArray[np.intp]:
     return values[np.round(places).astype(np.intp)]
 
 
-def upsampled(slices: Slices, factor: int) -> Slices:
-    """Interpolate slices by zero-filled k-space; negatives become 0, as in the output.
+def upsampled(slices: Slices, factor: int, *, signed: bool = False) -> Slices:
+    """Interpolate slices by zero-filled k-space, cut off at zero where the output is.
 
     Parameters
     ----------
@@ -172,11 +182,13 @@ def upsampled(slices: Slices, factor: int) -> Slices:
         (slices, a, b).
     factor : int
         In-plane factor.
+    signed : bool
+        Whether negative values are kept.
 
     Returns
     -------
     numpy.ndarray
         (slices, f a, f b).
     """
-    fine = sinc_upsample(torch.from_numpy(np.ascontiguousarray(slices)), factor).clamp_min(0)
-    return np.asarray(fine.numpy())
+    fine = sinc_upsample(torch.from_numpy(np.ascontiguousarray(slices)), factor)
+    return np.asarray((fine if signed else fine.clamp_min(0)).numpy())

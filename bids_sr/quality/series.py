@@ -37,6 +37,8 @@ def series_figures(
     input_mask: Mask,
     output_mask: Mask,
     grid: SliceGrid,
+    *,
+    signed: bool = False,
 ) -> SeriesFigures:
     """Compare input and output volume by volume; each is read once.
 
@@ -53,13 +55,15 @@ def series_figures(
         (x, y, z), bool, brain on the grids of the input and of the output.
     grid : SliceGrid
         Input grid, slice axis and factor.
+    signed : bool
+        Whether both have a sign.
 
     Returns
     -------
     SeriesFigures
         The figures of each file of `bids_sr.quality` that observes volumes.
     """
-    scene = make_scene(gradients, grid, input_mask, output_mask)
+    scene = make_scene(gradients, grid, input_mask, output_mask, signed=signed)
     residuals, band, noise = Residuals(scene), InputBand(scene), NoiseSample(scene)
     bad = BadParts(scene)
     observers: tuple[Observer, ...] = (

@@ -63,6 +63,13 @@ PROCESSING = (
     Entry("model", "Network"),
     Entry("model_sha256", "Weights, sha256"),
     Entry("data_consistency", "K-space data consistency"),
+    Entry(
+        "signed",
+        "Signed input",
+        "Whether the input is real-valued, its noise on both sides of zero, so that the output "
+        "keeps the sign; magnitude images are cut off at zero.",
+        optional=True,
+    ),
     Entry("ensemble", "Turned copies averaged", optional=True),
     Entry(
         "network_share",

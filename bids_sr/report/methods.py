@@ -98,7 +98,7 @@ def describe(
     paragraphs = (
         _software(records, versions),
         " ".join(_resolution(records, models, versions)),
-        " ".join(_diffusion(tensor, gqi, versions)),
+        " ".join(_diffusion(records, tensor, gqi, versions)),
         " ".join(_judging(records, measured)),
         _written_before(len(records), planned),
     )
@@ -194,29 +194,43 @@ def _ensemble(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _consistency(records: Sequence[Mapping[str, Any]]) -> list[str]:
     kept = {record.get("data_consistency") for record in records} - {None}
+    sign = _sign(records)
     if kept == {True}:
         return [
             "The central part of k-space, which the scanner had measured, was then put back: "
             "SR + U(LR - D(SR)), where D cuts the central band out of the super-resolved slice "
-            "and U fills it with zeros (sinc interpolation); negative values were set to zero."
+            f"and U fills it with zeros (sinc interpolation); {sign}."
         ]
     if kept == {False}:
-        return [
-            "The output was not made consistent with the acquired k-space; negative values were "
-            "set to zero."
-        ]
+        return [f"The output was not made consistent with the acquired k-space; {sign}."]
     if kept:
         return ["In some of the runs the acquired central part of k-space was put back."]
     return []
 
 
-def _diffusion(tensor: bool, gqi: bool, versions: Mapping[str, str]) -> list[str]:
+def _sign(records: Sequence[Mapping[str, Any]]) -> str:
+    signed = {record.get("signed") is True for record in records}
+    if signed == {True}:
+        return "the signed input kept its sign"
+    unless = ", except where the input was signed" if True in signed else ""
+    return f"negative values were set to zero{unless}"
+
+
+def _unlogged(records: Sequence[Mapping[str, Any]]) -> str:
+    if not any(record.get("signed") is True for record in records):
+        return ""
+    return ", followed by nonlinear least squares where the signal has a sign"
+
+
+def _diffusion(
+    records: Sequence[Mapping[str, Any]], tensor: bool, gqi: bool, versions: Mapping[str, str]
+) -> list[str]:
     cited = f"DIPY{_version(versions, 'dipy')} (Garyfallidis et al., 2014)"
     text = []
     if tensor:
         text.append(
             "Diffusion tensors were fitted to the input and to the output by weighted least "
-            f"squares as in {cited}."
+            f"squares as in {cited}{_unlogged(records)}."
         )
     if gqi:
         text.append(

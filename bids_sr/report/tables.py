@@ -144,6 +144,10 @@ def version_rows(record: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
+_UNSAID = ("limitations",)
+"""Entries of a model card that are left out where it has none."""
+
+
 def model_rows(model: Mapping[str, Any]) -> list[Row]:
     """Return the model card, line by line; empty if it is not known."""
     labels = {
@@ -157,6 +161,7 @@ def model_rows(model: Mapping[str, Any]) -> list[Row]:
         "snr_b0": "Trained signal-to-noise ratio of the b0s, least and largest",
         "input_rule": "How intensities are scaled",
         "data": "Training data",
+        "limitations": "Known limitations",
         "licence": "Licence of the weights",
         "seed": "Seed",
         "command": "Training command",
@@ -167,7 +172,8 @@ def model_rows(model: Mapping[str, Any]) -> list[Row]:
     }
     if not model:
         return []
-    keys = [*labels, *(key for key in model if key not in labels)]
+    told = [key for key in labels if key in model or key not in _UNSAID]
+    keys = [*told, *(key for key in model if key not in labels)]
     return [Row(labels.get(key, key), (_card_cell(key, model.get(key)),)) for key in keys]
 
 

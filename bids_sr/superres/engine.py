@@ -25,9 +25,9 @@ from bids_sr.networks.loading import load_network
 from bids_sr.superres.allocator import give_back_memory, kept_memory
 from bids_sr.superres.defaults import AHEAD, DEFAULT_ENSEMBLE
 from bids_sr.superres.device import choose_device, default_batch_size, describe_device
-from bids_sr.superres.first_pass import gather, measured_band
+from bids_sr.superres.first_pass import Gathered, gather, measured_band
 from bids_sr.superres.focus import Box, find_head
-from bids_sr.superres.notes import band_notes, series_notes
+from bids_sr.superres.notes import band_notes, hot_notes, series_notes
 from bids_sr.superres.progress import VolumeProgress
 from bids_sr.superres.runner import SliceRunner
 from bids_sr.superres.slice_stack import SliceStack
@@ -75,6 +75,8 @@ class SuperResolvedDwi:
     """Most memory that its process had taken by its end, GB."""
     network_share: float = 1.0
     """Share of the slices' area that the network saw; the rest, air, was interpolated."""
+    signed: bool = False
+    """Whether the input has a sign, and the output keeps it."""
 
 
 def super_resolve(
@@ -95,6 +97,7 @@ def super_resolve(
     progress: Callable[[], None] | None = None,
     ahead: int = AHEAD,
     dtype: str = "float32",
+    signed: bool | None = None,
 ) -> SuperResolvedDwi:
     """Super-resolve a run slice by slice and write the series.
 
@@ -110,7 +113,7 @@ def super_resolve(
         The network (`bids_sr.networks.registry.load_card`).
     out : pathlib.Path
         Output ``.nii.gz``: same field of view, in-plane voxels divided by the
-        factor, negative values set to zero.
+        factor, negative values set to zero if it is not `signed`.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     batch_size : int, optional
@@ -143,6 +146,9 @@ def super_resolve(
         computing and writing take turns. Memory grows with it, the output is the same.
     dtype : str
         Of the series on disk, one of `bids_sr.images.storage.DTYPES`; `spread` stays float32.
+    signed : bool, optional
+        Whether negative values are signal, as in phase-corrected real-valued data, and
+        kept; default: found out (`bids_sr.images.census`).
 
     Returns
     -------
@@ -166,9 +172,10 @@ def super_resolve(
         pixels = int(np.prod([grid.shape[axis] for axis in grid.in_plane]))
         size = batch_size or default_batch_size(place, pixels)
         band = measured_band(reader, grid) if detect_band else (1.0, 1.0)
-        census = Census()
-        scale, conditioning = gather(reader, run, grid, card, census)
-        doubts = (*run.doubts, *reader.doubts, *census.doubts(reader.nonfinite))
+        census = Census(run.files.sidecar)
+        gathered = gather(reader, run, grid, card, census, signed=signed)
+        scale, conditioning = gathered.scale, gathered.conditioning
+        doubts = (*run.doubts, *reader.doubts, *census.doubts(reader.nonfinite), *gathered.doubts)
         storage = choose_storage(dtype, census.largest, scale)
         for doubt in (*doubts, *storage.doubts):
             _LOG.warning("%s: %s", reader.path, doubt)
@@ -182,12 +189,13 @@ def super_resolve(
             channels=card.channels,
             boxes=None if whole_slices else _boxes(conditioning, grid, card),
         )
-        stacks = _stacks(reader, chosen, grid, card, scale, conditioning, ahead)
+        stacks = _stacks(reader, chosen, grid, card, gathered, ahead)
         shown = progress or _bar(run, len(chosen), grid)
         with kept_memory() if place.type == "cpu" else nullcontext():
             clipped = _write(
-                runner, stacks, reader, len(chosen), grid, out, scale, spread, shown, ahead, storage
-            )
+                runner, stacks, reader, len(chosen), grid, out, scale, spread, shown, ahead,
+                storage, gathered.signed,
+            )  # fmt: skip
     return SuperResolvedDwi(
         dwi=out,
         run=run,
@@ -201,9 +209,11 @@ def super_resolve(
         data_consistency=data_consistency,
         ensemble=ensemble,
         band=band,
+        signed=gathered.signed,
         network_share=runner.share(grid.shape[grid.slice_axis] * pixels),
         notes=(
             *doubts,
+            *hot_notes(gathered.hot),
             *series_notes(run, card),
             *band_notes(grid, band),
             *storage.notes(clipped),
@@ -237,16 +247,22 @@ def _stacks(
     volumes: Sequence[int],
     grid: SliceGrid,
     card: ModelCard,
-    scale: float,
-    conditioning: SeriesConditioning,
+    gathered: Gathered,
     ahead: int,
 ) -> Iterator[SliceStack]:
     """Yield the input of each volume, read ahead in a thread."""
+    scale, conditioning = np.float32(gathered.scale), gathered.conditioning
 
     def read(index: int) -> SliceStack:
-        volume = reader.volume(index) / np.float32(scale)
-        channels = conditioning.channels(index, volume, card.channels)
-        return SliceStack([to_slices(channel, grid.slice_axis) for channel in channels])
+        volume = reader.volume(index)
+        seen = gathered.seen(index, volume) / scale
+        channels = [
+            to_slices(channel, grid.slice_axis)
+            for channel in conditioning.channels(index, seen, card.channels)
+        ]
+        differs = index in gathered.hot or gathered.sigma
+        measured = to_slices(volume / scale, grid.slice_axis) if differs else None
+        return SliceStack(channels, measured)
 
     if not ahead:
         yield from map(read, volumes)
@@ -279,6 +295,7 @@ def _write(
     progress: Callable[[], None],
     ahead: int,
     storage: Storage,
+    signed: bool,
 ) -> int:
     """Write the series; return how many voxels were beyond its data type."""
     shape, affine = grid.high_resolution
@@ -289,12 +306,15 @@ def _write(
         VolumeWriter(
             out, shape4, affine, like=reader.header, dtype=storage.dtype, step=storage.step
         ) as writer,
-        SpreadWriter(spread, shape4, affine, reader.header) if spread else nullcontext() as beside,
+        SpreadWriter(spread, shape4, affine, reader.header, signed=signed)
+        if spread
+        else nullcontext() as beside,
         ThreadPoolExecutor(1, "write") as pool,
     ):
 
         def put(index: int, mean: np.ndarray, copies: np.ndarray | None) -> None:
-            np.maximum(mean, 0, out=mean)
+            if not signed:
+                np.maximum(mean, 0, out=mean)
             np.multiply(mean, np.float32(scale), out=mean)
             writer.write(from_slices(mean, grid.slice_axis))
             if beside is not None and copies is not None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+from attrs import evolve, field, frozen
 
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.bids.gradients import GradientTable
@@ -10,6 +13,7 @@ from bids_sr.errors import InputError
 from bids_sr.images.band import BAND_VOLUMES, effective_band
 from bids_sr.images.census import Census
 from bids_sr.images.grid import SliceGrid, to_slices
+from bids_sr.images.hot_voxels import HotVoxels, find_hot_voxels
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader
 from bids_sr.networks.angular import HARMONICS
@@ -17,11 +21,53 @@ from bids_sr.networks.card import ModelCard
 from bids_sr.networks.channels import SeriesConditioning
 from bids_sr.networks.slice_frame import slice_frame
 
+_DARKER = 0.8
+"""No b0 is less than so many times as bright as a weighted volume of its series."""
+_ALIKE = 2.0
+"""b0s of one series whose brightness differs by more are not all what they should be."""
+
+
+@frozen(eq=False)
+class Gathered:
+    """What the first pass finds out."""
+
+    scale: float
+    """Intensity that the network sees as 1, in units of the input."""
+    conditioning: SeriesConditioning
+    """Fed with all volumes, in units of the series' scale."""
+    hot: Mapping[int, HotVoxels] = field(factory=dict)
+    """Volumes with voxels that the network is not shown, and which."""
+    sigma: float = 0.0
+    """Noise of a signed series, in units of the input; 0 if it has no sign."""
+    signed: bool = False
+    """Whether the series has a sign."""
+    doubts: tuple[str, ...] = ()
+    """What was odd, in whole sentences."""
+
+    def seen(self, index: int, volume: np.ndarray) -> np.ndarray:
+        """Return what the network is shown of a volume: mostly the volume itself."""
+        volume = self.hot[index].taken_out(volume) if index in self.hot else volume
+        return np.hypot(volume, np.float32(self.sigma)) if self.sigma else volume
+
 
 def gather(
-    reader: DwiReader, run: DwiRun, grid: SliceGrid, card: ModelCard, census: Census
-) -> tuple[float, SeriesConditioning]:
+    reader: DwiReader,
+    run: DwiRun,
+    grid: SliceGrid,
+    card: ModelCard,
+    census: Census,
+    *,
+    signed: bool | None = None,
+) -> Gathered:
     """Find the run's intensity scale and what its volumes share, in one pass.
+
+    A network takes in a whole slice: its kernels are divided by the slice's level, and
+    what directions share is a mean over volumes. So one voxel that is beyond all
+    measure would spoil the slice, in all volumes of its shell. Such voxels are taken
+    out of what the network reads (`bids_sr.images.hot_voxels`). Of a signed series it
+    reads magnitudes, since it has learned from these: the root of the squared signal,
+    which is a real part, and the mean square of an imaginary part's noise. What is
+    interpolated and kept is the volume as it is.
 
     Parameters
     ----------
@@ -35,42 +81,103 @@ def gather(
         Says which channels are read, and by which `input_rule`: `series` or `paper`.
     census : Census
         Shown each volume.
+    signed : bool, optional
+        Whether the series has a sign; default: as the census finds.
 
     Returns
     -------
-    scale : float
-        `series`: from the first b0 that is not empty, or the first volume of the
-        lowest shell without one. `paper`: the largest value of the series.
-    conditioning : SeriesConditioning
-        Fed with all volumes, in units of the scale.
+    Gathered
+        Scale of a `series` network: from the first b0 that is not empty, or the first
+        volume of the lowest shell without one; where that b0 is not as bright as the
+        others, from another, in a second pass. `paper`: the largest value of the
+        series, hot voxels aside.
 
     Raises
     ------
     InputError
         If there is nothing that the series could be scaled by.
     """
-    gradients = run.gradients
-    scale = _series_scale(reader, gradients)
+    chosen, scale = _series_scale(reader, run.gradients, grid)
+    found, bright = _pass(reader, run, grid, card, scale, census)
+    other = _better_b0(bright, run.gradients, chosen)
+    doubts: tuple[str, ...] = ()
+    if other is not None:
+        ratio = bright[chosen] / bright[other]
+        doubts = (
+            f"Volume {chosen} (b = 0) is {ratio:.2g} times as bright as volume {other};"
+            " intensities are scaled by the latter.",
+        )
+        volume = reader.volume(other)
+        scale = robust_scale(find_hot_voxels(volume, grid.slice_axis).taken_out(volume))
+    signed = census.signed if signed is None else signed
+    sigma = census.sigma if signed else 0.0
+    if other is not None or sigma:
+        found, _ = _pass(reader, run, grid, card, scale, Census(), sigma)
+    # a network of the paper's kind reads the slice alone: what was gathered is not used
+    shown = found.scale if card.input_rule == "paper" else scale
+    return evolve(found, scale=shown, signed=signed, doubts=doubts)
+
+
+def _pass(
+    reader: DwiReader,
+    run: DwiRun,
+    grid: SliceGrid,
+    card: ModelCard,
+    scale: float,
+    census: Census,
+    sigma: float = 0.0,
+) -> tuple[Gathered, list[float]]:
+    """Return what volumes share, with the largest value shown as scale, and how bright each is."""
+    hot: dict[int, HotVoxels] = {}
+    bright: list[float] = []
+    largest = 0.0
     conditioning = SeriesConditioning(
-        gradients,
+        run.gradients,
         frame=slice_frame(grid.affine, grid.slice_axis),
         harmonics=HARMONICS in card.channels,
-        fetch=lambda index: reader.volume(index) / np.float32(scale),
+        fetch=lambda index: found.seen(index, reader.volume(index)) / np.float32(scale),
     )
-    for index in range(gradients.n_volumes):
+    found = Gathered(0.0, conditioning, hot, sigma)
+    for index in range(run.gradients.n_volumes):
         volume = reader.volume(index)
         census.add(index, volume)
+        voxels = find_hot_voxels(volume, grid.slice_axis)
+        bright.append(voxels.bright)
+        if voxels.count:
+            hot[index] = voxels
+        volume = found.seen(index, volume)
+        largest = max(largest, float(volume.max()))
         conditioning.add(index, volume / np.float32(scale))
-    # a network of the paper's kind reads the slice alone: what was gathered is not used
-    return census.largest if card.input_rule == "paper" else scale, conditioning
+    return evolve(found, scale=largest), bright
 
 
-def _series_scale(reader: DwiReader, gradients: GradientTable) -> float:
+def _better_b0(bright: Sequence[float], gradients: GradientTable, chosen: int) -> int | None:
+    """Return which b0 the scale is better taken from, if not the one chosen.
+
+    That of median brightness among those that are at least about as bright as weighted
+    volumes are: some b0s are dummy scans, or lack signal.
+    """
+    levels = np.asarray(bright)
+    weighted = levels[~gradients.is_b0]
+    least = _DARKER * np.median(weighted) if weighted.size else 0.0
+    b0s = np.flatnonzero(gradients.is_b0 & (levels > 0) & (levels >= least))
+    if not b0s.size:
+        return None
+    middle = int(b0s[np.argsort(levels[b0s], kind="stable")[(b0s.size - 1) // 2]])
+    apart = max(levels[chosen], levels[middle]) > _ALIKE * min(levels[chosen], levels[middle])
+    return middle if apart else None
+
+
+def _series_scale(
+    reader: DwiReader, gradients: GradientTable, grid: SliceGrid
+) -> tuple[int, float]:
+    """Return the volume that the scale is taken from at first, and the scale."""
     b0s = np.flatnonzero(gradients.is_b0)
-    for index in b0s if b0s.size else [np.argmin(gradients.bvals)]:
-        volume = reader.volume(int(index))
+    for index in map(int, b0s if b0s.size else [np.argmin(gradients.bvals)]):
+        volume = reader.volume(index)
         if volume.max() > 0:
-            return robust_scale(volume)
+            hot = find_hot_voxels(volume, grid.slice_axis)
+            return index, robust_scale(hot.taken_out(volume))
     kind = "b = 0 volume" if b0s.size else "volume of the lowest b-value"
     raise InputError(
         f"holds no positive value in any {kind}, so that nothing tells its intensities.",

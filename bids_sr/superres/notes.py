@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.images.census import some
 from bids_sr.images.grid import SliceGrid
+from bids_sr.images.hot_voxels import HotVoxels
 from bids_sr.networks.angular import HARMONICS
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.channels import MIN_FIT_DIRECTIONS
@@ -36,3 +40,15 @@ def series_notes(run: DwiRun, card: ModelCard) -> tuple[str, ...]:
             " the mean of the shell stood in for the tensor prediction."
         )
     return tuple(notes)
+
+
+def hot_notes(hot: Mapping[int, HotVoxels]) -> tuple[str, ...]:
+    """Say how many voxels the network was not shown; empty if there are none."""
+    if not hot:
+        return ()
+    count = sum(voxels.count for voxels in hot.values())
+    return (
+        f"Far brighter than all around: {count} of the input's voxels (hot pixels, or saturated"
+        f" lines; volumes {some(hot)}). The network was shown their surroundings instead; the"
+        " output keeps what was measured.",
+    )

@@ -87,7 +87,8 @@ class SliceRunner:
         Parameters
         ----------
         channels : numpy.ndarray or SliceStack
-            (slices, channels, a, b), float32, in units of the intensity scale.
+            (slices, channels, a, b), float32, in units of the intensity scale. The first is
+            interpolated and kept, or what the stack has as `measured`.
 
         Returns
         -------
@@ -132,6 +133,7 @@ class SliceRunner:
     def _in_batches(self, channels: np.ndarray | SliceStack, *, keep: bool) -> np.ndarray:
         """Return the mean and, if they are kept, the copies: (images, slices, f a, f b)."""
         count, _, rows, columns = channels.shape
+        measured = channels.measured if isinstance(channels, SliceStack) else channels[:, 0]
         images = 1 + len(self.turns) if keep else 1
         output = np.empty((images, count, rows * self.factor, columns * self.factor), np.float32)
         seen = whole((count, rows, columns)) if self.boxes is None else self.boxes
@@ -143,7 +145,8 @@ class SliceRunner:
                     # a single slice is rounded another way than several: take one again
                     start -= 1
                 try:
-                    made = self._batch(self._tensor(channels[start:stop]), box, keep)
+                    shown, kept = (self._tensor(a[start:stop]) for a in (channels, measured))
+                    made = self._batch(shown, kept, box, keep)
                     for image, slices in zip(output, made, strict=True):
                         image[start:stop] = slices.cpu().numpy()
                 except (torch.OutOfMemoryError, RuntimeError) as error:
@@ -158,12 +161,17 @@ class SliceRunner:
         tensor = torch.from_numpy(np.ascontiguousarray(channels))
         return tensor.pin_memory() if self.device.type == "cuda" else tensor
 
-    def _batch(self, channels: torch.Tensor, box: Box | None, keep: bool) -> list[torch.Tensor]:
+    def _batch(
+        self, channels: torch.Tensor, measured: torch.Tensor, box: Box | None, keep: bool
+    ) -> list[torch.Tensor]:
         """Return the mean and, if they are kept, the copies: (slices, f a, f b) each."""
         with torch.inference_mode():
-            channels = channels.to(self.device, non_blocking=self.device.type == "cuda")
+            channels, measured = (
+                a.to(self.device, non_blocking=self.device.type == "cuda")
+                for a in (channels, measured)
+            )
             # interpolation and consistency stay outside autocast: they need float32
-            interpolated = sinc_upsample(channels[:, :1], self.factor)
+            interpolated = sinc_upsample(measured[:, None], self.factor)
             if box is None:
                 return [interpolated[:, 0]] * (1 + len(self.turns) * keep)
             rows, columns = box.fine(self.factor)
@@ -179,7 +187,7 @@ class SliceRunner:
             made = [_inset(image, box, rows, columns, interpolated[:, 0]) for image in made]
             if not self.consistent:
                 return made
-            return [data_consistency(i, channels[:, 0], self.factor, self.band) for i in made]
+            return [data_consistency(i, measured, self.factor, self.band) for i in made]
 
     def _level(self, channels: torch.Tensor, box: Box) -> dict[str, torch.Tensor]:
         """Return what the network must be told of whole slices when it sees parts of them."""

@@ -17,10 +17,15 @@ class SliceStack:
     ----------
     channels : sequence of numpy.ndarray
         (slices, a, b) each; not copied.
+    measured : numpy.ndarray, optional
+        The volume itself, (slices, a, b), where the first channel is not quite that: what is
+        interpolated and kept.
     """
 
-    def __init__(self, channels: Sequence[np.ndarray]) -> None:
+    def __init__(self, channels: Sequence[np.ndarray], measured: np.ndarray | None = None) -> None:
         self._channels = tuple(channels)
+        self.measured = self._channels[0] if measured is None else measured
+        """The volume itself, (slices, a, b)."""
         slices, rows, columns = self._channels[0].shape
         self.shape = (slices, len(self._channels), rows, columns)
         """(slices, channels, a, b)."""

@@ -42,6 +42,8 @@ class SpreadWriter:
         (4, 4), of that grid.
     like : nibabel.nifti1.Nifti1Header
         The input's header.
+    signed : bool
+        Whether negative values of the copies are kept.
     """
 
     def __init__(
@@ -50,7 +52,10 @@ class SpreadWriter:
         shape4: tuple[int, ...],
         affine: NDArray[np.float64],
         like: Nifti1Header,
+        *,
+        signed: bool = False,
     ) -> None:
+        self._signed = signed
         self._volumes = set(files.volumes)
         self._sd = VolumeWriter(files.sd, shape4, affine, like=like)
         short = (*shape4[:3], len(self._volumes))
@@ -74,12 +79,12 @@ class SpreadWriter:
             Number of the volume.
         copies : sequence of numpy.ndarray
             (x, y, z) each, not clipped; the series of copies get them with
-            negative values set to zero, as the super-resolved series.
+            negative values set to zero, as the super-resolved series, unless it is signed.
         """
         self._sd.write(standard_deviation(copies))
         if index in self._volumes:
             for writer, copy in zip(self._copies, copies, strict=True):
-                writer.write(np.maximum(copy, 0))
+                writer.write(copy if self._signed else np.maximum(copy, 0))
 
     def __exit__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,9 @@ from bids_sr.bids.cache import cache_key, save
 from bids_sr.bids.dwi_run import DwiRun, refuse_not_linear
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.diffusion.denoising import denoised
+from bids_sr.images.census import Census
 from bids_sr.images.grid import choose_slice_axis, to_slices
+from bids_sr.images.hot_voxels import find_hot_voxels
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader
 from bids_sr.networks.slice_frame import slice_frame
@@ -153,9 +155,10 @@ def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
         if axis is None:
             axis = own_slice_axis(run, reader)
         frame = slice_frame(reader.affine, axis, across=0)
-        volumes = (reader.volume(index) for index in range(reader.shape[3]))
-        series = _slices(volumes, axis, recipe)
+        census = Census(run.files.sidecar)
+        series = _slices(_counted(reader, census), axis, recipe)
         reader.refuse_nonfinite()
+        census.refuse_signed(run.files.dwi, "networks are trained on magnitudes")
         clean = None
         if recipe.target == "denoised":
             clean = _slices(np.moveaxis(denoised(run, folder.parent), -1, 0), axis, recipe)
@@ -196,6 +199,13 @@ def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
     write_json(folder / "run.json", facts)
 
 
+def _counted(reader: DwiReader, census: Census) -> Iterator[np.ndarray]:
+    for index in range(reader.shape[3]):
+        volume = reader.volume(index)
+        census.add(index, volume)
+        yield volume
+
+
 def own_slice_axis(run: DwiRun, reader: DwiReader) -> int:
     """Return the voxel axis across the slices that were acquired."""
     dim_info_slice = reader.header.get_dim_info()[2]
@@ -209,10 +219,11 @@ def _coarse(pixels: int, factor: int, coarsening: float) -> int:
 
 
 def _slices(volumes: Iterable[np.ndarray], axis: int, recipe: Recipe) -> np.ndarray:
-    """Return (V, slices, A, B) float32, cut to whole multiples of the factor."""
+    """Return (V, slices, A, B) float32, without hot voxels, in whole multiples of the factor."""
     factor, coarsening, series = recipe.factor, recipe.coarsening, []
     for volume in volumes:
-        slices = to_slices(volume, axis)
+        # neither as input nor as target: it is nothing to be learned
+        slices = to_slices(find_hot_voxels(volume, axis).taken_out(volume), axis)
         if coarsening > 1:
             rows, columns = (_coarse(n, factor, coarsening) for n in slices.shape[1:])
             whole = torch.from_numpy(np.ascontiguousarray(slices, dtype=np.float32))

@@ -58,8 +58,7 @@ def mean_volumes(series: np.ndarray, gradients: GradientTable) -> np.ndarray:
 
 def mean_table(gradients: GradientTable) -> GradientTable:
     """Return the gradients of `mean_volumes`; a shell's mean takes its first direction."""
-    first = [members[0] for members in _members(gradients)]
-    return GradientTable(gradients.bvals[first], gradients.bvecs[first])
+    return gradients.subset([int(members[0]) for members in _members(gradients)])
 
 
 def _members(gradients: GradientTable) -> list[np.ndarray]:

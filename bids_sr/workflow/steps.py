@@ -108,6 +108,7 @@ def fit_input(
         sr.run.gradients,
         load_mask(masks.input),
         plan.names.input_tensor,
+        signed=sr.signed,
         **_pieces(plan, folder),
     )
     companions.write_map_companions(plan, maps.paths, "tensor", volumes=maps.volumes)
@@ -129,6 +130,7 @@ def fit_tensor(
         sr.run.gradients,
         load_mask(masks.output),
         plan.names.tensor,
+        signed=sr.signed,
         **_pieces(plan, folder),
     )
     companions.write_map_companions(plan, maps.paths, "tensor", grid=sr.grid, volumes=maps.volumes)
@@ -194,6 +196,7 @@ def spread(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -
         load_mask(masks.output),
         plan.names.fa_sd,
         folder=folder,
+        signed=sr.signed,
         **_pieces(plan, folder),
     )
     companions.write_spread_companion(

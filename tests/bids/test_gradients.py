@@ -171,3 +171,11 @@ def test_a_source_may_know_its_b0s(tmp_path: Path) -> None:
         (1000, [2, 3]),
         (2000, [4, 5]),
     ]
+
+
+def test_part_of_a_table_keeps_what_counts_as_b0() -> None:
+    whole = GradientTable(BVALS + 70, DIRECTIONS, b0_threshold=100)
+    some = whole.subset([0, 3, 2])
+    assert some.is_b0.tolist() == [True, False, False]
+    assert some.bvals.tolist() == [70, 2070, 1070]
+    np.testing.assert_array_equal(some.bvecs, DIRECTIONS[[0, 3, 2]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bids_sr.errors import InputError
 from bids_sr.images.census import Census
 
 VOLUME = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
@@ -42,3 +43,68 @@ def test_the_largest_value():
     census.add(1, VOLUME)
     census.add(2, VOLUME - 3)
     assert census.largest == 23
+
+
+def signed(sigma, tissue, seed=0):
+    """Real part of a head of 100 in air: half of the volume, or all, is tissue."""
+    generator = np.random.default_rng(seed)
+    volume = np.where(np.arange(20)[:, None, None] < 20 * tissue, 100.0, 0)
+    return (volume + generator.normal(0, sigma, (20, 20, 20))).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("volumes", "expected"),
+    [
+        ([signed(5, 0.3, i) for i in range(4)], True),  # noise about zero in the air
+        ([signed(100, 1, i) for i in range(4)], True),  # none of it, but a ratio of 1 in tissue
+        ([signed(20, 1, 0)] * 3 + [signed(80, 1, 1)], True),  # a shell of high b
+        ([signed(30, 1, i) for i in range(4)], False),  # cutting off costs nothing
+        ([np.abs(signed(5, 0.5, i)) for i in range(4)], False),
+        ([np.abs(signed(5, 0.5, i)) for i in range(30)] + [signed(5, 0.5)], False),  # one of 31
+        ([np.zeros((2, 2, 2), np.float32)], False),
+    ],
+)
+def test_what_is_signed(volumes, expected, tmp_path):
+    census = Census()
+    for index, volume in enumerate(volumes):
+        census.add(index, volume)
+    assert census.signed is expected
+    doubt = " ".join(census.doubts({}))
+    assert ("keeps its sign" in doubt) is expected
+    if expected:
+        assert "cut off" not in doubt
+        with pytest.raises(InputError, match=r"is signed .* trained on magnitudes"):
+            census.refuse_signed(tmp_path, "networks are trained on magnitudes")
+    else:
+        census.refuse_signed(tmp_path, "networks are trained on magnitudes")
+
+
+@pytest.mark.parametrize(
+    ("component", "expected"), [("REAL", True), ("MAGNITUDE", False), (3, False)]
+)
+def test_the_sidecar_may_know(component, expected):
+    for volume, told in ((signed(30, 1), expected), (np.abs(signed(30, 1)), False)):
+        census = Census({"ComplexImageComponent": component})
+        census.add(0, volume)
+        assert census.signed is told
+
+
+def test_interpolation_leaves_a_magnitude_a_magnitude():
+    from scipy.ndimage import zoom
+
+    head = np.abs(signed(3, 0.5))
+    census = Census()
+    census.add(0, zoom(head, 1.3, order=3))
+    assert not census.signed
+    masked = np.where(head > 50, head, 0)
+    census.add(1, zoom(masked, 1.3, order=3))
+    assert "are negative" in census.doubts({})[0]
+    assert not census.signed
+
+
+@pytest.mark.parametrize("sigma", [2, 9])
+def test_noise_of_a_signed_series(sigma):
+    census = Census()
+    for index in range(3):
+        census.add(index, signed(sigma, 0.5, index))
+    assert census.sigma == pytest.approx(sigma, rel=0.05)

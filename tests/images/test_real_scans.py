@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bids_sr.images.grid import choose_slice_axis
+from bids_sr.images.hot_voxels import find_hot_voxels
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader
 
@@ -55,3 +56,16 @@ def test_saturated_line_does_not_move_the_scale():
     assert saturated[:, :, 46].sum() > 10
     mended = np.where(saturated, np.median(volume), volume)
     assert robust_scale(volume) == pytest.approx(robust_scale(mended), rel=0.02)
+
+
+@pytest.mark.parametrize("label", [*SCANS, "sub-philips02", "sub-canon01_acq-ax_run-3"])
+def test_only_the_saturated_line_is_hot(label):
+    with DwiReader(scan(label)) as reader:
+        for index in range(reader.shape[3]):
+            volume = reader.volume(index)
+            hot = find_hot_voxels(volume, 2)
+            if label == "sub-prisma01_acq-AP" and index == 0:
+                np.testing.assert_array_equal(hot.places[0], 46)
+                assert hot.count == np.count_nonzero(volume >= 65535)
+            else:
+                assert hot.count == 0, index

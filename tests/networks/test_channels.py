@@ -168,3 +168,28 @@ def test_turned_slices_have_turned_frames(quarter, flip):
         turned = turned[:, ::-1] if flip else turned
         (now,) = (other for other, image in lines.items() if np.array_equal(image, turned))
         assert FRAME[order[FRAME.index(now)]] == name
+
+
+def test_a_table_with_x_reversed_exchanges_the_diagonals_and_nothing_else():
+    """What the model cards say of the training data's wrong gradients."""
+    gradients = table([0, *[1000] * 30])
+    reversed_x = GradientTable(gradients.bvals, gradients.bvecs * [-1, 1, 1])
+    values = np.random.default_rng(0).random((31, 4, 3, 2), dtype=np.float32) + 0.1
+    shown = []
+    for each in (gradients, reversed_x):
+        conditioning = SeriesConditioning(
+            each,
+            frame=slice_frame(np.eye(4), 2),
+            harmonics=True,
+            fetch=lambda index: values[index],
+        )
+        for index, volume in enumerate(values):
+            conditioning.add(index, volume)
+        shown.append(
+            dict(zip(CHANNELS, conditioning.channels(3, values[3], CHANNELS), strict=True))
+        )
+    pair = {"tensor_diagonal": "tensor_antidiagonal", "tensor_antidiagonal": "tensor_diagonal"}
+    for name in CHANNELS:
+        other = shown[1][pair.get(name, name)]
+        np.testing.assert_allclose(shown[0][name], other, rtol=1e-3, err_msg=name)
+    assert np.abs(shown[0]["tensor_diagonal"] - shown[1]["tensor_diagonal"]).max() > 0.01

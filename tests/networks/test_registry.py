@@ -99,3 +99,10 @@ def test_a_card_may_tell_the_noise_it_was_trained_with(tiny_model, tmp_path):
     assert "snr_b0" not in card.to_dict()
     evolve(card, snr_b0=(8.0, 40.0)).save(tiny_model)
     assert tuple(read_card(tiny_model).snr_b0) == (8.0, 40.0)
+
+
+def test_a_card_may_tell_what_is_wrong_with_it(tiny_model):
+    card = read_card(tiny_model)
+    assert "limitations" not in card.to_dict()
+    evolve(card, limitations=["Learned a flipped table."]).save(tiny_model)
+    assert read_card(tiny_model).limitations == ("Learned a flipped table.",)

@@ -41,6 +41,7 @@ def test_planted_noise_in_air():
         (air(voxels=100), "too little background"),
         (air(volumes=3), "volumes"),
         (np.zeros((2000, 30)), "masked"),
+        (np.random.default_rng(0).normal(0, 10, (2000, 30)), "signed, its noise Gaussian"),
         (air(channels=8), "one channel|pure noise"),
     ],
 )

@@ -93,6 +93,9 @@ def test_interpolation_as_of_the_output_has_no_negatives():
     fine = upsampled(slices, 2)
     assert fine.min() == 0
     assert fine.shape == (1, 32, 32)
+    free = upsampled(slices, 2, signed=True)
+    assert free.min() < -0.1
+    np.testing.assert_array_equal(np.maximum(free, 0), fine)
 
 
 def test_a_planted_grid_shows_in_the_output_alone():

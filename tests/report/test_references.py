@@ -43,3 +43,14 @@ def test_three_files(record, tmp_path, hostile):
     assert files["BibTeX"].read_text().count("\n@") + 1 == len(methods.works)
     page = files["HTML"].read_text()
     assert "<script>window" not in page and "arXiv:2605.15895" in page
+
+
+@pytest.mark.parametrize("consistent", [True, False])
+def test_what_became_of_the_sign_is_told(record, consistent):
+    magnitude = record(data_consistency=consistent)
+    signed = record(data_consistency=consistent, signed=True)
+    assert "negative values were set to zero." in describe([magnitude]).markdown()
+    both = describe([magnitude, signed]).markdown()
+    assert "set to zero, except where the input was signed." in both
+    alone = describe([signed]).markdown()
+    assert "kept its sign" in alone and "set to zero" not in alone

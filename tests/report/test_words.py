@@ -105,6 +105,9 @@ def test_empty_record_says_not_known_everywhere():
 def test_model_card_says_what_it_does_not_say(card):
     rows = cells(model_rows(card(data=()).to_dict()))
     assert rows["Training data"] == ["the card does not say"]
+    assert "Known limitations" not in rows
+    told = cells(model_rows(card(limitations=["Learned a flipped table."]).to_dict()))
+    assert told["Known limitations"] == ["Learned a flipped table."]
     assert model_rows({}) == []
 
 

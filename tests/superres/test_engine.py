@@ -10,13 +10,15 @@ import pytest
 import torch
 from attrs import evolve
 
+from bids_sr.bids.gradients import GradientTable
 from bids_sr.errors import InputError, ModelError
-from bids_sr.images.kspace import kspace_crop
+from bids_sr.images.kspace import kspace_crop, sinc_upsample
 from bids_sr.networks.card import read_card
 from bids_sr.networks.channels import SeriesConditioning
 from bids_sr.superres import engine
 from bids_sr.superres.engine import super_resolve
 from bids_sr.superres.slice_stack import SliceStack
+from bids_sr.superres.spread import SpreadFiles
 
 
 def resolve(run, model, out, **options):
@@ -197,8 +199,8 @@ def test_channels_of_two_shells_are_never_held_together(
     alive, others = weakref.WeakSet(), []
 
     class Watched(SliceStack):
-        def __init__(self, channels):
-            super().__init__(channels)
+        def __init__(self, channels, measured=None):
+            super().__init__(channels, measured)
             alive.add(self)
 
     made = SeriesConditioning._make_shared
@@ -211,3 +213,146 @@ def test_channels_of_two_shells_are_never_held_together(
     monkeypatch.setattr(SeriesConditioning, "_make_shared", watched)
     resolve(make_run(tmp_path), tiny_model, tmp_path / "sr.nii.gz", ahead=2)
     assert len(others) > 1 and not any(others)
+
+
+def rewritten(run, path, change):
+    """The run with its series changed and stored as float32."""
+    image = nib.load(run.files.dwi)
+    data = image.get_fdata(dtype=np.float32)
+    change(data)
+    nib.Nifti1Image(data, image.affine).to_filename(path)
+    return evolve(run, files=evolve(run.files, dwi=path))
+
+
+def added(run, result):
+    """What the network added to the interpolation of each volume."""
+    return nib.load(result.dwi).get_fdata() - interpolation(run)
+
+
+def interpolation(run):
+    series = np.moveaxis(nib.load(run.files.dwi).get_fdata(), (2, 3), (0, 1)).copy()
+    return np.moveaxis(sinc_upsample(torch.from_numpy(series), 2).numpy(), (0, 1), (2, 3))
+
+
+@pytest.fixture
+def kernel_model(make_model, tmp_path):
+    """A network that predicts kernels, as the shipped ones: it divides by the slice's level."""
+    return make_model(tmp_path / "kernels", taps=3, detail=0.05)
+
+
+@pytest.mark.parametrize("volume", [0, 5])
+@pytest.mark.parametrize("size", [10, 100])
+def test_a_hot_voxel_does_not_reach_the_rest_of_its_slice(
+    make_run, kernel_model, tmp_path, volume, size
+):
+    run = make_run(tmp_path)
+    clean = rewritten(run, tmp_path / "clean.nii", lambda data: None)
+    top = nib.load(run.files.dwi).get_fdata()[..., 0].max()
+
+    def spoil(data):
+        data[8, 15, 2, volume] = size * top
+
+    spoiled = rewritten(run, tmp_path / "spoiled.nii", spoil)
+    options = {"ensemble": 1, "whole_slices": True, "data_consistency": False}
+    before = resolve(clean, kernel_model, tmp_path / "before.nii", **options)
+    after = resolve(spoiled, kernel_model, tmp_path / "after.nii", **options)
+    assert after.scale == pytest.approx(before.scale, rel=1e-6)
+    assert not any("Far brighter" in note for note in before.notes)
+    told = f"1 of the input's voxels (hot pixels, or saturated lines; volumes {volume})"
+    assert any(told in note for note in after.notes)
+    # what is measured stays: interpolation has it as it was
+    made = nib.load(after.dwi).get_fdata()
+    assert made[16:18, 30:32, 2, volume].max() > 0.8 * size * top
+    free = (interpolation(spoiled) > 0) & (interpolation(clean) > 0)  # nothing was cut off
+    free &= (made > 0) & (nib.load(before.dwi).get_fdata() > 0)
+    free[10:24, 24:38, 2] = False  # as far as the network's view reaches
+    difference = np.abs(added(spoiled, after) - added(clean, before))[free].max()
+    assert difference < 0.002 * after.scale
+
+
+@pytest.mark.parametrize("gain", [0.01, 100])
+def test_a_b0_unlike_the_others_does_not_rule(make_run, kernel_model, tmp_path, gain):
+    run = make_run(tmp_path, directions=14)
+    three = evolve(
+        run,
+        gradients=GradientTable(
+            [0, *run.gradients.bvals, 0],
+            np.vstack([np.zeros(3), run.gradients.bvecs, np.zeros(3)]),
+        ),
+        shape=(*run.shape[:3], 17),
+    )
+    data = nib.load(run.files.dwi).get_fdata(dtype=np.float32)
+    data = np.concatenate([data[..., :1] * gain, data, data[..., :1]], axis=3)
+    damaged, alike = (tmp_path / f"{name}.nii" for name in ("damaged", "alike"))
+    nib.Nifti1Image(data, np.diag([2, 2, 3, 1])).to_filename(damaged)
+    data[..., 0] /= gain
+    nib.Nifti1Image(data, np.diag([2, 2, 3, 1])).to_filename(alike)
+    results = [
+        resolve(evolve(three, files=evolve(run.files, dwi=path)), kernel_model,
+                path.with_name(f"sr-{path.name}"), dtype="int16")
+        for path in (damaged, alike)
+    ]  # fmt: skip
+    assert results[0].scale == pytest.approx(results[1].scale, rel=1e-5)
+    assert any("scaled by the latter" in note for note in results[0].notes)
+    assert not any("scaled by the latter" in note for note in results[1].notes)
+    first, second = (nib.load(result.dwi).get_fdata()[..., 2:16] for result in results)
+    np.testing.assert_allclose(first, second, atol=2e-3 * results[1].scale)
+
+
+@pytest.fixture
+def signed_run(make_run, tmp_path):
+    """A run of real-valued signal of 100 in all volumes, with noise as large."""
+    generator = np.random.default_rng(3)
+
+    def put(data):
+        data[..., 0] = 1000
+        data[..., 1:] = 100
+        data += generator.normal(0, 100, data.shape)
+
+    return rewritten(make_run(tmp_path), tmp_path / "signed.nii", put)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16"])
+def test_signed_signal_has_no_bias(signed_run, kernel_model, tmp_path, dtype):
+    result = resolve(signed_run, kernel_model, tmp_path / "sr.nii", dtype=dtype)
+    assert result.signed
+    assert any("keeps its sign" in note for note in result.notes)
+    before = nib.load(signed_run.files.dwi).get_fdata()[..., 1:]
+    after = nib.load(result.dwi).get_fdata()[..., 1:]
+    assert after.mean() == pytest.approx(before.mean(), rel=0.005)
+    assert np.maximum(before, 0).mean() > 1.07 * before.mean()  # what cutting off would cost
+    fine = torch.from_numpy(np.moveaxis(after, (2, 3), (0, 1)).copy())
+    kept = np.moveaxis(kspace_crop(fine, 2).numpy(), (0, 1), (2, 3))
+    np.testing.assert_allclose(kept, before, atol=1 if dtype == "int16" else 0.1)
+
+
+def test_the_network_reads_magnitudes_of_signed_signal(signed_run, tiny_model, tmp_path):
+    """None of what it reads is negative, nor a logarithm's floor."""
+    seen = []
+    stacks = engine.SliceStack
+
+    class Watched(stacks):
+        def __init__(self, channels, measured=None):
+            super().__init__(channels, measured)
+            seen.append([channel.copy() for channel in channels])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "SliceStack", Watched)
+        resolve(signed_run, tiny_model, tmp_path / "sr.nii")
+    for slices in seen[1:]:
+        dwi, mean = slices[0], slices[2]
+        assert min(channel.min() for channel in slices) > 0
+        for channel in slices[1:]:
+            assert channel.mean() == pytest.approx(mean.mean(), rel=0.25)
+        assert dwi.mean() == pytest.approx(mean.mean(), rel=0.1)
+
+
+def test_the_copies_of_signed_signal_keep_their_sign(signed_run, tiny_model, tmp_path):
+    files = SpreadFiles(
+        tmp_path / "sd.nii", tuple(tmp_path / f"copy{i}.nii" for i in range(2)), (1, 2)
+    )
+    result = resolve(signed_run, tiny_model, tmp_path / "sr.nii", ensemble=2, spread=files)
+    made = nib.load(result.dwi).get_fdata()[..., 1:3]
+    copies = [nib.load(path).get_fdata() for path in files.copies]
+    assert min(copy.min() for copy in copies) < 0
+    np.testing.assert_allclose(np.mean(copies, axis=0), made, atol=0.1)

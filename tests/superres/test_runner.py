@@ -12,6 +12,7 @@ from bids_sr.errors import DeviceError
 from bids_sr.images.kspace import kspace_crop, sinc_upsample
 from bids_sr.networks.unet import SubPixelUNet
 from bids_sr.superres.runner import TURNS, SliceRunner
+from bids_sr.superres.slice_stack import SliceStack
 from bids_sr.superres.spread import standard_deviation
 
 CPU = torch.device("cpu")
@@ -173,3 +174,25 @@ def test_every_copy_keeps_the_measured_band(consistent):
     left = kspace_crop(torch.from_numpy(copies), 2).numpy() - channels[:, 0]
     assert bool(np.abs(left).max() < 1e-4) is consistent
     np.testing.assert_allclose(copies.mean(axis=0), mean, atol=1e-4)
+
+
+@pytest.mark.parametrize("consistent", [False, True])
+def test_what_is_measured_may_differ_from_what_is_shown(consistent):
+    """The network adds what it adds to what it is shown; the rest is of what was measured."""
+    torch.manual_seed(0)
+    net = SubPixelUNet(4, 2, width=8, depth=1, taps=3).eval()
+    torch.nn.init.normal_(net.kernels.weight, std=0.1)
+    shown = stack()
+    measured = shown[:, 0].copy()
+    measured[1, 3, 4] = 50
+    runner = SliceRunner(net, CPU, 4, consistent=consistent)
+    planes = [shown[:, i] for i in range(shown.shape[1])]
+    output = runner(SliceStack(planes, measured))
+    interpolated = [
+        sinc_upsample(torch.from_numpy(np.ascontiguousarray(a)), 2).numpy()
+        for a in (measured, shown[:, 0])
+    ]
+    expected = runner(shown) - interpolated[1] + interpolated[0]
+    np.testing.assert_allclose(output, expected, atol=1e-4)
+    if consistent:
+        np.testing.assert_allclose(kspace_crop(torch.from_numpy(output), 2), measured, atol=1e-3)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
 
 from bids_sr.bids.gradients import GradientTable
+from bids_sr.errors import InputError
 from bids_sr.images.kspace import kspace_downsample
 from bids_sr.training.prepare import Recipe, other_planes, prepare_run
 from bids_sr.training.stacks import read_slice
+from bids_sr.training.targets import mean_table
 from bids_sr.training.views import subsets
 
 
@@ -146,3 +149,36 @@ def test_means_stand_for_the_scan(tmp_path, make_run):
     # each in units of its own first b0: all the same factor
     np.testing.assert_allclose(ratio, np.median(ratio), rtol=0.02)
     assert means.gradients.bvals.tolist() == [0, 1000]
+
+
+def test_means_know_their_b0s_above_50():
+    table = GradientTable([65, 1005, 70, 1000], np.eye(4, 3) + np.eye(4, 3, -1), 100.0)
+    means = mean_table(table)
+    assert means.bvals.tolist() == [65, 1005]
+    assert means.is_b0.tolist() == [True, False]
+
+
+def test_a_hot_voxel_is_nothing_to_be_learned(tmp_path, make_run):
+    clean = prepare_run(make_run(tmp_path), tmp_path / "cache", Recipe(subset=0))
+    (tmp_path / "hot").mkdir()
+    run = make_run(tmp_path / "hot")
+    image = nib.load(run.files.dwi)
+    data = np.asarray(image.dataobj).copy()
+    data[9, 12, 1, 4] = 30000
+    nib.Nifti1Image(data, image.affine).to_filename(run.files.dwi)
+    mended = prepare_run(run, tmp_path / "cache2", Recipe(subset=0))
+    for name in ("hr", "lr"):
+        first, second = (getattr(each, name).astype(np.float32) for each in (clean, mended))
+        assert np.abs(first - second).max() < 0.2, name
+    shared = [each.views[0].shared.astype(np.float32) for each in (clean, mended)]
+    assert np.abs(shared[0] - shared[1]).max() < 0.1
+
+
+def test_signed_signal_is_refused(tmp_path, make_run):
+    run = make_run(tmp_path)
+    image = nib.load(run.files.dwi)
+    noise = np.random.default_rng(0).normal(0, 300, image.shape)
+    signed = image.get_fdata() + noise
+    nib.Nifti1Image(signed.astype(np.float32), image.affine).to_filename(run.files.dwi)
+    with pytest.raises(InputError, match=r"is signed .* trained on magnitudes"):
+        prepare_run(run, tmp_path / "cache", Recipe(subset=0))
