@@ -241,7 +241,7 @@ def _write(
     files = evolve(run.files, mask=None, name=run.files.label)
     lr = DwiRun(evolve(files, dwi=paths[1]), chosen, (x, y, z, len(volumes)))
     whole = DwiRun(evolve(files, dwi=paths[2]), run.gradients, (x, y, z, run.shape[3]))
-    return _Sample(whole, volumes, Trial(paths[0], paths[0], lr, grid, inside))
+    return _Sample(whole, volumes, Trial(paths[0], lr, grid, inside))
 
 
 def _cut_affine(affine: NDArray[np.float64], cut: tuple[slice, ...]) -> NDArray[np.float64]:
