@@ -74,7 +74,7 @@ def _check(run: DwiRun, card: ModelCard, mode: str, options: argparse.Namespace)
 
 def _row(label: str, mode: str, record: Record) -> str:
     gains = [gain(record, figure) for figure in FIGURES]
-    forms = ["{:+.2f} dB", "{:+.2f} dB", "{:+.4f}", "{:+.1%}", "{:+.1%}", "{:+.1%}"]
+    forms = ["{:+.2f} dB", "{:+.2f} dB", "{:+.4f}", *["{:+.1%}"] * 3, *["{:+.3f}"] * 3]
     cells = ["n/a" if g is None else f.format(g) for f, g in zip(forms, gains, strict=True)]
     verdict = record["selfcheck_verdict"] or record["selfcheck_reason"]
     return _line([label, mode, *cells, verdict, record["selfcheck_seconds"]])

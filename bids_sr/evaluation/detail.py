@@ -32,6 +32,15 @@ class Detail:
             if total is not None and (share := total.share) is not None
         }
 
+    def noise(self) -> dict[str, float]:
+        """Return ``left_<part>``, the share of noise in the reference's part, over all shells."""
+        sums = {part: pooled(self.left, part) for part in PARTS}
+        return {
+            f"left_{part}": share
+            for part, total in sums.items()
+            if total is not None and (share := total.noise_share) is not None
+        }
+
     def by_shell(self) -> dict[str, float]:
         """Return ``left_<part>_<shell>``; only those that there are."""
         return {_key(each): each.share for each in self.left if each.share is not None}
@@ -107,7 +116,7 @@ def detail_left(trial: Trial, path: Path) -> Detail:
     return Detail(left_unexplained(*fits, noiseless=trial.reference == "synthetic"))
 
 
-def reference_with_noise(trial: Trial, out: Path) -> bool:
+def reference_with_noise(trial: Trial, out: Path, band: tuple[float, float] = (1.0, 1.0)) -> bool:
     """Write the reference with one more portion of the noise of its high band.
 
     Its figures against the reference are about what those of a perfect result would be
@@ -119,6 +128,8 @@ def reference_with_noise(trial: Trial, out: Path) -> bool:
         Holds the reference.
     out : pathlib.Path
         4D image on its grid.
+    band : tuple of float
+        Share of the band to which the reference is cut, and the image will be.
 
     Returns
     -------
@@ -128,7 +139,7 @@ def reference_with_noise(trial: Trial, out: Path) -> bool:
     """
     if trial.reference != "scan":
         return False
-    noise = HighBandNoise(fit_series(trial, trial.truth))
+    noise = HighBandNoise(fit_series(trial, trial.truth), band=band)
     if not noise.is_known:
         return False
     axis = trial.grid.slice_axis

@@ -221,11 +221,13 @@ def pooled(found: Iterable[Left], part: str) -> Left | None:
     Returns
     -------
     Left or None
-        None if no shell has one.
+        If no shell has one, the first whose noise is known: it says how much of it is noise.
+        None if there is none of those either.
     """
-    of = [left for left in found if left.part == part and left.share is not None]
+    known = [left for left in found if left.part == part and left.noise is not None]
+    of = [left for left in known if left.share is not None]
     if not of:
-        return None
+        return known[0] if known else None
     power, error, noise = (
         sum(float(getattr(left, name)) for left in of) for name in ("power", "error", "noise")
     )

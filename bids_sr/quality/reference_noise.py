@@ -33,10 +33,17 @@ class HighBandNoise:
         Of the reference; all volumes added.
     seed : int
         Of the random numbers.
+    band : tuple of float
+        Share of the band, along both in-plane axes, to which the reference, and what is made
+        here of it, are cut (`bids_sr.images.band.keep_band`).
     """
 
-    def __init__(self, fit: HighBandFit, seed: int = 0) -> None:
+    def __init__(
+        self, fit: HighBandFit, seed: int = 0, band: tuple[float, float] = (1.0, 1.0)
+    ) -> None:
         self._factor = fit.factor
+        # of white noise so much lies in the high band, where the level is found
+        self._share = band[0] * band[1] - fit.factor**-2
         self._generator = np.random.default_rng(seed)
         self._levels: dict[int, NDArray[np.float32]] = {}
         self._of: dict[int, int | None] = {}
@@ -49,7 +56,7 @@ class HighBandNoise:
     @property
     def is_known(self) -> bool:
         """Whether there is a level for every volume."""
-        return bool(self._of) and None not in self._of.values()
+        return self._share > 0 and bool(self._of) and None not in self._of.values()
 
     def added(self, index: int, slices: Slices) -> Slices:
         """Return a volume with one more portion of the noise of its high band.
@@ -70,8 +77,7 @@ class HighBandNoise:
         if source is None:
             raise ValueError(f"the noise of volume {index} is not known")
         white = self._generator.standard_normal(slices.shape, dtype=np.float32)
-        # of white noise 1 - 1/f^2 lies in the high band, where the level was found
-        level = self._levels[source] / np.sqrt(1 - self._factor**-2)
+        level = self._levels[source] / np.sqrt(self._share)
         more: Slices = np.maximum(slices + high_band(white * level, self._factor), 0)
         return more
 
