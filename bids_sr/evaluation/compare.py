@@ -74,6 +74,7 @@ def compare(
             row |= left.noise_shares()
         else:
             row |= {**left.figures(), **left.by_shell()}
+            row |= {"left_note": " ".join(notes)} if (notes := left.notes()) else {}
         yield row
         for path in (out, *maps.values()):
             path.unlink()

@@ -104,14 +104,15 @@ def self_check(
         ``selfcheck_gain_<figure>_noisy``, the network's gain where the scan's noise was put
         back into the coarsened scan; ``selfcheck_mode``, ``_volumes``, ``_slices``,
         ``_seconds``; ``selfcheck_reason``, why there are no figures; ``selfcheck_note``,
-        what limits them; ``selfcheck_verdict``, and ``_verdict_noisy`` with the noise.
+        what limits them, and ``_left_note``; ``selfcheck_verdict``, and ``_verdict_noisy``
+        with the noise.
     """
     started = time.monotonic()
     methods = (*METHODS, NETWORK, NOISE)
     record: Record = {key_of(f, method): None for f in FIGURES for method in methods}
     record |= {noisy_gain_key(figure): None for figure in FIGURES}
     more: Record = {"mode": mode, "volumes": 0, "slices": 0, "reason": "", "note": ""}
-    more["verdict_noisy"] = ""
+    more |= {"verdict_noisy": "", "left_note": ""}
     record |= {f"{SELF_CHECK}_{key}": value for key, value in more.items()}
     try:
         if mode == "off":
@@ -172,6 +173,8 @@ def _figures(
             maps = fit_maps(trial, out, means.threads, gqi=False)
             scores |= map_errors(trial, reference, maps)
         scores |= detail.noise() if method == NOISE else detail.figures()
+        if method == NETWORK:
+            record[f"{SELF_CHECK}_left_note"] = " ".join(detail.notes())
         record |= {key_of(figure, method): _rounded(scores, figure) for figure in FIGURES}
         out.unlink()
     return record

@@ -70,7 +70,8 @@ def left_table(rows: Sequence[Row]) -> str | None:
     Returns
     -------
     str or None
-        Markdown, with the noise share of each part in the last row; None where nothing is known.
+        Markdown, with the noise share of each part in the last row, and what limits the figures
+        below; None where nothing is known.
     """
     shares = {
         key.removeprefix("noise_"): value
@@ -89,4 +90,5 @@ def left_table(rows: Sequence[Row]) -> str | None:
         columns[key] = (name, "{:.2f}")
     methods = [row for row in rows if row["method"] != NOISE_ALONE]
     noise: list[Row] = [{"method": _NOISE_SHARE, **shares}] if shares else []
-    return markdown([*methods, *noise], columns)
+    note = next((str(row["left_note"]) for row in methods if row.get("left_note")), "")
+    return "\n\n".join([markdown([*methods, *noise], columns), *([note] if note else [])])

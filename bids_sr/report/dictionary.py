@@ -63,6 +63,11 @@ _WORDS = {
         Entry("selfcheck_slices", "Self-check, slices", "Slices that the self-check used."),
         Entry("selfcheck_reason", "No self-check because", "Empty if there was one."),
         Entry("selfcheck_note", "Self-check, limits", "What limits its figures."),
+        Entry(
+            "selfcheck_left_note",
+            "Self-check, limits of what is left",
+            "Whose noise stands for another's, and of what there is no figure.",
+        ),
         Entry("selfcheck_mode", "Self-check, extent", "auto: some slices and volumes; full: all."),
         Entry("selfcheck_seconds", "Self-check, time", "How long it took.", "s", 1),
         Entry("peak_memory_gb", "Peak memory", "Most memory that the run held.", "GB", 1),

@@ -162,6 +162,8 @@ def test_what_the_noise_alone_would_give(checked):
         assert noise_alone == pytest.approx(record[f"selfcheck_{figure}_sinc"], rel=0.4)
     assert record["selfcheck_psnr_b0_noise"] > record["selfcheck_psnr_b0_sinc"]
     assert 0 < record["selfcheck_left_mean_noise"] < record["selfcheck_left_l2_noise"]
+    told = "The noise of the b0s is that of the volumes at b = 1000."
+    assert record["selfcheck_left_note"] == told
 
 
 def test_the_noise_is_put_back(checked):
@@ -178,6 +180,7 @@ def test_six_directions_do_not_tell_how_much_noise_there_is(checked):
     assert record["selfcheck_fa_mae_noise"] is None
     assert record["selfcheck_fa_mae_network"] is not None
     assert record["selfcheck_left_b0"] is record["selfcheck_left_l2"] is None
+    assert record["selfcheck_left_note"].startswith("Too noisy, or noise unknown: b0s, mean of")
 
 
 def test_it_comes_out_the_same_again(checked):

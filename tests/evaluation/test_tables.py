@@ -22,6 +22,7 @@ def test_what_is_left_stands_shell_by_shell_in_order():
             "left_b0_b0": 0.5,
             "left_mean_b2000": 0.7,
             "left_mean_b700": 0.6,
+            "left_note": "The noise of the b0s is another's.",
         },
         {"method": NOISE_ALONE, "noise_left_l2_b700": 0.9, "noise_left_mean_b700": 0.1},
     ]
@@ -31,5 +32,7 @@ def test_what_is_left_stands_shell_by_shell_in_order():
         "|---|---|---|---|---|---|",
         "| net | 0.50 | 0.60 | 0.70 | n/a | 0.75 |",
         "| noise share of the reference | n/a | 0.10 | n/a | 0.90 | n/a |",
+        "",
+        "The noise of the b0s is another's.",
     ]
     assert left_table([{"method": "net", "psnr_b0": 1.0}]) is None
