@@ -29,8 +29,8 @@ MAPS: Mapping[str, str] = {"fa_mae": "FA", "md_mae": "MD", "v1_deg": "V1"}
 """Figures of the tensor maps that decide, with what they are of."""
 DETAIL: Mapping[str, str] = {
     "left_b0": "b0s",
-    "left_mean": "mean weighted volumes",
-    "left_l2": "differences between directions",
+    "left_mean": "mean over directions",
+    "left_l2": "differences between them",
 }
 """Shares of the detail left unexplained that decide, with what they are of."""
 GROUPS = (IMAGES, MAPS, DETAIL)
@@ -218,7 +218,11 @@ def gain_sentence(record: Mapping[str, Any]) -> str:
 def _noisy_sentence(record: Mapping[str, Any]) -> str:
     verdict = record.get(f"{SELF_CHECK}_verdict_noisy")
     gains = {figure: _number(record.get(noisy_gain_key(figure))) for figure in MARGINS}
-    told = [_in_words(figure, value) for figure, value in gains.items() if value is not None]
+    told = [
+        _in_words(figure, value)
+        for figure, value in gains.items()
+        if value is not None and (figure not in DETAIL or value < 0)
+    ]
     if not verdict or not told:
         return ""
     return f"With all of its noise put back ({verdict}): {', '.join(told)}."
@@ -226,7 +230,14 @@ def _noisy_sentence(record: Mapping[str, Any]) -> str:
 
 def _told(record: Mapping[str, Any], figures: Iterable[str]) -> list[str]:
     gains = {figure: gain(record, figure) for figure in figures if figure in MARGINS}
-    return [_in_words(figure, value) for figure, value in gains.items() if value is not None]
+    known = {figure: value for figure, value in gains.items() if value is not None}
+    told = [_in_words(figure, value) for figure, value in known.items() if figure not in DETAIL]
+    left = [
+        f"{DETAIL[figure]} {record[key_of(figure, NETWORK)]:.2f}"
+        for figure in known
+        if figure in DETAIL
+    ]
+    return [*told, *([f"detail left unexplained (sinc: 1): {', '.join(left)}"] if left else [])]
 
 
 def _in_words(figure: str, value: float) -> str:
@@ -234,7 +245,7 @@ def _in_words(figure: str, value: float) -> str:
         return f"PSNR of the {IMAGES[figure]} {value:+.2f} dB"
     if figure in MAPS:
         return f"{MAPS[figure]} error {-value:+.0%}"
-    return f"detail of the {DETAIL[figure]} left unexplained {-value:+.2f}"
+    return f"left of the detail of the {DETAIL[figure]} {-value:+.2f}"
 
 
 def _number(value: Any) -> float | None:

@@ -122,7 +122,10 @@ def test_sentences():
     good = gain_sentence(check(**GOOD))
     assert "beats" in good and "+1.00 dB" in good and "MD error -25%" in good
     assert "V1 error -5%" in good
-    assert "detail of the differences between directions left unexplained -0.15" in good
+    assert good.endswith(
+        "detail left unexplained (sinc: 1): b0s 0.60, mean over directions 0.60, "
+        "differences between them 0.85."
+    )
     bad = check(**GOOD | {"fa_mae": 0.072})
     assert harms(bad) == ["FA error +20%"]
     assert "worse" in gain_sentence(bad) and "dB" not in gain_sentence(bad)
@@ -139,9 +142,10 @@ def test_sentences():
 
 def test_the_sentence_with_the_noise_put_back():
     noisy = {noisy_gain_key("psnr_dwi"): 0.4, noisy_gain_key("v1_deg"): -0.02}
-    noisy |= {noisy_gain_key("left_l2"): None, "selfcheck_verdict_noisy": "no gain"}
+    noisy |= {noisy_gain_key("left_l2"): -0.06, "selfcheck_verdict_noisy": "no gain"}
+    noisy |= {noisy_gain_key("left_b0"): 0.3, noisy_gain_key("left_mean"): None}
     told = gain_sentence(check(**GOOD) | noisy)
     assert told.endswith(
         "With all of its noise put back (no gain): PSNR of the weighted volumes +0.40 dB, "
-        "V1 error +2%."
+        "V1 error +2%, left of the detail of the differences between them +0.06."
     )
