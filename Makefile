@@ -98,7 +98,7 @@ benchmark-quality: $(STAMP) ## quality tables of the shipped networks; DATA=BIDS
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }
 	for factor in 2 3; do for reference in scan denoised synthetic; do \
 		$(BIN)/bids-sr-evaluate $(DATA) --participant-label $(SUBJECT) --scale $$factor \
-			--reference $$reference --goals --budget --slices-step $(SLICES_STEP) --work $(DEMO_WORK)/quality || exit 1; \
+			--reference $$reference --goals --slices-step $(SLICES_STEP) --work $(DEMO_WORK)/quality || exit 1; \
 	done; done
 
 benchmark-uncertainty: $(STAMP) ## does the spread of the copies predict the error; DATA=BIDS folder, SUBJECT=label

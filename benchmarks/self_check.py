@@ -22,7 +22,7 @@ from bids_sr.images.grid import SliceGrid, choose_slice_axis
 from bids_sr.images.nifti import DwiReader
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.registry import load_card
-from bids_sr.quality.gain import FIGURES, gain
+from bids_sr.quality.gain import FIGURES, gain, noisy_gain_key
 from bids_sr.superres.engine import SuperResolvedDwi
 from bids_sr.superres.first_pass import measured_band
 
@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--mode", nargs="+", choices=("auto", "full"), default=["auto"])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-data-consistency", dest="consistent", action="store_false")
+    parser.add_argument("--noisy", action="store_true", help="gains with the noise put back")
     parser.add_argument("--out", type=Path, help="JSON file for all records")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -49,7 +50,7 @@ def main() -> None:
         for mode in options.mode:
             record = _check(open_run(files), card, mode, options)
             records.append({"run": files.label, "mode": mode, **record})
-            sys.stdout.write(_row(files.label, mode, record) + "\n")
+            sys.stdout.write(_row(files.label, mode, record, noisy=options.noisy) + "\n")
             sys.stdout.flush()
             if options.out:
                 options.out.write_text(json.dumps(records, indent=1))
@@ -72,11 +73,14 @@ def _check(run: DwiRun, card: ModelCard, mode: str, options: argparse.Namespace)
         return self_check(result, masks.input, folder, mode, means)
 
 
-def _row(label: str, mode: str, record: Record) -> str:
-    gains = [gain(record, figure) for figure in FIGURES]
-    forms = ["{:+.2f} dB", "{:+.2f} dB", "{:+.4f}", "{:+.1%}", "{:+.1%}", "{:+.1%}"]
+def _row(label: str, mode: str, record: Record, *, noisy: bool) -> str:
+    gains = [
+        record[noisy_gain_key(figure)] if noisy else gain(record, figure) for figure in FIGURES
+    ]
+    forms = ["{:+.2f} dB", "{:+.2f} dB", "{:+.4f}", *["{:+.1%}"] * 3, *["{:+.3f}"] * 3]
     cells = ["n/a" if g is None else f.format(g) for f, g in zip(forms, gains, strict=True)]
-    verdict = record["selfcheck_verdict"] or record["selfcheck_reason"]
+    key = "selfcheck_verdict_noisy" if noisy else "selfcheck_verdict"
+    verdict = record[key] or record["selfcheck_reason"]
     return _line([label, mode, *cells, verdict, record["selfcheck_seconds"]])
 
 

@@ -1,4 +1,4 @@
-"""All methods on one trial: interpolations, the oracle, and the network."""
+"""All methods on one trial: interpolations, the reference's own noise, and the network."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bids_sr.evaluation.budget import error_budget
-from bids_sr.evaluation.goals import ORACLE, Row
+from bids_sr.evaluation.detail import detail_left, reference_with_noise
+from bids_sr.evaluation.goals import NOISE_ALONE, Row
 from bids_sr.evaluation.scores import fidelity, fit_maps, map_errors
-from bids_sr.evaluation.trial import Trial, interpolated, oracle
+from bids_sr.evaluation.trial import Trial, interpolated
 from bids_sr.networks.card import ModelCard
 from bids_sr.quality.interpolation import METHODS
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
@@ -28,7 +28,6 @@ def compare(
     threads: int = 1,
     ensemble: int = DEFAULT_ENSEMBLE,
     detect_band: bool = True,
-    budget: bool = False,
 ) -> Iterator[Row]:
     """Score every method on a trial, one after the other.
 
@@ -42,25 +41,25 @@ def compare(
         For results, which are removed once they are scored.
     device, threads, ensemble, detect_band
         As `bids_sr.superres.engine.super_resolve` takes them.
-    budget : bool
-        Whether to split the error of the weighted volumes as well
-        (`bids_sr.evaluation.budget`).
 
     Yields
     ------
     dict of str to float or str
-        ``method``, ``seconds``, and the scores by name; the network as the app
-        runs it comes last.
+        ``method``, ``seconds``, and the scores by name; the network as the app runs it
+        comes last. The row of the reference's noise is left out where that is not known;
+        instead of what is left unexplained, which is nothing, it has the shares of noise.
     """
-    reference, ideal = fit_maps(trial, trial.truth, threads), folder / "oracle.nii.gz"
-    oracle(trial, ideal)
-    for number, method in enumerate((*METHODS, ORACLE, f"{card.name}, no consistency", card.name)):
+    reference = fit_maps(trial, trial.truth, threads)
+    methods = (*METHODS, NOISE_ALONE, f"{card.name}, no consistency", card.name)
+    for number, method in enumerate(methods):
         _LOG.info("%s ...", method)
         out, started = folder / f"method{number}.nii.gz", time.monotonic()
         if method in METHODS:
             interpolated(trial, method, out)
-        elif method == ORACLE:
-            out = ideal
+        elif method == NOISE_ALONE:
+            if not reference_with_noise(trial, out):
+                _LOG.info("%s: not known", method)
+                continue
         else:
             super_resolve(
                 trial.lr, card, out, device=device, threads=threads,
@@ -70,10 +69,12 @@ def compare(
         row: Row = {"method": method, "seconds": time.monotonic() - started}
         maps = fit_maps(trial, out, threads)
         row |= {**fidelity(trial, out), **map_errors(trial, reference, maps)}
-        if budget:
-            row |= error_budget(trial, out, ideal).to_row()
+        left = detail_left(trial, out)
+        if method == NOISE_ALONE:
+            row |= left.noise_shares()
+        else:
+            row |= {**left.figures(), **left.by_shell()}
+            row |= {"left_note": " ".join(notes)} if (notes := left.notes()) else {}
         yield row
-        for path in maps.values():
+        for path in (out, *maps.values()):
             path.unlink()
-        if out != ideal:  # the budget of the others needs that one
-            out.unlink()

@@ -8,11 +8,12 @@ from typing import Any
 from attrs import evolve
 
 from bids_sr.evaluation.goals import Row
-from bids_sr.evaluation.tables import SCORES
+from bids_sr.evaluation.tables import LEFT, SCORES
 from bids_sr.networks.card import ModelCard
 
-_KEPT = ("psnr_b0", "psnr_dwi", "ssim_dwi", "fa_mae", "md_mae", "v1_deg", "qa_mae")
+_KEPT = ("psnr_b0", "psnr_dwi", "ssim_dwi", "fa_mae", "md_mae", "v1_deg", "qa_mae", *LEFT)
 """Scores that a card keeps: as many as a page is wide."""
+_TITLES = {**SCORES, **LEFT}
 _DIGITS = 4
 _SAME = 2e-3
 """Largest relative difference of equal figures: threads and processors add in another order."""
@@ -65,26 +66,28 @@ def compare_with_card(card: ModelCard, facts: Mapping[str, Any], rows: Sequence[
     Returns
     -------
     str or None
-        None where the card has no such evaluation.
+        None where the card has no such evaluation. What the card does not have of it, such
+        as figures that came later, is not compared.
     """
     known = card.figures.get(title(facts))
     if known is None:
         return None
-    fresh = [_rounded(row) for row in rows]
+    fresh = {row["method"]: _rounded(row) for row in rows}
     off = [
-        f"{new['method']} {key}: {new[key]}, on the card {old.get(key)}"
-        for new, old in zip(fresh, known, strict=False)
-        for key in new
-        if not _equal(new[key], old.get(key))
+        f"{old['method']} {key}: {fresh[old['method']].get(key)}, on the card {old[key]}"
+        for old in known
+        if old["method"] in fresh
+        for key in old
+        if not _equal(fresh[old["method"]].get(key), old[key])
     ]
-    if len(known) == len(fresh) and not off:
+    if not off and all(old["method"] in fresh for old in known):
         return "The card has the same figures."
     return "The card has other figures: " + ("; ".join(off) or "of other methods") + "."
 
 
 def _rounded(row: Row) -> dict[str, Any]:
     """Return a row as the card has it, under the titles that tables have."""
-    scores = {SCORES[key][0]: round(float(row[key]), _DIGITS) for key in _KEPT if key in row}
+    scores = {_TITLES[key][0]: round(float(row[key]), _DIGITS) for key in _KEPT if key in row}
     return {"method": row["method"], **scores}
 
 

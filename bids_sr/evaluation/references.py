@@ -22,8 +22,6 @@ class Reference:
     """What is degraded, (x, y, z, V)."""
     truth: NDArray[np.float32]
     """What the result is compared with, (x, y, z, V)."""
-    ideal: NDArray[np.float32]
-    """The signal without noise, as far as it is known; the oracle takes its high frequencies."""
     sigma: float
     """Standard deviation of noise added to the truth to make the scan; 0 if it is a real scan."""
 
@@ -69,10 +67,9 @@ def make_reference(
     refuse_not_linear(run)
     if kind == "scan":
         scan = _read(run, cut)
-        return Reference(scan, scan, _predicted(run, scan, mask[cut]), 0.0)
+        return Reference(scan, scan, 0.0)
     whole = _of_whole_scan(run, mask, kind, work)
-    scan, truth, ideal = (each[cut] for each in (whole.scanned, whole.truth, whole.ideal))
-    return Reference(scan, truth, ideal, whole.sigma)
+    return Reference(whole.scanned[cut], whole.truth[cut], whole.sigma)
 
 
 def _read(run: DwiRun, cut: Cut = (slice(None),) * 3) -> NDArray[np.float32]:
@@ -93,15 +90,15 @@ def _counted(reader: DwiReader, index: int, census: Census) -> NDArray[np.float3
 def _of_whole_scan(run: DwiRun, mask: NDArray[np.bool_], kind: str, work: Path) -> Reference:
     scan = _read(run)
     clean = np.asarray(denoised(run, work))
-    truth = _predicted(run, clean, mask)
     if kind == "denoised":
-        return Reference(scan, clean, truth, 0.0)
+        return Reference(scan, clean, 0.0)
+    truth = _predicted(run, clean, mask)
     sigma = noise_level(run, scan, mask)
     generator = np.random.default_rng(0)
     real, imaginary = (
         generator.standard_normal(truth.shape, np.float32) * np.float32(sigma) for _ in range(2)
     )
-    return Reference(np.hypot(truth + real, imaginary), truth, truth, sigma)
+    return Reference(np.hypot(truth + real, imaginary), truth, sigma)
 
 
 def noise_level(run: DwiRun, scan: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:

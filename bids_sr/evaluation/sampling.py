@@ -7,9 +7,12 @@ from numpy.typing import NDArray
 
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.diffusion.selection import dti_volumes
+from bids_sr.diffusion.spread import subset
 
 MAX_SLICES = 12
 """Slices that are looked at."""
+MAX_NOISY_SLICES = 6
+"""Slices of these that are looked at once more, with the scan's noise put back."""
 MAX_B0S = 2
 """Volumes at b = 0."""
 MAX_DIRECTIONS = 12
@@ -22,7 +25,7 @@ _MIDDLE = 0.6
 """Share of the brain's slices from which they are taken; the outermost hold little brain."""
 
 
-def middle_slices(occupied: NDArray[np.bool_], *, gapless: bool) -> slice:
+def middle_slices(occupied: NDArray[np.bool_], *, gapless: bool, most: int = MAX_SLICES) -> slice:
     """Choose slices, evenly spread over the middle of the brain.
 
     Parameters
@@ -31,11 +34,13 @@ def middle_slices(occupied: NDArray[np.bool_], *, gapless: bool) -> slice:
         (slices,), bool: whether a slice holds brain; at least one does.
     gapless : bool
         Take them side by side: the network reads neighbouring slices.
+    most : int
+        How many.
 
     Returns
     -------
     slice
-        Of at most `MAX_SLICES` slices.
+        Of at most so many slices.
 
     Examples
     --------
@@ -48,8 +53,8 @@ def middle_slices(occupied: NDArray[np.bool_], *, gapless: bool) -> slice:
     first, last = int(found[0]), int(found[-1])
     margin = round((1 - _MIDDLE) / 2 * (last - first + 1))
     span = max(1, last - first + 1 - 2 * margin)
-    step = 1 if gapless else max(1, span // MAX_SLICES)
-    length = (min(MAX_SLICES, -(-span // step)) - 1) * step + 1
+    step = 1 if gapless else max(1, span // most)
+    length = (min(most, -(-span // step)) - 1) * step + 1
     start = first + margin + (span - length) // 2
     return slice(start, start + length, step)
 
@@ -68,8 +73,7 @@ def few_volumes(gradients: GradientTable) -> list[int]:
         Ascending; never empty, never more than 20.
     """
     b0s = np.flatnonzero(gradients.is_b0)[:MAX_B0S]
-    tensor = np.array(dti_volumes(gradients).indices, int)
-    tensor = tensor[~gradients.is_b0[tensor]]
+    tensor = _tensor_volumes(gradients)
     chosen = [*b0s, *_spread(gradients, tensor, MAX_DIRECTIONS)]
     others = [s.indices for s in gradients.shells if not np.isin(s.indices, tensor).all()]
     others.sort(key=len, reverse=True)
@@ -77,6 +81,23 @@ def few_volumes(gradients: GradientTable) -> list[int]:
     for indices in others[:MAX_OTHER_SHELLS]:
         chosen.extend(_spread(gradients, indices, most))
     return sorted(map(int, chosen))
+
+
+def _tensor_volumes(gradients: GradientTable) -> NDArray[np.intp]:
+    """Return the volumes of the fullest shell that determines a tensor alone, else of them all.
+
+    Directions of one shell are compared with each other: a few of each would tell less.
+    """
+    tensor = np.array(dti_volumes(gradients).indices, int)
+    tensor = tensor[~gradients.is_b0[tensor]]
+    b0s = np.flatnonzero(gradients.is_b0)
+    alone = [
+        shell.indices
+        for shell in gradients.shells
+        if np.isin(shell.indices, tensor).all()
+        and not dti_volumes(subset(gradients, [*b0s, *shell.indices])).reason
+    ]
+    return max(alone, key=len, default=tensor)
 
 
 def _spread(gradients: GradientTable, indices: NDArray[np.intp], count: int) -> NDArray[np.intp]:

@@ -6,7 +6,7 @@ import logging
 import math
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,9 @@ from bids_sr.diffusion.run_masks import load_mask
 from bids_sr.diffusion.selection import dti_volumes
 from bids_sr.diffusion.spread import subset
 from bids_sr.errors import BidsSrError, OutputError
+from bids_sr.evaluation.coarsened import Sample, cut_affine, with_noise
 from bids_sr.evaluation.defaults import RIM
+from bids_sr.evaluation.detail import detail_left, fit_series, reference_with_noise
 from bids_sr.evaluation.sampling import few_volumes, middle_slices
 from bids_sr.evaluation.scores import fidelity, fit_maps, map_errors
 from bids_sr.evaluation.trial import Trial, coarse_grid, degrade, interpolated
@@ -29,8 +31,18 @@ from bids_sr.images.hot_voxels import find_hot_voxels
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.networks.channels import NEIGHBOURS
 from bids_sr.quality.fidelity import erode
-from bids_sr.quality.gain import FIGURES, NETWORK, SELF_CHECK, selfcheck_verdict
+from bids_sr.quality.gain import (
+    FIGURES,
+    NETWORK,
+    NOISE,
+    SELF_CHECK,
+    gain,
+    key_of,
+    noisy_gain_key,
+    selfcheck_verdict,
+)
 from bids_sr.quality.interpolation import METHODS
+from bids_sr.quality.reference_noise import noise_deviation
 from bids_sr.superres.engine import SuperResolvedDwi, super_resolve
 
 _LOG = logging.getLogger("bids_sr")
@@ -62,18 +74,6 @@ class Means:
     """Whether the run looked for the input's measured band."""
 
 
-@frozen(eq=False)
-class _Sample:
-    """The part of a scan that is looked at."""
-
-    series: DwiRun
-    """Its chosen slices coarsened, all volumes: the network gathers what they share."""
-    volumes: list[int]
-    """Volumes that are super-resolved and compared."""
-    trial: Trial
-    """Those volumes alone, coarse and fine."""
-
-
 def self_check(
     result: SuperResolvedDwi, mask: Path, folder: Path, mode: str, means: Means
 ) -> Record:
@@ -100,18 +100,20 @@ def self_check(
     Returns
     -------
     dict
-        ``selfcheck_<figure>_<method>`` for the figures and methods of
-        `bids_sr.quality.gain` (None where there is none); ``selfcheck_mode``,
-        ``_volumes``, ``_slices``, ``_seconds``; ``selfcheck_reason``, why there are no
-        figures; ``selfcheck_note``, what limits them; ``selfcheck_verdict``.
+        The figures of `bids_sr.quality.gain` by method (`key_of`; None where there is
+        none), and as the reference's noise alone would give them (``_noise``);
+        ``selfcheck_gain_<figure>_noisy``, the network's gain where the scan's noise was put
+        back into the coarsened scan; ``selfcheck_mode``, ``_volumes``, ``_slices``,
+        ``_seconds``; ``selfcheck_reason``, why there are no figures; ``selfcheck_note``,
+        what limits them, and ``_left_note``; ``selfcheck_verdict``, and ``_verdict_noisy``
+        with the noise.
     """
     started = time.monotonic()
-    record: Record = {
-        f"{SELF_CHECK}_{figure}_{method}": None
-        for figure in FIGURES
-        for method in (*METHODS, NETWORK)
-    }
+    methods = (*METHODS, NETWORK, NOISE)
+    record: Record = {key_of(f, method): None for f in FIGURES for method in methods}
+    record |= {noisy_gain_key(figure): None for figure in FIGURES}
     more: Record = {"mode": mode, "volumes": 0, "slices": 0, "reason": "", "note": ""}
+    more |= {"verdict_noisy": "", "left_note": ""}
     record |= {f"{SELF_CHECK}_{key}": value for key, value in more.items()}
     try:
         if mode == "off":
@@ -138,23 +140,66 @@ def _measure(
     sample = _sample(result, mask, folder, mode)
     trial, tensor = sample.trial, dti_volumes(sample.trial.lr.gradients)
     _cut_band(trial.truth, result)
-    reference = {} if tensor.reason else fit_maps(trial, trial.truth, means.threads, gqi=False)
     record: Record = {
-        "volumes": len(sample.volumes),
-        "slices": trial.grid.shape[trial.grid.slice_axis],
-        "note": " ".join(_notes(result, tensor.reason)),
+        f"{SELF_CHECK}_volumes": len(sample.volumes),
+        f"{SELF_CHECK}_slices": trial.grid.shape[trial.grid.slice_axis],
     }
-    for method in (*METHODS, NETWORK):
+    record |= _figures(result, sample, folder, means, (*METHODS, NETWORK, NOISE))
+    notes = _notes(result, tensor.reason)
+    sigma = noise_deviation(fit_series(trial, trial.truth), result.band)
+    if sigma is None:
+        notes.append(f"{_less_noise(result)}; how much that is cannot be told from few directions.")
+    else:
+        notes.append(f"{_less_noise(result)}.")
+        record |= _with_noise(result, sample, folder, means, sigma)
+    return {**record, f"{SELF_CHECK}_note": " ".join(notes)}
+
+
+def _figures(
+    result: SuperResolvedDwi, sample: Sample, folder: Path, means: Means, methods: Sequence[str]
+) -> Record:
+    """Compare what each method makes of the coarsened scan with the scan."""
+    trial, record = sample.trial, Record()
+    tensor = not dti_volumes(trial.lr.gradients).reason
+    reference = fit_maps(trial, trial.truth, means.threads, gqi=False) if tensor else {}
+    for method in methods:
         out = folder / f"{method}.nii"
-        _restore(result, sample, method, out, means)
+        if method != NOISE:
+            _restore(result, sample, method, out, means)
+        elif not reference_with_noise(trial, out, result.band):
+            continue
         _cut_band(out, result)
-        scores = fidelity(trial, out)
+        scores, detail = fidelity(trial, out), detail_left(trial, out)
         if reference:
             maps = fit_maps(trial, out, means.threads, gqi=False)
             scores |= map_errors(trial, reference, maps)
-        record |= {f"{figure}_{method}": _rounded(scores, figure) for figure in FIGURES}
+        scores |= detail.noise() if method == NOISE else detail.figures()
+        if method == NETWORK:
+            record[f"{SELF_CHECK}_left_note"] = " ".join(detail.notes())
+        record |= {key_of(figure, method): _rounded(scores, figure) for figure in FIGURES}
         out.unlink()
-    return {f"{SELF_CHECK}_{key}": value for key, value in record.items()}
+    return record
+
+
+def _with_noise(
+    result: SuperResolvedDwi, sample: Sample, folder: Path, means: Means, sigma: float
+) -> Record:
+    """Say what the network gains where the coarsened scan is as noisy as the scan."""
+    noisy = with_noise(sample, sigma, folder, gapless=_gapless(result))
+    found = _figures(result, noisy, folder, means, (*METHODS, NETWORK))
+    gains = {figure: gain(found, figure) for figure in FIGURES}
+    known = {figure: value for figure, value in gains.items() if value is not None}
+    more: Record = {noisy_gain_key(figure): _rounded(known, figure) for figure in FIGURES}
+    return {**more, f"{SELF_CHECK}_verdict_noisy": selfcheck_verdict(found)}
+
+
+def _less_noise(result: SuperResolvedDwi) -> str:
+    share = {2: "half", 3: "a third"}[result.grid.factor]
+    return f"Coarsened, the scan has {share} of its noise"
+
+
+def _gapless(result: SuperResolvedDwi) -> bool:
+    return not set(NEIGHBOURS).isdisjoint(result.card.channels)
 
 
 def _check_band(result: SuperResolvedDwi) -> None:
@@ -183,7 +228,7 @@ def _notes(result: SuperResolvedDwi, no_tensor: str | None) -> list[str]:
     return notes
 
 
-def _sample(result: SuperResolvedDwi, mask: NDArray[np.bool_], folder: Path, mode: str) -> _Sample:
+def _sample(result: SuperResolvedDwi, mask: NDArray[np.bool_], folder: Path, mode: str) -> Sample:
     run, axis, factor = result.run, result.grid.slice_axis, result.grid.factor
     inside = erode(mask, RIM, axis)
     if np.count_nonzero(inside) < _LEAST_VOXELS:
@@ -195,8 +240,7 @@ def _sample(result: SuperResolvedDwi, mask: NDArray[np.bool_], folder: Path, mod
     across = slice(None)
     if mode == "auto":
         occupied = np.asarray(to_slices(inside, axis).any(axis=(1, 2)))
-        gapless = not set(NEIGHBOURS).isdisjoint(result.card.channels)
-        across = middle_slices(occupied, gapless=gapless)
+        across = middle_slices(occupied, gapless=_gapless(result))
     cut = tuple(across if a == axis else slice(n) for a, n in enumerate(full))
     if np.count_nonzero(inside[cut]) < _LEAST_VOXELS:
         raise _too_small(f"{np.count_nonzero(inside[cut])} brain voxels are left to compare")
@@ -214,10 +258,10 @@ def _write(
     cut: tuple[slice, ...],
     volumes: list[int],
     folder: Path,
-) -> _Sample:
+) -> Sample:
     """Write the chosen slices: fine, coarse, and the coarse ones of all volumes."""
     run, axis, factor = result.run, result.grid.slice_axis, result.grid.factor
-    affine = _cut_affine(result.grid.affine, cut)
+    affine = cut_affine(result.grid.affine, cut)
     grid = SliceGrid(*coarse_grid(inside.shape, affine, axis, factor), axis, factor)
     paths = [folder / f"{name}.nii" for name in ("truth", "coarse", "series")]
     with (
@@ -244,18 +288,12 @@ def _write(
     files = evolve(run.files, mask=None, name=run.files.label)
     lr = DwiRun(evolve(files, dwi=paths[1]), chosen, (x, y, z, len(volumes)))
     whole = DwiRun(evolve(files, dwi=paths[2]), run.gradients, (x, y, z, run.shape[3]))
-    trial = Trial(paths[0], paths[0], lr, grid, inside, signed=result.signed)
-    return _Sample(whole, volumes, trial)
-
-
-def _cut_affine(affine: NDArray[np.float64], cut: tuple[slice, ...]) -> NDArray[np.float64]:
-    to_whole = np.diag([*(float(part.step or 1) for part in cut), 1.0])
-    to_whole[:3, 3] = [part.start or 0 for part in cut]
-    return affine @ to_whole
+    trial = Trial(paths[0], lr, grid, inside, signed=result.signed)
+    return Sample(whole, volumes, trial)
 
 
 def _restore(
-    result: SuperResolvedDwi, sample: _Sample, method: str, out: Path, means: Means
+    result: SuperResolvedDwi, sample: Sample, method: str, out: Path, means: Means
 ) -> None:
     if method != NETWORK:
         interpolated(sample.trial, method, out)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bids_sr.evaluation.goals import Row
+from bids_sr.evaluation.detail import shell_keys
+from bids_sr.evaluation.goals import NOISE_ALONE, Row
 
 Columns = Mapping[str, tuple[str, str]]
 """Title and format of each score."""
@@ -22,15 +23,15 @@ SCORES: Columns = {
     "qa_mae": ("QA MAE", "{:.4f}"),
     "seconds": ("time (s)", "{:.0f}"),
 }
-BUDGET: Columns = {
-    "method": ("weighted volumes, 1e-3 of squared peak", "{}"),
-    "budget_total": ("squared error", "{:.3f}"),
-    "budget_mean": ("(a) mean over directions", "{:.3f}"),
-    "budget_directional": ("(b) directional", "{:.3f}"),
-    "budget_rest": ("(c) noise and rest", "{:.3f}"),
-    "budget_gain_mean_db": ("ideal mean (dB)", "{:+.2f}"),
-    "budget_gain_directional_db": ("ideal directions (dB)", "{:+.2f}"),
+LEFT: Columns = {
+    "left_b0": ("left of b0", "{:.2f}"),
+    "left_mean": ("left of mean DWI", "{:.2f}"),
+    "left_l2": ("left of l = 2", "{:.2f}"),
+    "left_l4": ("left of l = 4", "{:.2f}"),
 }
+"""Over all shells; `left_table` shows them shell by shell."""
+_PARTS = {"b0": "b0", "mean": "mean", "l2": "l = 2", "l4": "l = 4"}
+_NOISE_SHARE = "noise share of the reference"
 
 
 def markdown(rows: Sequence[Row], columns: Columns = SCORES) -> str:
@@ -56,3 +57,38 @@ def markdown(rows: Sequence[Row], columns: Columns = SCORES) -> str:
         cells = [form.format(row[key]) if key in row else "n/a" for key, (_, form) in shown.items()]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def left_table(rows: Sequence[Row]) -> str | None:
+    """Return the share of the high band that each method leaves unexplained, shell by shell.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        One per method, as `bids_sr.evaluation.compare.compare` yields them.
+
+    Returns
+    -------
+    str or None
+        Markdown, with the noise share of each part in the last row, and what limits the figures
+        below; None where nothing is known.
+    """
+    shares = {
+        key.removeprefix("noise_"): value
+        for row in rows
+        if row["method"] == NOISE_ALONE
+        for key, value in row.items()
+        if key.startswith("noise_left_")
+    }
+    keys = shell_keys([*rows, shares])
+    if not keys:
+        return None
+    columns = {"method": ("high band left unexplained", "{}")}
+    for key in keys:
+        _, part, shell = key.split("_")
+        name = "b0" if part == "b0" else f"{_PARTS[part]}, b = {shell.removeprefix('b')}"
+        columns[key] = (name, "{:.2f}")
+    methods = [row for row in rows if row["method"] != NOISE_ALONE]
+    noise: list[Row] = [{"method": _NOISE_SHARE, **shares}] if shares else []
+    note = next((str(row["left_note"]) for row in methods if row.get("left_note")), "")
+    return "\n\n".join([markdown([*methods, *noise], columns), *([note] if note else [])])

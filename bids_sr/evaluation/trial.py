@@ -18,7 +18,7 @@ from bids_sr.evaluation.defaults import RIM
 from bids_sr.evaluation.references import Reference, make_reference
 from bids_sr.images.band import keep_band
 from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
-from bids_sr.images.kspace import data_consistency, kspace_downsample
+from bids_sr.images.kspace import kspace_downsample
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.quality.fidelity import erode
 from bids_sr.quality.interpolation import interpolate
@@ -30,8 +30,6 @@ class Trial:
 
     truth: Path
     """The reference, cut to whole multiples of the factor."""
-    ideal: Path
-    """The signal without noise, as far as it is known: the oracle's high frequencies."""
     lr: DwiRun
     """What remains of the scan at 1/f of the band."""
     grid: SliceGrid
@@ -40,6 +38,8 @@ class Trial:
     """Brain on the grid of the truth, its rim eroded."""
     signed: bool = False
     """Whether the scan has a sign: it is not made a magnitude, nor cut off at zero."""
+    reference: str = "scan"
+    """What the truth is, one of `bids_sr.evaluation.defaults.REFERENCES`."""
 
 
 def make_trial(
@@ -101,12 +101,12 @@ def make_trial(
             )
         scans = make_reference(run, brain, reference, work or folder, cut)
         grid = SliceGrid(*coarse_grid(shape, affine, axis, factor), axis, factor)
-        paths = folder / "truth.nii.gz", folder / "ideal.nii.gz", folder / "lr.nii.gz"
+        paths = folder / "truth.nii.gz", folder / "lr.nii.gz"
         _write_trial(scans, grid, reader, paths, band)
     x, y, z = grid.shape
-    files = evolve(run.files, dwi=paths[2], mask=None, name=run.files.label)
+    files = evolve(run.files, dwi=paths[1], mask=None, name=run.files.label)
     lr = DwiRun(files, run.gradients, (x, y, z, run.shape[3]))
-    return Trial(paths[0], paths[1], lr, grid, mask)
+    return Trial(paths[0], lr, grid, mask, reference=reference)
 
 
 def choose_run(folder: Path, participant: str, label: str | None = None) -> DwiRun:
@@ -147,18 +147,16 @@ def _write_trial(
     scans: Reference,
     grid: SliceGrid,
     reader: DwiReader,
-    paths: tuple[Path, Path, Path],
+    paths: tuple[Path, Path],
     band: tuple[float, float],
 ) -> None:
     (shape, affine), volumes = grid.high_resolution, scans.truth.shape[3]
     with (
         VolumeWriter(paths[0], (*shape, volumes), affine, like=reader.header) as fine,
-        VolumeWriter(paths[1], (*shape, volumes), affine, like=reader.header) as ideal,
-        VolumeWriter(paths[2], (*grid.shape, volumes), grid.affine, like=reader.header) as coarse,
+        VolumeWriter(paths[1], (*grid.shape, volumes), grid.affine, like=reader.header) as coarse,
     ):
         for index in range(volumes):
             fine.write(scans.truth[..., index])
-            ideal.write(scans.ideal[..., index])
             coarse.write(degrade(scans.scanned[..., index], grid, band))
 
 
@@ -191,34 +189,6 @@ def degrade(
     small = kspace_downsample(torch.from_numpy(slices), grid.factor)
     small = keep_band(small, band)
     return from_slices((small if signed else small.abs()).numpy(), grid.slice_axis)
-
-
-def oracle(trial: Trial, out: Path) -> None:
-    """Write the input's band with the high frequencies of the signal without noise.
-
-    About what a perfect network with data consistency would give.
-
-    Parameters
-    ----------
-    trial : Trial
-        The scan.
-    out : pathlib.Path
-        4D image on the grid of the truth.
-    """
-    axis, factor = trial.grid.slice_axis, trial.grid.factor
-    shape, affine = trial.grid.high_resolution
-    with (
-        DwiReader(trial.ideal) as ideal,
-        DwiReader(trial.lr.files.dwi) as lr,
-        VolumeWriter(out, (*shape, lr.shape[3]), affine, like=lr.header) as writer,
-    ):
-        for index in range(lr.shape[3]):
-            high, low = (
-                torch.from_numpy(np.ascontiguousarray(to_slices(r.volume(index), axis)))
-                for r in (ideal, lr)
-            )
-            fine = data_consistency(high, low, factor).clamp_min(0)
-            writer.write(from_slices(fine.numpy(), axis))
 
 
 def coarse_grid(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 SELF_CHECK = "selfcheck"
@@ -12,7 +12,12 @@ NETWORK = "network"
 """The method that is judged."""
 CLASSICAL = ("linear", "cubic", "sinc")
 """The methods that it is judged against: the best of them, figure by figure."""
-FIGURES = ("psnr_b0", "psnr_dwi", "ssim_dwi", "fa_mae", "md_mae", "v1_deg")
+NOISE = "noise"
+"""In place of a method: what the reference's own noise alone would give; for what is left
+unexplained, the share of noise in the reference."""
+LEFT = ("left_b0", "left_mean", "left_l2")
+"""Shares of the high band left unexplained (`bids_sr.quality.high_band`)."""
+FIGURES = ("psnr_b0", "psnr_dwi", "ssim_dwi", "fa_mae", "md_mae", "v1_deg", *LEFT)
 """What is compared; the first three are better when higher."""
 HIGHER_IS_BETTER = ("psnr_b0", "psnr_dwi", "ssim_dwi")
 
@@ -20,69 +25,142 @@ HELPED, NO_GAIN, HARMED = "helped", "no gain", "harmed"
 
 IMAGES: Mapping[str, str] = {"psnr_dwi": "weighted volumes", "psnr_b0": "b0s"}
 """Figures of the images that decide, with what they are of."""
-MAPS: Mapping[str, str] = {"fa_mae": "FA", "md_mae": "MD"}
+MAPS: Mapping[str, str] = {"fa_mae": "FA", "md_mae": "MD", "v1_deg": "V1"}
 """Figures of the tensor maps that decide, with what they are of."""
-MARGINS: Mapping[str, float] = {"psnr_dwi": 0.3, "psnr_b0": 0.3, "fa_mae": 0.03, "md_mae": 0.06}
-"""Gains (dB; shares of an error) that count as a difference: how they were measured is
-in docs/quality.md, Self-check."""
+DETAIL: Mapping[str, str] = {
+    "left_b0": "b0s",
+    "left_mean": "mean over directions",
+    "left_l2": "differences between them",
+}
+"""Shares of the detail left unexplained that decide, with what they are of."""
+GROUPS = (IMAGES, MAPS, DETAIL)
+MARGINS: Mapping[str, float] = {
+    "psnr_dwi": 0.3,
+    "psnr_b0": 0.3,
+    "fa_mae": 0.03,
+    "md_mae": 0.06,
+    "v1_deg": 0.02,
+    "left_b0": 0.05,
+    "left_mean": 0.15,
+    "left_l2": 0.04,
+}
+"""Gains (dB; shares of an error; shares of the high band) that count as a difference: how they
+were measured is in docs/quality.md, Self-check."""
+DOUBT = 0.5
+"""Of a margin: what is worse by more speaks against "helped"."""
+
+
+def key_of(figure: str, method: str) -> str:
+    """Return the key under which a record has a figure of a method.
+
+    What is left unexplained is the network's where no method is named.
+
+    Examples
+    --------
+    >>> key_of("fa_mae", "network"), key_of("left_l2", "network"), key_of("left_l2", "cubic")
+    ('selfcheck_fa_mae_network', 'selfcheck_left_l2', 'selfcheck_left_l2_cubic')
+    """
+    if figure in LEFT and method == NETWORK:
+        return f"{SELF_CHECK}_{figure}"
+    return f"{SELF_CHECK}_{figure}_{method}"
+
+
+def noisy_gain_key(figure: str) -> str:
+    """Return the key of the gain where the scan's noise was put back."""
+    return f"{SELF_CHECK}_gain_{figure}_noisy"
 
 
 def gain(record: Mapping[str, Any], figure: str) -> float | None:
     """Return how much better the network is than the best classical method.
 
+    What is left unexplained is compared with sinc interpolation, which by definition
+    explains nothing.
+
     Parameters
     ----------
     record : mapping
-        Holds ``selfcheck_<figure>_<method>``.
+        Holds the figures under `key_of`.
     figure : str
         One of `FIGURES`.
 
     Returns
     -------
     float or None
-        Above zero where the network is better: the difference for PSNR (dB) and
-        SSIM, the share by which the error falls for the others. None if a figure
-        is missing.
+        Above zero where the network is better: the difference for PSNR (dB), SSIM and
+        what is left unexplained, the share by which the error falls for the others. None
+        if a figure is missing.
     """
-    network = _number(record.get(f"{SELF_CHECK}_{figure}_{NETWORK}"))
-    found = [_number(record.get(f"{SELF_CHECK}_{figure}_{method}")) for method in CLASSICAL]
+    network = _number(record.get(key_of(figure, NETWORK)))
+    methods = ("sinc",) if figure in LEFT else CLASSICAL  # sinc is the origin: it leaves all
+    found = [_number(record.get(key_of(figure, method))) for method in methods]
     classical = [value for value in found if value is not None]
     if network is None or not classical:
         return None
     if figure in HIGHER_IS_BETTER:
         return network - max(classical)
     best = min(classical)
+    if figure in LEFT:
+        return best - network
     return 1 - network / best if best > 0 else None
 
 
-def selfcheck_verdict(record: Mapping[str, Any]) -> str:
-    """Judge the figures of a self-check.
-
-    Harmed: one of the figures in `IMAGES` or `MAPS` is worse than that of the best
-    classical method by more than its margin. Helped: none is, and at least one of the
-    images and, where a tensor was fitted, one of the maps is better by more than its
-    margin. What was not measured does not count; without a PSNR of the weighted volumes
-    there is no verdict.
+def evidence(record: Mapping[str, Any]) -> dict[str, float]:
+    """Return the gain of each figure that decides, in units of its margin.
 
     Parameters
     ----------
     record : mapping
-        Holds ``selfcheck_<figure>_<method>``.
+        Holds the figures under `key_of`.
+
+    Returns
+    -------
+    dict of str to float
+        Of the figures in `MARGINS` that were measured.
+    """
+    gains = {figure: gain(record, figure) for figure in MARGINS}
+    return {key: value / MARGINS[key] for key, value in gains.items() if value is not None}
+
+
+def selfcheck_verdict(record: Mapping[str, Any]) -> str:
+    """Judge the figures of a self-check by the sum of their evidence.
+
+    Figures come in three groups: images, tensor maps, detail (`GROUPS`). Each counts as
+    its gain in margins, so that 1 is a clear difference; a group of k figures as the sum of
+    theirs over the root of k, as errors add up (Stouffer).
+
+    - Harmed: a figure, or a group, is below -1.
+    - Helped: each group that was measured is above 1, and no figure below -1/2.
+    - No gain: neither.
+
+    What was not measured does not count; without a PSNR of the weighted volumes there is no
+    verdict.
+
+    Parameters
+    ----------
+    record : mapping
+        Holds the figures under `key_of`.
 
     Returns
     -------
     str
         ``helped``, ``no gain``, ``harmed``, or ``""``.
     """
-    if gain(record, "psnr_dwi") is None:
+    found = evidence(record)
+    if "psnr_dwi" not in found:
         return ""
-    if harms(record):
+    sums = [_sum(list(group.values())) for group in _measured(found)]
+    if min(found.values()) < -1 or min(sums) < -1:
         return HARMED
-    images, maps = (
-        [value > MARGINS[key] for key in keys if (value := gain(record, key)) is not None]
-        for keys in (IMAGES, MAPS)
-    )
-    return HELPED if any(images) and (any(maps) or not maps) else NO_GAIN
+    return HELPED if min(sums) > 1 and min(found.values()) >= -DOUBT else NO_GAIN
+
+
+def _measured(found: Mapping[str, float]) -> list[dict[str, float]]:
+    groups = [{key: found[key] for key in group if key in found} for group in GROUPS]
+    return [group for group in groups if group]
+
+
+def _sum(values: Sequence[float]) -> float:
+    return sum(values) / math.sqrt(len(values))
 
 
 def harms(record: Mapping[str, Any]) -> list[str]:
@@ -91,17 +169,20 @@ def harms(record: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     record : mapping
-        Holds ``selfcheck_<figure>_<method>``.
+        Holds the figures under `key_of`.
 
     Returns
     -------
     list of str
-        One part of a sentence each; none where the difference is within its margin.
+        One part of a sentence each: figures worse by more than their margin; of a group
+        worse in sum, all that are worse.
     """
-    worse = [
-        key for key in MARGINS if (value := gain(record, key)) is not None and value < -MARGINS[key]
-    ]
-    return _told(record, worse)
+    found = evidence(record)
+    worse = {key for key, value in found.items() if value < -1}
+    for group in _measured(found):
+        if _sum(list(group.values())) < -1:
+            worse |= {key for key, value in group.items() if value < 0}
+    return _told(record, [key for key in FIGURES if key in worse])
 
 
 def gain_sentence(record: Mapping[str, Any]) -> str:
@@ -127,20 +208,44 @@ def gain_sentence(record: Mapping[str, Any]) -> str:
         NO_GAIN: "On this scan, coarsened, the network is no better than the best interpolation",
         HARMED: "On this scan, coarsened, the network is worse than the best interpolation",
     }[str(verdict)]
+    if verdict == NO_GAIN and any(value > 1 for value in evidence(record).values()):
+        said = "On this scan, coarsened, the network is not clearly better in all that counts"
     details = harms(record) if verdict == HARMED else _told(record, FIGURES)
-    return f"{said}: {', '.join(details)}. {note}".strip()
+    parts = [f"{said}: {', '.join(details)}.", note, _noisy_sentence(record)]
+    return " ".join(part for part in parts if part)
+
+
+def _noisy_sentence(record: Mapping[str, Any]) -> str:
+    verdict = record.get(f"{SELF_CHECK}_verdict_noisy")
+    gains = {figure: _number(record.get(noisy_gain_key(figure))) for figure in MARGINS}
+    told = [
+        _in_words(figure, value)
+        for figure, value in gains.items()
+        if value is not None and (figure not in DETAIL or value < 0)
+    ]
+    if not verdict or not told:
+        return ""
+    return f"With all of its noise put back ({verdict}): {', '.join(told)}."
 
 
 def _told(record: Mapping[str, Any], figures: Iterable[str]) -> list[str]:
-    names = {**MAPS, "v1_deg": "V1"}
-    told = []
-    for figure in figures:
-        value = gain(record, figure)
-        if value is not None and figure in IMAGES:
-            told.append(f"PSNR of the {IMAGES[figure]} {value:+.2f} dB")
-        elif value is not None and figure in names:
-            told.append(f"{names[figure]} error {-value:+.0%}")
-    return told
+    gains = {figure: gain(record, figure) for figure in figures if figure in MARGINS}
+    known = {figure: value for figure, value in gains.items() if value is not None}
+    told = [_in_words(figure, value) for figure, value in known.items() if figure not in DETAIL]
+    left = [
+        f"{DETAIL[figure]} {record[key_of(figure, NETWORK)]:.2f}"
+        for figure in known
+        if figure in DETAIL
+    ]
+    return [*told, *([f"detail left unexplained (sinc: 1): {', '.join(left)}"] if left else [])]
+
+
+def _in_words(figure: str, value: float) -> str:
+    if figure in IMAGES:
+        return f"PSNR of the {IMAGES[figure]} {value:+.2f} dB"
+    if figure in MAPS:
+        return f"{MAPS[figure]} error {-value:+.0%}"
+    return f"left of the detail of the {DETAIL[figure]} {-value:+.2f}"
 
 
 def _number(value: Any) -> float | None:

@@ -149,6 +149,8 @@ def _selfcheck(record: Record) -> Light:
     key = f"{SELF_CHECK}_verdict"
     verdict = record.get(key)
     status = {HELPED: PASS, NO_GAIN: WARN, HARMED: FAIL}.get(str(verdict), UNKNOWN)
+    if status == PASS and record.get(f"{key}_noisy") == HARMED:
+        status = WARN  # it helps a scan with half of this one's noise, and may not help this one
     text = gain_sentence(record) or "There was no self-check."
     return Light(key, status, None if status == UNKNOWN else str(verdict), text)
 

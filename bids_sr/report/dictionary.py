@@ -23,6 +23,11 @@ LEVELS: dict[str, dict[str, str]] = {
         "no gain": "It was no better than interpolation.",
         "harmed": "It was worse than interpolation.",
     },
+    "selfcheck_verdict_noisy": {
+        "helped": "Better than interpolation where the coarser copy was as noisy as the scan.",
+        "no gain": "No better than interpolation.",
+        "harmed": "Worse than interpolation.",
+    },
     "slice_axis": {"0": "i", "1": "j", "2": "k"},
 }
 """Columns that hold one of a few values, and what these mean."""
@@ -48,10 +53,21 @@ _WORDS = {
             "The scan is coarsened, super-resolved and compared with itself: whether the network "
             "came closer to it than interpolation did.",
         ),
+        Entry(
+            "selfcheck_verdict_noisy",
+            "Self-check, noise put back",
+            "The same with as much noise in the coarsened scan as the scan has: coarsening takes "
+            "half of it away, or two thirds.",
+        ),
         Entry("selfcheck_volumes", "Self-check, volumes", "Volumes that the self-check used."),
         Entry("selfcheck_slices", "Self-check, slices", "Slices that the self-check used."),
         Entry("selfcheck_reason", "No self-check because", "Empty if there was one."),
         Entry("selfcheck_note", "Self-check, limits", "What limits its figures."),
+        Entry(
+            "selfcheck_left_note",
+            "Self-check, limits of what is left",
+            "Whose noise stands for another's, and of what there is no figure.",
+        ),
         Entry("selfcheck_mode", "Self-check, extent", "auto: some slices and volumes; full: all."),
         Entry("selfcheck_seconds", "Self-check, time", "How long it took.", "s", 1),
         Entry("peak_memory_gb", "Peak memory", "Most memory that the run held.", "GB", 1),
@@ -66,11 +82,33 @@ _CHECKED = {
     "fa_mae": ("error of FA", "Mean absolute error; lower is better.", "", 4),
     "md_mae": ("error of MD", "Mean absolute error; lower is better.", "10⁻³ mm²/s", 4),
     "v1_deg": ("error of V1", "Median angle to the true direction; lower is better.", "°", 2),
+    "left_b0": (
+        "detail of b = 0 left unexplained",
+        "Share of the high frequencies, noise taken out: 1 where nothing was added, 0 where all "
+        "of it is right.",
+        "",
+        3,
+    ),
+    "left_mean": (
+        "detail of the mean DWI left unexplained",
+        "The same of what all directions of a shell share.",
+        "",
+        3,
+    ),
+    "left_l2": (
+        "directional detail left unexplained",
+        "The same of what differs between directions (l = 2).",
+        "",
+        3,
+    ),
 }
 METHODS = ("linear", "cubic", "sinc", "network")
 """What the self-check compares."""
-SELF_CHECK = re.compile(rf"selfcheck_({'|'.join(_CHECKED)})_({'|'.join(METHODS)})$")
-"""Keys of the self-check's figures: figure and method."""
+_NOISE, _NOISY = "noise", "noisy"
+SELF_CHECK = re.compile(rf"selfcheck_({'|'.join(_CHECKED)})(?:_({'|'.join(METHODS)}|{_NOISE}))?$")
+"""Keys of the self-check's figures: figure and method; none: the network, of what is left."""
+GAIN = re.compile(rf"selfcheck_gain_({'|'.join(_CHECKED)})_{_NOISY}$")
+"""Keys of its gains where the scan's noise was put back."""
 
 
 def describe(key: str) -> Entry:
@@ -138,12 +176,38 @@ def _described(column: str) -> dict[str, Any]:
 
 
 def _checked(key: str) -> Entry | None:
+    if gain := GAIN.match(key):
+        return _gain(key, gain[1])
     match = SELF_CHECK.match(key)
     if not match:
         return None
-    label, meaning, unit, decimals = _CHECKED[match[1]]
-    where = "Against the scan itself, from a coarser copy of it."
-    return Entry(key, f"Self-check, {label}, {match[2]}", f"{meaning} {where}", unit, decimals)
+    figure, method = match[1], match[2] or "network"
+    label, meaning, unit, decimals = _CHECKED[figure]
+    name = f"Self-check, {label}, {'noise alone' if method == _NOISE else method}"
+    if method != _NOISE:
+        where = "Against the scan itself, from a coarser copy of it."
+    elif figure.startswith("left_"):
+        meaning, where = (
+            "Share of it that is the scan's own noise;",
+            "above 0.8 there is no figure.",
+        )
+    else:
+        where = "What a perfect result would show, since the scan is noisy itself."
+    return Entry(key, name, f"{meaning} {where}", unit, decimals)
+
+
+def _gain(key: str, figure: str) -> Entry:
+    label, _, unit, decimals = _CHECKED[figure]
+    relative = figure in ("fa_mae", "md_mae", "v1_deg")
+    return Entry(
+        key,
+        f"Self-check, gain in {label}, noise put back",
+        "By how much the network beats the best interpolation where the coarsened scan is as "
+        "noisy as the scan; below 0 it is worse.",
+        "" if relative else unit,
+        decimals,
+        percent=relative,
+    )
 
 
 def _package(key: str) -> Entry | None:

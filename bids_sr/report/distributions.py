@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
+from bids_sr.quality.gain import key_of
 from bids_sr.report.columns import known_columns
 from bids_sr.report.dictionary import METHODS, SELF_CHECK, describe, is_described
 from bids_sr.report.extremes import SUMMARIES, is_summarized
@@ -97,7 +98,7 @@ def _group(keys: Iterable[str]) -> Iterator[Measure]:
     while left:
         key = next(iter(left))
         if checked := SELF_CHECK.match(key):
-            strips = [(method, f"selfcheck_{checked[1]}_{method}") for method in METHODS]
+            strips = [(method, key_of(checked[1], method)) for method in (*METHODS, "noise")]
             yield _take(left, describe(key).label.rsplit(", ", 1)[0], describe(key), strips)
         elif sides := _SIDES.match(key):
             strips = [("input", f"{sides[1]}_input"), ("super-resolved", f"{sides[1]}_sr")]

@@ -22,7 +22,7 @@ from bids_sr.report.methods import NOTICE, describe
 from bids_sr.report.methods_files import write_methods
 from bids_sr.report.pages import slug, write_page
 from bids_sr.report.records import FinishedRun, read_failures, read_runs
-from bids_sr.report.summary import METHODS, is_summarised, summary
+from bids_sr.report.summary import COLUMNS, is_summarised, summary
 from bids_sr.report.tables import (
     group_rows,
     model_grids,
@@ -87,7 +87,7 @@ def write_participant_page(
         source=quote(folder),
         has_group=(out_dir / "group_dwi.html").is_file(),
         no_truth=NO_TRUTH,
-        checked_methods=METHODS,
+        checked_methods=COLUMNS,
         terms=terms(key for run in runs for key in run.values),
         methods=methods,
         methods_notice=NOTICE,

@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
+from bids_sr.quality.gain import NOISE, key_of
 from bids_sr.report.glossary import Entry, is_known, is_number, lookup
 from bids_sr.report.tables import tidy
 
@@ -75,7 +76,13 @@ _JUDGED = {
 """Names of the lights; others are named as in the glossary."""
 
 METHODS = ("linear", "cubic", "sinc", "network")
-"""Columns of the self-check."""
+"""Methods of the self-check ..."""
+COLUMNS = (*METHODS, "noise alone")
+"""... and its columns."""
+_LEFT = (
+    "Share of the high frequencies that is missing or wrong, the scan's noise taken out: 1 where "
+    "nothing was added, 0 where all is right. Under 'noise alone': the share of noise in it."
+)
 _CHECKED = (
     Entry("psnr_b0", "PSNR, b = 0", "Higher is closer to the scan.", "dB", 2),
     Entry("psnr_dwi", "PSNR, weighted volumes", "Higher is closer to the scan.", "dB", 2),
@@ -83,6 +90,9 @@ _CHECKED = (
     Entry("fa_mae", "Error of FA", "Mean absolute error in the brain; lower is better.", "", 4),
     Entry("md_mae", "Error of MD", "Mean absolute error; lower is better.", "10⁻³ mm²/s", 4),
     Entry("v1_deg", "Error of the main direction", "Median angle; lower is better.", "°", 2),
+    Entry("left_b0", "Detail left unexplained, b = 0", _LEFT, "", 2),
+    Entry("left_mean", "Detail left unexplained, mean of directions", _LEFT, "", 2),
+    Entry("left_l2", "Detail left unexplained, between directions", _LEFT, "", 2),
 )
 _HIGHER = ("psnr_b0", "psnr_dwi", "ssim_dwi")
 _VERDICTS = {
@@ -120,7 +130,7 @@ class Checked:
     label: str
     """Figure and unit."""
     cells: tuple[tuple[str, bool], ...]
-    """Printed value of each method, and whether it is the best."""
+    """Printed value of each column, and whether it is the best."""
     meaning: str
     """Plain words."""
 
@@ -204,15 +214,17 @@ def _status(value: Any) -> str:
 def _checked(record: Mapping[str, Any]) -> tuple[Checked, ...]:
     rows = []
     for entry in _CHECKED:
-        values = [record.get(f"selfcheck_{entry.key}_{method}") for method in METHODS]
+        values = [record.get(key_of(entry.key, method)) for method in METHODS]
         known = [float(value) for value in values if value is not None and is_number(value)]
         if not known:
             continue
         best = max(known) if entry.key in _HIGHER else min(known)
         # what is printed alike is equally good
-        cells = tuple((entry.text(v), entry.text(v) == entry.text(best)) for v in values)
+        cells = [(entry.text(v), entry.text(v) == entry.text(best)) for v in values]
+        # no method: what a perfect result would have against a scan that is noisy itself
+        cells.append((entry.text(record.get(key_of(entry.key, NOISE))), False))
         label = f"{entry.label} ({entry.unit})" if entry.unit else entry.label
-        rows.append(Checked(label, cells, entry.meaning))
+        rows.append(Checked(label, tuple(cells), entry.meaning))
     return tuple(rows)
 
 

@@ -143,7 +143,7 @@ def make_scan(run: DwiRun, prepared: PreparedRun, data: Data, folder: Path) -> S
     truth = folder / "truth.nii.gz"
     x, y, z = grid.shape
     degraded = DwiRun(evolve(run.files, mask=None), run.gradients, (x, y, z, len(hr)))
-    scan = Scan(Trial(truth, truth, degraded, grid, mask), lr, hr)
+    scan = Scan(Trial(truth, degraded, grid, mask), lr, hr)
     scan.write(iter(hr), truth)
     return scan
 

@@ -6,6 +6,7 @@ import copy
 import csv
 import logging
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -119,6 +120,7 @@ class Trainer:
             b0_share=settings.b0_share,
         )
         self.held_out = list(held_out)
+        self.validations: list[dict[str, Any]] = []
         self.step = 0
         self.folder.mkdir(parents=True, exist_ok=True)
         self._resume()
@@ -192,6 +194,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "sampler": self.sampler.state,
             "crops": dict(self.crops.bit_generator.state),
+            "validations": self.validations,
         }
         with atomic_path(self.folder / CHECKPOINT) as temporary:
             torch.save(content, temporary)
@@ -215,6 +218,7 @@ class Trainer:
         self.sampler.state = content["sampler"]
         self.crops.bit_generator.state = content["crops"]
         self.step = content["step"]
+        self.validations = content.get("validations", [])
         for name in (LOG, VALIDATION):
             _forget_after(self.folder / name, self.step)
         _LOG.info("Resuming at step %d", self.step)
@@ -238,31 +242,47 @@ class Trainer:
 
     def _validate(self) -> None:
         for row in self.validation_rows():
+            self.validations.append(row)
             _LOG.info("%s", "  ".join(f"{k}={_short(v)}" for k, v in row.items()))
             self._log(VALIDATION, row)
 
     def _log(self, name: str, row: dict[str, Any]) -> None:
         path = self.folder / name
-        fresh = not path.exists()
-        with path.open("a", newline="") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(row))
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
+        with path.open("a+", newline="") as stream:
+            stream.seek(0)
+            columns = csv.DictReader(stream).fieldnames or []
+            if set(row) <= set(columns):
+                stream.seek(0, os.SEEK_END)
+                csv.DictWriter(stream, fieldnames=columns).writerow(row)
+                return
+        # there is none yet, or one that was begun when there were fewer figures
+        _write_log(path, list(dict.fromkeys([*columns, *row])), [*_read_log(path)[1], row])
 
 
 def _forget_after(path: Path, step: int) -> None:
     """Drop the rows of steps that an interruption undid; they are about to come again."""
+    columns, rows = _read_log(path)
+    if columns:
+        _write_log(path, columns, [row for row in rows if int(row["step"]) <= step])
+
+
+def _read_log(path: Path) -> tuple[list[str], list[dict[str, Any]]]:
     if not path.exists():
-        return
+        return [], []
     with path.open(newline="") as stream:
         reader = csv.DictReader(stream)
-        rows = [row for row in reader if int(row["step"]) <= step]
+        rows: list[dict[str, Any]] = list(reader)
+        return list(reader.fieldnames or []), rows
+
+
+def _write_log(path: Path, columns: list[str], rows: Sequence[dict[str, Any]]) -> None:
     with atomic_path(path) as temporary, temporary.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, fieldnames=reader.fieldnames or [])
+        writer = csv.DictWriter(stream, fieldnames=columns)
         writer.writeheader()
         writer.writerows(rows)
 
 
 def _short(value: Any) -> str:
+    if value is None:
+        return "n/a"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -8,10 +8,16 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from bids_sr.diffusion.spread import subset
 from bids_sr.images.kspace import data_consistency, sinc_upsample
+from bids_sr.quality.angular_parts import B0, L2, MEAN
+from bids_sr.quality.high_band import HighBandFit, left_unexplained, pooled
 from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.stacks import read_stack
 
+LEFT = (B0, MEAN, L2)
+"""Parts of the high band of which a validation tells what is left unexplained."""
+Row = dict[str, float | str | None]
 Upsampler = Callable[[torch.Tensor], torch.Tensor]
 """(slices, channels, a, b) -> (slices, f a, f b)."""
 
@@ -64,7 +70,7 @@ def validate(
     channels: tuple[str, ...],
     upsamplers: dict[str, Upsampler],
     slice_step: int = 6,
-) -> list[dict[str, float | str]]:
+) -> list[Row]:
     """Score upsamplers on a held-out run.
 
     Parameters
@@ -82,34 +88,57 @@ def validate(
     -------
     list of dict
         One row per method: ``method``, ``psnr_b0``, ``ssim_b0``, ``psnr_dwi``,
-        ``ssim_dwi``. PSNR is over foreground pixels, its peak the 99th percentile
-        of the reference there; both are means over volumes.
+        ``ssim_dwi``, and ``left_b0``, ``left_mean``, ``left_l2``. PSNR is over foreground
+        pixels, its peak the 99th percentile of the reference there; both are means over
+        volumes. What is left unexplained of the high band (`bids_sr.quality.high_band`) is
+        over the same pixels and all shells; None where noise hides it.
     """
-    rows: list[dict[str, float | str]] = []
+    rows: list[Row] = []
+    reference = _fit(run, slice_step)
+    for _, k, _, truth, _ in _volumes(run, channels[:1], slice_step):
+        reference.add(k, truth)
     for method, upsample in upsamplers.items():
         scores: dict[str, list[tuple[float, float]]] = {"b0": [], "dwi": []}
-        for is_b0, stack, reference, mask in _volumes(run, channels, slice_step):
+        found = _fit(run, slice_step)
+        for is_b0, k, stack, truth, mask in _volumes(run, channels, slice_step):
             output = upsample(torch.from_numpy(stack)).clamp_min(0).numpy()
-            scores["b0" if is_b0 else "dwi"].append(_score(reference, output, mask))
-        row: dict[str, float | str] = {"method": method}
+            scores["b0" if is_b0 else "dwi"].append(_score(truth, output, mask))
+            found.add(k, output)
+        row: Row = {"method": method}
         for kind, values in scores.items():
             if values:
                 row[f"psnr_{kind}"], row[f"ssim_{kind}"] = np.mean(values, axis=0).tolist()
+        left = left_unexplained(reference, found)
+        totals = {part: pooled(left, part) for part in LEFT}
+        row |= {f"left_{part}": total.share if total else None for part, total in totals.items()}
         rows.append(row)
     return rows
 
 
+def _fit(run: PreparedRun, step: int) -> HighBandFit:
+    gradients = subset(run.gradients, run.views[0].volumes.tolist())
+    return HighBandFit(gradients, _foreground(run, step), run.hr.shape[2] // run.lr.shape[2])
+
+
+def _foreground(run: PreparedRun, step: int) -> np.ndarray:
+    factor = run.hr.shape[2] // run.lr.shape[2]
+    return run.foreground[_pick(step)].repeat(factor, axis=1).repeat(factor, axis=2)
+
+
+def _pick(step: int) -> slice:
+    return slice(step // 2, None, step)
+
+
 def _volumes(
     run: PreparedRun, channels: tuple[str, ...], step: int
-) -> Iterator[tuple[bool, np.ndarray, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[bool, int, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield whether it is a b0, its place in the view, what is read, truth and foreground."""
     view = run.views[0]
-    pick = slice(step // 2, None, step)
-    slices = range(run.lr.shape[1])[pick]
-    factor = run.hr.shape[2] // run.lr.shape[2]
-    mask = run.foreground[pick].repeat(factor, axis=1).repeat(factor, axis=2)
+    pick = _pick(step)
+    slices, mask = range(run.lr.shape[1])[pick], _foreground(run, step)
     for k, volume in enumerate(view.volumes):
         stack = read_stack(run, view, k, slices, channels)
-        yield bool(view.is_b0[k]), stack, run.hr[volume, pick].astype(np.float32), mask
+        yield bool(view.is_b0[k]), k, stack, run.hr[volume, pick].astype(np.float32), mask
 
 
 def _score(reference: np.ndarray, output: np.ndarray, mask: np.ndarray) -> tuple[float, float]:

@@ -17,12 +17,14 @@ from bids_sr.diffusion.tensor import FIT_WIDTH
 from bids_sr.evaluation.sampling import (
     MAX_B0S,
     MAX_DIRECTIONS,
+    MAX_NOISY_SLICES,
     MAX_OTHER,
     MAX_OTHER_SHELLS,
     MAX_SLICES,
 )
 
 _FLOAT = 4
+_FEW_VOLUMES = MAX_B0S + MAX_DIRECTIONS + MAX_OTHER * MAX_OTHER_SHELLS
 COMPONENTS = {"colorfa": 3, "v1": 3, "tensor": 6}
 """Values per voxel of maps that have more than one."""
 
@@ -231,9 +233,14 @@ def work_bytes(task: Task) -> tuple[int, int]:
     fitted = max(task.tensor_volumes, task.gqi_volumes)
     fit = BRAIN * (fitted + FIT_WIDTH) if fitted else 0
     slices, volumes = _checked(task)
-    pixels = slices * math.prod(task.shape[:2])
-    # truth, what one method made of it, both coarse; and the whole series coarse
-    check = pixels * (2 * volumes + (volumes + task.shape[3] * bool(volumes)) / task.factor**2)
+    noisy, few = _checked_again(task)
+    whole = task.shape[3] * bool(volumes)
+    # truth and few volumes coarse, the whole series coarse, what one method made of it; the same
+    # of fewer slices with noise
+    check = math.prod(task.shape[:2]) * (
+        slices * (2 * volumes + (volumes + whole) / task.factor**2)
+        + noisy * (2 * few + (few + whole) / task.factor**2)
+    )
     return kept, round(_FLOAT * max((copies + fit) * task.fine, check))
 
 
@@ -308,12 +315,20 @@ def _checked(task: Task) -> tuple[int, int]:
         return 0, 0
     if task.self_check == "full":
         return slices, volumes
-    most = MAX_B0S + MAX_DIRECTIONS + MAX_OTHER * MAX_OTHER_SHELLS
-    return min(slices, MAX_SLICES), min(volumes, most)
+    return min(slices, MAX_SLICES), min(volumes, _FEW_VOLUMES)
+
+
+def _checked_again(task: Task) -> tuple[int, int]:
+    """Return at how many of them it looks once more, with the scan's noise put back."""
+    slices, volumes = _checked(task)
+    return min(slices, MAX_NOISY_SLICES), min(volumes, _FEW_VOLUMES)
 
 
 def _self_check_s(task: Task, rates: Rates) -> float:
     slices, volumes = _checked(task)
-    fine = slices * math.prod(task.shape[:2]) / 1e6
-    fits = 5 * _tensor_s(volumes if task.tensor_volumes else 0, fine, rates)
-    return _network_s(task, volumes * fine / task.factor**2, rates) + fits
+    noisy, few = _checked_again(task)
+    whole, part = (n * math.prod(task.shape[:2]) / 1e6 for n in (slices, noisy))
+    # the scan, what four methods make of it, and what noise does to it; again without the last
+    fits = 6 * _tensor_s(volumes, whole, rates) + 5 * _tensor_s(few, part, rates)
+    seen = (volumes * whole + few * part) / task.factor**2
+    return _network_s(task, seen, rates) + (fits if task.tensor_volumes else 0.0)

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from bids_sr.evaluation.cli import main
+from bids_sr.evaluation.goals import NOISE_ALONE
 
 
 @pytest.fixture
@@ -26,19 +27,24 @@ def evaluate(make_dataset, tiny_model, tmp_path):
 
 
 def test_every_method_is_scored_on_a_small_scan(evaluate, capsys):
-    rows = evaluate("--budget")
+    rows = evaluate()
     table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     assert len(table) == 2 * (1 + 6)
-    assert list(rows) == ["linear", "cubic", "sinc", "oracle", "tiny, no consistency", "tiny"]
+    assert list(rows) == ["linear", "cubic", "sinc", NOISE_ALONE, "tiny, no consistency", "tiny"]
     assert rows["sinc"]["psnr_b0"] > rows["linear"]["psnr_b0"]
     assert rows["sinc"]["fa_mae"] > 0
-    assert rows["sinc"]["qa_mae"] > rows["oracle"]["qa_mae"] > 0
+    assert rows["sinc"]["qa_mae"] > rows[NOISE_ALONE]["qa_mae"] > 0
     # an untrained network that adds random detail, with and without the measured band
     assert rows["sinc"]["psnr_dwi"] > rows["tiny"]["psnr_dwi"]
     assert rows["tiny"]["psnr_dwi"] != rows["tiny, no consistency"]["psnr_dwi"]
-    # it knows the high frequencies, but not the noise that the scan has there
-    assert rows["sinc"]["psnr_dwi"] + 1 < rows["oracle"]["psnr_dwi"] < 100
-    assert rows["oracle"]["budget_directional"] == 0 < rows["sinc"]["budget_directional"]
+    # a perfect result: nothing but the noise that the scan has beyond the measured band
+    assert rows["sinc"]["psnr_dwi"] + 1 < rows[NOISE_ALONE]["psnr_dwi"] < 100
+    assert rows["sinc"]["left_b0"] == pytest.approx(1, abs=0.02)
+    assert rows["sinc"]["left_mean_b1000"] == pytest.approx(1, abs=0.02)
+    # random detail explains nothing, and adds to what must be explained
+    assert rows["tiny"]["left_mean"] == rows["tiny"]["left_mean_b1000"] > 1
+    assert 0 < rows[NOISE_ALONE]["noise_left_mean_b1000"] < 0.5
+    assert table[-1].startswith("| noise share of the reference | ")
 
 
 def test_a_known_truth_is_noise_free_and_its_scan_is_not(evaluate, tmp_path, capsys):
@@ -46,9 +52,17 @@ def test_a_known_truth_is_noise_free_and_its_scan_is_not(evaluate, tmp_path, cap
     printed = capsys.readouterr().out
     assert "| FA error | -25 % |" in printed
     assert "missed" in printed
-    # the noise in the measured band keeps even the oracle from the truth
-    assert rows["oracle"]["fa_mae"] > 0
-    assert rows["sinc"]["psnr_dwi"] < rows["oracle"]["psnr_dwi"] < 100
+    # the truth has no noise: nothing of it limits a result, nor is anything taken out
+    assert NOISE_ALONE not in rows and "| n/a | missed |" in printed
+    assert 0.98 < rows["sinc"]["left_l2_b1000"] < 1.02
+    assert "noise share" not in printed
+
+
+def test_a_denoised_scan_has_noise_that_nobody_knows(evaluate, tmp_path, capsys):
+    rows = evaluate("--reference", "denoised", "--work", str(tmp_path / "work"))
+    assert NOISE_ALONE not in rows
+    assert not [key for row in rows.values() for key in row if key.startswith("left_")]
+    assert "unexplained" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -103,6 +117,17 @@ def test_figures_on_the_card_come_out_again(make_dataset, tiny_model, capsys):
     (tiny_model / "card.json").write_text(json.dumps(card))
     assert main(arguments) == 0
     assert "other figures: tiny PSNR b0 (dB)" in capsys.readouterr().out
+    # a card from before there were such figures is compared by what it has
+    for row in card["figures"][name]:
+        row.pop("left of b0", None)
+    card["figures"][name][-1]["PSNR b0 (dB)"] -= 0.5
+    (tiny_model / "card.json").write_text(json.dumps(card))
+    assert main(arguments) == 0
+    assert "The card has the same figures." in capsys.readouterr().out
+    card["figures"][name].append({"method": "another", "PSNR b0 (dB)": 30.0})
+    (tiny_model / "card.json").write_text(json.dumps(card))
+    assert main(arguments) == 0
+    assert "other figures: of other methods." in capsys.readouterr().out
     # of other slices it has none
     assert main([*arguments, "--slices-step", "2"]) == 0
     assert "The card has" not in capsys.readouterr().out

@@ -47,6 +47,19 @@ def test_few_volumes_still_determine_a_tensor():
     assert not dti_volumes(part).reason
 
 
+def test_directions_are_of_one_shell_where_one_is_enough():
+    part = subset(table((500, 9), (1000, 30)), few_volumes(table((500, 9), (1000, 30))))
+    assert [len(shell.indices) for shell in part.shells] == [3, 12]
+    # neither shell has six directions: those of both are needed
+    few = table((500, 4), (1000, 5))
+    assert not dti_volumes(few).reason
+    assert len(few_volumes(few)) == 2 + 9
+
+
+def test_fewer_slices_lie_in_the_middle_too():
+    assert middle_slices(np.ones(12, bool), gapless=True, most=6) == slice(3, 9, 1)
+
+
 @pytest.mark.parametrize(
     ("gradients", "count"),
     [

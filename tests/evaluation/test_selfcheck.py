@@ -13,7 +13,8 @@ from bids_sr.evaluation.selfcheck import Means, self_check
 from bids_sr.images.grid import SliceGrid
 from bids_sr.images.nifti import DwiReader, write_image
 from bids_sr.networks.card import read_card
-from bids_sr.quality.gain import CLASSICAL, FIGURES
+from bids_sr.quality.gain import CLASSICAL, FIGURES, key_of
+from bids_sr.report.dictionary import is_described
 from bids_sr.superres.engine import SuperResolvedDwi
 
 MEANS = Means(device="cpu", threads=1)
@@ -57,7 +58,7 @@ def checked(make_run, make_model, tmp_path):
 
 def figures(record):
     return {
-        method: {f: record[f"selfcheck_{f}_{method}"] for f in FIGURES}
+        method: {f: record[key_of(f, method)] for f in FIGURES}
         for method in (*CLASSICAL, "network")
     }
 
@@ -66,8 +67,10 @@ def test_random_detail_is_harm(checked):
     record = checked()
     assert record["selfcheck_verdict"] == "harmed"
     assert record["selfcheck_volumes"] == 13 and record["selfcheck_slices"] == 2
-    assert record["selfcheck_reason"] == record["selfcheck_note"] == ""
+    assert record["selfcheck_reason"] == ""
+    assert record["selfcheck_note"] == "Coarsened, the scan has half of its noise."
     assert all(value is not None for row in figures(record).values() for value in row.values())
+    assert [key for key in record if not is_described(key)] == []
     json.dumps(record, allow_nan=False)
 
 
@@ -77,6 +80,117 @@ def test_a_network_without_detail_is_sinc(checked, factor):
     found = figures(record)
     assert found["network"]["psnr_dwi"] == pytest.approx(found["sinc"]["psnr_dwi"], abs=0.05)
     assert record["selfcheck_verdict"] != "helped"
+
+
+@pytest.fixture
+def planted(checked, monkeypatch):
+    """Function: a self-check of a network that makes this of truth, sinc and gradients."""
+    from bids_sr.evaluation import selfcheck as module
+    from bids_sr.quality.interpolation import interpolate
+
+    def check(made):
+        def network(run, card, out, *, volumes, slice_axis, **_):
+            series = run.files.dwi
+            with (
+                DwiReader(series) as lr,
+                DwiReader(series.with_name(series.name.replace("series", "truth"))) as hr,
+            ):
+                truth = np.stack([hr.volume(i) for i in range(hr.shape[3])], axis=-1)
+                coarse = [
+                    interpolate(lr.volume(v), card.factor, "sinc", slice_axis) for v in volumes
+                ]
+                affine = hr.affine
+            bvals, bvecs = run.gradients.bvals[volumes], run.gradients.bvecs[volumes]
+            found = made(truth, np.stack(coarse, axis=-1), bvals, bvecs)
+            write_image(out, np.maximum(found, 0).astype(np.float32), affine)
+
+        monkeypatch.setattr(module, "super_resolve", network)
+        return checked()
+
+    return check
+
+
+def better(truth, sinc, bvals, bvecs):
+    return sinc + 0.5 * (truth - sinc)
+
+
+def turned(truth, sinc, bvals, bvecs):
+    """All of it better but for the tensor's direction in plane."""
+    oblique = np.exp(-bvals * 0.1e-3 * bvecs[:, 0] * bvecs[:, 1])
+    return better(truth, sinc, bvals, bvecs) * oblique
+
+
+def worse_weighted(truth, sinc, bvals, bvecs):
+    """Better b0s, weighted volumes further from the truth than sinc."""
+    share = np.where(bvals > 0, -0.2, 0.5)
+    return sinc + share * (truth - sinc)
+
+
+def noise(strength):
+    def made(truth, sinc, bvals, bvecs):
+        generator = np.random.default_rng(0)
+        return sinc + strength * generator.normal(size=sinc.shape)
+
+    return made
+
+
+def test_what_comes_closer_helps(planted):
+    record = planted(better)
+    assert record["selfcheck_verdict"] == "helped"
+    # what is left of detail is a quarter: half of the amplitude
+    for part in ("b0", "mean", "l2"):
+        assert record[f"selfcheck_left_{part}"] == pytest.approx(0.25, abs=0.15), part
+        assert record[f"selfcheck_left_{part}_sinc"] == pytest.approx(1, abs=0.05)
+
+
+def test_a_wrong_main_direction_is_harm(planted):
+    record = planted(turned)
+    assert record["selfcheck_psnr_b0_network"] > record["selfcheck_psnr_b0_sinc"] + 2
+    assert record["selfcheck_v1_deg_network"] > 1.3 * record["selfcheck_v1_deg_sinc"]
+    assert record["selfcheck_verdict"] == "harmed"
+
+
+def test_weighted_volumes_that_are_worse_are_harm_whatever_the_b0s(planted):
+    record = planted(worse_weighted)
+    assert record["selfcheck_psnr_b0_network"] > record["selfcheck_psnr_b0_sinc"] + 2
+    assert record["selfcheck_left_mean"] > 1.3
+    assert record["selfcheck_verdict"] == "harmed"
+
+
+def test_noise_is_no_detail(planted):
+    weak, strong = planted(noise(0.5)), planted(noise(60))
+    assert weak["selfcheck_verdict"] != "helped"
+    assert strong["selfcheck_verdict"] == "harmed"
+    assert strong["selfcheck_left_mean"] > 1
+
+
+def test_what_the_noise_alone_would_give(checked):
+    record = checked()
+    for figure in ("fa_mae", "md_mae", "v1_deg"):
+        noise_alone = record[f"selfcheck_{figure}_noise"]
+        # the object is so smooth that sinc's tensors are off by little else
+        assert noise_alone == pytest.approx(record[f"selfcheck_{figure}_sinc"], rel=0.4)
+    assert record["selfcheck_psnr_b0_noise"] > record["selfcheck_psnr_b0_sinc"]
+    assert 0 < record["selfcheck_left_mean_noise"] < record["selfcheck_left_l2_noise"]
+    told = "The noise of the b0s is that of the volumes at b = 1000."
+    assert record["selfcheck_left_note"] == told
+
+
+def test_the_noise_is_put_back(checked):
+    record = checked()
+    gains = [record[f"selfcheck_gain_{figure}_noisy"] for figure in FIGURES]
+    assert sum(gain is not None for gain in gains) >= 8
+    assert record["selfcheck_verdict_noisy"] == "harmed"
+
+
+def test_six_directions_do_not_tell_how_much_noise_there_is(checked):
+    record = checked(directions=6)
+    assert "cannot be told" in record["selfcheck_note"]
+    assert record["selfcheck_verdict_noisy"] == ""
+    assert record["selfcheck_fa_mae_noise"] is None
+    assert record["selfcheck_fa_mae_network"] is not None
+    assert record["selfcheck_left_b0"] is record["selfcheck_left_l2"] is None
+    assert record["selfcheck_left_note"].startswith("Too noisy, or noise unknown: b0s, mean of")
 
 
 def test_it_comes_out_the_same_again(checked):
@@ -103,7 +217,7 @@ def test_what_directions_share_is_gathered_from_all_volumes(checked, monkeypatch
 
     monkeypatch.setattr(module, "super_resolve", watch)
     checked()
-    assert seen == [(17, 13)]
+    assert seen == [(17, 13)] * 2  # and with the noise put back
 
 
 @pytest.mark.parametrize(

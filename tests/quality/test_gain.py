@@ -4,19 +4,43 @@ from __future__ import annotations
 
 import pytest
 
-from bids_sr.quality.gain import FIGURES, MARGINS, gain, gain_sentence, harms, selfcheck_verdict
+from bids_sr.quality.gain import (
+    FIGURES,
+    GROUPS,
+    HIGHER_IS_BETTER,
+    LEFT,
+    MARGINS,
+    gain,
+    gain_sentence,
+    harms,
+    key_of,
+    noisy_gain_key,
+    selfcheck_verdict,
+)
 
-BEST = {"psnr_b0": 27.0, "psnr_dwi": 23.0, "ssim_dwi": 0.8, "fa_mae": 0.06, "md_mae": 0.12}
+BEST = {
+    "psnr_b0": 27.0,
+    "psnr_dwi": 23.0,
+    "ssim_dwi": 0.8,
+    "fa_mae": 0.06,
+    "md_mae": 0.12,
+    "v1_deg": 8.0,
+    "left_b0": 1.0,
+    "left_mean": 1.0,
+    "left_l2": 1.0,
+}
+GOOD = {"psnr_b0": 28.5, "psnr_dwi": 24.0, "fa_mae": 0.056, "md_mae": 0.09, "v1_deg": 7.6}
+GOOD |= {"left_b0": 0.6, "left_mean": 0.6, "left_l2": 0.85}
 
 
 def check(**network):
-    """A record in which cubic is best of the classical methods, the network as good but for..."""
+    """A record in which sinc is best of the classical methods, the network as good but for..."""
     record = {"selfcheck_reason": "", "selfcheck_note": ""}
     for figure, best in BEST.items():
-        worse = best * (1.2 if figure.endswith("mae") else 0.8)
-        values = {"linear": worse, "cubic": best, "sinc": worse, "network": best}
+        worse = best * (0.8 if figure in HIGHER_IS_BETTER else 1.2)
+        values = {"linear": worse, "cubic": worse, "sinc": best, "network": best}
         values["network"] = network.get(figure, best)
-        record |= {f"selfcheck_{figure}_{method}": value for method, value in values.items()}
+        record |= {key_of(figure, method): value for method, value in values.items()}
     return record | {"selfcheck_verdict": selfcheck_verdict(record)}
 
 
@@ -25,29 +49,61 @@ def test_gain_is_over_the_best_classical_method():
     assert gain(record, "psnr_dwi") == pytest.approx(0.5)
     assert gain(record, "md_mae") == pytest.approx(0.25)
     assert gain(record, "fa_mae") == pytest.approx(0)
-    assert gain(record, "v1_deg") is None
+    assert gain(check(left_l2=0.9), "left_l2") == pytest.approx(0.1)
+    assert gain(check(v1_deg=None), "v1_deg") is None
+
+
+NO_DETAIL = dict.fromkeys(("left_b0", "left_mean", "left_l2"))
+NO_MAPS = dict.fromkeys(("fa_mae", "md_mae", "v1_deg"))
+
+
+def by(**margins):
+    """Figures of a network that is so many margins better than the best classical method."""
+    figures = {}
+    for figure, count in margins.items():
+        step = count * MARGINS[figure]
+        if figure in HIGHER_IS_BETTER:
+            figures[figure] = BEST[figure] + step
+        else:
+            figures[figure] = BEST[figure] - step * (1 if figure in LEFT else BEST[figure])
+    return figures
 
 
 @pytest.mark.parametrize(
     ("network", "verdict"),
     [
         ({}, "no gain"),
-        ({"psnr_dwi": 23.5, "md_mae": 0.1}, "helped"),
-        ({"psnr_b0": 28, "fa_mae": 0.05}, "helped"),
-        ({"psnr_b0": 28, "psnr_dwi": 24}, "no gain"),
-        ({"md_mae": 0.1}, "no gain"),
-        ({"psnr_dwi": 23.1, "md_mae": 0.118}, "no gain"),
-        ({"psnr_dwi": 22.5}, "harmed"),
-        ({"psnr_b0": 26}, "harmed"),
-        ({"psnr_dwi": 25, "psnr_b0": 30, "fa_mae": 0.07}, "harmed"),
-        ({"psnr_dwi": 25, "psnr_b0": 30, "md_mae": 0.14}, "harmed"),
-        ({"psnr_dwi": 25, "fa_mae": 0.061, "md_mae": 0.1}, "helped"),
-        ({"psnr_dwi": None}, ""),
-        ({"psnr_dwi": float("nan")}, ""),
-        ({"psnr_dwi": 24, "fa_mae": None, "md_mae": None}, "helped"),
-        ({"psnr_dwi": 24, "md_mae": 0.1, "psnr_b0": None}, "helped"),
+        (GOOD, "helped"),
+        # one kind of figure is not enough
+        (by(psnr_b0=3, psnr_dwi=3), "no gain"),
+        (by(md_mae=3), "no gain"),
+        (by(psnr_dwi=2, md_mae=3), "no gain"),
+        (by(psnr_dwi=2, md_mae=3, left_mean=2), "helped"),
+        # small gains add up
+        (by(psnr_dwi=0.8, psnr_b0=0.8, md_mae=0.7, fa_mae=0.7, v1_deg=0.7, left_b0=0.7,
+            left_mean=0.7, left_l2=0.7), "helped"),
+        (by(psnr_dwi=0.4, md_mae=0.4, left_mean=0.4), "no gain"),
+        # what was not measured does not count
+        (GOOD | NO_DETAIL, "helped"),
+        (GOOD | NO_MAPS, "helped"),
+        (GOOD | {"psnr_b0": None}, "helped"),
+        (GOOD | {"left_l2": None}, "helped"),
+        (by(psnr_dwi=2) | NO_MAPS | NO_DETAIL, "helped"),
+        (GOOD | {"psnr_dwi": None}, ""),
+        (GOOD | {"psnr_dwi": float("nan")}, ""),
+        # any figure that is clearly worse
+        *[(GOOD | by(**{key: -1.1}), "harmed") for key in MARGINS],
+        (GOOD | {"v1_deg": 1.6 * BEST["v1_deg"]}, "harmed"),
+        # worse, but not clearly: that is no help
+        *[(GOOD | by(**{key: -0.8}), "no gain") for key in MARGINS],
+        (GOOD | {"psnr_dwi": BEST["psnr_dwi"] - 0.29}, "no gain"),
+        *[(GOOD | by(**{key: -0.3}), "helped") for key in MARGINS],
+        # several of one kind that are a little worse
+        (by(psnr_dwi=-0.8, psnr_b0=-0.8), "harmed"),
+        (by(fa_mae=-0.7, md_mae=-0.7, v1_deg=-0.7), "harmed"),
+        (by(fa_mae=-0.4, md_mae=-0.4, v1_deg=-0.4), "no gain"),
     ],
-)
+)  # fmt: skip
 def test_verdict(network, verdict):
     assert selfcheck_verdict(check(**network)) == verdict
 
@@ -59,15 +115,37 @@ def test_no_figures_no_verdict():
 
 def test_margins_are_of_figures_that_there_are():
     assert set(MARGINS) <= set(FIGURES)
+    assert sorted(MARGINS) == sorted(key for group in GROUPS for key in group)
 
 
 def test_sentences():
-    good = gain_sentence(check(psnr_dwi=23.5, md_mae=0.09))
-    assert "beats" in good and "+0.50 dB" in good and "MD error -25%" in good
-    bad = check(psnr_dwi=25, fa_mae=0.072)
+    good = gain_sentence(check(**GOOD))
+    assert "beats" in good and "+1.00 dB" in good and "MD error -25%" in good
+    assert "V1 error -5%" in good
+    assert good.endswith(
+        "detail left unexplained (sinc: 1): b0s 0.60, mean over directions 0.60, "
+        "differences between them 0.85."
+    )
+    bad = check(**GOOD | {"fa_mae": 0.072})
     assert harms(bad) == ["FA error +20%"]
     assert "worse" in gain_sentence(bad) and "dB" not in gain_sentence(bad)
+    several = check(**by(psnr_dwi=-0.8, psnr_b0=-0.8))
+    assert len(harms(several)) == 2 and "-0.24 dB" in gain_sentence(several)
+    mixed = gain_sentence(check(**GOOD | {"psnr_dwi": 22.71}))
+    assert "not clearly better in all that counts" in mixed and "-0.29 dB" in mixed
+    assert "no better than" in gain_sentence(check())
     off = {"selfcheck_verdict": "", "selfcheck_reason": "It was switched off."}
     assert gain_sentence(off) == "There was no self-check. It was switched off."
     noted = check() | {"selfcheck_note": "The reference is itself zero-filled."}
     assert gain_sentence(noted).endswith("zero-filled.")
+
+
+def test_the_sentence_with_the_noise_put_back():
+    noisy = {noisy_gain_key("psnr_dwi"): 0.4, noisy_gain_key("v1_deg"): -0.02}
+    noisy |= {noisy_gain_key("left_l2"): -0.06, "selfcheck_verdict_noisy": "no gain"}
+    noisy |= {noisy_gain_key("left_b0"): 0.3, noisy_gain_key("left_mean"): None}
+    told = gain_sentence(check(**GOOD) | noisy)
+    assert told.endswith(
+        "With all of its noise put back (no gain): PSNR of the weighted volumes +0.40 dB, "
+        "V1 error +2%, left of the detail of the differences between them +0.06."
+    )

@@ -56,6 +56,7 @@ def test_a_good_run_passes():
         ({"selfcheck_verdict": "harmed"}, "selfcheck_verdict", FAIL),
         ({"selfcheck_verdict": "no gain"}, "selfcheck_verdict", WARN),
         ({"selfcheck_verdict": ""}, "selfcheck_verdict", UNKNOWN),
+        ({"selfcheck_verdict_noisy": "harmed"}, "selfcheck_verdict", WARN),
         ({"grid_f_dwi_p8_sr": 21.0, "grid_a_dwi_p8_sr": 0.06}, "grid_dwi", FAIL),
         (
             {"grid_f_dwi_p8_sr": 21.0, "grid_a_dwi_p8_sr": 0.06, "grid_a_dwi_p8_input": 0.05},

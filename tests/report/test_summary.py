@@ -68,7 +68,18 @@ def test_alike_values_are_equally_good(record):
         ("not known", False),
         ("0.0500", True),
         ("0.0500", True),
+        ("not known", False),
     )
+
+
+def test_what_is_left_and_what_noise_alone_would_give(record):
+    values = {"selfcheck_left_l2": 0.851, "selfcheck_left_l2_sinc": 1.0}
+    values |= {"selfcheck_left_l2_noise": 0.57, "selfcheck_v1_deg_noise": 5.31}
+    values |= {"selfcheck_v1_deg_network": 7.46}
+    angle, left = summary(record(**values)).checked
+    assert angle.cells[3:] == (("7.46", True), ("5.31", False))
+    assert left.label == "Detail left unexplained, between directions"
+    assert left.cells[2:] == (("1.00", False), ("0.85", True), ("0.57", False))
 
 
 def test_reason_for_no_self_check(record):

@@ -112,8 +112,26 @@ def test_validation_and_logs(prepared, tmp_path):
         rows = {row["method"]: row for row in csv.DictReader(stream)}
     assert set(rows) == {"linear", "cubic", "sinc", "network", "network+consistency"}
     assert all(float(row["psnr_dwi"]) > 5 for row in rows.values())
+    # b0 and mean: the tiny run has one b0, and 16 directions that tell of its noise
+    assert float(rows["sinc"]["left_mean"]) == pytest.approx(1, abs=0.02)
+    assert float(rows["network"]["left_b0"]) > 0
+    kept = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["validations"]
+    assert [(row["step"], row["method"]) for row in kept] == [(20, name) for name in rows]
+    assert str(kept[2]["left_l2"] or "") == rows["sinc"]["left_l2"]
     with (tmp_path / "log.csv").open() as stream:
         assert [row["step"] for row in csv.DictReader(stream)] == ["10", "20"]
+
+
+def test_a_log_with_fewer_figures_goes_on_with_more(prepared, tmp_path):
+    old = "step,run,method,psnr_b0\n3,sub-01,sinc,20.5\n"
+    (tmp_path / "validation.csv").write_text(old)
+    settings = evolve(SETTINGS, steps=6, validate_every=6)
+    Trainer(settings, [prepared], [prepared], tmp_path).run()
+    with (tmp_path / "validation.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert (rows[0]["psnr_b0"], rows[0]["left_mean"]) == ("20.5", "")
+    assert rows[3]["method"] == "sinc" and float(rows[3]["left_mean"]) > 0.9
+    assert len(rows) == 6 and None not in rows[3]
 
 
 def test_mean_network_has_the_statistics_of_normalisation_layers(prepared, tmp_path):

@@ -1,0 +1,171 @@
+"""The share of the high band that a result leaves unexplained, read from files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from bids_sr.evaluation.trial import Trial
+from bids_sr.images.grid import from_slices, to_slices
+from bids_sr.images.nifti import DwiReader, VolumeWriter
+from bids_sr.quality.angular_parts import B0, L2, MEAN
+from bids_sr.quality.high_band import PARTS, HighBandFit, Left, left_unexplained, pooled
+from bids_sr.quality.reference_noise import HighBandNoise
+
+
+@frozen
+class Detail:
+    """What is left unexplained, and what limits that."""
+
+    left: tuple[Left, ...]
+    """Each part of each shell."""
+
+    def figures(self) -> dict[str, float]:
+        """Return ``left_<part>``, over all shells; only those that there are."""
+        sums = {part: pooled(self.left, part) for part in PARTS}
+        return {
+            f"left_{part}": share
+            for part, total in sums.items()
+            if total is not None and (share := total.share) is not None
+        }
+
+    def noise(self) -> dict[str, float]:
+        """Return ``left_<part>``, the share of noise in the reference's part, over all shells."""
+        sums = {part: pooled(self.left, part) for part in PARTS}
+        return {
+            f"left_{part}": share
+            for part, total in sums.items()
+            if total is not None and (share := total.noise_share) is not None
+        }
+
+    def by_shell(self) -> dict[str, float]:
+        """Return ``left_<part>_<shell>``; only those that there are."""
+        return {_key(each): each.share for each in self.left if each.share is not None}
+
+    def noise_shares(self) -> dict[str, float]:
+        """Return ``noise_left_<part>_<shell>``, the share of noise in the reference's part."""
+        return {
+            f"noise_{_key(each)}": each.noise_share
+            for each in self.left
+            if each.noise_share is not None
+        }
+
+    def notes(self) -> list[str]:
+        """Say in sentences where the noise is another shell's, and what there is no figure of."""
+        borrowed = [
+            f"The noise of the {_named(each.shell)} is that of the {_named(each.noise_from)}."
+            for each in self.left
+            if each.noise_from not in (None, each.shell) and each.part in (B0, MEAN)
+        ]
+        unknown = [
+            f"{each.part} of the {_named(each.shell)}" if each.part != B0 else "b0s"
+            for each in self.left
+            if each.share is None
+        ]
+        missing = [f"Too noisy, or noise unknown: {', '.join(unknown)}."] if unknown else []
+        shells = {each.shell for each in self.left} - {B0}
+        flat = shells - {each.shell for each in self.left if each.part == L2}
+        few = [f"Too few directions for l = 2: {', '.join(sorted(flat))}."] if flat else []
+        return [*borrowed, *missing, *few]
+
+
+def fit_series(trial: Trial, path: Path) -> HighBandFit:
+    """Split the high bands of a series.
+
+    Parameters
+    ----------
+    trial : Trial
+        Holds gradients, mask, slice axis and factor.
+    path : pathlib.Path
+        4D image on the grid of the reference.
+
+    Returns
+    -------
+    HighBandFit
+    """
+    axis = trial.grid.slice_axis
+    fit = HighBandFit(trial.lr.gradients, to_slices(trial.mask, axis), trial.grid.factor)
+    with DwiReader(path) as reader:
+        for index in range(reader.shape[3]):
+            fit.add(index, to_slices(reader.volume(index), axis))
+    return fit
+
+
+def detail_left(trial: Trial, path: Path) -> Detail:
+    """Return what a result leaves unexplained of the reference's high band.
+
+    Parameters
+    ----------
+    trial : Trial
+        Holds the reference.
+    path : pathlib.Path
+        4D image on its grid.
+
+    Returns
+    -------
+    Detail
+        Empty where nothing can be said: the noise of a denoised reference is correlated
+        between volumes, and cannot be told from its signal.
+    """
+    if trial.reference == "denoised":
+        return Detail(())
+    fits = fit_series(trial, trial.truth), fit_series(trial, path)
+    return Detail(left_unexplained(*fits, noiseless=trial.reference == "synthetic"))
+
+
+def reference_with_noise(trial: Trial, out: Path, band: tuple[float, float] = (1.0, 1.0)) -> bool:
+    """Write the reference with one more portion of the noise of its high band.
+
+    Its figures against the reference are about what those of a perfect result would be
+    (`bids_sr.quality.reference_noise`).
+
+    Parameters
+    ----------
+    trial : Trial
+        Holds the reference.
+    out : pathlib.Path
+        4D image on its grid.
+    band : tuple of float
+        Share of the band to which the reference is cut, and the image will be.
+
+    Returns
+    -------
+    bool
+        Whether it was written: the noise is known of a scan alone, and only where
+        directions are more than the functions that they are split into, or repeated.
+    """
+    if trial.reference != "scan":
+        return False
+    noise = HighBandNoise(fit_series(trial, trial.truth), band=band)
+    if not noise.is_known:
+        return False
+    axis = trial.grid.slice_axis
+    with (
+        DwiReader(trial.truth) as reader,
+        VolumeWriter(out, reader.shape, reader.affine, like=reader.header) as writer,
+    ):
+        for index in range(reader.shape[3]):
+            more = noise.added(index, to_slices(reader.volume(index), axis))
+            writer.write(from_slices(more, axis))
+    return True
+
+
+def shell_keys(found: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the keys of `Detail.by_shell` in rows, part after part."""
+    keys = dict.fromkeys(key for row in found for key in row if key.count("_") == 2)
+    order = {f"left_{part}_": rank for rank, part in enumerate(PARTS)}
+    return sorted(
+        (key for key in keys if key.startswith(tuple(order))),
+        key=lambda key: (order[key[: key.rindex("_") + 1]], float(key.rsplit("_b", 1)[1])),
+    )
+
+
+def _key(each: Left) -> str:
+    return f"left_{each.part}_{each.shell}"
+
+
+def _named(shell: str | None) -> str:
+    return "b0s" if shell == B0 else f"volumes at b = {str(shell).removeprefix('b')}"

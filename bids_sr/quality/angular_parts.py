@@ -1,0 +1,132 @@
+"""Functions of direction that a shell's images are split into: their mean, l = 2, l = 4."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from bids_sr.bids.gradients import GradientTable
+
+Floats = NDArray[np.float64]
+
+B0 = "b0"
+"""Name of the volumes without weighting, and of their only part."""
+MEAN, L2, L4 = "mean", "l2", "l4"
+"""Parts of a shell: what all directions share, and what differs between them."""
+L2_DIRECTIONS = 6
+"""Directions from which l = 2 is told apart: it has five functions, the mean is the sixth."""
+L4_DIRECTIONS = 28
+"""Directions from which l = 4 is fitted as well: nearly twice its 15 functions."""
+MAX_CONDITION = 10.0
+"""Condition number of the functions at a shell's directions up to which they count as well
+spread: 1 for an even cover, 20 for directions within 30 degrees of one axis."""
+_MAX_REPEATED = 15
+"""Distinct directions up to which repeats are told apart where l = 2 is not."""
+_COLLINEAR = np.cos(np.deg2rad(1.0))
+
+
+@frozen(eq=False)
+class AngularModel:
+    """How the volumes of one shell, or the b0s, are split."""
+
+    shell: str
+    """``b0``, ``b1000``, ..."""
+    bval: float
+    """s/mm2; 0 for the b0s."""
+    indices: NDArray[np.intp]
+    """Its V volumes."""
+    design: Floats
+    """(V, K): values of the K functions at the directions."""
+    parts: Mapping[str, Floats]
+    """(m, K) by name (`B0`, `MEAN`, `L2`, `L4`): which coefficients, or sums, make up a part."""
+    freedom: int
+    """Degrees of freedom of the residual, V - K; 0 where it tells nothing of the noise."""
+
+    @property
+    def inverse(self) -> Floats:
+        """Pseudo-inverse of the design, (K, V): from volumes to coefficients."""
+        return np.asarray(np.linalg.pinv(self.design), np.float64)
+
+    def noise_gain(self, part: str) -> float:
+        """Return the sum of variances of a part's coefficients where volumes have variance 1."""
+        return float(((self.parts[part] @ self.inverse) ** 2).sum())
+
+
+def angular_models(gradients: GradientTable) -> tuple[AngularModel, ...]:
+    """Choose the functions for the b0s and each shell of a series.
+
+    The functions are spherical harmonics, each of root mean square 1 over the sphere: l = 0
+    and l = 2, and l = 4 as well where there are `L4_DIRECTIONS` directions. Only sums of
+    squares over all functions of one l are meant to be looked at: they do not depend on the
+    frame of the directions. With fewer than `L2_DIRECTIONS` well-spread directions there is
+    but the mean; the noise is then told by repeated directions alone.
+
+    Parameters
+    ----------
+    gradients : GradientTable
+        Of the series.
+
+    Returns
+    -------
+    tuple of AngularModel
+        The b0s first, then shells in ascending order of b; only those that there are.
+    """
+    b0s = np.flatnonzero(gradients.is_b0)
+    models = []
+    if b0s.size:
+        same, parts = np.ones((b0s.size, 1)), {B0: np.eye(1)}
+        models.append(AngularModel(B0, 0.0, b0s, same, parts, b0s.size - 1))
+    for shell in gradients.shells:
+        functions = _functions(gradients.bvecs[shell.indices])
+        models.append(AngularModel(f"b{shell.bval:.0f}", shell.bval, shell.indices, *functions))
+    return tuple(models)
+
+
+def harmonics(vectors: Floats, order: int) -> tuple[Floats, NDArray[np.intp]]:
+    """Return real spherical harmonics of even degree, of root mean square 1 over the sphere.
+
+    Descoteaux et al. 2007, Magn Reson Med 58:497, by dipy, times the root of 4 pi.
+
+    Parameters
+    ----------
+    vectors : numpy.ndarray
+        (n, 3), unit vectors.
+    order : int
+        Largest degree l.
+
+    Returns
+    -------
+    values : numpy.ndarray
+        (n, K).
+    degrees : numpy.ndarray
+        (K,), l of each.
+    """
+    from dipy.core.geometry import cart2sphere
+    from dipy.reconst.shm import real_sh_descoteaux
+
+    _, theta, phi = cart2sphere(*vectors.T)
+    values, _, degrees = real_sh_descoteaux(order, theta, phi, legacy=False)
+    return np.asarray(values) * np.sqrt(4 * np.pi), np.asarray(degrees)
+
+
+def _functions(vectors: Floats) -> tuple[Floats, Mapping[str, Floats], int]:
+    """Return design, parts and degrees of freedom of a shell."""
+    same = np.abs(vectors @ vectors.T) > _COLLINEAR
+    first = np.argmax(same, axis=1)  # the first volume of the same direction
+    distinct = np.unique(first)
+    for order, least in ((4, L4_DIRECTIONS), (2, L2_DIRECTIONS)):
+        if distinct.size >= least:
+            design, degrees = harmonics(vectors, order)
+            if np.linalg.cond(design) <= MAX_CONDITION:
+                rows, names = np.eye(len(degrees)), {0: MEAN, 2: L2, 4: L4}
+                parts = {names[d]: rows[degrees == d] for d in range(0, order + 1, 2)}
+                return design, parts, len(vectors) - len(degrees)
+    repeats = len(vectors) - distinct.size
+    if repeats and distinct.size <= _MAX_REPEATED:
+        design = (first[:, None] == distinct).astype(np.float64)
+        return design, {MEAN: design.mean(axis=0, keepdims=True)}, repeats
+    # the residual is what differs between directions: no noise
+    return np.ones((len(vectors), 1)), {MEAN: np.eye(1)}, 0
