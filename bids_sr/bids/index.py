@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import tempfile
 from collections.abc import Collection
@@ -48,13 +49,28 @@ def ignore_patterns(
         r"^/(?!sub-)[^/]+/",
         rf"^/sub-[^/]+/(ses-[^/]+/)?({_OTHER_DATATYPES})(/|$)",
         r"/dwi/[^/]+/",
-        r"/\.",
+        # a hidden image is to be told
+        r"/\.(?![^/]*[dD][wW][iI][^/]*\.nii(\.gz)?$)",
     ]
     for entity, labels in (("sub", participants), ("sub-[^/]+/ses", sessions)):
         if labels:
             wanted = "|".join(sorted(map(re.escape, labels)))
             patterns.append(rf"^/{entity}-(?!({wanted})(/|$))[^/]*(/|$)")
     return [re.compile(pattern) for pattern in patterns]
+
+
+def is_ignored(path: Path, root: Path) -> bool:
+    """Tell whether a file of an index lies where `ignore_patterns` would not have looked."""
+    inside = f"/{path.relative_to(root).as_posix()}"
+    return any(pattern.search(inside) for pattern in _IGNORED)
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of what is in a folder, sorted; none if it cannot be listed."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
 
 
 def open_layout(
@@ -117,6 +133,9 @@ def open_database(root: Path, folder: Path) -> BIDSLayout:
             remedy="Choose another --bids-database-dir.",
         )
     return layout
+
+
+_IGNORED = ignore_patterns()
 
 
 def list_files(layout: BIDSLayout, participants: Collection[str] = ()) -> list[Path]:
