@@ -44,12 +44,18 @@ class Asked:
         """
         folders = image.relative_to(dataset.root).parts[:-1]
         desc = _said("desc", image.name)
+        right = self._has_right_desc(desc, dataset) if dataset.derivative else desc not in _OWN
         return (
-            _wanted("sub", self.subjects, folders, image.name)
+            right
+            and _wanted("sub", self.subjects, folders, image.name)
             and _wanted("ses", self.sessions, folders, image.name)
             and (_said("part", image.name) or "mag") == "mag"
-            and (desc not in _OWN if not dataset.derivative else self._has_right_desc(desc, dataset))
         )
+
+    def finds_odd(self, image: Path, dataset: Source) -> bool:
+        """Tell whether an image with a good name is derived, though the dataset is raw."""
+        derived = parse_entities(image.name).get("desc") not in (None, *_OWN)
+        return derived and not dataset.derivative and self.concerns(image, dataset)
 
     def _has_right_desc(self, desc: str | None, dataset: Source) -> bool:
         usual = "preproc" if dataset.derivative else None

@@ -158,7 +158,7 @@ class Filter:
         said = [str(v) for v in labels if v not in special]
         try:
             if self._by_regex:
-                values = [re.compile(text) for text in said]
+                values: list[Any] = [re.compile(text) for text in said]
             elif entity.name == "extension":
                 values = [f".{text.lstrip('.')}" for text in said]
             else:

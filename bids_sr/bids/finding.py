@@ -24,9 +24,10 @@ from bids_sr.bids.refusal import (
     name_problem,
     refuse,
     stem_of,
+    subject_of,
     told_apart,
 )
-from bids_sr.bids.source import Source, check_labels, natural_key, open_source
+from bids_sr.bids.source import Source, check_labels, natural_key, open_source, tell_odd_folders
 from bids_sr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("bids_sr")
 
-_TOLD = 3
+_TOLD = 10
 """Images left aside that are named; of the others it is said that there are some."""
 
 
@@ -92,6 +93,7 @@ def find_dwi(
         frozenset(label.removeprefix("ses-") for label in sessions),
         read_selection(filters),
     )
+    tell_odd_folders(datasets)
     check_labels(datasets, set(asked.subjects), set(asked.sessions))
     runs: dict[Path, DwiFiles] = {}
     for dataset in datasets:
@@ -99,6 +101,9 @@ def find_dwi(
         for layout in _layouts(dataset, asked, database):
             for run in _runs_in(layout, dataset, asked):
                 runs.setdefault(_place(run.dwi, run.dataset_root), run)
+        images = _images(dataset.root, asked.subjects)
+        hidden = (image for image in images if _is_hidden(image))
+        _tell((image for image in hidden if asked.concerns(image, dataset)), "hidden")
         for run in _in_wrong_hands(dataset, asked, {run.subject for run in runs.values()}):
             runs.setdefault(_place(run.dwi, run.dataset_root), run)
     found = told_apart(without_clashes(list(runs.values())))
@@ -128,7 +133,8 @@ def _layouts(dataset: Source, asked: Asked, database: Path | None) -> Iterator[B
     # lack some: those are looked up afresh.
     root = Path(layout.root)
     indexed = {path.relative_to(root) for path in list_files(layout, asked.subjects)}
-    there = (image.relative_to(dataset.root) for image in _images(dataset.root, asked.subjects))
+    images = (i for i in _images(dataset.root, asked.subjects) if not _is_hidden(i))
+    there = (image.relative_to(dataset.root) for image in images)
     lacking = {path.parts[0].removeprefix("sub-") for path in there if path not in indexed}
     if lacking:
         yield open_layout(dataset.root, lacking, asked.sessions)
@@ -140,6 +146,10 @@ def _images(root: Path, subjects: Collection[str] = ()) -> Iterator[Path]:
         for level in (f"{person}/dwi", f"{person}/ses-*/dwi"):
             for folder in root.glob(level):
                 yield from (folder / name for name in names_in(folder) if looks_like_dwi(name))
+
+
+def _is_hidden(image: Path) -> bool:
+    return image.name.startswith(".")
 
 
 def _runs_in(layout: BIDSLayout, dataset: Source, asked: Asked) -> list[DwiFiles]:
@@ -155,15 +165,23 @@ def _runs_in(layout: BIDSLayout, dataset: Source, asked: Asked) -> list[DwiFiles
         if problem is None:
             if asked.takes(image, dataset) and chosen.takes(image):
                 runs.append(_gather(image, folders, dataset))
+            elif asked.finds_odd(image, dataset) and chosen.takes(image):
+                aside.append(image)
         elif asked.concerns(image, dataset) and chosen.takes(image, misnamed=True):
             if is_beside(image, dataset.root):
                 aside.append(image)
             else:
                 runs.append(refuse(image, dataset, problem))
-    if aside:
-        told = ", ".join(map(str, sorted(aside)[:_TOLD])) + (", ..." if len(aside) > _TOLD else "")
-        _LOGGER.warning("Not processed, being hidden or in no dwi folder: %s.", told)
+    _tell(aside, "in no dwi folder, or with desc- in a raw dataset")
     return runs
+
+
+def _tell(images: Iterable[Path], why: str) -> None:
+    """Warn of images that are no runs, though their names look like it."""
+    found = sorted(images)
+    if found:
+        told = ", ".join(map(str, found[:_TOLD])) + (", ..." if len(found) > _TOLD else "")
+        _LOGGER.warning("Not processed, being %s: %s.", why, told)
 
 
 def _in_wrong_hands(dataset: Source, asked: Asked, found: Collection[str]) -> Iterator[DwiFiles]:
@@ -175,10 +193,11 @@ def _in_wrong_hands(dataset: Source, asked: Asked, found: Collection[str]) -> It
     if not lacking:
         return
     for image in _images(dataset.root):
-        subject = image.name.split("_")[0].removeprefix("sub-")
-        if subject in lacking and (problem := name_problem(image, dataset.root)):
-            if asked.concerns(image, dataset) and not image.name.startswith("."):
-                yield refuse(image, dataset, problem, subject)
+        subject = subject_of(image.name)
+        if subject not in lacking or not asked.concerns(image, dataset):
+            continue
+        if problem := name_problem(image, dataset.root):
+            yield refuse(image, dataset, problem, subject)
 
 
 def _gather(image: Path, folders: Mapping[Path, list[Path]], dataset: Source) -> DwiFiles:

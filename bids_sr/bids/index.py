@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import tempfile
 from collections.abc import Collection
@@ -49,8 +48,7 @@ def ignore_patterns(
         r"^/(?!sub-)[^/]+/",
         rf"^/sub-[^/]+/(ses-[^/]+/)?({_OTHER_DATATYPES})(/|$)",
         r"/dwi/[^/]+/",
-        # a hidden image is to be told
-        r"/\.(?![^/]*[dD][wW][iI][^/]*\.nii(\.gz)?$)",
+        r"/\.",
     ]
     for entity, labels in (("sub", participants), ("sub-[^/]+/ses", sessions)):
         if labels:
@@ -68,7 +66,7 @@ def is_ignored(path: Path, root: Path) -> bool:
 def names_in(folder: Path) -> list[str]:
     """Return the names of what is in a folder, sorted; none if it cannot be listed."""
     try:
-        return sorted(os.listdir(folder))
+        return sorted(path.name for path in folder.iterdir())
     except OSError:
         return []
 

@@ -24,7 +24,19 @@ _DERIVED = ("res", "model", "param", "desc")
 # those of the source that give way to ours
 _OURS = ("model", "param", "desc")
 # what BIDS writes before rec
-_BEFORE_REC = ("sub", "ses", "sample", "task", "tracksys", "acq", "nuc", "voi", "ce", "trc", "stain")
+_BEFORE_REC = (
+    "sub",
+    "ses",
+    "sample",
+    "task",
+    "tracksys",
+    "acq",
+    "nuc",
+    "voi",
+    "ce",
+    "trc",
+    "stain",
+)
 
 EXTENSIONS = (".nii.gz", ".nii", ".json", ".bval", ".bvec", ".tsv", ".png", ".svg")
 """Kinds of files that are read or written by their BIDS names."""
@@ -76,7 +88,7 @@ def parse_name(name: str) -> BidsName | None:
     if found is None:
         return None
     pairs = [part.split("-") for part in found["entities"].split("_")[:-1]]
-    entities = {key: label for key, label in pairs}
+    entities = dict(pairs)
     if len(entities) < len(pairs) or ("sub" in entities and pairs[0][0] != "sub"):
         return None
     return BidsName(entities, found["suffix"], found["extension"])
@@ -114,6 +126,17 @@ def parse_suffix(name: str) -> str:
     """
     parsed = parse_name(name)
     return parsed.suffix if parsed else ""
+
+
+def parse_label(label: str) -> dict[str, str]:
+    """Return the entities of a run's label: its name without suffix and extension.
+
+    Examples
+    --------
+    >>> parse_label("sub-01_acq-AP_res-x2")
+    {'sub': '01', 'acq': 'AP', 'res': 'x2'}
+    """
+    return parse_entities(f"{label}_dwi.nii")
 
 
 def is_label(text: str) -> bool:
@@ -255,9 +278,7 @@ class OutputNames:
     def input_tensor(self, param: str) -> Path:
         """Return the tensor map `param` of the input, on the input's grid."""
         grid = {"res": self.files.entities["res"]} if self._has("res") else {}
-        name = self._name(
-            "dwimap", ".nii.gz", **grid, model="tensor", param=param, desc="input"
-        )
+        name = self._name("dwimap", ".nii.gz", **grid, model="tensor", param=param, desc="input")
         return self.folder / name
 
     def figure(self, desc: str, extension: str) -> Path:

@@ -22,6 +22,8 @@ _IMAGES = (".nii.gz", ".nii")
 _DIRECTIONS = ("AP", "PA", "LR", "RL", "IS", "SI")
 # the word dwi, and not dwimap or dwiref
 _DWI = re.compile(r"(?<![a-z0-9])dwi[0-9]*(?![a-z0-9])")
+# an entity, which may have dwi in its label
+_PAIR = re.compile(r"(?!dwi-)[a-z0-9]+-[a-z0-9+]+")
 # made of a series: not one that was forgotten
 _OTHERS = re.compile(r"(?<![a-z0-9])(sbref|mask|adc|fa|md|trace|b0|brain)$")
 
@@ -44,8 +46,9 @@ def looks_like_dwi(name: str) -> bool:
     stem = stem_of(name)
     if stem is None:
         return False
-    loose = [p for p in stem.casefold().split("_") if not re.fullmatch(r"(?!dwi-)[^-.\W]+-\w+", p)]
-    words = "_".join(loose).lstrip(".").replace("_", " ")
+    if parsed := parse_name(name):
+        return _DWI.fullmatch(parsed.suffix.casefold()) is not None
+    words = " ".join(part for part in stem.casefold().split("_") if not _PAIR.fullmatch(part))
     return bool(_DWI.search(words)) and not _OTHERS.search(words)
 
 
@@ -68,9 +71,8 @@ def name_problem(image: Path, root: Path) -> Problem | None:
     inside = image.relative_to(root)
     for folder in inside.parts[:-1]:
         if folder.startswith(("sub-", "ses-")) and not is_label(folder[4:]):
-            told = f"is not processed: '{folder[4:]}' in {folder} is not a label of letters and digits."
-            remedy = "Rename the folder and the files in it."
-            return Problem(image, told, remedy, refused=True)
+            told = f"is not processed: {folder} has no label of letters and digits."
+            return Problem(image, told, "Rename the folder and the files in it.", refused=True)
     parsed = parse_name(image.name)
     if parsed is None or parsed.suffix != "dwi" or "sub" not in parsed.entities:
         remedy = "Rename it, and the files that belong to it"
@@ -90,13 +92,15 @@ def name_problem(image: Path, root: Path) -> Problem | None:
 
 
 def is_beside(image: Path, root: Path) -> bool:
-    """Tell whether an image lies where no run is looked for, or is hidden."""
+    """Tell whether an image lies where no run is looked for."""
     parent = image.relative_to(root).parent
     level = parent.name
-    usual = level.casefold() == "dwi" or level[:4] in ("sub-", "ses-") or (
-        parent == Path() and is_label(subject_of(image.name))
+    usual = (
+        level.casefold() == "dwi"
+        or level[:4] in ("sub-", "ses-")
+        or (parent == Path() and is_label(subject_of(image.name)))
     )
-    return image.name.startswith(".") or not usual
+    return not usual
 
 
 def refuse(image: Path, dataset: Source, problem: Problem, subject: str = "") -> DwiFiles:

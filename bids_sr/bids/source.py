@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,6 +13,8 @@ from attrs import frozen
 from bids_sr.bids.file_kind import JSON, refuse_foreign
 from bids_sr.bids.json_file import read_json
 from bids_sr.errors import UsageError
+
+_LOGGER = logging.getLogger("bids_sr")
 
 
 @frozen
@@ -85,6 +88,16 @@ def _pipeline_name(description: Mapping[str, Any]) -> str:
     first = made_by[0] if isinstance(made_by, list) and isinstance(made_by[0], dict) else {}
     # a name in a bids: URI has only these characters
     return re.sub(r"[^a-z0-9_-]+", "-", str(first.get("Name", "")).lower()) or "preprocessed"
+
+
+def tell_odd_folders(datasets: Iterable[Source]) -> None:
+    """Warn of folders that are nobody's since their names begin with ``Sub-`` or the like."""
+    for dataset in datasets:
+        for folder in dataset.root.glob("[sS][uU][bB]-*"):
+            if folder.is_dir() and not folder.name.startswith("sub-"):
+                _LOGGER.warning(
+                    "%s: not looked into; a participant's folder begins with 'sub-'.", folder
+                )
 
 
 def check_labels(datasets: Iterable[Source], subs: set[str], sess: set[str]) -> None:
