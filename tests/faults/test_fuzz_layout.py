@@ -19,7 +19,8 @@ from bids_sr.bids.finding import find_dwi
 from bids_sr.bids.names import OutputNames
 from bids_sr.errors import UsageError
 
-LABELS = ("01", "02", "0", "a", "A", "0_1", "01.old", "1 (2)", "0+1")
+LABELS = ("01", "02", "a", "A", "0", "0_1", "01.old", "1 (2)", "0+1")
+PEOPLE = (*("01",) * 4, "02", "02", *LABELS[2:6])
 MIDDLES = ("", "acq-x", "acq-X", "dir-AP", "run-1", "run-01", "acq-x_run-1", "run-1_acq-x")
 MIDDLES += ("AP", "2", "acq-a.b", "acq-", "acq-x_acq-y", "acq-a-b", "rec-eddy", "\u00e9", "[x]")
 DERIVED = ("", "desc-preproc", "res-a_desc-preproc", "res-b_desc-preproc", "desc-eddy")
@@ -59,14 +60,15 @@ class Image:
 @st.composite
 def images(draw):
     """An image: mostly as it should be, else misnamed or in the wrong folder."""
-    subject, session = draw(st.sampled_from(LABELS[:6])), draw(st.sampled_from((None, None, "a")))
+    subject, session = draw(st.sampled_from(PEOPLE)), draw(st.sampled_from((None, None, "a")))
     odd = draw(st.integers(0, 3)) == 0
     other = draw(st.sampled_from(LABELS)) if odd else subject
     visit = draw(st.sampled_from((None, "a", "b", "a_b"))) if odd else session
     middle = draw(st.sampled_from(MIDDLES if draw(st.booleans()) else MIDDLES[:8]))
+    derived = draw(st.sampled_from(DERIVED if draw(st.booleans()) else DERIVED[:2]))
     end = draw(st.sampled_from(ENDS)) if odd else "dwi"
     kind = draw(st.sampled_from(KINDS)) if odd else draw(st.sampled_from(KINDS[:5]))
-    parts = [f"sub-{other}", visit and f"ses-{visit}", middle, draw(st.sampled_from(DERIVED)), end]
+    parts = [f"sub-{other}", visit and f"ses-{visit}", middle, derived, end]
     folder = [f"sub-{subject}", session and f"ses-{session}", "dwi"]
     if odd:
         folder[2] = draw(st.sampled_from(("dwi", "dwi", "DWI", "", "extra")))
@@ -86,9 +88,53 @@ def strays(draw):
     return PurePosixPath(folder, name + kind)
 
 
-LAYOUTS = st.tuples(
-    st.lists(images(), min_size=1, max_size=6), st.lists(strays(), max_size=5), st.booleans()
-)
+def twin(path, how):
+    """Return a second image that is easily taken for the first one."""
+    stem, kind = path.name.split(".nii")[0], ".nii" + path.name.partition(".nii")[2]
+    if how == "compressed":
+        name = stem + {".nii": ".nii.gz", ".nii.gz": ".nii"}.get(kind, kind)
+    elif how == "case":
+        name = re.sub("(acq-|dir-)(.)", lambda m: m[1] + m[2].swapcase(), stem) + kind
+    elif how == "bare":
+        name = re.sub("_(dir|acq|run)-", "_", stem, count=1) + kind
+    elif how == "res":
+        name = re.sub("_desc-", "_res-c_desc-", stem.replace("_res-a", "")) + kind
+    elif how == "order":
+        middle = stem.split("_")
+        name = "_".join([middle[0], *reversed(middle[1:-1]), middle[-1]]) + kind
+    else:
+        name = stem.removesuffix("_dwi") + "_AP_dwi" + kind
+    return path.with_name(name)
+
+
+TWINS = ("compressed", "case", "bare", "res", "order", "added")
+
+
+def companion(path, keep, level, kind):
+    """Return a file beside or above an image that has some of its entities."""
+    parts = path.name.split(".nii")[0].split("_")
+    kept = [part for part, there in zip(parts[:-1], keep, strict=False) if there]
+    folder = PurePosixPath(*path.parts[:-1][:level])
+    return folder / ("_".join([*kept, parts[-1]]) + kind)
+
+
+@st.composite
+def layouts(draw):
+    """Images, some of them twins of others; files that may belong to them; raw or derivative."""
+    drawn = draw(st.lists(images(), min_size=1, max_size=3))
+    for image in list(drawn):
+        if draw(st.booleans()):
+            path = twin(image.path, draw(st.sampled_from(TWINS)))
+            drawn.append(Image(path, draw(st.sampled_from(("beside", "none")))))
+    others = draw(st.lists(strays(), max_size=3))
+    for image in drawn:
+        for keep in draw(st.lists(st.lists(st.booleans(), min_size=8, max_size=8), max_size=3)):
+            level, kind = (
+                draw(st.integers(0, 4)),
+                draw(st.sampled_from((".bval", ".bvec", ".json"))),
+            )
+            others.append(companion(image.path, keep, level, kind))
+    return drawn, others, draw(st.booleans())
 
 
 def write(root, drawn, stray, derivative):
@@ -217,7 +263,11 @@ def image(path, gradients="beside"):
     return Image(PurePosixPath(path), gradients)
 
 
-@given(layout=LAYOUTS, database=st.booleans())
+RARELY = st.integers(0, 5).map(lambda number: number == 5)
+
+
+# an index costs some 50 ms: not every layout is indexed more than once
+@given(layout=layouts(), database=RARELY, alone=RARELY)
 @example(
     layout=(
         [image("sub-01/dwi/sub-01_AP_dwi.nii.gz"), image("sub-01/dwi/sub-01_PA_dwi.nii.gz")],
@@ -225,6 +275,7 @@ def image(path, gradients="beside"):
         False,
     ),
     database=False,
+    alone=True,
 )
 @example(
     layout=(
@@ -233,8 +284,9 @@ def image(path, gradients="beside"):
         False,
     ),
     database=True,
+    alone=True,
 )
-def test_processed_as_itself_or_named(folder, layout, database):
+def test_processed_as_itself_or_named(folder, layout, database, alone):
     drawn, stray, derivative = layout
     root = folder / "ds"
     shutil.rmtree(root, ignore_errors=True)
@@ -244,8 +296,10 @@ def test_processed_as_itself_or_named(folder, layout, database):
     options = {"database_dir": folder / "db"} if database else {}
     runs = find(root, **options)
     check(root, drawn, derivative, runs)
+    if not alone:
+        return
     subject = drawn[0].path.parts[0].removeprefix("sub-")
-    alone = find(root, participants=[subject], **options)
-    check_outputs(root, alone)
+    found = find(root, participants=[subject], **options)
+    check_outputs(root, found)
     mine = {run.dwi for run in runs if run.dwi.is_relative_to(root / f"sub-{subject}")}
-    assert mine <= {run.dwi for run in alone}
+    assert mine <= {run.dwi for run in found}
