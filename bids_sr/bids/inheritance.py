@@ -12,7 +12,7 @@ from bids_sr.bids.dwi_run import Problem
 from bids_sr.bids.json_file import read_json
 from bids_sr.bids.names import parse_entities, parse_name
 
-_REPAIR = "Repair or remove this sidecar."
+_REPAIR = "Correct it ('python -m json.tool FILE' says where), or convert it again."
 
 
 def by_folder(paths: Iterable[Path]) -> dict[Path, list[Path]]:
