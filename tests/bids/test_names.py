@@ -3,9 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.names import OutputNames, build_name, parse_entities, parse_name, parse_suffix
+from bids_sr.bids.sidecars import source_resolution
 
 
 def names_for(name: str, factor: int = 2) -> OutputNames:
@@ -61,6 +63,23 @@ def test_resolution_of_the_source_stands_in_ours() -> None:
     assert relative(names.input_tensor("md")) == (
         "sub-01/dwi/sub-01_space-ACPC_res-2mm_model-tensor_param-md_desc-input_dwimap.nii.gz"
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("2 mm", "2 mm"),
+        ({"2mm": "two"}, "two"),
+        ({"x": 1}, "That of bids:pre:sub-01_res-2mm_dwi.nii"),
+        (None, "That of bids:pre:sub-01_res-2mm_dwi.nii"),
+    ],
+)
+def test_resolution_of_the_source_in_words(said: object, told: str) -> None:
+    image = Path("/data/sub-01_res-2mm_dwi.nii")
+    entities = parse_entities(image.name)
+    files = DwiFiles(image, None, None, None, {"Resolution": said}, entities, Path("/data"), "pre")
+    assert source_resolution(files) == told
+    assert source_resolution(evolve(files, entities={"sub": "01"})) is None
 
 
 def test_another_desc_becomes_rec_where_bids_has_it() -> None:
