@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import glob
 import logging
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,8 @@ from bids_sr.bids.asked import Asked
 from bids_sr.bids.clashes import without_clashes
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.filters import Filter, read_selection
-from bids_sr.bids.index import is_ignored, list_files, names_in, open_database, open_layout
+from bids_sr.bids.folders import is_hidden, list_images
+from bids_sr.bids.index import is_ignored, list_files, open_database, open_layout
 from bids_sr.bids.inheritance import ambiguity, applicable, by_folder, merge_sidecars
 from bids_sr.bids.names import parse_entities, parse_suffix
 from bids_sr.bids.refusal import (
@@ -101,9 +101,6 @@ def find_dwi(
         for layout in _layouts(dataset, asked, database):
             for run in _runs_in(layout, dataset, asked):
                 runs.setdefault(_place(run.dwi, run.dataset_root), run)
-        images = _images(dataset.root, asked.subjects)
-        hidden = (image for image in images if _is_hidden(image))
-        _tell((image for image in hidden if asked.concerns(image, dataset)), "hidden")
         for run in _in_wrong_hands(dataset, asked, {run.subject for run in runs.values()}):
             runs.setdefault(_place(run.dwi, run.dataset_root), run)
     found = told_apart(without_clashes(list(runs.values())))
@@ -133,23 +130,14 @@ def _layouts(dataset: Source, asked: Asked, database: Path | None) -> Iterator[B
     # lack some: those are looked up afresh.
     root = Path(layout.root)
     indexed = {path.relative_to(root) for path in list_files(layout, asked.subjects)}
-    images = (i for i in _images(dataset.root, asked.subjects) if not _is_hidden(i))
-    there = (image.relative_to(dataset.root) for image in images)
-    lacking = {path.parts[0].removeprefix("sub-") for path in there if path not in indexed}
+    there = (image.relative_to(dataset.root) for image in list_images(dataset.root, asked.subjects))
+    lacking = {
+        path.parts[0].removeprefix("sub-")
+        for path in there
+        if path not in indexed and path.parent.name == "dwi" and not is_hidden(path)
+    }
     if lacking:
         yield open_layout(dataset.root, lacking, asked.sessions)
-
-
-def _images(root: Path, subjects: Collection[str] = ()) -> Iterator[Path]:
-    """List what looks like a diffusion series in the dwi folders of participants, or of all."""
-    for person in sorted(f"sub-{glob.escape(label)}" for label in subjects) or ["sub-*"]:
-        for level in (f"{person}/dwi", f"{person}/ses-*/dwi"):
-            for folder in root.glob(level):
-                yield from (folder / name for name in names_in(folder) if looks_like_dwi(name))
-
-
-def _is_hidden(image: Path) -> bool:
-    return image.name.startswith(".")
 
 
 def _runs_in(layout: BIDSLayout, dataset: Source, asked: Asked) -> list[DwiFiles]:
@@ -157,31 +145,33 @@ def _runs_in(layout: BIDSLayout, dataset: Source, asked: Asked) -> list[DwiFiles
     chosen = Filter(asked.selection, layout)
     files = list_files(layout, asked.subjects)
     folders = by_folder(path for path in files if not is_ignored(path, dataset.root))
+    images = {path for beside in folders.values() for path in beside if looks_like_dwi(path.name)}
     runs, aside = [], []
-    for image in (path for beside in folders.values() for path in beside):
-        if not looks_like_dwi(image.name):
-            continue
+    # an index holds neither hidden images nor what lies deeper
+    for image in images.union(list_images(dataset.root, asked.subjects)):
         problem = name_problem(image, dataset.root)
-        if problem is None:
+        if problem is None and image in images:
             if asked.takes(image, dataset) and chosen.takes(image):
                 runs.append(_gather(image, folders, dataset))
             elif asked.finds_odd(image, dataset) and chosen.takes(image):
                 aside.append(image)
-        elif asked.concerns(image, dataset) and chosen.takes(image, misnamed=True):
-            if is_beside(image, dataset.root):
+        elif problem and asked.concerns(image, dataset) and chosen.takes(image, misnamed=True):
+            if is_hidden(image) or is_beside(image, dataset.root):
                 aside.append(image)
             else:
                 runs.append(refuse(image, dataset, problem))
-    _tell(aside, "in no dwi folder, or with desc- in a raw dataset")
+    _tell(aside)
     return runs
 
 
-def _tell(images: Iterable[Path], why: str) -> None:
+def _tell(aside: Sequence[Path]) -> None:
     """Warn of images that are no runs, though their names look like it."""
-    found = sorted(images)
-    if found:
-        told = ", ".join(map(str, found[:_TOLD])) + (", ..." if len(found) > _TOLD else "")
-        _LOGGER.warning("Not processed, being %s: %s.", why, told)
+    if aside:
+        told = ", ".join(map(str, sorted(aside)[:_TOLD])) + (", ..." if len(aside) > _TOLD else "")
+        _LOGGER.warning(
+            "Not processed, being hidden, in no dwi folder, or with desc- in a raw dataset: %s.",
+            told,
+        )
 
 
 def _in_wrong_hands(dataset: Source, asked: Asked, found: Collection[str]) -> Iterator[DwiFiles]:
@@ -192,7 +182,7 @@ def _in_wrong_hands(dataset: Source, asked: Asked, found: Collection[str]) -> It
     lacking = set(asked.subjects) - set(found)
     if not lacking:
         return
-    for image in _images(dataset.root):
+    for image in list_images(dataset.root):
         subject = subject_of(image.name)
         if subject not in lacking or not asked.concerns(image, dataset):
             continue

@@ -63,14 +63,6 @@ def is_ignored(path: Path, root: Path) -> bool:
     return any(pattern.search(inside) for pattern in _IGNORED)
 
 
-def names_in(folder: Path) -> list[str]:
-    """Return the names of what is in a folder, sorted; none if it cannot be listed."""
-    try:
-        return sorted(path.name for path in folder.iterdir())
-    except OSError:
-        return []
-
-
 def open_layout(
     root: Path, participants: Collection[str] = (), sessions: Collection[str] = ()
 ) -> BIDSLayout:

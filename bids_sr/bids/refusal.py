@@ -96,7 +96,7 @@ def is_beside(image: Path, root: Path) -> bool:
     parent = image.relative_to(root).parent
     level = parent.name
     usual = (
-        level.casefold() == "dwi"
+        "dwi" in map(str.casefold, parent.parts)
         or level[:4] in ("sub-", "ses-")
         or (parent == Path() and is_label(subject_of(image.name)))
     )

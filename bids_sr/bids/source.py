@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -91,10 +92,13 @@ def _pipeline_name(description: Mapping[str, Any]) -> str:
 
 
 def tell_odd_folders(datasets: Iterable[Source]) -> None:
-    """Warn of folders that are nobody's since their names begin with ``Sub-`` or the like."""
+    """Warn of folders that look like a participant's, but do not begin with ``sub-``."""
     for dataset in datasets:
-        for folder in dataset.root.glob("[sS][uU][bB]-*"):
-            if folder.is_dir() and not folder.name.startswith("sub-"):
+        for folder in dataset.root.glob("[!.]*"):
+            name = folder.name.casefold()
+            # Path.is_dir raises where a folder cannot be looked into
+            alike = name.startswith("sub-") or os.path.isdir(folder / "dwi")  # noqa: PTH112
+            if not folder.name.startswith("sub-") and alike and folder.is_dir():
                 _LOGGER.warning(
                     "%s: not looked into; a participant's folder begins with 'sub-'.", folder
                 )

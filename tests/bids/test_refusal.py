@@ -87,6 +87,8 @@ def test_two_directions_without_their_key(make_dataset) -> None:
         "sub-02/sub-02_dwi.nii.gz",
         "sub-02/extra/dwi/sub-02_dwi.nii.gz",
         "sub-02/DWI/sub-02_dwi.nii.gz",
+        "sub-02/dwi/ses-a/sub-02_ses-a_dwi.nii.gz",
+        "sub-02/dwi/first/sub-02_dwi.nii.gz",
         "sub-02_dwi.nii.gz",
     ],
 )
@@ -139,9 +141,11 @@ def test_folder_of_a_session_without_a_label(make_dataset) -> None:
 
 
 def test_folder_in_capitals_is_told(make_dataset, caplog) -> None:
-    root = make_dataset(*GOOD, *run_files("Sub-02/dwi/Sub-02"))
+    root = make_dataset(*GOOD, *run_files("Sub-02/dwi/Sub-02"), *run_files("03/dwi/sub-03"))
+    (root / "derivatives").mkdir()
     assert sorted_out(root) == (["sub-01"], {})
-    assert "Sub-02: not looked into" in caplog.text
+    assert "Sub-02: not looked into" in caplog.text and "/03: not looked into" in caplog.text
+    assert len(caplog.records) == 2
 
 
 @pytest.mark.parametrize(
