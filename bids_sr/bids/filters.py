@@ -24,6 +24,8 @@ _OF_KIND = ("suffix", "extension", "datatype")
 _PRESENT = ("*", "Query.ANY", "Query.REQUIRED")
 _ABSENT = "Query.NONE"
 _ANYHOW = "Query.OPTIONAL"
+# what pybids knows beside entities and is always so here
+_AS_EVER = (("scope", "all"), ("scope", "self"), ("invalid_filters", "error"))
 
 
 @frozen
@@ -70,7 +72,7 @@ def read_selection(filters: Mapping[str, Any] | None) -> Selection:
     wanted = {
         key: list(value) if isinstance(value, list | tuple) else [value]
         for key, value in chosen.items()
-        if key not in ("regex_search", "scope")
+        if key != "regex_search" and (key, value) not in _AS_EVER
     }
     return Selection(wanted, bool(chosen.get("regex_search")))
 
