@@ -21,7 +21,17 @@ from bids_sr.errors import UsageError
 
 LABELS = ("01", "02", "a", "A", "0", "0_1", "01.old", "1 (2)", "0+1")
 PEOPLE = (*("01",) * 4, "02", "02", *LABELS[2:6])
-MIDDLES = ("", "acq-x", "acq-X", "dir-AP", "run-1", "run-01", "acq-x_run-1", "run-1_acq-x")
+MIDDLES = (
+    "",
+    "acq-x_dir-AP",
+    "acq-x",
+    "acq-X",
+    "dir-AP",
+    "run-1",
+    "run-01",
+    "acq-x_run-1",
+    "run-1_acq-x",
+)
 MIDDLES += ("AP", "2", "acq-a.b", "acq-", "acq-x_acq-y", "acq-a-b", "rec-eddy", "\u00e9", "[x]")
 DERIVED = ("", "desc-preproc", "res-a_desc-preproc", "res-b_desc-preproc", "desc-eddy")
 ENDS = ("dwi",) * 6 + ("DWI", "dwi2", "dwi (copy)", "dwi.orig", "dwi_old", "Dwi", "sbref", "dwi_FA")
@@ -64,7 +74,7 @@ def images(draw):
     odd = draw(st.integers(0, 3)) == 0
     other = draw(st.sampled_from(LABELS)) if odd else subject
     visit = draw(st.sampled_from((None, "a", "b", "a_b"))) if odd else session
-    middle = draw(st.sampled_from(MIDDLES if draw(st.booleans()) else MIDDLES[:8]))
+    middle = draw(st.sampled_from(MIDDLES if draw(st.booleans()) else MIDDLES[:9]))
     derived = draw(st.sampled_from(DERIVED if draw(st.booleans()) else DERIVED[:2]))
     end = draw(st.sampled_from(ENDS)) if odd else "dwi"
     kind = draw(st.sampled_from(KINDS)) if odd else draw(st.sampled_from(KINDS[:5]))
@@ -90,7 +100,8 @@ def strays(draw):
 
 def twin(path, how):
     """Return a second image that is easily taken for the first one."""
-    stem, kind = path.name.split(".nii")[0], ".nii" + path.name.partition(".nii")[2]
+    stem, kind, rest = re.split(r"(?i)(\.nii(?:\.gz)?)", path.name, maxsplit=1)
+    kind += rest
     if how == "compressed":
         name = stem + {".nii": ".nii.gz", ".nii.gz": ".nii"}.get(kind, kind)
     elif how == "case":
@@ -128,11 +139,9 @@ def layouts(draw):
             drawn.append(Image(path, draw(st.sampled_from(("beside", "none")))))
     others = draw(st.lists(strays(), max_size=3))
     for image in drawn:
-        for keep in draw(st.lists(st.lists(st.booleans(), min_size=8, max_size=8), max_size=3)):
-            level, kind = (
-                draw(st.integers(0, 4)),
-                draw(st.sampled_from((".bval", ".bvec", ".json"))),
-            )
+        level = draw(st.integers(0, len(image.path.parts) - 1))
+        kind = draw(st.sampled_from((".bval", ".bvec", ".json")))
+        for keep in draw(st.lists(st.lists(st.booleans(), min_size=6, max_size=6), max_size=3)):
             others.append(companion(image.path, keep, level, kind))
     return drawn, others, draw(st.booleans())
 
@@ -197,9 +206,9 @@ def is_good(path):
 def is_input(path, derivative):
     """Tell whether an image is to be processed or told of."""
     name = path.name.casefold()
-    if not name.endswith((".nii", ".nii.gz")) or name.endswith(("sbref.nii.gz", "sbref.nii")):
+    if not name.endswith((".nii", ".nii.gz")) or "sbref" in name or "dwi_fa" in name:
         return False
-    if "dwi_fa" in name or path.parent.name == "extra":
+    if path.parent.name == "extra":
         return False
     return ("desc-preproc" in name) == derivative if derivative else "desc-" not in name
 
