@@ -275,6 +275,17 @@ def image(path, gradients="beside"):
 RARELY = st.integers(0, 5).map(lambda number: number == 5)
 
 
+ODD = (
+    [image(f"sub-01/dwi/sub-01_{middle}_dwi.nii.gz") for middle in MIDDLES if middle]
+    + [image(f"sub-{label}/dwi/sub-{label}_dwi.nii") for label in LABELS],
+    [
+        PurePosixPath(f"sub-01/dwi/sub-01_{entity}_dwi.bvec")
+        for entity in ("acq-x", "dir-AP", "run-1")
+    ],
+    False,
+)
+
+
 # an index costs some 50 ms: not every layout is indexed more than once
 @given(layout=layouts(), database=RARELY, alone=RARELY)
 @example(
@@ -295,6 +306,7 @@ RARELY = st.integers(0, 5).map(lambda number: number == 5)
     database=True,
     alone=True,
 )
+@example(layout=ODD, database=False, alone=True)
 def test_processed_as_itself_or_named(folder, layout, database, alone):
     drawn, stray, derivative = layout
     root = folder / "ds"
