@@ -28,7 +28,7 @@ from bids_sr.bids.locking import PATTERN
 from bids_sr.errors import OutputError
 from bids_sr.networks.registry import load_card
 from bids_sr.workflow.execute import Execution
-from bids_sr.workflow.failures import Failure
+from bids_sr.workflow.failures import Failure, forget_gone
 from bids_sr.workflow.memory import PARENT_GB, least_memory_gb
 from bids_sr.workflow.messages import Messages, configure_messages
 from bids_sr.workflow.outputs import is_complete
@@ -72,6 +72,7 @@ def run_participants(settings: Settings) -> int:
         remove_orphans(folder)
         remove_orphans(folder, PATTERN)
     write_dataset_files(settings.output_dir, sources=_sources(found), container=container())
+    forget_gone(settings.output_dir, found)
     plans = [make_plan(files, settings.output_dir, choices) for files in found]
     pages = PageWriter(settings.output_dir, plans)
     todo, nprocs = _share_memory(settings, _not_done(plans))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_sr.app.settings import Settings
+from bids_sr.bids.names import is_label
 from bids_sr.errors import UsageError
 from bids_sr.report.participant import write_participant_page
 from bids_sr.report.records import read_failures, read_runs
@@ -42,6 +43,7 @@ def run_reports(settings: Settings) -> int:
     runs, unreadable = read_runs(out_dir)
     failed = [*unreadable, *read_failures(out_dir, runs)]
     known = {run.subject for run in runs} | {run.subject for run in failed}
+    known = {subject for subject in known if is_label(subject)}
     wanted = set(settings.participants) or known
     if not known or not wanted <= known:
         missing = ", ".join(f"sub-{label}" for label in sorted(wanted - known)) or "anybody"

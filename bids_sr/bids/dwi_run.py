@@ -36,6 +36,25 @@ _BAD_BYTES = (
 
 
 @frozen
+class Problem:
+    """What is wrong with a run, as known before its files are opened."""
+
+    file: Path
+    """The file it is about."""
+    text: str
+    """What is wrong, one sentence."""
+    remedy: str
+    """What to do about it."""
+    refused: bool = False
+    """The image has no name of its own to be processed under: nothing that other runs may
+    have written under such a name is touched."""
+
+    def error(self) -> InputError:
+        """Return it as an exception."""
+        return InputError(self.text, file=self.file, remedy=self.remedy)
+
+
+@frozen
 class DwiFiles:
     """The files of one run as found on disk, nothing of them checked yet."""
 
@@ -55,8 +74,8 @@ class DwiFiles:
     """Top folder of the dataset that holds the image."""
     dataset_name: str = "raw"
     """Name of that dataset in bids: URIs: ``raw`` or the derivative's name."""
-    sidecar_problem: tuple[Path, str] | None = field(default=None)
-    """A JSON file that could not be read, and why; `open_run` raises it."""
+    problem: Problem | None = field(default=None)
+    """Why it cannot be used, as far as names and sidecars tell; `open_run` raises it."""
     b0_threshold: float | None = None
     """Where the source has its own: b-values up to this one, s/mm2, count as b = 0."""
     name: str | None = None
@@ -66,6 +85,11 @@ class DwiFiles:
     def label(self) -> str:
         """Name of the run: its own, or the file's without ``_dwi`` and extension."""
         return self.name or self.dwi.name.split(".")[0].removesuffix("_dwi")
+
+    @property
+    def refused(self) -> bool:
+        """Whether there is no name that it could be processed under."""
+        return self.problem is not None and self.problem.refused
 
     @property
     def subject(self) -> str:
@@ -109,17 +133,13 @@ def open_run(files: DwiFiles) -> DwiRun:
     ------
     InputError
         If the image is missing, not NIfTI, not 4D or empty, if a gradient file
-        is missing or does not fit, if a sidecar is not JSON, or if the mask is missing or
-        no image.
+        is missing or does not fit, if a sidecar is not JSON, if the mask is missing or
+        no image, or if names leave it open what belongs together.
     """
-    if files.sidecar_problem:
-        path, problem = files.sidecar_problem
-        refuse_foreign(path, JSON)
-        raise InputError(
-            problem,
-            file=path,
-            remedy="Correct it ('python -m json.tool FILE' says where), or convert it again.",
-        )
+    if files.problem:
+        if files.problem.file.suffix == ".json":
+            refuse_foreign(files.problem.file, JSON)
+        raise files.problem.error()
     shape = _image_shape(files.dwi)
     if files.mask is not None:  # its voxels are read when the series is done: hours later
         refuse_foreign(files.mask, IMAGE)

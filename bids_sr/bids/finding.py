@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
+from bids_sr.bids.asked import Asked
+from bids_sr.bids.clashes import without_clashes
 from bids_sr.bids.dwi_run import DwiFiles
-from bids_sr.bids.index import list_files, open_database, open_layout
-from bids_sr.bids.inheritance import applicable, by_folder, merge_sidecars
-from bids_sr.bids.names import SPREAD, parse_entities, parse_suffix
-from bids_sr.bids.source import Source, check_labels, natural_key, open_source
+from bids_sr.bids.filters import Filter, read_selection
+from bids_sr.bids.folders import is_hidden, list_images
+from bids_sr.bids.index import is_ignored, list_files, open_database, open_layout
+from bids_sr.bids.inheritance import ambiguity, applicable, by_folder, merge_sidecars
+from bids_sr.bids.names import parse_entities, parse_suffix
+from bids_sr.bids.refusal import (
+    is_beside,
+    looks_like_dwi,
+    name_problem,
+    refuse,
+    stem_of,
+    subject_of,
+    told_apart,
+)
+from bids_sr.bids.source import Source, check_labels, natural_key, open_source, tell_odd_folders
 from bids_sr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +35,8 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("bids_sr")
 
-_IMAGES = (".nii", ".nii.gz")
+_TOLD = 10
+"""Images left aside that are named; of the others it is said that there are some."""
 
 
 def find_dwi(
@@ -59,9 +74,10 @@ def find_dwi(
     Returns
     -------
     list of DwiFiles
-        In natural order of their names. Gradient files or sidecars that are
-        missing or broken do not show here but in
-        `bids_sr.bids.dwi_run.open_run`.
+        In natural order of participants and names. Every image that is asked for is
+        among them: one that cannot be processed under its own name, where it lies, with
+        its ``problem``, which `bids_sr.bids.dwi_run.open_run` raises. Gradient files or
+        sidecars that are missing or broken show there, too.
 
     Raises
     ------
@@ -72,36 +88,25 @@ def find_dwi(
     main = open_source(Path(bids_dir), None)
     datasets = [open_source(Path(path), name) for name, path in (derivatives or {}).items()]
     datasets = datasets or [main]
-    wanted_subs = {label.removeprefix("sub-") for label in participants}
-    wanted_sess = {label.removeprefix("ses-") for label in sessions}
-    check_labels(datasets, wanted_subs, wanted_sess)
-    selection = _dwi_filters(filters)
-    runs: list[DwiFiles] = []
+    asked = Asked(
+        frozenset(label.removeprefix("sub-") for label in participants),
+        frozenset(label.removeprefix("ses-") for label in sessions),
+        read_selection(filters),
+    )
+    tell_odd_folders(datasets)
+    check_labels(datasets, set(asked.subjects), set(asked.sessions))
+    runs: dict[Path, DwiFiles] = {}
     for dataset in datasets:
         database = _database_of(dataset, main, database_dir)
-        for layout in _layouts(dataset, wanted_subs, wanted_sess, database):
-            runs += _runs_in(layout, dataset, wanted_subs, wanted_sess, selection)
-    runs = sorted(_without_doubles(runs), key=lambda run: natural_key(run.dwi.name))
-    _check_found(runs, datasets, wanted_subs)
-    return runs
-
-
-def _dwi_filters(filters: Mapping[str, Any] | None) -> dict[str, Any]:
-    from bids.layout import Query
-
-    chosen = (filters or {}).get("dwi", {})
-    if not isinstance(chosen, Mapping):
-        raise UsageError(
-            "the 'dwi' entry of the BIDS filter is not an object.",
-            remedy='Write for example {"dwi": {"acquisition": "AP"}}.',
-        )
-    if filters and not chosen:
-        _LOGGER.warning("The BIDS filter has no 'dwi' entry: it selects nothing.")
-    special = {None: Query.NONE, "*": Query.ANY}
-    return {
-        key: special.get(value, value) if isinstance(value, str | None) else value
-        for key, value in chosen.items()
-    }
+        for layout in _layouts(dataset, asked, database):
+            for run in _runs_in(layout, dataset, asked):
+                runs.setdefault(_place(run.dwi, run.dataset_root), run)
+        for run in _in_wrong_hands(dataset, asked, {run.subject for run in runs.values()}):
+            runs.setdefault(_place(run.dwi, run.dataset_root), run)
+    found = told_apart(without_clashes(list(runs.values())))
+    found.sort(key=lambda run: (natural_key(f"sub-{run.subject}"), natural_key(run.dwi.name)))
+    _check_found(found, datasets, set(asked.subjects))
+    return found
 
 
 def _database_of(dataset: Source, main: Source, folder: Path | None) -> Path | None:
@@ -110,126 +115,120 @@ def _database_of(dataset: Source, main: Source, folder: Path | None) -> Path | N
     return folder / dataset.name
 
 
-def _layouts(
-    dataset: Source, subs: set[str], sess: set[str], database: Path | None
-) -> Iterator[BIDSLayout]:
+def _place(image: Path, root: Path) -> Path:
+    """Return one spelling of a path, links below the dataset's top being left as they are."""
+    return Path(os.path.realpath(root), image.relative_to(root))
+
+
+def _layouts(dataset: Source, asked: Asked, database: Path | None) -> Iterator[BIDSLayout]:
     if database is None:
-        yield open_layout(dataset.root, subs, sess)
+        yield open_layout(dataset.root, asked.subjects, asked.sessions)
         return
     layout = open_database(dataset.root, database)
     yield layout
     # An index made earlier, or by a tool that left participants or data types out, may
     # lack some: those are looked up afresh.
-    indexed = {path.resolve() for path in by_folder(list_files(layout, subs))}
+    root = Path(layout.root)
+    indexed = {path.relative_to(root) for path in list_files(layout, asked.subjects)}
+    there = (image.relative_to(dataset.root) for image in list_images(dataset.root, asked.subjects))
     lacking = {
-        folder.relative_to(dataset.root).parts[0].removeprefix("sub-")
-        for folder in _dwi_folders(dataset.root, subs)
-        if folder.resolve() not in indexed
+        path.parts[0].removeprefix("sub-")
+        for path in there
+        if path not in indexed and path.parent.name == "dwi" and not is_hidden(path)
     }
     if lacking:
-        yield open_layout(dataset.root, lacking, sess)
+        yield open_layout(dataset.root, lacking, asked.sessions)
 
 
-def _dwi_folders(root: Path, subs: set[str]) -> Iterator[Path]:
-    for person in sorted(f"sub-{label}" for label in subs) or ["sub-*"]:
-        for level in (f"{person}/dwi", f"{person}/ses-*/dwi"):
-            yield from root.glob(level)
-
-
-def _runs_in(
-    layout: BIDSLayout,
-    dataset: Source,
-    subs: set[str],
-    sess: set[str],
-    selection: Mapping[str, Any],
-) -> list[DwiFiles]:
-    folders = by_folder(list_files(layout, subs))
+def _runs_in(layout: BIDSLayout, dataset: Source, asked: Asked) -> list[DwiFiles]:
     dataset = evolve(dataset, root=Path(layout.root))  # a database has its own spelling of it
-    return [
-        _gather(path, folders, dataset)
-        for path in _images(layout, selection)
-        if _counts(path, dataset, "desc" in selection) and _chosen(path, subs, sess)
-    ]
+    chosen = Filter(asked.selection, layout)
+    files = list_files(layout, asked.subjects)
+    folders = by_folder(path for path in files if not is_ignored(path, dataset.root))
+    images = {path for beside in folders.values() for path in beside if looks_like_dwi(path.name)}
+    runs, aside = [], []
+    # an index holds neither hidden images nor what lies deeper
+    for image in images.union(list_images(dataset.root, asked.subjects)):
+        problem = name_problem(image, dataset.root)
+        if problem is None and image in images:
+            if asked.takes(image, dataset) and chosen.takes(image):
+                runs.append(_gather(image, folders, dataset))
+            elif asked.finds_odd(image, dataset) and chosen.takes(image):
+                aside.append(image)
+        elif problem and asked.concerns(image, dataset) and chosen.takes(image, misnamed=True):
+            if is_hidden(image) or is_beside(image, dataset.root):
+                aside.append(image)
+            else:
+                runs.append(refuse(image, dataset, problem))
+    _tell(aside)
+    return runs
 
 
-def _images(layout: BIDSLayout, selection: Mapping[str, Any]) -> list[Path]:
-    query = {"suffix": "dwi", "extension": list(_IMAGES), **selection}
-    try:
-        return [Path(path) for path in layout.get(return_type="file", **query)]
-    except (TypeError, ValueError) as error:  # pybids' words for what it does not know
-        raise UsageError(
-            f"the BIDS filter cannot be used: {error}",
-            remedy="Use entity names such as acquisition, direction, run, session.",
-        ) from error
+def _tell(aside: Sequence[Path]) -> None:
+    """Warn of images that are no runs, though their names look like it."""
+    if aside:
+        told = ", ".join(map(str, sorted(aside)[:_TOLD])) + (", ..." if len(aside) > _TOLD else "")
+        _LOGGER.warning(
+            "Not processed, being hidden, in no dwi folder, or with desc- in a raw dataset: %s.",
+            told,
+        )
 
 
-def _counts(path: Path, dataset: Source, any_desc: bool) -> bool:
-    entities = parse_entities(path.name)
-    desc = entities.get("desc")
-    return (
-        parse_suffix(path.name) == "dwi"
-        and path.parent.name == "dwi"
-        and "sub" in entities
-        and entities.get("part", "mag") == "mag"
-        and desc not in ("sr", SPREAD)
-        and (any_desc or desc == ("preproc" if dataset.derivative else None))
-    )
+def _in_wrong_hands(dataset: Source, asked: Asked, found: Collection[str]) -> Iterator[DwiFiles]:
+    """Look for runs of participants who have none in the folders of others.
 
-
-def _chosen(path: Path, subs: set[str], sess: set[str]) -> bool:
-    # by file name: pybids takes the first "sub-" in the whole path, also one above the dataset
-    entities = parse_entities(path.name)
-    return (not subs or entities["sub"] in subs) and (not sess or entities.get("ses") in sess)
+    Only then: with thousands of participants it takes long to look into all folders.
+    """
+    lacking = set(asked.subjects) - set(found)
+    if not lacking:
+        return
+    for image in list_images(dataset.root):
+        subject = subject_of(image.name)
+        if subject not in lacking or not asked.concerns(image, dataset):
+            continue
+        if problem := name_problem(image, dataset.root):
+            yield refuse(image, dataset, problem, subject)
 
 
 def _gather(image: Path, folders: Mapping[Path, list[Path]], dataset: Source) -> DwiFiles:
-    sidecar, problem = merge_sidecars(applicable(image, folders, ".json"))
+    jsons = applicable(image, folders, ".json")
+    sidecar, broken = merge_sidecars(jsons)
+    bval, bvec = (_nearest(image, folders, kind) for kind in (".bval", ".bvec"))
+    masks = _masks(image, folders[image.parent]) if dataset.derivative else []
+    unclear = (ambiguity(image, found) for found in (bval, bvec, jsons, masks))
     return DwiFiles(
         dwi=image,
-        bval=_nearest(image, folders, ".bval"),
-        bvec=_nearest(image, folders, ".bvec"),
-        mask=_mask(image, folders[image.parent]) if dataset.derivative else None,
+        bval=bval[-1] if bval else None,
+        bvec=bvec[-1] if bvec else None,
+        mask=masks[-1] if masks else None,
         sidecar=sidecar,
         entities=parse_entities(image.name),
         dataset_root=dataset.root,
         dataset_name=dataset.name,
-        sidecar_problem=problem,
+        problem=next(filter(None, unclear), broken),
     )
 
 
-def _nearest(image: Path, folders: Mapping[Path, list[Path]], extension: str) -> Path | None:
+def _nearest(image: Path, folders: Mapping[Path, list[Path]], extension: str) -> list[Path]:
+    """Return what applies of the nearest folder where there is any."""
     found = applicable(image, folders, extension)
-    return found[-1] if found else None
+    return [path for path in found if path.parent == found[-1].parent]
 
 
-def _mask(image: Path, beside: Iterable[Path]) -> Path | None:
+def _masks(image: Path, beside: Iterable[Path]) -> list[Path]:
+    """Return brain masks that fit an image, the one with most of its entities last."""
     brain = parse_entities(image.name) | {"desc": "brain"}
     found = [
-        path
+        (entities, path)
         for path in beside
-        if path.name.endswith(_IMAGES)
+        if stem_of(path.name)
         and parse_suffix(path.name) == "mask"
-        and parse_entities(path.name).get("desc") == "brain"
+        and (entities := parse_entities(path.name)).get("desc") == "brain"
         # a mask of another space would not fit
-        and parse_entities(path.name).get("space") == brain.get("space")
-        and parse_entities(path.name).items() <= brain.items()
+        and entities.get("space") == brain.get("space")
+        and entities.items() <= brain.items()
     ]
-    return max(found, key=lambda path: len(parse_entities(path.name)), default=None)
-
-
-def _without_doubles(runs: Iterable[DwiFiles]) -> list[DwiFiles]:
-    kept: dict[str, DwiFiles] = {}
-    for run in sorted(runs, key=lambda run: run.dwi.name, reverse=True):  # .nii.gz before .nii
-        other = kept.setdefault(run.label, run)
-        if other.dwi.parent == run.dwi.parent and other.dwi != run.dwi:
-            _LOGGER.warning("%s: used in place of %s beside it.", other.dwi, run.dwi.name)
-        elif other.dwi != run.dwi:
-            raise UsageError(
-                f"has the same name as {other.dwi}: their outputs would collide.",
-                file=run.dwi,
-                remedy="Work on one dataset at a time.",
-            )
-    return list(kept.values())
+    return [path for _, path in sorted(found, key=lambda each: (len(each[0]), each[1].name))]
 
 
 def _check_found(runs: list[DwiFiles], datasets: list[Source], subs: set[str]) -> None:

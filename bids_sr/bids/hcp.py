@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.source import check_known, natural_key
+from bids_sr.errors import UsageError
 
 _SERIES = Path("T1w", "Diffusion_7T")
 _MASK = "nodif_brain_mask.nii.gz"
@@ -42,11 +43,18 @@ def find_hcp(folder: Path, participants: Collection[str] = ()) -> list[DwiFiles]
     Raises
     ------
     UsageError
-        If a participant has no such series.
+        If a participant has no such series, or two folders are one participant's.
     """
-    found = {
-        path.parents[1].name.removeprefix("sub-"): path for path in folder.glob(f"*/{_SERIES}")
-    }
+    found: dict[str, Path] = {}
+    for path in sorted(folder.glob(f"*/{_SERIES}")):
+        label = path.parents[1].name.removeprefix("sub-")
+        if label in found:
+            raise UsageError(
+                f"and {found[label].parents[1].name} beside it are both participant {label}.",
+                file=path.parents[1],
+                remedy="Rename or move one of them.",
+            )
+        found[label] = path
     wanted = {label.removeprefix("sub-") for label in participants} or set(found)
     check_known("participant with a 7T diffusion series", wanted, set(found), str(folder))
     return [_files(found[label], label, folder) for label in sorted(wanted, key=natural_key)]

@@ -57,6 +57,12 @@ def ignore_patterns(
     return [re.compile(pattern) for pattern in patterns]
 
 
+def is_ignored(path: Path, root: Path) -> bool:
+    """Tell whether a file of an index lies where `ignore_patterns` would not have looked."""
+    inside = f"/{path.relative_to(root).as_posix()}"
+    return any(pattern.search(inside) for pattern in _IGNORED)
+
+
 def open_layout(
     root: Path, participants: Collection[str] = (), sessions: Collection[str] = ()
 ) -> BIDSLayout:
@@ -117,6 +123,9 @@ def open_database(root: Path, folder: Path) -> BIDSLayout:
             remedy="Choose another --bids-database-dir.",
         )
     return layout
+
+
+_IGNORED = ignore_patterns()
 
 
 def list_files(layout: BIDSLayout, participants: Collection[str] = ()) -> list[Path]:

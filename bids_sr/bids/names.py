@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -20,6 +21,77 @@ SPREAD = "srsd"
 
 # what a derivative may carry beyond the source's own entities, in the order BIDS asks for
 _DERIVED = ("res", "model", "param", "desc")
+# those of the source that give way to ours
+_OURS = ("model", "param", "desc")
+# what BIDS writes before rec
+_BEFORE_REC = (
+    "sub",
+    "ses",
+    "sample",
+    "task",
+    "tracksys",
+    "acq",
+    "nuc",
+    "voi",
+    "ce",
+    "trc",
+    "stain",
+)
+
+EXTENSIONS = (".nii.gz", ".nii", ".json", ".bval", ".bvec", ".tsv", ".png", ".svg")
+"""Kinds of files that are read or written by their BIDS names."""
+
+_LABEL = "[A-Za-z0-9+]+"
+_NAME = re.compile(
+    rf"(?P<entities>(?:[A-Za-z0-9]+-{_LABEL}_)*)(?P<suffix>[A-Za-z0-9]+)"
+    rf"(?P<extension>{'|'.join(map(re.escape, EXTENSIONS))})"
+)
+
+
+@frozen
+class BidsName:
+    """A file name taken apart; put together again it is the name itself."""
+
+    entities: dict[str, str]
+    """Short keys to labels as written, in file order."""
+    suffix: str
+    """The last part, without a dash."""
+    extension: str
+    """With its dot: one of `EXTENSIONS`."""
+
+
+def parse_name(name: str) -> BidsName | None:
+    """Take a file name apart that is built as BIDS builds names, and no other.
+
+    Every part is a key and a label of letters, digits and ``+``; no key comes
+    twice; ``sub``, where it is there, comes first; the suffix comes last and the
+    extension is one of `EXTENSIONS`.
+
+    Parameters
+    ----------
+    name : str
+        File name without folders.
+
+    Returns
+    -------
+    BidsName or None
+        None for any other name: nothing may be guessed about such a file.
+
+    Examples
+    --------
+    >>> parse_name("sub-01_acq-AP_dwi.nii.gz")
+    BidsName(entities={'sub': '01', 'acq': 'AP'}, suffix='dwi', extension='.nii.gz')
+    >>> parse_name("sub-01_orig_dwi.bvec"), parse_name("sub-01_dwi.bvec.bak")
+    (None, None)
+    """
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return None
+    pairs = [part.split("-") for part in found["entities"].split("_")[:-1]]
+    entities = dict(pairs)
+    if len(entities) < len(pairs) or ("sub" in entities and pairs[0][0] != "sub"):
+        return None
+    return BidsName(entities, found["suffix"], found["extension"])
 
 
 def parse_entities(name: str) -> dict[str, str]:
@@ -33,27 +105,67 @@ def parse_entities(name: str) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Short keys to labels as written.
+        Short keys to labels as written; empty if `parse_name` does not know the name.
 
     Examples
     --------
     >>> parse_entities("sub-01_acq-AP_run-02_dwi.nii.gz")
     {'sub': '01', 'acq': 'AP', 'run': '02'}
     """
-    parts = (part.partition("-") for part in name.split(".")[0].split("_"))
-    return {key: label for key, dash, label in parts if dash}
+    parsed = parse_name(name)
+    return parsed.entities if parsed else {}
 
 
 def parse_suffix(name: str) -> str:
-    """Return the suffix of a BIDS file name.
+    """Return the suffix of a BIDS file name, empty if `parse_name` does not know the name.
 
     Examples
     --------
     >>> parse_suffix("sub-01_desc-brain_mask.nii.gz")
     'mask'
     """
-    last = name.split(".")[0].split("_")[-1]
-    return "" if "-" in last else last
+    parsed = parse_name(name)
+    return parsed.suffix if parsed else ""
+
+
+def parse_label(label: str) -> dict[str, str]:
+    """Return the entities of a run's label: its name without suffix and extension.
+
+    Examples
+    --------
+    >>> parse_label("sub-01_acq-AP_res-x2")
+    {'sub': '01', 'acq': 'AP', 'res': 'x2'}
+    """
+    return parse_entities(f"{label}_dwi.nii")
+
+
+def is_label(text: str) -> bool:
+    """Tell whether a text can be the label of an entity, of a participant for example."""
+    return re.fullmatch(_LABEL, text) is not None
+
+
+def output_entities(entities: Mapping[str, str]) -> dict[str, str]:
+    """Return what names a run in its outputs, ``res`` and ``desc`` of ours aside.
+
+    Two runs of different names must stay apart: a ``res`` of the source is kept, and
+    a ``desc`` other than ``preproc``, of which there may be several, goes into
+    ``rec``, BIDS's entity for what was made in different ways of the same data.
+
+    Examples
+    --------
+    >>> output_entities({"sub": "01", "run": "1", "res": "2mm", "desc": "preproc"})
+    {'sub': '01', 'run': '1', 'res': '2mm'}
+    >>> output_entities({"sub": "01", "run": "1", "desc": "eddy"})
+    {'sub': '01', 'rec': 'eddy', 'run': '1'}
+    """
+    kept = {key: label for key, label in entities.items() if key not in _OURS}
+    desc = entities.get("desc", "preproc")
+    if desc == "preproc":
+        return kept
+    before = [key for key in kept if key in _BEFORE_REC]
+    after = [key for key in kept if key not in _BEFORE_REC and key != "rec"]
+    rec = {"rec": kept.get("rec", "") + desc}
+    return {key: kept[key] for key in before} | rec | {key: kept[key] for key in after}
 
 
 def build_name(entities: Mapping[str, str], suffix: str, extension: str) -> str:
@@ -76,7 +188,7 @@ def gradients_of(path: Path) -> tuple[Path, Path]:
 class OutputNames:
     """All derivative paths of one run; nothing is created.
 
-    All entities of the source stay, its ``desc`` and ``res`` give way to ours.
+    The source's entities stay as `output_entities` says; its ``res`` stands in ours.
     """
 
     out_dir: Path
@@ -88,8 +200,8 @@ class OutputNames:
 
     @property
     def res(self) -> str:
-        """Label of the ``res`` entity: ``x2`` or ``x3``."""
-        return f"x{self.factor}"
+        """Label of the ``res`` entity: ``x2``; of a source with ``res-2mm``, ``2mmx2``."""
+        return f"{self.files.entities.get('res', '')}x{self.factor}"
 
     @property
     def folder(self) -> Path:
@@ -165,7 +277,8 @@ class OutputNames:
 
     def input_tensor(self, param: str) -> Path:
         """Return the tensor map `param` of the input, on the input's grid."""
-        name = self._name("dwimap", ".nii.gz", model="tensor", param=param, desc="input")
+        grid = {"res": self.files.entities["res"]} if self._has("res") else {}
+        name = self._name("dwimap", ".nii.gz", **grid, model="tensor", param=param, desc="input")
         return self.folder / name
 
     def figure(self, desc: str, extension: str) -> Path:
@@ -215,7 +328,8 @@ class OutputNames:
         return key in self.files.entities
 
     def _name(self, suffix: str, extension: str, **derived: str) -> str:
-        source = {k: v for k, v in self.files.entities.items() if k not in _DERIVED}
+        source = output_entities(self.files.entities)
+        source.pop("res", None)
         added = {key: derived[key] for key in _DERIVED if key in derived}
         return build_name(source | added, suffix, extension)
 

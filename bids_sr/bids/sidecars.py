@@ -62,6 +62,17 @@ def resolution_text(factor: int, in_zooms: Zooms, out_zooms: Zooms) -> str:
     )
 
 
+def source_resolution(files: DwiFiles) -> str | None:
+    """Say in words what the ``res`` of the source means; None if it has none."""
+    label = files.entities.get("res")
+    if label is None:
+        return None
+    said = files.sidecar.get("Resolution")
+    if isinstance(said, Mapping):
+        said = said.get(label)
+    return said if isinstance(said, str) else f"That of {bids_uri(files, files.dwi)}"
+
+
 def dwi_sidecar(
     files: DwiFiles,
     *,

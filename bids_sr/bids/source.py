@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,6 +14,8 @@ from attrs import frozen
 from bids_sr.bids.file_kind import JSON, refuse_foreign
 from bids_sr.bids.json_file import read_json
 from bids_sr.errors import UsageError
+
+_LOGGER = logging.getLogger("bids_sr")
 
 
 @frozen
@@ -85,6 +89,19 @@ def _pipeline_name(description: Mapping[str, Any]) -> str:
     first = made_by[0] if isinstance(made_by, list) and isinstance(made_by[0], dict) else {}
     # a name in a bids: URI has only these characters
     return re.sub(r"[^a-z0-9_-]+", "-", str(first.get("Name", "")).lower()) or "preprocessed"
+
+
+def tell_odd_folders(datasets: Iterable[Source]) -> None:
+    """Warn of folders that look like a participant's, but do not begin with ``sub-``."""
+    for dataset in datasets:
+        for folder in dataset.root.glob("[!.]*"):
+            name = folder.name.casefold()
+            # Path.is_dir raises where a folder cannot be looked into
+            alike = name.startswith("sub-") or os.path.isdir(folder / "dwi")  # noqa: PTH112
+            if not folder.name.startswith("sub-") and alike and folder.is_dir():
+                _LOGGER.warning(
+                    "%s: not looked into; a participant's folder begins with 'sub-'.", folder
+                )
 
 
 def check_labels(datasets: Iterable[Source], subs: set[str], sess: set[str]) -> None:

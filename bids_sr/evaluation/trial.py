@@ -23,6 +23,8 @@ from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.quality.fidelity import erode
 from bids_sr.quality.interpolation import interpolate
 
+_LOG = logging.getLogger("bids_sr")
+
 
 @frozen(eq=False)
 class Trial:
@@ -131,13 +133,16 @@ def choose_run(folder: Path, participant: str, label: str | None = None) -> DwiR
         If there is no such run, or it cannot be read.
     """
     found = find_training_runs(folder, (participant,))
+    good = [files for files in found if not files.refused]
+    for files in found if label is None and good else ():
+        if files.problem and files.refused:
+            _LOG.warning("Left aside: %s", files.problem.error())
+    found = good if label is None and good else found
     labels = [files.label for files in found]
     if label is not None and label not in labels:
         raise UsageError(f"There is no run {label}.", remedy=f"Give {' or '.join(labels)}.")
     if label is None and len(labels) > 1:
-        logging.getLogger("bids_sr").warning(
-            "Of %s the first is taken; --run chooses.", ", ".join(labels)
-        )
+        _LOG.warning("Of %s the first is taken; --run chooses.", ", ".join(labels))
     run = open_run(found[labels.index(label) if label else 0])
     tell_doubts(run)
     return run

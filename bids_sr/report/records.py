@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
+from bids_sr.bids.refusal import subject_of
 from bids_sr.report.index import PictureIndex, read_index
 
 _QUALITY = "_desc-sr_quality.json"
@@ -77,7 +78,7 @@ class FailedRun:
     @property
     def subject(self) -> str:
         """Participant label without ``sub-``."""
-        return self.label.split("_")[0].removeprefix("sub-")
+        return subject_of(self.label)
 
 
 def read_runs(out_dir: Path, subject: str = "*") -> tuple[list[FinishedRun], list[FailedRun]]:
@@ -141,7 +142,7 @@ def read_failures(
     finished = {run.label: _time(run.path) for run in runs}
     for path in sorted((out_dir / "logs").glob(f"sub-*{_ERROR}")):
         label = path.name.removesuffix(_ERROR)
-        if subject not in ("*", label.split("_")[0].removeprefix("sub-")):
+        if subject not in ("*", subject_of(label)):
             continue
         if _time(path) < finished.get(label, 0):
             continue

@@ -17,14 +17,17 @@ from bids_sr.bids.names import (
     GQI_PARAMS,
     TENSOR_PARAMS,
     OutputNames,
+    output_entities,
     parse_entities,
-    parse_suffix,
+    parse_label,
 )
+from bids_sr.bids.refusal import looks_like_dwi, plain
 from bids_sr.bids.source import natural_key
 from bids_sr.report.records import FinishedRun
 
 _SERIES = "_desc-sr_dwi.nii.gz"
-_FACTORS = {"x2": 2, "x3": 3}
+_RES = re.compile("(?P<source>.*)x(?P<factor>[23])")
+"""Label of ``res`` in our names: that of the source, if any, and the factor."""
 
 
 @frozen
@@ -60,7 +63,8 @@ def roster(out_dir: Path, told: Collection[str], datasets: Iterable[Path] = ()) 
     found.pop(out_dir.resolve(), None)
     people = {d: _folders(d) | _listed(d / "participants.tsv") for d in found}
     at_hand = [dataset for dataset, labels in people.items() if labels]
-    absent = set().union(*people.values(), _listed(out_dir / "participants.tsv")) - set(told)
+    everybody = set().union(*people.values(), _listed(out_dir / "participants.tsv"))
+    absent = {label for label in everybody if plain(label) not in told}
     scanned = {label for label in absent if any(_has_dwi(d / f"sub-{label}") for d in at_hand)}
     if not at_hand:
         scanned = absent  # nobody can tell
@@ -84,11 +88,12 @@ def missing_files(run: FinishedRun) -> list[str]:
         Empty too where the record's name does not say what there should be.
     """
     entities = parse_entities(run.path.name)
-    factor = _FACTORS.get(entities.get("res", ""))
-    if factor is None or "sub" not in entities:
+    found = _RES.fullmatch(entities.get("res", ""))
+    if found is None or "sub" not in entities:
         return []
     endings = _endings(
-        factor,
+        int(found["factor"]),
+        found["source"],
         bool(run.values.get("dti_skipped_reason")),
         bool(run.values.get("gqi_skipped_reason")),
         run.values.get("uncertainty") is True,
@@ -100,10 +105,11 @@ def missing_files(run: FinishedRun) -> list[str]:
 
 
 @lru_cache(maxsize=16)
-def _endings(factor: int, no_tensor: bool, no_gqi: bool, spread: bool) -> tuple[str, ...]:
-    """Return what follows the source's name in the names of a run's files."""
+def _endings(factor: int, res: str, no_tensor: bool, no_gqi: bool, spread: bool) -> tuple[str, ...]:
+    """Return what follows the source's name, but for its ``res``, in the names of a run's files."""
     label = "sub-0"
-    source = DwiFiles(Path(f"{label}_dwi.nii"), None, None, None, {}, {"sub": "0"}, Path())
+    entities = {"sub": "0"} | ({"res": res} if res else {})
+    source = DwiFiles(Path(f"{label}_dwi.nii"), None, None, None, {}, entities, Path())
     tensor = () if no_tensor else TENSOR_PARAMS
     gqi = () if no_gqi else GQI_PARAMS
     names = OutputNames(Path(), source, factor)
@@ -125,10 +131,15 @@ def begun(out_dir: Path, told: Collection[str]) -> list[str]:
     list of str
         File names up to ``_desc-sr``: they are being made, or were stopped.
     """
-    known = {_entities(name) for name in told}
+    finished = {frozenset(parse_label(name).items()) for name in told}
+    failed = {frozenset(output_entities(parse_label(name)).items()) for name in told}
     keys = {path.name.removesuffix(_SERIES) for path in _series(out_dir)}
     # a finished run is told with its factor, a failed one by its source's name
-    left = [k for k in keys if not known & {_entities(k), _entities(k, "desc", "res")}]
+    left = [
+        key
+        for key in keys
+        if frozenset(parse_label(key).items()) not in finished and _source(key) not in failed
+    ]
     return sorted(left, key=natural_key)
 
 
@@ -137,9 +148,12 @@ def _series(out_dir: Path) -> list[Path]:
     return [path for pattern in patterns for path in out_dir.glob(pattern)]
 
 
-def _entities(name: str, *without: str) -> frozenset[tuple[str, str]]:
-    left_out = without or ("desc",)
-    return frozenset(item for item in parse_entities(name).items() if item[0] not in left_out)
+def _source(key: str) -> frozenset[tuple[str, str]]:
+    """Return the entities that an output's name has of its source."""
+    entities = parse_label(key)
+    if found := _RES.fullmatch(entities.pop("res", "")):
+        entities |= {"res": found["source"]} if found["source"] else {}
+    return frozenset(entities.items())
 
 
 def _described(out_dir: Path) -> list[Path]:
@@ -189,11 +203,7 @@ def _has_dwi(folder: Path) -> bool:
     names = _names(folder)
     visits = [folder / name for name in names if name.startswith("ses-")]
     where: Sequence[Path] = [folder, *visits] if "dwi" in names else visits
-    return any(_is_dwi(name) for visit in where for name in _names(visit / "dwi"))
-
-
-def _is_dwi(name: str) -> bool:
-    return name.endswith((".nii", ".nii.gz")) and parse_suffix(name) == "dwi"
+    return any(looks_like_dwi(name) for visit in where for name in _names(visit / "dwi"))
 
 
 def _names(folder: Path) -> list[str]:

@@ -14,6 +14,7 @@ from bids_sr.bids.sidecars import (
     map_sidecar,
     mask_sidecar,
     resolution_text,
+    source_resolution,
     spread_sidecar,
 )
 from bids_sr.bids.uris import own_uri
@@ -95,7 +96,7 @@ def write_map_companions(
         Volumes fitted to.
     """
     fitted_to: tuple[str, ...] = ()
-    resolution = None
+    resolution = source_resolution(plan.files)
     if grid is not None:
         fitted_to = (own_uri(plan.names.out_dir, plan.names.dwi),)
         resolution = resolution_text(grid.factor, grid.zooms, out_zooms(grid))

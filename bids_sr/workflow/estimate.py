@@ -167,7 +167,7 @@ def file_bytes(name: str, task: Task) -> int:
         return round(SERIES_SHARE[dtype] * raw * task.shape[3])
     if suffix == "mask":
         return round(MASK_SHARE * task.fine)
-    if "res" not in entities:  # fitted to the input
+    if entities.get("desc") == "input":
         raw //= task.factor**2
     return round(MAP_SHARE * BRAIN * raw * COMPONENTS.get(entities.get("param", ""), 1))
 

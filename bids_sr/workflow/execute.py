@@ -89,7 +89,7 @@ def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list
     _check_plugin(how.plugin)
     if not plans:
         return []
-    ready = [plan for plan in plans if _retire(plan) and _fits(plan)]
+    ready = [plan for plan in plans if _has_name(plan) and _retire(plan) and _fits(plan)]
     # in one process, run after run; else all at once, for the plugin to schedule
     alone = how.nprocs == 1 and how.plugin is None
     failed = len(ready) < len(plans)
@@ -120,6 +120,14 @@ def _run(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> None:
             for plan in plans:
                 if not manifest_of(plan).exists():
                     record_failure(plan, "workflow", cause_of(error))
+
+
+def _has_name(plan: RunPlan) -> bool:
+    """Tell whether a run has a name of its own; if not, it has failed, and nothing is touched."""
+    if plan.files.problem is None or not plan.files.refused:
+        return True
+    record_failure(plan, "find", plan.files.problem.error())
+    return False
 
 
 def _fits(plan: RunPlan) -> bool:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import platform
 import sys
 import traceback
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from attrs import asdict, frozen
 
 from bids_sr.bids.atomic import write_json, write_text
+from bids_sr.bids.dwi_run import DwiFiles
+from bids_sr.bids.uris import bids_uri
 from bids_sr.errors import BidsSrError, OutputError
 from bids_sr.resources import read_version
 from bids_sr.workflow.plan import RunPlan
@@ -32,6 +36,8 @@ class Failure:
     """One line."""
     crash_file: str | None = None
     """File with the details, relative to the output folder."""
+    source: str | None = None
+    """``bids:`` URI of the image."""
 
 
 def record_failure(plan: RunPlan, step: str, error: BaseException) -> Failure:
@@ -51,7 +57,8 @@ def record_failure(plan: RunPlan, step: str, error: BaseException) -> Failure:
     Failure
     """
     message = " ".join(describe(error).split())
-    failure = Failure(plan.label, step, message, _write_crash_file(plan, step, error))
+    crash_file = _write_crash_file(plan, step, error)
+    failure = Failure(plan.label, step, message, crash_file, bids_uri(plan.files, plan.files.dwi))
     details = f" (details: {failure.crash_file})" if failure.crash_file else ""
     _log.error("%s: %s%s", plan.label, message, details)
     try:
@@ -69,6 +76,31 @@ def read_failure(plan: RunPlan) -> Failure | None:
         return None
     except (OSError, ValueError, TypeError):
         return Failure(plan.label, "", "The record of the failure cannot be read.")
+
+
+def forget_gone(out_dir: Path, found: Sequence[DwiFiles]) -> None:
+    """Remove records of refused images that were renamed or moved, or are processed now.
+
+    Their labels are made of paths, so that no run of another name would ever do it.
+
+    Parameters
+    ----------
+    out_dir : pathlib.Path
+        Derivative dataset.
+    found : sequence of DwiFiles
+        All runs of the call.
+    """
+    roots = {files.dataset_name: files.dataset_root for files in found}
+    processed = {bids_uri(files, files.dwi) for files in found if not files.refused}
+    for path in (out_dir / "logs").glob("sub-*,*_error.json"):
+        try:
+            source = str(json.loads(path.read_text(encoding="utf-8"))["source"])
+            _, name, inside = source.split(":", 2)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        gone = name in roots and not os.path.lexists(roots[name] / inside)
+        if gone or source in processed:
+            path.unlink(missing_ok=True)
 
 
 def describe(error: BaseException) -> str:

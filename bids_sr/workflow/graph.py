@@ -195,5 +195,9 @@ def _cores(name: str, part: _Part, choices: Choices) -> int:
 
 
 def _run_name(label: str) -> str:
-    """Return a nipype name: letters, digits and underscores; labels have no underscore."""
+    """Return a nipype name: letters, digits and underscores.
+
+    Two runs have two names: labels (`bids_sr.bids.names.parse_name`) have no underscore, and
+    keys and labels take turns.
+    """
     return label.replace("-", "_").replace("+", "__plus__")

@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import asdict
 
+from bids_sr.bids.names import is_label
 from bids_sr.errors import BidsSrError
 from bids_sr.workflow.failures import Failure, cause_of, read_failure, record_failure
 from bids_sr.workflow.manifest import manifest_faults, write_manifest
@@ -107,6 +108,8 @@ class PageWriter:
         """Write the page of a participant; failing to is told, not raised."""
         from bids_sr.report.participant import write_participant_page
 
+        if not is_label(subject):
+            return  # their images are refused, which the log and the group page tell
         failures = [
             failure
             for plan in self._plans[subject]
@@ -144,6 +147,8 @@ def page_faults(out_dir: Path, subject: str) -> list[str]:
     list of str
         A file's name and what is wrong with it, each; empty if all is there.
     """
+    if not is_label(subject):
+        return []
     page = out_dir / f"sub-{subject}.html"
     faults = [] if page_is_whole(page) else [f"{page.name} is missing or damaged"]
     return faults + manifest_faults(_methods_list(out_dir, subject), out_dir, _PAGE)

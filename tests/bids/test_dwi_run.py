@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from bids_sr.bids.dwi_run import DwiFiles, open_run
+from bids_sr.bids.dwi_run import DwiFiles, Problem, open_run
 from bids_sr.bids.names import parse_entities
 from bids_sr.errors import InputError
 
@@ -76,7 +76,7 @@ def test_missing_image_and_annexed_image(files: DwiFiles) -> None:
 
 
 def test_broken_sidecar_concerns_this_run(files: DwiFiles) -> None:
-    broken = attrs.evolve(files, sidecar_problem=(Path("x.json"), "is not JSON."))
+    broken = attrs.evolve(files, problem=Problem(Path("x.json"), "is not JSON.", "Repair it."))
     with pytest.raises(InputError, match=r"x\.json: is not JSON"):
         open_run(broken)
 

@@ -183,7 +183,7 @@ def test_sidecars_are_never_to_be_removed(make_run, tmp_path, kind):
     path.write_bytes(POINTERS[kind])
     _, problem = merge_sidecars([path])
     with pytest.raises(InputError) as caught:
-        open_run(attrs.evolve(run.files, sidecar_problem=problem))
+        open_run(attrs.evolve(run.files, problem=problem))
     assert IMAGES[kind][1] in caught.value.problem and IMAGES[kind][2] in caught.value.remedy
     assert "remove" not in str(caught.value)
 
@@ -194,7 +194,7 @@ def test_a_dangling_sidecar(make_run, tmp_path):
     path.symlink_to("../.git/annex/objects/KEY")
     _, problem = merge_sidecars([path])
     with pytest.raises(InputError, match=r"target is not there\. Get its content: datalad get"):
-        open_run(attrs.evolve(run.files, sidecar_problem=problem))
+        open_run(attrs.evolve(run.files, problem=problem))
 
 
 def test_a_damaged_sidecar_is_to_be_corrected(make_run, tmp_path):
@@ -203,7 +203,7 @@ def test_a_damaged_sidecar_is_to_be_corrected(make_run, tmp_path):
     path.write_text('{"EchoTime": 0.1,}')
     _, problem = merge_sidecars([path])
     with pytest.raises(InputError, match="cannot be read as JSON") as caught:
-        open_run(attrs.evolve(run.files, sidecar_problem=problem))
+        open_run(attrs.evolve(run.files, problem=problem))
     assert "remove" not in str(caught.value)
 
 

@@ -259,21 +259,6 @@ def test_our_own_output_is_no_input(make_dataset: MakeDataset) -> None:
         find_dwi(root, filters={"dwi": {"desc": ["sr", "srsd"]}})
 
 
-def test_two_sources_of_one_name_are_refused(make_dataset: MakeDataset) -> None:
-    roots = {name: make_dataset(*PREPROC_FILES, name=name) for name in ("a", "b")}
-    with pytest.raises(UsageError, match="outputs would collide"):
-        find_dwi(roots["a"], derivatives=roots)
-
-
-def test_compressed_image_is_taken_of_two(
-    make_dataset: MakeDataset, caplog: pytest.LogCaptureFixture
-) -> None:
-    root = make_dataset("sub-01/dwi/sub-01_dwi.nii", *run_files("sub-01/dwi/sub-01"))
-    (files,) = find_dwi(root)
-    assert files.dwi.name == "sub-01_dwi.nii.gz"
-    assert "in place of sub-01_dwi.nii" in caplog.text
-
-
 @pytest.mark.parametrize(
     ("chosen", "expected"),
     [
@@ -290,6 +275,51 @@ def test_filters(make_dataset: MakeDataset, chosen: dict[str, Any], expected: li
     stems = ("acq-AP_run-1", "acq-AP_run-2", "acq-PA_run-01", "dir-LR")
     root = make_dataset(*(f"sub-01/dwi/sub-01_{stem}_dwi.nii.gz" for stem in stems))
     assert labels(root, filters={"dwi": chosen, "t1w": {"acquisition": "no"}}) == expected
+
+
+ABOVE = "sub-99/ses-b/acq-AP_run-2_part-mag_desc-eddy/dwi/derivatives/ds.nii.gz"
+
+
+@pytest.mark.parametrize("database", [False, True])
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({"acquisition": "AP"}, ["sub-01_acq-AP"]),
+        ({"acquisition": None}, ["sub-01_dir-LR", "sub-02_ses-a"]),
+        ({"acquisition": "*"}, ["sub-01_acq-AP"]),
+        ({"acquisition": "^A", "regex_search": True}, ["sub-01_acq-AP"]),
+        ({"subject": "02"}, ["sub-02_ses-a"]),
+        ({"subject": ["01"]}, ["sub-01_acq-AP", "sub-01_dir-LR"]),
+        ({"session": "a"}, ["sub-02_ses-a"]),
+        ({"session": None}, ["sub-01_acq-AP", "sub-01_dir-LR"]),
+        ({"run": None, "desc": None, "part": None, "datatype": "dwi"}, "all"),
+        ({"extension": ".nii.gz", "suffix": "dwi"}, "all"),
+        ({"extension": ["nii"]}, []),
+        ({"datatype": "anat"}, []),
+        ({"subject": "99"}, []),
+        ({"session": "b"}, []),
+        ({"run": 2}, []),
+        ({"desc": "eddy"}, []),
+    ],
+)
+def test_filters_do_not_look_above_the_dataset(
+    make_dataset: MakeDataset,
+    tmp_path: Path,
+    chosen: dict[str, Any],
+    expected: Any,
+    database: bool,
+) -> None:
+    stems = ["sub-01/dwi/sub-01_acq-AP", "sub-01/dwi/sub-01_dir-LR"]
+    stems += ["sub-02/ses-a/dwi/sub-02_ses-a"]
+    root = make_dataset(*(path for stem in stems for path in run_files(stem)), name=ABOVE)
+    options = {"database_dir": tmp_path / "db"} if database else {}
+    everybody = [Path(stem).name for stem in stems]
+    if expected:
+        wanted = everybody if expected == "all" else expected
+        assert labels(root, filters={"dwi": chosen}, **options) == wanted
+    else:
+        with pytest.raises(UsageError, match="no diffusion run"):
+            find_dwi(root, filters={"dwi": chosen}, **options)
 
 
 def test_filter_mistakes(make_dataset: MakeDataset, caplog: pytest.LogCaptureFixture) -> None:

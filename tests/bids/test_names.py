@@ -3,9 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from bids_sr.bids.dwi_run import DwiFiles
-from bids_sr.bids.names import OutputNames, parse_entities, parse_suffix
+from bids_sr.bids.names import OutputNames, build_name, parse_entities, parse_name, parse_suffix
+from bids_sr.bids.sidecars import source_resolution
 
 
 def names_for(name: str, factor: int = 2) -> OutputNames:
@@ -47,12 +49,63 @@ def test_session_folder_is_kept_and_figures_are_per_participant() -> None:
 
 
 def test_preprocessed_run_trades_its_desc_for_ours() -> None:
-    names = names_for("sub-01_run-1_space-ACPC_res-2mm_desc-preproc_dwi.nii.gz")
+    names = names_for("sub-01_run-1_space-ACPC_desc-preproc_dwi.nii.gz")
     stem = "sub-01/dwi/sub-01_run-1_space-ACPC_res-x2"
     assert relative(names.dwi) == f"{stem}_desc-sr_dwi.nii.gz"
     assert relative(names.mask) == f"{stem}_desc-brain_mask.nii.gz"
     assert relative(names.tensor("md")) == f"{stem}_model-tensor_param-md_dwimap.nii.gz"
     assert "space-ACPC_model-tensor" in relative(names.input_tensor("md"))
+
+
+def test_resolution_of_the_source_stands_in_ours() -> None:
+    names = names_for("sub-01_space-ACPC_res-2mm_desc-preproc_dwi.nii.gz")
+    assert relative(names.dwi) == "sub-01/dwi/sub-01_space-ACPC_res-2mmx2_desc-sr_dwi.nii.gz"
+    assert relative(names.input_tensor("md")) == (
+        "sub-01/dwi/sub-01_space-ACPC_res-2mm_model-tensor_param-md_desc-input_dwimap.nii.gz"
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("2 mm", "2 mm"),
+        ({"2mm": "two"}, "two"),
+        ({"x": 1}, "That of bids:pre:sub-01_res-2mm_dwi.nii"),
+        (None, "That of bids:pre:sub-01_res-2mm_dwi.nii"),
+    ],
+)
+def test_resolution_of_the_source_in_words(said: object, told: str) -> None:
+    image = Path("/data/sub-01_res-2mm_dwi.nii")
+    entities = parse_entities(image.name)
+    files = DwiFiles(image, None, None, None, {"Resolution": said}, entities, Path("/data"), "pre")
+    assert source_resolution(files) == told
+    assert source_resolution(evolve(files, entities={"sub": "01"})) is None
+
+
+def test_another_desc_becomes_rec_where_bids_has_it() -> None:
+    names = names_for("sub-01_acq-x_dir-AP_run-1_space-ACPC_desc-eddy_dwi.nii.gz")
+    assert names.dwi.name == (
+        "sub-01_acq-x_rec-eddy_dir-AP_run-1_space-ACPC_res-x2_desc-sr_dwi.nii.gz"
+    )
+    both = names_for("sub-01_rec-moco_desc-eddy_dwi.nii.gz")
+    assert both.dwi.name == "sub-01_rec-mocoeddy_res-x2_desc-sr_dwi.nii.gz"
+
+
+SOURCES = [
+    "_".join(filter(None, ("sub-01", space, res, desc, "dwi.nii.gz")))
+    for space in ("", "space-T1w", "space-ACPC")
+    for res in ("", "res-a", "res-b", "res-x2", "res-ax2")
+    for desc in ("desc-preproc", "desc-eddy", "desc-denoised")
+]
+
+
+def test_no_two_sources_share_an_output() -> None:
+    everything = []
+    for name in SOURCES:
+        names = names_for(name)
+        mine = {*names.expected(spread=True), names.error, names.figure("b0", "png")}
+        everything += [str(path).lower() for path in mine]
+    assert len(everything) == len(set(everything))
 
 
 def test_expected_outputs_follow_what_was_asked_for() -> None:
@@ -89,6 +142,44 @@ def test_expected_outputs_follow_what_was_asked_for() -> None:
 def test_other_factors_are_refused() -> None:
     with pytest.raises(ValueError, match="factor"):
         names_for("sub-01_dwi.nii.gz", factor=4)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sub-01_orig_dwi.bvec",
+        "sub-01_dwi.bvec.bak",
+        "sub-01_dwi (copy).bvec",
+        "._sub-01_dwi.bvec",
+        "sub-01_dwi.orig.nii.gz",
+        "sub-01_acq-a.b_dwi.nii.gz",
+        "sub-01_acq-a_b_dwi.nii.gz",
+        "sub-01__dwi.nii.gz",
+        "sub-01_acq-_dwi.nii.gz",
+        "sub-01_acq-a-b_dwi.nii.gz",
+        "sub-01_acq-a_acq-b_dwi.nii.gz",
+        "acq-a_sub-01_dwi.nii.gz",
+        "sub-01_acq-\u00e9_dwi.nii.gz",
+        "sub-01_run-\u0661_dwi.nii.gz",
+        "sub-01_dwi",
+        "sub-01_dwi.nii.gz\n",
+        "sub-01_dwi.NII.GZ",
+        "sub-01.json",
+        "",
+    ],
+)
+def test_other_names_are_not_guessed_at(name: str) -> None:
+    assert parse_name(name) is None
+    assert (parse_entities(name), parse_suffix(name)) == ({}, "")
+
+
+@pytest.mark.parametrize(
+    "name", ["dwi.json", "acq-x_dwi.bval", "sub-01_ses-a_acq-a+b_run-01_dwi.nii.gz", *SOURCES]
+)
+def test_what_is_taken_apart_goes_together_again(name: str) -> None:
+    parsed = parse_name(name)
+    assert parsed is not None
+    assert build_name(parsed.entities, parsed.suffix, parsed.extension) == name
 
 
 def test_parsing() -> None:

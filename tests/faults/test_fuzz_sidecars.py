@@ -84,7 +84,7 @@ def test_text(path, content):
     path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "replace"))
     merged, problem = merge_sidecars([path])
     if problem is not None:
-        assert problem[0] == path and problem[1].endswith(".")
+        assert problem.file == path and problem.text.endswith(".")
     make_all(merged)
 
 
@@ -92,4 +92,4 @@ def test_text(path, content):
 def test_deep_nesting_is_an_error_and_no_crash(path, levels):
     path.write_text('{"a": ' * levels + "1" + "}" * levels)
     merged, problem = merge_sidecars([path])
-    assert not merged and "nested" in problem[1]
+    assert not merged and "nested" in problem.text
