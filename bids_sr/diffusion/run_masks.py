@@ -101,6 +101,34 @@ def brain_of(run: DwiRun) -> NDArray[np.bool_]:
     return inside
 
 
+def input_mask(run: DwiRun, *, quiet: bool = False) -> NDArray[np.bool_]:
+    """Return the mask that belongs to a run, or the brain found on it, on the grid of its image.
+
+    Parameters
+    ----------
+    run : DwiRun
+    quiet : bool
+        No warning is logged where no brain can be told from the background.
+
+    Returns
+    -------
+    numpy.ndarray
+        (x, y, z), bool, at least one voxel.
+
+    Raises
+    ------
+    InputError
+        As `make_masks`.
+    """
+    if run.files.mask is None:
+        return _find(run, quiet=quiet)
+    values, affine = load_volume(run.files.mask)
+    with DwiReader(run.files.dwi) as reader:
+        mask = carry_mask(values > 0, affine, reader.shape[:3], reader.affine)
+    _check(mask, run)
+    return mask
+
+
 def mean_b0(run: DwiRun) -> NDArray[np.float32]:
     """Return the mean b0 of a run, or the mean of all volumes if it has no b0.
 
@@ -123,11 +151,11 @@ def mean_b0(run: DwiRun) -> NDArray[np.float32]:
     return (total / len(indices)).astype(np.float32)
 
 
-def _find(run: DwiRun) -> NDArray[np.bool_]:
+def _find(run: DwiRun, *, quiet: bool = False) -> NDArray[np.bool_]:
     with DwiReader(run.files.dwi) as reader:
         zooms = reader.zooms
     try:
-        return brain_mask(mean_b0(run), zooms)
+        return brain_mask(mean_b0(run), zooms, quiet=quiet)
     except InputError as error:
         raise InputError(error.problem, file=run.files.dwi, remedy=error.remedy) from error
 

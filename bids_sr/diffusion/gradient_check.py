@@ -1,0 +1,258 @@
+"""Does a run's gradient table fit its image? Axes, signs and frame, found out by the fibres."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from attrs import evolve, field, frozen
+from numpy.typing import NDArray
+
+from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.diffusion.coherence import Coherence, Fibres, follow_fibres
+from bids_sr.diffusion.exchanges import (
+    EXPECTED,
+    Exchange,
+    edit_of,
+    nearest,
+    signed_exchanges,
+    world_frames,
+)
+from bids_sr.diffusion.frames import voxel_rotation
+from bids_sr.diffusion.run_masks import input_mask
+from bids_sr.diffusion.selection import dti_volumes
+from bids_sr.diffusion.tensor import FLOOR
+from bids_sr.errors import InputError
+from bids_sr.images.nifti import DwiReader
+
+NOT_DECIDED = "not decided"
+"""Verdict where the evidence is not clear."""
+NOT_CHECKED = "not checked"
+"""Verdict where nobody looked."""
+
+CLEAR = 2.5
+"""By how many standard errors a table must be more coherent than every other one
+(docs/quality.md has the counts that this was chosen by)."""
+LEAST = 0.05
+"""Coherence that the best table must have: there are fibres."""
+
+
+@frozen(eq=False)
+class GradientCheck:
+    """What was found out about a gradient table."""
+
+    verdict: str
+    """`EXPECTED`, the words of an `Exchange`, `NOT_DECIDED` or `NOT_CHECKED`."""
+    coherence: float | None = None
+    """Of the fibres with the table as it came, 0 by chance; None if unknown."""
+    best: float | None = None
+    """The same with the table that has the most."""
+    margin: float | None = None
+    """By how many standard errors the best is ahead of the next."""
+    reason: str = ""
+    """Why nothing could be decided, one sentence."""
+    exchange: Exchange | None = field(default=None)
+    """The fault; None unless one was found."""
+
+    @property
+    def found_wrong(self) -> bool:
+        """Whether the table is wrong, beyond doubt."""
+        return self.exchange is not None
+
+    def corrected(self, run: DwiRun) -> DwiRun:
+        """Return the run with a table that has not the fault; the run itself if there is none."""
+        if self.exchange is None:
+            return run
+        table = run.gradients
+        return evolve(run, gradients=evolve(table, bvecs=self.exchange.undone(table.bvecs)))
+
+    def sentence(self) -> str:
+        """Say what is wrong and what to do; empty if nothing is."""
+        return fault_sentence(self.verdict)
+
+
+def fault_sentence(verdict: str) -> str:
+    """Say what is wrong with a table and how it is mended.
+
+    Parameters
+    ----------
+    verdict : str
+        Of a `GradientCheck`.
+
+    Returns
+    -------
+    str
+        Empty if the verdict names no fault.
+    """
+    edit = edit_of(verdict)
+    if not edit:
+        return ""
+    return f"The gradient table is {_fault(verdict)}: to mend it, {edit} in the bvec file."
+
+
+def _fault(verdict: str) -> str:
+    return f"wrong ({verdict})"
+
+
+def check_gradients(run: DwiRun) -> GradientCheck:
+    """Find out whether the directions of a run lie along the axes of its image.
+
+    One tensor is fitted; each other table turns it in its place (`exchanges`), and the table
+    whose fibres are most coherent (`bids_sr.diffusion.coherence`) is the right one, if it is
+    ahead of all others by `CLEAR` standard errors. A table in the world's frame has to be
+    ahead of the nearest exchange of axes, too, but not the other way round.
+
+    Parameters
+    ----------
+    run : DwiRun
+        Read volume by volume, once.
+
+    Returns
+    -------
+    GradientCheck
+
+    Raises
+    ------
+    InputError
+        If the image cannot be read.
+    """
+    missing = dti_volumes(run.gradients).reason
+    if missing:
+        return GradientCheck(NOT_DECIDED, reason=missing)
+    try:
+        mask = input_mask(run, quiet=True)
+    except InputError as error:
+        return GradientCheck(NOT_DECIDED, reason=f"The image: {error.problem}")
+    fibres, affine = fit_fibres(run, mask)
+    if fibres is None:
+        return GradientCheck(NOT_DECIDED, reason="There are too few voxels with a fibre direction.")
+    return judge_table(fibres, affine)
+
+
+def fit_fibres(run: DwiRun, mask: NDArray[np.bool_]) -> tuple[Fibres | None, NDArray[np.float64]]:
+    """Fit a tensor to a run and follow its fibres.
+
+    Parameters
+    ----------
+    run : DwiRun
+        Its gradients determine a tensor.
+    mask : numpy.ndarray
+        (x, y, z), bool, the brain.
+
+    Returns
+    -------
+    fibres : Fibres or None
+        As `follow_fibres`.
+    affine : numpy.ndarray
+        (4, 4), of the image.
+    """
+    with DwiReader(run.files.dwi) as reader:
+        box = _box(mask)
+        tensor = _tensor(reader, run, mask, box)
+        return follow_fibres(tensor, mask[box], np.array(reader.zooms)), reader.affine
+
+
+def judge_table(
+    fibres: Fibres, affine: NDArray[np.float64], planted: NDArray[np.float64] | None = None
+) -> GradientCheck:
+    """Compare the table that fibres were fitted with to all others.
+
+    Parameters
+    ----------
+    fibres : Fibres
+        From `fit_fibres`.
+    affine : numpy.ndarray
+        (4, 4), of the image.
+    planted : numpy.ndarray, optional
+        (3, 3), orthogonal: judge as if every direction had been multiplied by it, and the
+        tensor been fitted with these.
+
+    Returns
+    -------
+    GradientCheck
+    """
+    tables = [*signed_exchanges(), *world_frames(affine)]
+    matrices = np.stack([table.matrix for table in tables])
+    if planted is not None:
+        matrices = matrices @ planted
+    # the tensor lies along the voxel axes, where FSL's table may have x the other way round
+    signs = voxel_rotation(affine)[1]
+    return _judge(tables, fibres.coherence(signs[:, None] * matrices * signs))
+
+
+def _judge(tables: list[Exchange], coherence: Coherence) -> GradientCheck:
+    values, axes = coherence.values, len(signed_exchanges())
+    best, best_axes = int(np.argmax(values)), int(np.argmax(values[:axes]))
+    margin = None
+    for winner in dict.fromkeys((best, best_axes)):
+        rivals = [i for i in range(len(tables)) if i != winner]
+        if winner < axes:  # a small turn of the frame is not told from none: no fault, then
+            rivals = [i for i in rivals if i < axes or not _near(tables[i], tables[winner])]
+        ahead = float(coherence.margins(winner)[rivals].min())
+        if ahead >= CLEAR and values[winner] >= LEAST:
+            return _decided(tables, values, winner, ahead)
+        margin = ahead if margin is None else margin
+    reason = "No table makes the fibres clearly more coherent than all others."
+    return GradientCheck(NOT_DECIDED, float(values[0]), float(values[best]), margin, reason)
+
+
+def _decided(
+    tables: list[Exchange], values: NDArray[np.floating[Any]], winner: int, ahead: float
+) -> GradientCheck:
+    if tables[winner].words == EXPECTED:
+        return GradientCheck(EXPECTED, float(values[0]), float(values[winner]), ahead)
+    # of two faults that are a small turn apart, the likelier one
+    alike = [i for i, table in enumerate(tables) if i == winner or _near(table, tables[winner])]
+    likely = max(alike, key=lambda i: values[i])
+    fault = tables[likely]
+    coherence = float(values[0]), float(values[likely])
+    return GradientCheck(fault.words, *coherence, ahead, exchange=fault)
+
+
+def _near(table: Exchange, other: Exchange) -> bool:
+    """Tell whether a table in the world's frame is that exchange of axes but for a turn."""
+    return table not in signed_exchanges() and nearest(table.matrix) is other
+
+
+def _box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """Return the box around a mask."""
+    spans = []
+    for axis in range(3):
+        there = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        spans.append(slice(int(there[0]), int(there[-1]) + 1))
+    return tuple(spans)
+
+
+def _tensor(
+    reader: DwiReader, run: DwiRun, mask: NDArray[np.bool_], box: tuple[slice, ...]
+) -> NDArray[np.float32]:
+    """Fit a tensor by unweighted least squares as volumes are read: no signals are kept.
+
+    Returns (x, y, z, 6) within the box, along the voxel axes, mm2/s; zero outside the mask.
+    """
+    from dipy.core.gradients import gradient_table
+    from dipy.reconst.dti import design_matrix
+
+    table, chosen = run.gradients, list(dti_volumes(run.gradients).indices)
+    bvecs = table.bvecs[chosen] * voxel_rotation(reader.affine)[1]
+    design = design_matrix(
+        gradient_table(table.bvals[chosen], bvecs=bvecs, b0_threshold=table.b0_threshold)
+    )
+    solve = np.linalg.pinv(design)
+    inside = mask[box]
+    b0s = [i for i in chosen if table.is_b0[i]]
+    mean_b0 = np.zeros(int(np.count_nonzero(inside)), np.float32)
+    for index in b0s:
+        mean_b0 += reader.volume(index)[box][inside]
+    mean_b0 /= len(b0s)
+    good = mean_b0 > 0
+    fitted = np.zeros((6, mean_b0.size), np.float32)
+    for column, index in enumerate(chosen):
+        signal = reader.volume(index)[box][inside]
+        relative = np.divide(signal, mean_b0, out=np.ones_like(signal), where=good)
+        logarithm = np.log(np.maximum(relative, FLOOR))
+        for component in range(6):
+            fitted[component] += np.float32(solve[component, column]) * logarithm
+    tensor = np.zeros((*inside.shape, 6), np.float32)
+    tensor[inside] = np.where(np.isfinite(fitted), fitted, 0).T
+    return tensor
