@@ -189,7 +189,7 @@ def _sum_up(v1: Floats, change: Floats, fa: Floats, blocks: NDArray[np.intp]) ->
     def total(values: Floats) -> Floats:
         """Sum (n, k) over the voxels of each block."""
         columns = [np.bincount(blocks, column, _BLOCKS**3) for column in values.T]
-        return np.stack(columns, axis=1)[there]
+        return np.asarray(np.stack(columns, axis=1)[there], dtype=np.float64)
 
     both = np.stack([total(along * change[:, [i]]) for i in range(6)], axis=1)
     sums = (total(weight)[:, 0], total(along), total(change * weight))

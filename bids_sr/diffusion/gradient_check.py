@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.diffusion.coherence import Coherence, Fibres, follow_fibres
+from bids_sr.diffusion.defaults import FIX, OFF
 from bids_sr.diffusion.exchanges import (
     EXPECTED,
     Exchange,
@@ -24,6 +26,8 @@ from bids_sr.diffusion.selection import dti_volumes
 from bids_sr.diffusion.tensor import FLOOR
 from bids_sr.errors import InputError
 from bids_sr.images.nifti import DwiReader
+
+_LOG = logging.getLogger("bids_sr")
 
 NOT_DECIDED = "not decided"
 """Verdict where the evidence is not clear."""
@@ -66,32 +70,82 @@ class GradientCheck:
         table = run.gradients
         return evolve(run, gradients=evolve(table, bvecs=self.exchange.undone(table.bvecs)))
 
-    def sentence(self) -> str:
-        """Say what is wrong and what to do; empty if nothing is."""
-        return fault_sentence(self.verdict)
+
+@frozen(eq=False)
+class CheckedRun:
+    """A run with the table that it is processed with."""
+
+    run: DwiRun
+    """The run; its table is corrected if `fixed`."""
+    check: GradientCheck
+    """What was found out about the table as it came."""
+    fixed: bool = False
+    """Whether it was wrong and is corrected."""
+
+    def record(self) -> dict[str, str | float | bool | None]:
+        """Return the entries of the run's record."""
+        check = self.check
+        return {
+            "gradients_verdict": check.verdict,
+            "gradients_coherence": _rounded(check.coherence),
+            "gradients_coherence_best": _rounded(check.best),
+            "gradients_margin": _rounded(check.margin),
+            "gradients_fixed": self.fixed,
+            "gradients_note": check.reason,
+        }
 
 
-def fault_sentence(verdict: str) -> str:
-    """Say what is wrong with a table and how it is mended.
+def checked_run(run: DwiRun, mode: str) -> CheckedRun:
+    """Check the table of a run, and correct it if that is asked for.
 
     Parameters
     ----------
-    verdict : str
-        Of a `GradientCheck`.
+    run : DwiRun
+        As it came.
+    mode : str
+        One of `bids_sr.diffusion.defaults.GRADIENT_CHECKS`.
 
     Returns
     -------
-    str
-        Empty if the verdict names no fault.
+    CheckedRun
+
+    Raises
+    ------
+    InputError
+        If the image cannot be read.
     """
+    if mode == OFF:
+        return CheckedRun(run, GradientCheck(NOT_CHECKED))
+    check = check_gradients(run)
+    if not check.found_wrong:
+        return CheckedRun(run, check)
+    if mode == FIX:
+        _LOG.warning("%s: %s", run.files.label, corrected_sentence(check.verdict))
+        return CheckedRun(check.corrected(run), check, fixed=True)
+    _LOG.warning("%s: %s", run.files.label, fault_sentence(check.verdict))
+    return CheckedRun(run, check)
+
+
+def fault_sentence(verdict: str) -> str:
+    """Say what is wrong with a table and how it is mended; empty if the verdict is no fault."""
     edit = edit_of(verdict)
     if not edit:
         return ""
-    return f"The gradient table is {_fault(verdict)}: to mend it, {edit} in the bvec file."
+    return (
+        f"The gradient table does not fit the image ({verdict}): {edit} in the bvec file, or give "
+        "--gradient-check fix."
+    )
 
 
-def _fault(verdict: str) -> str:
-    return f"wrong ({verdict})"
+def corrected_sentence(verdict: str) -> str:
+    """Say that a table was wrong and is right now; empty if the verdict is no fault."""
+    if not edit_of(verdict):
+        return ""
+    return f"The gradient table did not fit the image ({verdict}); a corrected one is used."
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.6g}")
 
 
 def check_gradients(run: DwiRun) -> GradientCheck:
