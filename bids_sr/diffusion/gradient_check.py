@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
 from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.bids.gradients import GradientTable
 from bids_sr.diffusion.coherence import Coherence, Fibres, follow_fibres
-from bids_sr.diffusion.defaults import FIX, OFF
+from bids_sr.diffusion.defaults import FIX, OFF, REFUSE
 from bids_sr.diffusion.exchanges import (
     EXPECTED,
     Exchange,
@@ -103,7 +105,7 @@ def checked_run(run: DwiRun, mode: str) -> CheckedRun:
     run : DwiRun
         As it came.
     mode : str
-        One of `bids_sr.diffusion.defaults.GRADIENT_CHECKS`.
+        One of `bids_sr.diffusion.defaults.TRAINING_CHECKS`.
 
     Returns
     -------
@@ -112,13 +114,20 @@ def checked_run(run: DwiRun, mode: str) -> CheckedRun:
     Raises
     ------
     InputError
-        If the image cannot be read.
+        If the image cannot be read; if the table is wrong and that is to be refused.
     """
     if mode == OFF:
         return CheckedRun(run, GradientCheck(NOT_CHECKED))
     check = check_gradients(run)
     if not check.found_wrong:
         return CheckedRun(run, check)
+    if mode == REFUSE:
+        raise InputError(
+            f"does not fit the image ({check.verdict}).",
+            file=run.files.bvec or run.files.dwi,
+            remedy=f"To mend it, {edit_of(check.verdict)} in it; or give --gradient-check fix, "
+            "which goes on with a corrected table.",
+        )
     if mode == FIX:
         _LOG.warning("%s: %s", run.files.label, corrected_sentence(check.verdict))
         return CheckedRun(check.corrected(run), check, fixed=True)
@@ -183,7 +192,9 @@ def check_gradients(run: DwiRun) -> GradientCheck:
     return judge_table(fibres, affine)
 
 
-def fit_fibres(run: DwiRun, mask: NDArray[np.bool_]) -> tuple[Fibres | None, NDArray[np.float64]]:
+def fit_fibres(
+    run: DwiRun, mask: NDArray[np.bool_], volumes: Sequence[int] | None = None
+) -> tuple[Fibres | None, NDArray[np.float64]]:
     """Fit a tensor to a run and follow its fibres.
 
     Parameters
@@ -192,6 +203,8 @@ def fit_fibres(run: DwiRun, mask: NDArray[np.bool_]) -> tuple[Fibres | None, NDA
         Its gradients determine a tensor.
     mask : numpy.ndarray
         (x, y, z), bool, the brain.
+    volumes : sequence of int, optional
+        Volumes to fit to, b0s among them; default: `dti_volumes`.
 
     Returns
     -------
@@ -200,9 +213,10 @@ def fit_fibres(run: DwiRun, mask: NDArray[np.bool_]) -> tuple[Fibres | None, NDA
     affine : numpy.ndarray
         (4, 4), of the image.
     """
+    chosen = dti_volumes(run.gradients).indices if volumes is None else volumes
     with DwiReader(run.files.dwi) as reader:
         box = _box(mask)
-        tensor = _tensor(reader, run, mask, box)
+        tensor = _tensor(reader, run.gradients, chosen, mask, box)
         return follow_fibres(tensor, mask[box], np.array(reader.zooms)), reader.affine
 
 
@@ -278,7 +292,11 @@ def _box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
 
 
 def _tensor(
-    reader: DwiReader, run: DwiRun, mask: NDArray[np.bool_], box: tuple[slice, ...]
+    reader: DwiReader,
+    table: GradientTable,
+    volumes: Sequence[int],
+    mask: NDArray[np.bool_],
+    box: tuple[slice, ...],
 ) -> NDArray[np.float32]:
     """Fit a tensor by unweighted least squares as volumes are read: no signals are kept.
 
@@ -287,7 +305,7 @@ def _tensor(
     from dipy.core.gradients import gradient_table
     from dipy.reconst.dti import design_matrix
 
-    table, chosen = run.gradients, list(dti_volumes(run.gradients).indices)
+    chosen = list(volumes)
     bvecs = table.bvecs[chosen] * voxel_rotation(reader.affine)[1]
     design = design_matrix(
         gradient_table(table.bvals[chosen], bvecs=bvecs, b0_threshold=table.b0_threshold)

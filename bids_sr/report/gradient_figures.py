@@ -75,7 +75,10 @@ def gradient_pictures(names: OutputNames, checked: CheckedRun) -> list[Picture]:
     turned = v1 @ world_turn(fault, affine).T
     given, corrected = (v1 @ world_turn(fault, affine), v1) if checked.fixed else (v1, turned)
     centre = _centre(given, corrected, fa, np.linalg.norm(affine[:3, :3], axis=0))
-    rows = [_row(_Field(field, fa, affine), centre) for field in (given, corrected)]
+    rows = [
+        _row(_Field(v1_of, fa, affine), centre, name)
+        for v1_of, name in ((given, "as it came"), (corrected, "corrected"))
+    ]
     path = names.figure("gradients", "png")
     width, height = draw(path, rows, Layout((_PANEL, _PANEL)))
     used = "the corrected table" if checked.fixed else "the table as it came"
@@ -128,11 +131,11 @@ def _centre(
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(near)), near.shape))
 
 
-def _row(field: _Field, centre: tuple[int, ...]) -> list[Panel]:
+def _row(field: _Field, centre: tuple[int, ...], name: str) -> list[Panel]:
     panels = []
     for axis in (2, 1, 0):
         view = slice_view(field.affine, axis)
-        title = f"slice {'ijk'[axis]} = {centre[axis]}"
+        title = f"{name}, slice {'ijk'[axis]} = {centre[axis]}"
         panels.append(Panel(_panel(field, centre, axis, view), title, letters(view)))
     return panels
 
