@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from bids_sr.bids.dwi_run import DwiRun, open_run
 from bids_sr.bids.finding import find_dwi
-from bids_sr.diffusion.coherence import Fibres
+from bids_sr.diffusion.coherence import Fibres, follow_fibres
 from bids_sr.diffusion.exchanges import EXPECTED, Exchange, signed_exchanges, world_frames
 from bids_sr.diffusion.gradient_check import (
     NOT_DECIDED,
@@ -126,6 +127,29 @@ def spread_out(run: DwiRun, volumes: list[int], size: int, seed: int) -> list[in
     return sorted([i for i in volumes if table.is_b0[i]] + [weighted[i] for i in picked])
 
 
+def noise_margins(fields: int = 20) -> list[tuple[float, float, int]]:
+    """Judge fields of noise: smoothing in voxels, largest margin, and how many were decided."""
+    generator, rows = np.random.default_rng(0), []
+    shapes = ((40, 48, 30), (60, 60, 40), (24, 30, 16))
+    sides = ((2.0, 2.0, 2.0), (1.75, 1.75, 3.0), (3.0, 3.0, 3.6))
+    for smoothing in (0.0, 0.6, 1.5, 3.0):
+        checks = []
+        for number in range(fields):
+            shape, zooms = shapes[number % 3], sides[number % 3]
+            noise = generator.normal(size=(*shape, 6))
+            if smoothing:
+                sigma = smoothing * np.array([1.0, 1.3, 0.8])
+                noise = np.stack([gaussian_filter(noise[..., i], sigma) for i in range(6)], axis=-1)
+            noise *= 0.15 / noise.std()
+            noise[..., [0, 2, 5]] += 0.8  # mean diffusivity
+            fibres = follow_fibres(noise, np.ones(shape, bool), np.array(zooms))
+            if fibres is not None:
+                checks.append(judge_table(fibres, np.diag([-1.0, 1.0, 1.0, 1.0])))
+        decided = sum(check.verdict != NOT_DECIDED for check in checks)
+        rows.append((smoothing, max(check.margin or 0.0 for check in checks), decided))
+    return rows
+
+
 def main() -> None:
     """Plant, check, count."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -139,9 +163,17 @@ def main() -> None:
             print(f"{files.label}: {dti_volumes(run.gradients).reason}\n")
             continue
         found += outcomes(run, options.repeats)
+    print(_noise(noise_margins()))
+    print()
     print(_counts(found))
     print()
     print(_scans(found))
+
+
+def _noise(rows: list[tuple[float, float, int]]) -> str:
+    lines = ["| noise smoothed by, voxels | largest margin of 20 | decided |", "|---|---|---|"]
+    lines += [f"| {smoothing} | {margin:.1f} | {decided} |" for smoothing, margin, decided in rows]
+    return "\n".join(lines)
 
 
 def _counts(found: list[Outcome]) -> str:

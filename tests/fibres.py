@@ -46,11 +46,11 @@ def directions(count):
 
 
 def write_scan(folder, affine=LEFT_HANDED, count=20, snr=40.0, bvecs=None, field=None, size=80.0,
-               blur=(0, 0, 0)):  # fmt: skip
+               blur=(0, 0, 0), head=False):  # fmt: skip
     """Write a scan whose image was measured along `directions`; returns the opened run.
 
     `bvecs` (count, 3) are what the table says, by default the truth; `field` gives the
-    tensors, by default `tensors` in a cube of `size` mm.
+    tensors, by default `tensors` in a cube of `size` mm; `head` leaves a ball of them.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -62,6 +62,10 @@ def write_scan(folder, affine=LEFT_HANDED, count=20, snr=40.0, bvecs=None, field
     along = truth * voxel_rotation(affine)[1]
     signals = [np.full(field.shape[:3], 1000.0)]
     signals += [1000 * np.exp(-1000 * np.einsum("i,...ij,j", g, field, g)) for g in along]
+    if head:  # a ball in air
+        middle = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1) + 0.5
+        inside = np.linalg.norm((middle - np.array(shape) / 2) * zooms, axis=-1) < 0.45 * size
+        signals = [np.where(inside, signal, 0) for signal in signals]
     if any(blur):
         signals = [gaussian_filter(signal, blur) for signal in signals]
     noise = np.random.default_rng(1).normal(0, 1000 / snr, (*field.shape[:3], count + 1, 2))
