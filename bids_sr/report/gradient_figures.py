@@ -66,8 +66,9 @@ def gradient_pictures(names: OutputNames, checked: CheckedRun) -> list[Picture]:
     list of Picture
         None where the table is as expected or could not be judged.
     """
-    fault = checked.check.exchange
+    fault, path = checked.check.exchange, names.figure("gradients", "png")
     if fault is None:
+        path.unlink(missing_ok=True)  # of an earlier call, before the table was mended
         return []
     fa = load_volume(names.input_tensor("fa"))[0]
     with DwiReader(names.input_tensor("v1")) as reader:
@@ -79,7 +80,6 @@ def gradient_pictures(names: OutputNames, checked: CheckedRun) -> list[Picture]:
         _row(_Field(v1_of, fa, affine), centre, name)
         for v1_of, name in ((given, "as it came"), (corrected, "corrected"))
     ]
-    path = names.figure("gradients", "png")
     width, height = draw(path, rows, Layout((_PANEL, _PANEL)))
     used = "the corrected table" if checked.fixed else "the table as it came"
     return [
