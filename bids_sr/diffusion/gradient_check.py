@@ -311,20 +311,15 @@ def _tensor(
         gradient_table(table.bvals[chosen], bvecs=bvecs, b0_threshold=table.b0_threshold)
     )
     solve = np.linalg.pinv(design)
-    inside = mask[box]
-    b0s = [i for i in chosen if table.is_b0[i]]
-    mean_b0 = np.zeros(int(np.count_nonzero(inside)), np.float32)
-    for index in b0s:
-        mean_b0 += reader.volume(index)[box][inside]
-    mean_b0 /= len(b0s)
-    good = mean_b0 > 0
-    fitted = np.zeros((6, mean_b0.size), np.float32)
+    inside, floor = mask[box], 0.0
+    fitted = np.zeros((6, int(np.count_nonzero(inside))), np.float32)
     for column, index in enumerate(chosen):
         signal = reader.volume(index)[box][inside]
-        relative = np.divide(signal, mean_b0, out=np.ones_like(signal), where=good)
-        logarithm = np.log(np.maximum(relative, FLOOR))
+        if not floor:  # one for the image, so that the b0s need not be read first
+            floor = max(FLOOR * float(np.median(signal)), float(np.finfo(np.float32).tiny))
+        logarithm = np.log(np.maximum(signal, floor))
         for component in range(6):
             fitted[component] += np.float32(solve[component, column]) * logarithm
     tensor = np.zeros((*inside.shape, 6), np.float32)
-    tensor[inside] = np.where(np.isfinite(fitted), fitted, 0).T
+    tensor[inside] = fitted.T
     return tensor
