@@ -29,7 +29,7 @@ from bids_sr.diffusion.gradient_check import (
     fit_fibres,
     judge_table,
 )
-from bids_sr.diffusion.run_masks import input_mask
+from bids_sr.diffusion.run_masks import brain_of
 from bids_sr.diffusion.selection import dti_volumes
 from bids_sr.diffusion.spread import subset
 
@@ -58,7 +58,7 @@ class Outcome:
 
 def outcomes(run: DwiRun, repeats: int) -> Iterator[Outcome]:
     """Check a scan whole and with subsets of its directions."""
-    mask = input_mask(run, quiet=True)
+    mask = brain_of(run, quiet=True)
     whole = list(dti_volumes(run.gradients).indices)
     yield _outcome(run, mask, whole, whole=True)
     for size in SIZES:

@@ -23,7 +23,7 @@ from bids_sr.diffusion.exchanges import (
     world_frames,
 )
 from bids_sr.diffusion.frames import voxel_rotation
-from bids_sr.diffusion.run_masks import input_mask
+from bids_sr.diffusion.run_masks import brain_of
 from bids_sr.diffusion.selection import dti_volumes
 from bids_sr.diffusion.tensor import FLOOR
 from bids_sr.errors import InputError
@@ -183,7 +183,7 @@ def check_gradients(run: DwiRun) -> GradientCheck:
     if missing:
         return GradientCheck(NOT_DECIDED, reason=missing)
     try:
-        mask = input_mask(run, quiet=True)
+        mask = brain_of(run, quiet=True)
     except InputError as error:
         return GradientCheck(NOT_DECIDED, reason=f"The image: {error.problem}")
     fibres, affine = fit_fibres(run, mask)

@@ -73,13 +73,15 @@ def make_masks(run: DwiRun, grid: SliceGrid, *, input_mask: Path, output_mask: P
     return RunMasks(input_mask, output_mask, run.files.mask is not None, doubts)
 
 
-def brain_of(run: DwiRun) -> NDArray[np.bool_]:
+def brain_of(run: DwiRun, *, quiet: bool = False) -> NDArray[np.bool_]:
     """Return the brain of a run on its own grid: its mask, or what is found on the b0s.
 
     Parameters
     ----------
     run : DwiRun
         The input; what is doubtful about its mask is logged.
+    quiet : bool
+        Nothing is logged.
 
     Returns
     -------
@@ -92,41 +94,13 @@ def brain_of(run: DwiRun) -> NDArray[np.bool_]:
         As `make_masks`.
     """
     if run.files.mask is None:
-        return _find(run)
+        return _find(run, quiet=quiet)
     with DwiReader(run.files.dwi) as reader:
         affine = reader.affine
     inside, doubts = place_mask(read_mask(run.files.mask), run.shape[:3], affine, run.files.dwi)
-    for doubt in doubts:
+    for doubt in () if quiet else doubts:
         _LOG.warning("%s: %s", run.files.dwi, doubt)
     return inside
-
-
-def input_mask(run: DwiRun, *, quiet: bool = False) -> NDArray[np.bool_]:
-    """Return the mask that belongs to a run, or the brain found on it, on the grid of its image.
-
-    Parameters
-    ----------
-    run : DwiRun
-    quiet : bool
-        No warning is logged where no brain can be told from the background.
-
-    Returns
-    -------
-    numpy.ndarray
-        (x, y, z), bool, at least one voxel.
-
-    Raises
-    ------
-    InputError
-        As `make_masks`.
-    """
-    if run.files.mask is None:
-        return _find(run, quiet=quiet)
-    values, affine = load_volume(run.files.mask)
-    with DwiReader(run.files.dwi) as reader:
-        mask = carry_mask(values > 0, affine, reader.shape[:3], reader.affine)
-    _check(mask, run)
-    return mask
 
 
 def mean_b0(run: DwiRun) -> NDArray[np.float32]:

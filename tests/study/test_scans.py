@@ -23,7 +23,9 @@ def dataset(fibres, tmp_path):
     (tmp_path / "data" / "dataset_description.json").write_text(json.dumps(description))
 
     def make(**settings):
-        return Dataset(tmp_path / "data", tmp_path / "cache", Data(train=(), test=("01",)), **settings)
+        return Dataset(
+            tmp_path / "data", tmp_path / "cache", Data(train=(), test=("01",)), **settings
+        )
 
     return make
 
