@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -41,6 +44,16 @@ def write_run(folder, directions=16, seed=0):
             dataset_root=folder,
         )
     )
+
+
+@pytest.fixture(scope="session")
+def fibres():
+    """The module that writes scans with fibres."""
+    path = Path(__file__).with_name("fibres.py")
+    spec = importlib.util.spec_from_file_location("fibres", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

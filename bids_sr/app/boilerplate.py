@@ -110,6 +110,7 @@ def _choices(settings: Settings) -> Choices:
         uncertainty=settings.uncertainty,
         output_dtype=settings.output_dtype,
         slice_axis=settings.slice_axis,
+        gradient_check=settings.gradient_check,
         self_check=settings.self_check,
         sloppy=settings.sloppy,
     )

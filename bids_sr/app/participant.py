@@ -115,6 +115,7 @@ def make_choices(settings: Settings, places: Sequence[str]) -> Choices:
         uncertainty=settings.uncertainty,
         output_dtype=settings.output_dtype,
         slice_axis=settings.slice_axis,
+        gradient_check=settings.gradient_check,
         self_check=settings.self_check,
         device=places[0],
         batch_size=settings.batch_size,

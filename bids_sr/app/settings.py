@@ -16,6 +16,7 @@ from bids_sr.app.folders import check_folders
 from bids_sr.app.limits import memory_gb
 from bids_sr.app.work_check import OUTPUT
 from bids_sr.bids.file_kind import JSON, refuse_foreign
+from bids_sr.diffusion.defaults import WARN
 from bids_sr.errors import UsageError
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE, SLOPPY_ENSEMBLE, UNCERTAINTY_ENSEMBLE
 
@@ -66,6 +67,8 @@ class Settings:
     """Data type of the series on disk."""
     sloppy: bool = False
     """Poor but quick, for trying things out."""
+    gradient_check: str = WARN
+    """``warn``, ``fix`` or ``off``."""
     self_check: str = "auto"
     """``auto``, ``full`` or ``off``."""
     fail_on_qc: bool = False
@@ -146,6 +149,7 @@ def make_settings(arguments: Namespace) -> Settings:
         uncertainty=arguments.uncertainty,
         output_dtype=arguments.output_dtype,
         sloppy=arguments.sloppy,
+        gradient_check=arguments.gradient_check,
         self_check=arguments.self_check or ("off" if arguments.sloppy else "auto"),
         fail_on_qc=arguments.fail_on_qc,
         device=arguments.device,

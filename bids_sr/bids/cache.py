@@ -16,9 +16,11 @@ _FORMAT = 5
 
 
 def cache_key(run: DwiRun, *parameters: object) -> str:
-    """Return a name that changes with the run's file and with the parameters."""
-    source = run.files.dwi.stat()
-    facts = [str(run.files.dwi), source.st_size, source.st_mtime_ns, _FORMAT, *parameters]
+    """Return a name that changes with the run's image, its gradients and the parameters."""
+    source, table = run.files.dwi.stat(), run.gradients
+    gradients = [table.bvals.tolist(), table.bvecs.tolist(), table.b0_threshold]
+    facts = [str(run.files.dwi), source.st_size, source.st_mtime_ns, gradients, _FORMAT]
+    facts += parameters
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
 
 

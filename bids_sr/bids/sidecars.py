@@ -83,6 +83,7 @@ def dwi_sidecar(
     fingerprint: str,
     settings: Mapping[str, Any],
     skull_stripped: bool = False,
+    corrected: str | None = None,
 ) -> dict[str, Any]:
     """Return the sidecar of a super-resolved series.
 
@@ -103,6 +104,8 @@ def dwi_sidecar(
     skull_stripped : bool
         Whether voxels outside the brain are zero; a source that says it is
         skull-stripped stays so.
+    corrected : str, optional
+        The fault of the source's gradient table, if a corrected one goes with the series.
 
     Returns
     -------
@@ -126,6 +129,9 @@ def dwi_sidecar(
         },
         FINGERPRINT: fingerprint,
     }
+    if corrected:
+        sidecar["Description"] += f"; its gradient table was corrected ({corrected})"
+        sidecar["SuperResolution"]["GradientsCorrected"] = corrected
     return _plain(sidecar)
 
 

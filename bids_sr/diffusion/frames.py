@@ -34,8 +34,30 @@ def world_directions(
     numpy.ndarray
         (V, 3), unit vectors or zero, RAS+.
     """
+    rotation, signs = voxel_rotation(affine)
+    return (bvecs * signs) @ rotation.T
+
+
+def voxel_rotation(
+    affine: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how FSL's directions lie in the voxel axes, and those in the world.
+
+    Parameters
+    ----------
+    affine : numpy.ndarray
+        (4, 4), voxel indices to world mm.
+
+    Returns
+    -------
+    rotation : numpy.ndarray
+        (3, 3), orthogonal, from voxel axes of equal length to world axes; the nearest one
+        where voxels are sheared.
+    signs : numpy.ndarray
+        (3,), what turns an FSL direction into one along the voxel axes.
+    """
     linear = affine[:3, :3]
-    along_axes = bvecs * [-1.0, 1.0, 1.0] if np.linalg.det(linear) > 0 else bvecs
+    signs = np.array([-1.0 if np.linalg.det(linear) > 0 else 1.0, 1.0, 1.0])
     # the nearest rotation (or rotation and mirror) keeps lengths under shear, too
     rotation, _ = polar(linear / np.linalg.norm(linear, axis=0))
-    return along_axes @ rotation.T
+    return rotation, signs

@@ -20,7 +20,10 @@ _PASSES = 4
 
 
 def brain_mask(
-    mean_b0: NDArray[np.float32], zooms: Sequence[float] = (2.0, 2.0, 2.0)
+    mean_b0: NDArray[np.float32],
+    zooms: Sequence[float] = (2.0, 2.0, 2.0),
+    *,
+    quiet: bool = False,
 ) -> NDArray[np.bool_]:
     """Find the brain on a b0 image.
 
@@ -36,6 +39,8 @@ def brain_mask(
         Not changed.
     zooms : sequence of float
         Voxel size along x, y and z, mm.
+    quiet : bool
+        Nothing is logged.
 
     Returns
     -------
@@ -57,14 +62,14 @@ def brain_mask(
             remedy="Look at the image; give a brain mask if it is right.",
         )
     if mean_b0.min() == mean_b0.max():
-        return _whole(positive)
+        return _whole(positive, quiet)
     clipped = np.minimum(mean_b0, _foreground_median(mean_b0))
     if clipped.min() == clipped.max():
-        return _whole(positive)
+        return _whole(positive, quiet)
     # transposed, for skimage takes an image of 3 or 4 slices for a coloured one
     _, rough = median_otsu(clipped.T, median_radius=_MEDIAN_RADIUS, numpass=1)
     mask = _fill(_main_piece(rough.T, zooms))
-    return mask if mask.any() else _whole(positive)
+    return mask if mask.any() else _whole(positive, quiet)
 
 
 def carry_mask(
@@ -143,9 +148,10 @@ def _fill(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return filled
 
 
-def _whole(positive: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    _LOG.warning(
-        "No brain can be told from the background: all voxels above zero are taken."
-        " Give a brain mask for better maps."
-    )
+def _whole(positive: NDArray[np.bool_], quiet: bool) -> NDArray[np.bool_]:
+    if not quiet:
+        _LOG.warning(
+            "No brain can be told from the background: all voxels above zero are taken."
+            " Give a brain mask for better maps."
+        )
     return positive

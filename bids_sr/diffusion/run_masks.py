@@ -73,13 +73,15 @@ def make_masks(run: DwiRun, grid: SliceGrid, *, input_mask: Path, output_mask: P
     return RunMasks(input_mask, output_mask, run.files.mask is not None, doubts)
 
 
-def brain_of(run: DwiRun) -> NDArray[np.bool_]:
+def brain_of(run: DwiRun, *, quiet: bool = False) -> NDArray[np.bool_]:
     """Return the brain of a run on its own grid: its mask, or what is found on the b0s.
 
     Parameters
     ----------
     run : DwiRun
         The input; what is doubtful about its mask is logged.
+    quiet : bool
+        Nothing is logged.
 
     Returns
     -------
@@ -92,11 +94,11 @@ def brain_of(run: DwiRun) -> NDArray[np.bool_]:
         As `make_masks`.
     """
     if run.files.mask is None:
-        return _find(run)
+        return _find(run, quiet=quiet)
     with DwiReader(run.files.dwi) as reader:
         affine = reader.affine
     inside, doubts = place_mask(read_mask(run.files.mask), run.shape[:3], affine, run.files.dwi)
-    for doubt in doubts:
+    for doubt in () if quiet else doubts:
         _LOG.warning("%s: %s", run.files.dwi, doubt)
     return inside
 
@@ -123,11 +125,11 @@ def mean_b0(run: DwiRun) -> NDArray[np.float32]:
     return (total / len(indices)).astype(np.float32)
 
 
-def _find(run: DwiRun) -> NDArray[np.bool_]:
+def _find(run: DwiRun, *, quiet: bool = False) -> NDArray[np.bool_]:
     with DwiReader(run.files.dwi) as reader:
         zooms = reader.zooms
     try:
-        return brain_mask(mean_b0(run), zooms)
+        return brain_mask(mean_b0(run), zooms, quiet=quiet)
     except InputError as error:
         raise InputError(error.problem, file=run.files.dwi, remedy=error.remedy) from error
 

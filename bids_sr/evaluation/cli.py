@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bids_sr.diffusion.defaults import GRADIENT_CHECKS, WARN
 from bids_sr.errors import BidsSrError, UsageError
 from bids_sr.evaluation.defaults import REFERENCES, RIM
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
@@ -73,6 +74,12 @@ def build_parser() -> argparse.ArgumentParser:
         default=DEFAULT_ENSEMBLE,
         help="turned copies of a slice over which the network is averaged; default: %(default)s",
     )
+    add(
+        "--gradient-check",
+        choices=GRADIENT_CHECKS,
+        default=WARN,
+        help="as in bids-sr: what is done about a gradient table that does not fit the image",
+    )
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     add("--threads", type=_positive, default=2, help="CPU threads; default: %(default)s")
     add("--work", type=Path, metavar="DIR", help="keeps the denoised scan from call to call")
@@ -122,6 +129,7 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
     import torch
 
     from bids_sr.bids.atomic import write_json
+    from bids_sr.diffusion.gradient_check import checked_run
     from bids_sr.evaluation.compare import compare
     from bids_sr.evaluation.on_card import compare_with_card, keep_on_card
     from bids_sr.evaluation.trial import choose_run, make_trial
@@ -131,7 +139,9 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
     choose_device(options.device)  # a wrong name ends it here, not after minutes of denoising
     card = load_card(options.model, options.scale)
     _check_slices(card, options.slices_step)
-    run = choose_run(options.bids_dir, options.participant_label, options.run)
+    found = choose_run(options.bids_dir, options.participant_label, options.run)
+    checked = checked_run(found, options.gradient_check)
+    run = checked.run
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as name:
         trial = make_trial(
@@ -150,6 +160,7 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
             )
         )
     facts = _facts(options, run, card, trial, rows)
+    facts["gradients"] = f"{checked.check.verdict}{', corrected' if checked.fixed else ''}"
     if options.out:
         write_json(options.out, {**facts, "rows": rows})
     tables, compared = _tables(options, facts, rows), compare_with_card(card, facts, rows)
@@ -202,7 +213,8 @@ def _tables(options: argparse.Namespace, facts: dict[str, Any], rows: list[Row])
         f"{facts['run']}, x{options.scale}, against {options.reference}, every slice{every}; "
         f"{facts['mask_voxels']} brain voxels ({facts['mask']}), "
         f"{facts['white_matter_voxels']:.0f} of them white matter; "
-        f"PSNR data range: {facts['psnr_data_range']}; model {facts['model_sha256'][:12]}",
+        f"PSNR data range: {facts['psnr_data_range']}; model {facts['model_sha256'][:12]}; "
+        f"gradients {facts['gradients']}",
         markdown(rows),
     ]
     left = left_table(rows)

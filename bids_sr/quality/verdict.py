@@ -10,8 +10,10 @@ from typing import Any
 from attrs import field, frozen
 from attrs.validators import in_
 
+from bids_sr.diffusion.gradient_check import NOT_CHECKED, NOT_DECIDED
 from bids_sr.quality.domain import strange_b_values, strange_snr, strange_voxels, zooms
 from bids_sr.quality.gain import HARMED, HELPED, NO_GAIN, SELF_CHECK, gain_sentence
+from bids_sr.quality.gradient_light import VERDICT, gradient_sentence, is_faulty
 from bids_sr.quality.periods import PERIODS, periods_of
 
 PASS, WARN, FAIL, UNKNOWN = "pass", "warn", "fail", "unknown"
@@ -107,6 +109,7 @@ def judge_figures(record: Record, card: Mapping[str, Any]) -> list[Light]:
     lights = [_selfcheck(record), _grid(record, "dwi")]
     if not no_tensor:
         lights.append(_grid(record, "fa"))
+        lights += _gradients(record)
     lights += [
         _against(limits, _FIGURES.get(limits.key, _plain(limits.key))(record))
         for limits in LIMITS
@@ -153,6 +156,21 @@ def _selfcheck(record: Record) -> Light:
         status = WARN  # it helps a scan with half of this one's noise, and may not help this one
     text = gain_sentence(record) or "There was no self-check."
     return Light(key, status, None if status == UNKNOWN else str(verdict), text)
+
+
+def _gradients(record: Record) -> list[Light]:
+    """Judge the gradient table; without a light where the check was switched off."""
+    verdict = record.get(VERDICT)
+    if verdict == NOT_CHECKED:
+        return []
+    text = gradient_sentence(record)
+    if not verdict or verdict == NOT_DECIDED:
+        return [Light(VERDICT, UNKNOWN, None, text or "Gradient table: not known.")]
+    status = PASS
+    if is_faulty(record):
+        # what was made of a wrong table must not be used; of a corrected one, once it was seen
+        status = WARN if record.get("gradients_fixed") is True else FAIL
+    return [Light(VERDICT, status, str(verdict), text)]
 
 
 def _grid(record: Record, image: str) -> Light:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bids_sr.quality.domain import strange_b_values, strange_snr, strange_voxels
+from bids_sr.quality.gradient_light import gradient_sentence, is_faulty
 from bids_sr.report.glossary import PAIRS, SINGLE, is_known, shell_of
 
 NO_TRUTH = (
@@ -33,6 +34,7 @@ def cautions(record: Mapping[str, Any], model: Mapping[str, Any]) -> list[str]:
     """
     told = [
         _data_consistency(record),
+        _gradients(record),
         strange_voxels(record, model),
         strange_b_values(record, model),
         strange_snr(record, model),
@@ -51,6 +53,10 @@ def _data_consistency(record: Mapping[str, Any]) -> str:
             "what the scanner measured. See the residual below."
         )
     return ""
+
+
+def _gradients(record: Mapping[str, Any]) -> str:
+    return gradient_sentence(record) if is_faulty(record) else ""
 
 
 def _bad_parts(record: Mapping[str, Any]) -> str:

@@ -29,6 +29,7 @@ USUAL = {
     "state": "State",
     "qc_status": "Quality",
     "selfcheck_verdict": "Self-check",
+    "gradients_verdict": "Gradients",
     "scale_factor": "Factor",
     "model": "Network",
     "n_volumes": "Volumes",

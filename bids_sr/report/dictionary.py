@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from bids_sr.diffusion.exchanges import EXPECTED, WORLD_LPS, WORLD_RAS, signed_exchanges
+from bids_sr.diffusion.gradient_check import NOT_CHECKED, NOT_DECIDED
 from bids_sr.report.glossary import Entry, lookup, versioned_package
 
 NAME = "bids_name"
@@ -27,6 +29,15 @@ LEVELS: dict[str, dict[str, str]] = {
         "helped": "Better than interpolation where the coarser copy was as noisy as the scan.",
         "no gain": "No better than interpolation.",
         "harmed": "Worse than interpolation.",
+    },
+    "gradients_verdict": {
+        **{table.words: f"To mend it, {table.edit}." for table in signed_exchanges()},
+        **dict.fromkeys(
+            (WORLD_RAS, WORLD_LPS), "It lies along the axes of the scanner, not of the image."
+        ),
+        EXPECTED: "The gradient table fits the image.",
+        NOT_DECIDED: "The evidence is not clear.",
+        NOT_CHECKED: "The check was switched off (--gradient-check off).",
     },
     "slice_axis": {"0": "i", "1": "j", "2": "k"},
 }

@@ -9,10 +9,12 @@ from nibabel.orientations import aff2axcodes
 from numpy.typing import NDArray
 
 from bids_sr.bids.names import OutputNames
+from bids_sr.diffusion.gradient_check import CheckedRun
 from bids_sr.diffusion.spread import SpreadMaps
 from bids_sr.images.grid import SliceGrid, to_slices
 from bids_sr.images.nifti import DwiReader, load_volume
 from bids_sr.report.contrast_figures import ContrastSlices, contrast_pictures
+from bids_sr.report.gradient_figures import gradient_pictures
 from bids_sr.report.index import Picture, write_index
 from bids_sr.report.orientation import SliceView, slice_view
 from bids_sr.report.qa_figures import qa_pictures
@@ -31,6 +33,7 @@ def make_figures(
     *,
     mask: Path,
     has_tensor: bool,
+    checked: CheckedRun | None = None,
     spread: SpreadMaps | None = None,
     has_gqi: bool = False,
     input_qa: Path | None = None,
@@ -49,6 +52,8 @@ def make_figures(
         Brain mask on the output grid. It only decides where to look.
     has_tensor : bool
         Whether there are tensor maps to show.
+    checked : CheckedRun, optional
+        What was found out about the gradient table.
     spread : SpreadMaps, optional
         Spread of the turned copies, if there is one to show.
     has_gqi : bool
@@ -73,6 +78,8 @@ def make_figures(
     plane = plane_name(grid)
     inside = brain[list(sample.slices)]
     pictures = _series_pictures(sr, names, inside, sample, view, plane)
+    if has_tensor and checked is not None:
+        pictures += gradient_pictures(names, checked)
     if has_tensor:
         pictures += tensor_pictures(names, sample, view, grid.slice_axis, plane)
     if has_gqi:

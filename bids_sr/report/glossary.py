@@ -55,6 +55,36 @@ SCAN = (
         optional=True,
     ),
     Entry("n_bad_slices", "Slices with bad parts", optional=True),
+    Entry(
+        "gradients_verdict",
+        "Gradient table",
+        "Whether axes or signs of the gradient table are wrong: x, y and z are the voxel axes i, j "
+        "and k of the image as stored. Not decided where the evidence is not clear.",
+        optional=True,
+    ),
+    Entry(
+        "gradients_coherence",
+        "Coherence of the fibres",
+        "By how much less the tensor changes along the fibres than by chance, with the gradient "
+        "table as it came: about 0 if it does not fit the image.",
+        optional=True,
+    ),
+    Entry(
+        "gradients_coherence_best",
+        "Largest coherence of the fibres",
+        "The same with the table of all that were tried (axes exchanged, signs changed, in the "
+        "world's frame) that has the most.",
+        optional=True,
+    ),
+    Entry(
+        "gradients_margin",
+        "Margin of the gradient check",
+        "By how many standard errors the best table is ahead of the next.",
+        decimals=1,
+        optional=True,
+    ),
+    Entry("gradients_fixed", "Gradient table corrected", optional=True),
+    Entry("gradients_note", "Gradient table not decided because", optional=True),
 )
 """What was acquired."""
 

@@ -13,8 +13,10 @@ from attrs import frozen
 
 from bids_sr.bids.atomic import write_json, write_text
 from bids_sr.bids.ownership import check_page
+from bids_sr.diffusion.exchanges import EXPECTED
 from bids_sr.errors import UsageError
 from bids_sr.report.columns import as_data, page_columns, table_columns, table_text
+from bids_sr.report.common_faults import gradient_faults
 from bids_sr.report.dictionary import LEVELS, NAME, sidecar
 from bids_sr.report.distributions import measures
 from bids_sr.report.extremes import summaries
@@ -172,6 +174,7 @@ def _page(
         failed=[_failure(run, pages[run.subject]) for run in failed[:_TOLD]],
         incomplete={key: list(names) for key, names in list(gone.items())[:_TOLD]},
         n_incomplete=len(gone),
+        gradient_faults=gradient_faults({row.key: row.values for row in finished}),
         begun=[row.key for row in rows if row.state == "not finished"],
         absent=absent,
         idle=idle,
@@ -202,6 +205,7 @@ def _tones() -> dict[str, str]:
     tones |= {"failed": "bad", "damaged record": "bad"}
     of_levels = {"pass": "good", "warn": "doubtful", "fail": "bad"}
     of_levels |= {"helped": "good", "no gain": "doubtful", "harmed": "bad"}
+    of_levels |= {EXPECTED: "good"}
     words = {word for levels in LEVELS.values() for word in levels}
     return tones | {word: tone for word, tone in of_levels.items() if word in words}
 

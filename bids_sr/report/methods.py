@@ -8,6 +8,8 @@ from typing import Any
 
 from attrs import frozen
 
+from bids_sr.diffusion.gradient_check import NOT_CHECKED
+from bids_sr.quality.gradient_light import VERDICT
 from bids_sr.report.glossary import is_known, versioned_package
 from bids_sr.report.references import WORKS, Work
 from bids_sr.report.tables import tidy
@@ -93,10 +95,12 @@ def describe(
     cited = {"bids", "method", "nibabel", "nipype", "pybids", "torch"}
     cited |= {"dipy"} if tensor or gqi else set()
     cited |= {"gqi"} if gqi else set()
+    cited |= {"gradients"} if _gradients(records) else set()
     measured = {name for name, key in _MEASURED.items() if _distinct(records, key)}
     cited |= measured | ({"dipy"} if measured else set())
     paragraphs = (
         _software(records, versions),
+        " ".join(_gradients(records)),
         " ".join(_resolution(records, models, versions)),
         " ".join(_diffusion(records, tensor, gqi, versions)),
         " ".join(_judging(records, measured)),
@@ -130,6 +134,23 @@ def _software(records: Sequence[Mapping[str, Any]], versions: Mapping[str, str])
         f"(Gorgolewski et al., 2011), PyBIDS{_version(versions, 'pybids')} (Yarkoni et al., 2019) "
         f"and NiBabel{_version(versions, 'nibabel')} (Brett et al.)."
     )
+
+
+def _gradients(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not set(_distinct(records, VERDICT)) - {NOT_CHECKED}:
+        return []
+    text = [
+        "Whether the gradient tables fit the images was checked by the continuity of fibres "
+        "(Aganj, 2018): the axes of the table were exchanged and their signs changed in all ways."
+    ]
+    fixed = [record for record in records if record.get("gradients_fixed") is True]
+    if fixed:
+        runs = f"{len(fixed)} run{'s' if len(fixed) > 1 else ''}"
+        text.append(
+            f"In {runs} the table did not fit ({'; '.join(_distinct(fixed, VERDICT))}) and was "
+            "corrected before processing."
+        )
+    return text
 
 
 def _resolution(

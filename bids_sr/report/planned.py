@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from bids_sr.bids.dwi_run import DwiFiles, open_run
+from bids_sr.diffusion.defaults import OFF
+from bids_sr.diffusion.gradient_check import NOT_CHECKED
 from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
 from bids_sr.images.grid import SliceGrid, choose_slice_axis
 from bids_sr.images.nifti import DwiReader
@@ -69,6 +71,7 @@ def planned_record(
         "dti_skipped_reason": dti_volumes(run.gradients).reason or "",
         "gqi_skipped_reason": gqi_volumes(run.gradients).reason or "",
         # only whether there is a verdict decides what the text says
+        "gradients_verdict": NOT_CHECKED if settings["gradient_check"] == OFF else "planned",
         "selfcheck_verdict": "planned" if self_check else None,
         "version": read_version(),
     }

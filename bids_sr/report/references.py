@@ -72,6 +72,18 @@ _NIPY = ("Gorgolewski, K", "Burns, CD", "Madison, C", "others")
 _FRONTIERS = "Frontiers in Neuroinformatics"
 
 WORKS = {
+    "gradients": Work(
+        "Aganj2018",
+        "article",
+        ("Aganj, I",),
+        "Automatic verification of the gradient table in diffusion-weighted MRI based on fiber "
+        "continuity",
+        2018,
+        "Scientific Reports",
+        "8",
+        pages="16541",
+        doi="10.1038/s41598-018-34940-4",
+    ),
     "bids": Work(
         "Gorgolewski2016",
         "article",

@@ -38,6 +38,12 @@ _JUDGED = {
             "cells of a folded lattice over that within (F). About 1 without a grid.",
             decimals=2,
         ),
+        Entry(
+            "gradients_verdict",
+            "Gradient table",
+            "Whether the directions of the gradient table lie along the axes of the image, by how "
+            "the fibres go on in their own direction; x, y and z are the voxel axes i, j and k.",
+        ),
         Entry("grid_fa", "Grid in FA", "The same in the map of FA.", decimals=2),
         Entry(
             "nonfinite_dwi_fraction_sr",

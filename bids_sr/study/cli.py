@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bids_sr.diffusion.defaults import REFUSE, TRAINING_CHECKS
 from bids_sr.errors import BidsSrError, UsageError
 
 if TYPE_CHECKING:
@@ -46,6 +47,13 @@ def build_parser() -> argparse.ArgumentParser:
     add("--figures", type=Path, help="folder of the figures (default: OUTPUT_DIR/figures)")
     add("--keep", type=Path, help="copy what tables and figures are made of into this folder")
     add("--cache", type=Path, help="prepared slices (default: OUTPUT_DIR/cache)")
+    add(
+        "--gradient-check",
+        default=REFUSE,
+        choices=TRAINING_CHECKS,
+        help="what is done about a scan whose gradient table does not fit its image: it is"
+        " refused; it is used, with a warning; it is used with a corrected table; nobody looks",
+    )
     add("--device", default="cpu", help="cpu, cuda or cuda:N")
     add("--threads", type=int, default=1, help="CPU threads")
     return parser
@@ -105,7 +113,12 @@ def _run(arguments: argparse.Namespace, command: str, rows: list[Row]) -> None:
     torch.set_num_threads(arguments.threads)
     cache = arguments.cache or arguments.output_dir / "cache"
     study = Study(
-        Dataset(arguments.bids_dir, cache, read_recipe(arguments.recipe).data),
+        Dataset(
+            arguments.bids_dir,
+            cache,
+            read_recipe(arguments.recipe).data,
+            gradient_check=arguments.gradient_check,
+        ),
         arguments.output_dir,
         vgg16=arguments.vgg16,
         device=arguments.device,

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 from attrs import evolve, field, frozen
 
-from bids_sr.bids.dwi_run import DwiRun, open_run, tell_doubts
+from bids_sr.bids.dwi_run import DwiFiles, DwiRun, open_run, tell_doubts
 from bids_sr.bids.sources import find_training_runs
+from bids_sr.diffusion.defaults import REFUSE
+from bids_sr.diffusion.gradient_check import checked_run
 from bids_sr.diffusion.run_masks import brain_of
 from bids_sr.errors import InputError, UsageError
 from bids_sr.evaluation.trial import Trial, coarse_grid
@@ -33,6 +35,9 @@ class Dataset:
     """Which scans."""
     seed: int = 42
     """Of added noise."""
+    gradient_check: str = REFUSE
+    """What is done about a gradient table that does not fit its image."""
+    _opened: dict[Path, DwiRun] = field(factory=dict, init=False, eq=False, repr=False)
 
     def training(self, factor: int, noise: float = 0.0) -> list[PreparedRun]:
         """Return the scans to learn from, degraded."""
@@ -53,10 +58,15 @@ class Dataset:
         return [(run, self._prepare(run, factor, noise)) for run in self._runs(self.data.test)]
 
     def _runs(self, participants: tuple[str, ...]) -> list[DwiRun]:
-        runs = [open_run(files) for files in find_training_runs(self.folder, participants)]
-        for run in runs:
+        return [self._open(files) for files in find_training_runs(self.folder, participants)]
+
+    def _open(self, files: DwiFiles) -> DwiRun:
+        """Open a run, say what is doubtful, check its gradients: once, for every row asks again."""
+        if files.dwi not in self._opened:
+            run = open_run(files)
             tell_doubts(run)
-        return runs
+            self._opened[files.dwi] = checked_run(run, self.gradient_check).run
+        return self._opened[files.dwi]
 
     def _prepare(self, run: DwiRun, factor: int, noise: float) -> PreparedRun:
         recipe = Recipe(

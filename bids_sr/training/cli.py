@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bids_sr.diffusion.defaults import REFUSE, TRAINING_CHECKS
 from bids_sr.errors import BidsSrError, UsageError
 
 if TYPE_CHECKING:
+    from bids_sr.bids.dwi_run import DwiRun
     from bids_sr.training.prepare import PreparedRun
     from bids_sr.training.settings import TrainingSettings
     from bids_sr.training.trainer import Trainer
@@ -58,6 +60,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     data.add_argument(
         "--validate-label", nargs="+", action=_Several, default=[], help="participants held out"
+    )
+    data.add_argument(
+        "--gradient-check",
+        default=REFUSE,
+        choices=TRAINING_CHECKS,
+        help="what is done about a scan whose gradient table does not fit its image: it is"
+        " refused; it is used, with a warning; it is used with a corrected table; nobody looks",
     )
     data.add_argument("--cache", type=Path, help="prepared slices (default: OUTPUT_DIR/cache)")
     data.add_argument(
@@ -215,6 +224,8 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
     from bids_sr.training.trainer import Trainer
 
     settings, commit = _settings(arguments), code_commit()
+    runs = _open_runs(arguments, arguments.train_label)
+    validation = _open_runs(arguments, arguments.validate_label)
     train = [
         run
         for coarsening in settings.coarsening
@@ -223,13 +234,13 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
         for run in _prepare(
             arguments,
             settings,
-            arguments.train_label,
+            runs,
             coarsening=coarsening,
             degradation=degradation,
             means=means,
         )
     ]
-    held_out = _prepare(arguments, settings, arguments.validate_label)
+    held_out = _prepare(arguments, settings, validation, all_planes=False)
     trainer = Trainer(
         settings, train, held_out, arguments.output_dir, arguments.vgg16, arguments.device
     )
@@ -273,19 +284,33 @@ def _layer(text: str) -> tuple[str, float]:
         ) from None
 
 
-def _prepare(
-    arguments: argparse.Namespace,
-    settings: TrainingSettings,
-    labels: list[str],
-    **how: Any,
-) -> list[PreparedRun]:
+def _open_runs(arguments: argparse.Namespace, labels: list[str]) -> list[DwiRun]:
+    """Open the runs of participants and check their gradient tables, once for all uses."""
     from bids_sr.bids.dwi_run import open_run, tell_doubts
     from bids_sr.bids.sources import find_training_runs
-    from bids_sr.networks.angular import HARMONICS
-    from bids_sr.training.prepare import Recipe, other_planes, prepare_run
+    from bids_sr.diffusion.gradient_check import checked_run
 
     if not labels:
         return []
+    runs = []
+    for files in find_training_runs(arguments.bids_dir, labels):
+        run = open_run(files)
+        tell_doubts(run)
+        runs.append(checked_run(run, arguments.gradient_check).run)
+    return runs
+
+
+def _prepare(
+    arguments: argparse.Namespace,
+    settings: TrainingSettings,
+    runs: list[DwiRun],
+    *,
+    all_planes: bool = True,
+    **how: Any,
+) -> list[PreparedRun]:
+    from bids_sr.networks.angular import HARMONICS
+    from bids_sr.training.prepare import Recipe, other_planes, prepare_run
+
     cache = arguments.cache or arguments.output_dir / "cache"
     recipe = Recipe(
         factor=settings.factor,
@@ -296,15 +321,13 @@ def _prepare(
         **{"degradation": settings.degradation[0], **how},
     )
     prepared = []
-    for files in find_training_runs(arguments.bids_dir, labels):
-        run = open_run(files)
-        tell_doubts(run)
+    for run in runs:
         ready = prepare_run(run, cache, recipe)
         if recipe.coarsening > 1 and min(ready.lr.shape[2:]) < settings.patch:
             _LOG.info("%s: too small to be made %g times coarser.", ready.label, recipe.coarsening)
             continue
         prepared.append(ready)
-        if settings.planes == "all" and labels == arguments.train_label:
+        if settings.planes == "all" and all_planes:
             prepared += other_planes(run, cache, recipe, settings.patch)
     return prepared
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from bids_sr.workflow.plan import RunPlan
 
 
-def write_series_companions(plan: RunPlan, gradients: GradientTable, grid: SliceGrid) -> Path:
+def write_series_companions(
+    plan: RunPlan, gradients: GradientTable, grid: SliceGrid, corrected: str | None = None
+) -> Path:
     """Write bval and bvec of the super-resolved series, and its sidecar last.
 
     The voxel axes keep their directions, so the gradient table stays true. It is
@@ -39,6 +41,8 @@ def write_series_companions(plan: RunPlan, gradients: GradientTable, grid: Slice
         What the series was processed with.
     grid : SliceGrid
         Input grid and factor.
+    corrected : str, optional
+        The fault of the input's table, if `gradients` are without it.
 
     Returns
     -------
@@ -55,6 +59,7 @@ def write_series_companions(plan: RunPlan, gradients: GradientTable, grid: Slice
         model={"Name": card.name, "SHA256": card.sha256, "Degradation": card.degradation},
         fingerprint=plan.fingerprint,
         settings=plan.choices.settings,
+        corrected=corrected,
     )
     write_json(names.dwi_json, sidecar)
     return names.dwi_json

@@ -85,6 +85,8 @@ class Task:
     """``auto``, ``full`` or ``off``."""
     output_dtype: str = "float32"
     """Of the series on disk."""
+    gradient_check: bool = True
+    """Whether the gradient table is checked."""
 
     @property
     def fine(self) -> int:
@@ -112,6 +114,10 @@ class Rates:
     """Tensor fit, per million voxels times volumes."""
     tensor_maps: float
     """Eigenvalues and compression of its maps, per million voxels."""
+    gradients: float
+    """Gradient check, per million voxels ..."""
+    gradients_volume: float
+    """... and per million voxels times volumes that it reads."""
     gqi: float
     """GQI, per million voxels times volumes."""
     judge: float
@@ -131,6 +137,8 @@ REFERENCE = Rates(
     mask=0.65,
     tensor=0.02,
     tensor_maps=0.4,
+    gradients=1.2,
+    gradients_volume=0.005,
     gqi=0.035,
     judge=0.09,
     draw=0.6,
@@ -140,7 +148,7 @@ REFERENCE = Rates(
 """Of the machine that the sizing table was measured on: one core of an AMD EPYC server CPU
 with AVX2, its other core idle."""
 
-SERIAL = ("read", "describe", "mask", "judge", "draw", "rest")
+SERIAL = ("read", "check_gradients", "describe", "mask", "judge", "draw", "rest")
 """Steps that use one core whatever ``--omp-nthreads`` says."""
 
 
@@ -262,6 +270,7 @@ def step_seconds(task: Task, rates: Rates = REFERENCE) -> dict[str, float]:
     fine, coarse = task.fine / 1e6, task.fine / task.factor**2 / 1e6
     volumes = task.shape[3]
     seconds = {
+        "check_gradients": _gradients_s(task, coarse, rates),
         "super_resolve": _network_s(task, coarse * volumes, rates),
         "mask": rates.mask * fine,
         "fit_input": _tensor_s(task.tensor_volumes, coarse, rates),
@@ -306,6 +315,12 @@ def _network_s(task: Task, voxels: float, rates: Rates) -> float:
 
 def _tensor_s(volumes: int, voxels: float, rates: Rates) -> float:
     return (rates.tensor * volumes + rates.tensor_maps) * voxels if volumes else 0.0
+
+
+def _gradients_s(task: Task, voxels: float, rates: Rates) -> float:
+    if not (task.gradient_check and task.tensor_volumes):
+        return 0.0
+    return (rates.gradients + rates.gradients_volume * task.tensor_volumes) * voxels
 
 
 def _checked(task: Task) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from bids_sr.bids.dwi_run import DwiRun, open_run
+from bids_sr.diffusion.defaults import OFF
 from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
 from bids_sr.errors import BidsSrError
 from bids_sr.workflow.estimate import (
@@ -115,6 +116,7 @@ def make_task(plan: RunPlan, run: DwiRun, macs: float) -> Task:
         uncertainty=how.uncertainty,
         self_check=how.self_check,
         output_dtype=how.output_dtype,
+        gradient_check=how.gradient_check != OFF,
     )
 
 

@@ -1,4 +1,4 @@
-"""The nipype graph: read, super-resolve, describe, mask, fit, self-check, judge, draw."""
+"""The nipype graph: from reading and checking a run to the pictures of its report."""
 
 from __future__ import annotations
 
@@ -119,11 +119,17 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
     series = (names.dwi, names.dwi_sd) if many else (names.dwi,)
     # the sd of the series is written by super_resolve, what stands beside it by spread
     spread = [path for path in names.spread() if many and path != names.dwi_sd]
+    checked = {"checked": "check_gradients"}
     fits = {"sr": "super_resolve", "masks": "mask"}
     parts = [
         _Part(steps.read, {}),
-        _Part(steps.super_resolve, {"run": "read"}, series, True),
-        _Part(steps.describe, {"sr": "super_resolve"}, (names.bval, names.bvec, names.dwi_json)),
+        _Part(steps.check_gradients, {"run": "read"}),
+        _Part(steps.super_resolve, checked, series, True),
+        _Part(
+            steps.describe,
+            {"sr": "super_resolve", **checked},
+            (names.bval, names.bvec, names.dwi_json),
+        ),
         _Part(steps.mask, {"sr": "super_resolve"}, (names.mask, names.mask_json)),
         _Part(steps.fit_input, fits, _all(names.input_tensor, TENSOR_PARAMS), True),
         _Part(steps.fit_tensor, fits, _all(names.tensor, TENSOR_PARAMS), True),
@@ -136,6 +142,7 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
             steps.judge,
             {
                 **fits,
+                **checked,
                 "maps": "fit_tensor",
                 "input_maps": "fit_input",
                 "gqi": "fit_gqi",
@@ -150,6 +157,7 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
             steps.draw,
             {
                 **fits,
+                **checked,
                 "maps": "fit_tensor",
                 "gqi": "fit_gqi",
                 "input_gqi": "fit_input_gqi",

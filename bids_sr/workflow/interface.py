@@ -21,6 +21,7 @@ from bids_sr.workflow.failures import Failure, record_failure
 from bids_sr.workflow.monitor import Monitor
 
 _MADE = (
+    "checked",
     "masks",
     "maps",
     "input_maps",
@@ -43,6 +44,7 @@ class StepInputs(BaseInterfaceInputSpec):
     state = traits.Str(desc="all that decides the outcome")
     plan = traits.Any(nohash=True)
     run = traits.Any(nohash=True)
+    checked = traits.Any(nohash=True)
     sr = traits.Any(nohash=True)
     masks = traits.Any(nohash=True)
     maps = traits.Any(nohash=True)

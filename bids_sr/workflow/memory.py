@@ -67,6 +67,7 @@ class _Cost:
 
 _COSTS = {
     "super_resolve": _Cost(coarse=9, channels=0.7, fine=3, shells=8),
+    "check_gradients": _Cost(coarse=24),
     "mask": _Cost(coarse=24, fine=1),
     "fit_input": _Cost(coarse=16),
     "fit_tensor": _Cost(fine=13),

@@ -11,6 +11,7 @@ from attrs import Factory, field, frozen
 
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.names import OutputNames
+from bids_sr.diffusion.defaults import WARN
 from bids_sr.networks.card import ModelCard
 from bids_sr.resources import read_version
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
@@ -46,6 +47,8 @@ class Choices:
     network_threads: int = field(default=Factory(lambda self: self.threads, takes_self=True))
     """CPU cores of a step that runs the network: fewer if such steps run side by side, one on
     each GPU."""
+    gradient_check: str = WARN
+    """What is done about a gradient table that does not fit the image."""
     self_check: str = "auto"
     """How much of the scan the self-check looks at; it changes the record alone."""
     low_mem: bool = False
@@ -67,6 +70,7 @@ class Choices:
             "whole_slices": self.whole_slices,
             "uncertainty": self.uncertainty,
             "slice_axis": self.slice_axis,
+            "gradient_check": self.gradient_check,
         }
         if self.output_dtype != "float32":
             settings["output_dtype"] = self.output_dtype

@@ -18,6 +18,7 @@ from bids_sr.workflow import companions
 from bids_sr.workflow.memory import portions
 
 if TYPE_CHECKING:
+    from bids_sr.diffusion.gradient_check import CheckedRun
     from bids_sr.diffusion.run_masks import RunMasks
     from bids_sr.diffusion.spread import SpreadMaps
     from bids_sr.diffusion.tensor import TensorMaps
@@ -35,8 +36,16 @@ def read(plan: RunPlan) -> DwiRun:
     return open_run(plan.files)
 
 
-def super_resolve(plan: RunPlan, run: DwiRun, folder: Path) -> SuperResolvedDwi:
+def check_gradients(plan: RunPlan, run: DwiRun) -> CheckedRun:
+    """Find out whether the gradient table fits the image, and correct it if asked to."""
+    from bids_sr.diffusion.gradient_check import checked_run
+
+    return checked_run(run, plan.choices.gradient_check)
+
+
+def super_resolve(plan: RunPlan, checked: CheckedRun, folder: Path) -> SuperResolvedDwi:
     """Super-resolve the series; turned copies that are to be refitted stay in the folder."""
+    run = checked.run
     beside = _spread_files(plan, run, plan.names.dwi_sd, folder)
     return _super_resolve(plan, run, plan.names.dwi, beside)
 
@@ -78,9 +87,11 @@ def _spread_files(plan: RunPlan, run: DwiRun, sd: Path, folder: Path) -> SpreadF
     return SpreadFiles(sd, tuple(folder / f"copy{i}.nii" for i in range(count)), volumes)
 
 
-def describe(plan: RunPlan, sr: SuperResolvedDwi) -> Path:
+def describe(plan: RunPlan, sr: SuperResolvedDwi, checked: CheckedRun) -> Path:
     """Put gradients and sidecar beside the series."""
-    return companions.write_series_companions(plan, sr.run.gradients, sr.grid)
+    return companions.write_series_companions(
+        plan, sr.run.gradients, sr.grid, checked.check.verdict if checked.fixed else None
+    )
 
 
 def mask(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> RunMasks:
@@ -258,6 +269,7 @@ def judge(
     input_gqi: dict[str, Path] | None,
     spread: SpreadMaps | None,
     check: Record,
+    checked: CheckedRun,
     sidecar: Path,
 ) -> Path:
     """Work out the figures of merit and judge them; the sidecar is there before them."""
@@ -272,7 +284,7 @@ def judge(
         qa=(input_gqi["qa"], gqi["qa"]) if gqi and input_gqi else None,
         spread=spread,
     )
-    figures = {**found.record, **check}
+    figures = {**found.record, **checked.record(), **check}
     figures |= verdict.summary(figures, sr.card.to_dict())
     write_json(plan.names.figure("curves", "json"), found.curves)
     write_json(plan.names.quality, figures)
@@ -287,6 +299,7 @@ def draw(
     gqi: dict[str, Path] | None,
     input_gqi: dict[str, Path] | None,
     spread: SpreadMaps | None,
+    checked: CheckedRun,
     record: Path,
 ) -> Path:
     """Draw the pictures of the report, and list all that the run left: the last step."""
@@ -300,6 +313,7 @@ def draw(
         has_tensor=maps is not None,
         spread=spread,
         has_gqi=gqi is not None,
+        checked=checked,
         input_qa=input_gqi["qa"] if input_gqi else None,
     )
     write_run_manifest(plan)

@@ -95,7 +95,7 @@ def test_every_option_may_have_underscores_and_every_flag_a_contrary():
     options = add_options(argparse.ArgumentParser())
     values = {"nprocs": "2", "threads": "2", "memory_mb": "2G", "slice_axis": "k", "scale": "2"}
     values |= {"self_check": "off", "ensemble": "2", "input_band": "full", "batch_size": "2"}
-    values["output_dtype"] = "int16"
+    values |= {"output_dtype": "int16", "gradient_check": "fix"}
     assert len(options) > 25
     for option in options:
         value = (

@@ -131,3 +131,27 @@ def test_figures_on_the_card_come_out_again(make_dataset, tiny_model, capsys):
     # of other slices it has none
     assert main([*arguments, "--slices-step", "2"]) == 0
     assert "The card has" not in capsys.readouterr().out
+
+
+def test_what_the_gradient_check_says_stands_with_the_figures(
+    fibres, tiny_model, tmp_path, capsys, caplog
+):
+    folder, out = tmp_path / "data" / "sub-01" / "dwi", tmp_path / "figures.json"
+    fibres.write_scan(folder, size=72.0, head=True, bvecs=fibres.directions(20) * [-1, 1, 1])
+    (folder / "mask.nii.gz").unlink()
+    description = {"Name": "fibres", "BIDSVersion": "1.10.0", "DatasetType": "raw"}
+    (tmp_path / "data" / "dataset_description.json").write_text(json.dumps(description))
+    arguments = [
+        str(tmp_path / "data"), "--participant-label", "01", "--model", str(tiny_model),
+        "--device", "cpu", "--threads", "1", "--ensemble", "1", "--out", str(out),
+        "--slices-step", "6",
+    ]  # fmt: skip
+    for mode, said in (
+        ("warn", "x flipped"),
+        ("fix", "x flipped, corrected"),
+        ("off", "not checked"),
+    ):
+        assert main([*arguments, "--gradient-check", mode]) == 0
+        assert json.loads(out.read_text())["gradients"] == said
+        assert f"gradients {said}" in capsys.readouterr().out
+    assert "change the sign of x in the bvec file" in caplog.text

@@ -97,7 +97,13 @@ def test_every_option_reaches_the_parser(simulate, maker):
     same = {name for name, value in found.items() if untouched[name] == value}
     # of these the first choice is the default
     arguments = {"bids_dir", "output_dir", "analysis_level"}
-    assert same <= arguments | {"scale", "input_band", "output_dtype", "self_check"}
+    assert same <= arguments | {
+        "scale",
+        "input_band",
+        "output_dtype",
+        "gradient_check",
+        "self_check",
+    }
 
 
 def test_what_boutiques_refuses(bosh, tmp_path):

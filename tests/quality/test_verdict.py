@@ -28,6 +28,11 @@ def record(**changes):
         "wm_fa_median_sr": 0.43,
         "wm_md_median_input": 0.75,
         "wm_md_median_sr": 0.74,
+        "gradients_verdict": "as expected",
+        "gradients_coherence": 0.2,
+        "gradients_coherence_best": 0.2,
+        "gradients_fixed": False,
+        "gradients_note": "",
         "selfcheck_verdict": "helped",
         "selfcheck_psnr_dwi_network": 24.0,
     }
@@ -57,6 +62,11 @@ def test_a_good_run_passes():
         ({"selfcheck_verdict": "no gain"}, "selfcheck_verdict", WARN),
         ({"selfcheck_verdict": ""}, "selfcheck_verdict", UNKNOWN),
         ({"selfcheck_verdict_noisy": "harmed"}, "selfcheck_verdict", WARN),
+        ({"gradients_verdict": "x flipped"}, "gradients_verdict", FAIL),
+        ({"gradients_verdict": "x flipped", "gradients_fixed": True}, "gradients_verdict", WARN),
+        ({"gradients_verdict": "in the world's frame"}, "gradients_verdict", FAIL),
+        ({"gradients_verdict": "not decided"}, "gradients_verdict", UNKNOWN),
+        ({"gradients_verdict": None}, "gradients_verdict", UNKNOWN),
         ({"grid_f_dwi_p8_sr": 21.0, "grid_a_dwi_p8_sr": 0.06}, "grid_dwi", FAIL),
         (
             {"grid_f_dwi_p8_sr": 21.0, "grid_a_dwi_p8_sr": 0.06, "grid_a_dwi_p8_input": 0.05},
@@ -116,7 +126,24 @@ def test_the_worst_decides_and_comes_first():
 
 def test_maps_that_were_not_asked_for_are_not_missed():
     found = lights(dti_skipped_reason="DTI skipped: no b0.", wm_fa_median_sr=None)
-    assert not {"grid_fa", "wm_fa_shift", "nonfinite_fraction"} & set(found)
+    assert not {"gradients_verdict", "grid_fa", "wm_fa_shift", "nonfinite_fraction"} & set(found)
+    assert {light.status for light in found.values()} == {PASS}
+
+
+def test_a_wrong_gradient_table_is_told_with_its_remedy():
+    wrong = {"gradients_verdict": "z flipped, x and y exchanged", "gradients_coherence": 0.01}
+    text = lights(**wrong)["gradients_verdict"].text
+    assert "exchange x and y, then change the sign of z in the bvec file" in text
+    assert "--gradient-check fix" in text and "0.01" in text and "0.20" in text
+    mended = lights(**wrong, gradients_fixed=True)["gradients_verdict"].text
+    assert "a corrected one is used" in mended and "--gradient-check" not in mended
+    reason = {"gradients_verdict": "not decided", "gradients_note": "Too few directions."}
+    assert "Too few directions." in lights(**reason)["gradients_verdict"].text
+
+
+def test_there_is_no_light_where_nobody_looked():
+    found = lights(gradients_verdict="not checked")
+    assert "gradients_verdict" not in found
     assert {light.status for light in found.values()} == {PASS}
 
 

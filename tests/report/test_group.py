@@ -11,7 +11,8 @@ import pytest
 
 from bids_sr.bids.names import OutputNames
 from bids_sr.errors import UsageError
-from bids_sr.report.columns import known_columns, page_columns
+from bids_sr.report.columns import USUAL, known_columns, page_columns
+from bids_sr.report.common_faults import gradient_faults
 from bids_sr.report.dictionary import LEVELS, NAME, describe, is_described, sidecar
 from bids_sr.report.extremes import SUMMARIES, is_summarized, summaries
 from bids_sr.report.group import write_group
@@ -292,3 +293,31 @@ def test_files_of_another_program_of_the_same_name_stay(put_record, tmp_path, na
         write_group(tmp_path / "out")
     assert {p.name for p in (tmp_path / "out").glob("group_dwi.*")} == {name}
     assert (tmp_path / "out" / name).read_text() == content
+
+
+def test_a_fault_of_most_gradient_tables_is_one_of_the_dataset(put_record, tmp_path):
+    out = tmp_path / "out"
+    for number in range(3):
+        put_record(f"sub-0{number}_res-x2", run=f"sub-0{number}", gradients_verdict="x flipped")
+    put_record("sub-03_res-x2", run="sub-03", gradients_verdict="as expected")
+    put_record("sub-04_res-x2", run="sub-04", gradients_verdict="not decided")
+    text = text_of(write_group(out)[1])
+    assert "3 of the 4 runs whose gradient table could be judged have the same fault" in text
+    assert "x flipped" in text and "change the sign of x in every bvec file" in text
+    assert "Gradients" in USUAL.values()
+    levels = json.loads((out / "group_dwi.json").read_text())["gradients_verdict"]["Levels"]
+    assert {"x flipped", "as expected", "not decided", "in the world's frame"} <= set(levels)
+
+
+def test_single_faults_are_named_and_none_is_made_up(record):
+    runs = {f"sub-0{i}": record(gradients_verdict="as expected") for i in range(4)}
+    assert gradient_faults(runs) == []
+    assert gradient_faults({"sub-01": record()}) == []
+    runs["sub-09"] = record(gradients_verdict="y and z exchanged")
+    (told,) = gradient_faults(runs)
+    assert "sub-09" in told and "y and z exchanged" in told and "protocol" not in told
+    one = {"sub-09": runs["sub-09"]}
+    assert "protocol" not in gradient_faults(one)[0], "a single run is no dataset"
+    fixed = record(gradients_verdict="x flipped", gradients_fixed=True)
+    (told,) = gradient_faults({"a": fixed, "b": fixed})
+    assert "The output has corrected tables." in told and "Mend" not in told

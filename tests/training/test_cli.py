@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 
+import numpy as np
 import pytest
 import torch
 
@@ -74,3 +76,50 @@ def test_lists_given_in_parts_add_up_and_defaults_do_not_count():
     assert found.train_label == ["1", "2", "3"] and not found.validate_label
     assert (found.layers, found.degradation, found.coarsening) == (["relu1_2=1"], ["box"], [1.0])
     assert build_parser().parse_args(words[:4]).degradation == ["kspace"]
+
+
+@pytest.fixture
+def flipped(fibres, tmp_path):
+    """A dataset whose table has y the wrong way round."""
+    folder = tmp_path / "data" / "sub-01" / "dwi"
+    bvecs = fibres.directions(20) * [1, -1, 1]
+    fibres.write_scan(folder, size=72.0, head=True, bvecs=bvecs)
+    (folder / "mask.nii.gz").unlink()
+    description = {"Name": "fibres", "BIDSVersion": "1.10.0", "DatasetType": "raw"}
+    (tmp_path / "data" / "dataset_description.json").write_text(json.dumps(description))
+    return tmp_path / "data"
+
+
+def test_a_scan_with_a_wrong_gradient_table_is_refused(flipped, tmp_path, caplog):
+    arguments = [str(flipped), str(tmp_path / "out"), "--train-label", "01"]
+    assert main(arguments) == 1
+    assert "sub-01_dwi.bvec: does not fit the image (y flipped)" in caplog.text
+    assert "change the sign of y in it; or give --gradient-check fix" in caplog.text
+    assert not list((tmp_path / "out").glob("*/weights.safetensors"))
+
+
+def test_a_wrong_table_may_be_corrected_or_used_all_the_same(
+    flipped, tmp_path, caplog, monkeypatch
+):
+    from bids_sr.training import prepare
+
+    tables = []
+    save_view = prepare.save_view
+
+    def spy(folder, number, gradients, *rest, **more):
+        tables.append(gradients.bvecs)
+        save_view(folder, number, gradients, *rest, **more)
+
+    monkeypatch.setattr(prepare, "save_view", spy)
+    arguments = [
+        str(flipped), str(tmp_path / "out"), "--train-label", "01", "--steps", "1", "--patch", "8",
+        "--batch-size", "2", "--width", "8", "--depth", "1", "--layers", "--subset", "0",
+        "--cache", str(tmp_path / "cache"),
+    ]  # fmt: skip
+    assert main([*arguments, "--gradient-check", "fix"]) == 0
+    assert "a corrected one is used" in caplog.text
+    shutil.rmtree(tmp_path / "out")
+    assert main([*arguments, "--gradient-check", "warn"]) == 0
+    assert "change the sign of y" in caplog.text
+    corrected, given = tables  # one view each, and the second did not take the first's cache
+    assert np.allclose(corrected, given * [1, -1, 1])

@@ -87,8 +87,8 @@ def test_the_network_is_most_of_the_time_and_grows_with_copies_and_volumes():
 
 
 def test_half_the_speed_takes_twice_as_long():
-    fast = Rates(1e11, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
-    slow = Rates(5e10, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2)
+    fast = Rates(1e11, *[1] * 12)
+    slow = Rates(5e10, *[2] * 12)
     once, twice = (sum(step_seconds(TASK, rates).values()) for rates in (fast, slow))
     assert twice == pytest.approx(2 * once)
 
@@ -97,6 +97,8 @@ def test_what_is_left_out_takes_no_time():
     bare = step_seconds(evolve(TASK, tensor_volumes=0, gqi_volumes=0, self_check="off"))
     left_out = ("fit_input", "fit_tensor", "fit_gqi", "fit_input_gqi", "spread", "self_check")
     assert all(bare[name] == 0 for name in left_out)
+    assert bare["check_gradients"] == 0 < step_seconds(TASK)["check_gradients"]
+    assert step_seconds(evolve(TASK, gradient_check=False))["check_gradients"] == 0
 
 
 def test_a_full_self_check_takes_longer_than_a_short_one():
@@ -106,7 +108,7 @@ def test_a_full_self_check_takes_longer_than_a_short_one():
 def test_two_cores_help_only_where_steps_use_them():
     steps = step_seconds(TASK)
     assert wall_seconds(steps, 1) == pytest.approx(sum(steps.values()))
-    serial = sum(steps[name] for name in ("mask", "judge", "draw", "rest"))
+    serial = sum(steps[name] for name in ("check_gradients", "mask", "judge", "draw", "rest"))
     assert wall_seconds(steps, 2) == pytest.approx(serial + (sum(steps.values()) - serial) / 2)
 
 

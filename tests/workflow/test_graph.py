@@ -12,7 +12,11 @@ from bids_sr.workflow.graph import build_run_workflow, build_workflow
 from bids_sr.workflow.interface import _ARGUMENTS, Step, StepInputs
 
 EDGES = {
-    ("read", "super_resolve"),
+    ("read", "check_gradients"),
+    ("check_gradients", "super_resolve"),
+    ("check_gradients", "describe"),
+    ("check_gradients", "judge"),
+    ("check_gradients", "draw"),
     ("super_resolve", "describe"),
     ("super_resolve", "mask"),
     ("mask", "fit_input"),

@@ -6,6 +6,7 @@ import argparse
 
 from bids_sr.app import types
 from bids_sr.app.options.sections import Section
+from bids_sr.diffusion.defaults import GRADIENT_CHECKS, WARN
 from bids_sr.evaluation.defaults import SELF_CHECKS
 from bids_sr.images.storage import DTYPES
 from bids_sr.resources import resource
@@ -90,6 +91,14 @@ def add_super_resolution(parser: argparse.ArgumentParser) -> Section:
 def add_quality(parser: argparse.ArgumentParser) -> Section:
     """Add the group to a parser, and return it."""
     section = Section(parser, "quality")
+    section.add(
+        "--gradient-check",
+        choices=GRADIENT_CHECKS,
+        default=WARN,
+        help="find out whether axes or signs of the gradient table are wrong, by the coherence of "
+        "the fibres; warn: say so, with what to do; fix: use a corrected table for all of the run "
+        "and write it; off: do not look",
+    )
     section.add(
         "--self-check",
         choices=SELF_CHECKS,

@@ -70,7 +70,7 @@ const group = (() => {
     tell("wanted");
   };
 
-  for (const key of ["state", "qc_status", "selfcheck_verdict", "scale_factor", "model"]) {
+  for (const key of ["state", "qc_status", "selfcheck_verdict", "gradients_verdict", "scale_factor", "model"]) {
     const column = self.column(key);
     const tally = new Map();
     for (let run = 0; column && run < self.runs.length; run++)

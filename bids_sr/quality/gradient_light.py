@@ -1,0 +1,70 @@
+"""What the record says of the gradient table, as a status and a sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from bids_sr.diffusion.exchanges import EXPECTED
+from bids_sr.diffusion.gradient_check import (
+    NOT_CHECKED,
+    NOT_DECIDED,
+    corrected_sentence,
+    fault_sentence,
+)
+
+VERDICT = "gradients_verdict"
+"""Key of the record, and of the light."""
+
+
+def gradient_sentence(record: Mapping[str, Any]) -> str:
+    """Say what was found out about the gradient table, and what to do about it.
+
+    Parameters
+    ----------
+    record : mapping
+        The run's record.
+
+    Returns
+    -------
+    str
+        One or two sentences; empty if nobody looked.
+    """
+    verdict = str(record.get(VERDICT) or NOT_CHECKED)
+    if verdict == NOT_CHECKED:
+        return ""
+    if verdict == NOT_DECIDED:
+        reason = str(record.get("gradients_note") or "The evidence is not clear.")
+        return f"Whether the gradient table fits the image could not be decided. {reason}"
+    if verdict == EXPECTED:
+        return f"The gradient table fits the image{_figures(record)}."
+    if record.get("gradients_fixed") is True:
+        return f"{corrected_sentence(verdict)}{_evidence(record)}"
+    return f"{fault_sentence(verdict)}{_evidence(record)}"
+
+
+def is_faulty(record: Mapping[str, Any]) -> bool:
+    """Tell whether the table of the input was found wrong, corrected or not."""
+    verdict = str(record.get(VERDICT) or NOT_CHECKED)
+    return verdict not in (EXPECTED, NOT_CHECKED, NOT_DECIDED)
+
+
+def _evidence(record: Mapping[str, Any]) -> str:
+    found, best = (_number(record.get(f"gradients_coherence{end}")) for end in ("", "_best"))
+    if found is None or best is None:
+        return ""
+    return (
+        f" The coherence of the fibres is {found:.2f} with the table as it came, {best:.2f} with "
+        "the corrected one."
+    )
+
+
+def _figures(record: Mapping[str, Any]) -> str:
+    found = _number(record.get("gradients_coherence"))
+    return "" if found is None else f" (coherence of the fibres: {found:.2f})"
+
+
+def _number(value: Any) -> float | None:
+    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if good else None
