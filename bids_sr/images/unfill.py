@@ -29,16 +29,22 @@ def at_matrix(slices: NDArray[np.float32], sides: tuple[int, int]) -> NDArray[np
     Parameters
     ----------
     slices : numpy.ndarray
-        (..., a, b), magnitude.
+        (..., a, b), magnitude; signed ones, with negative values, are only interpolated.
     sides : tuple of int
         Acquired along a and b; none larger than stored.
 
     Returns
     -------
     numpy.ndarray
-        (..., *sides), float32, not negative.
+        (..., *sides), float32.
     """
     rows, columns = slices.shape[-2:]
+    if slices.min(initial=0) < 0:  # phase-corrected: linear, and as much signal below zero
+        left, right = (
+            _sinc_matrix(before, side) if side < before else np.eye(before)
+            for before, side in zip((rows, columns), sides, strict=True)
+        )
+        return (left @ slices.astype(np.float64) @ right.T).astype(np.float32)
     made = _along_rows(slices.astype(np.float64), rows, sides[0])
     made = _along_rows(np.swapaxes(made, -1, -2), columns, sides[1])
     return np.swapaxes(made, -1, -2).astype(np.float32)
@@ -96,8 +102,13 @@ def acquired_shape(
 
 
 def write_at_matrix(
-    reader: DwiReader, out: Path, slice_axis: int, sides: tuple[int, int]
-) -> tuple[int, int, int]:
+    reader: DwiReader,
+    out: Path,
+    slice_axis: int,
+    sides: tuple[int, int],
+    *,
+    whole: bool = False,
+) -> None:
     """Write a zero-filled series at its acquired matrix, volume by volume.
 
     Parameters
@@ -110,11 +121,8 @@ def write_at_matrix(
         Voxel axis across the slices.
     sides : tuple of int
         Acquired along the in-plane axes, ascending.
-
-    Returns
-    -------
-    tuple of int
-        Its shape, one volume.
+    whole : bool
+        Refuse voxels that have no value.
 
     Raises
     ------
@@ -130,7 +138,8 @@ def write_at_matrix(
             slices = np.ascontiguousarray(to_slices(reader.volume(index), slice_axis))
             made = np.stack([at_matrix(image, sides) for image in slices])
             writer.write(from_slices(made, slice_axis))
-    return shape
+            if whole:
+                reader.refuse_nonfinite()
 
 
 def _along_rows(slices: NDArray[np.float64], stored: int, side: int) -> NDArray[np.float64]:

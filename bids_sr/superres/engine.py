@@ -168,10 +168,10 @@ def super_resolve(
         band = measured_band(reader, grid) if detect_band else (1.0, 1.0)
         census = Census()
         scale, conditioning = gather(reader, run, grid, card, census)
-        doubts = (*run.doubts, *reader.doubts, *census.doubts(reader.nonfinite))
+        doubts = _doubts(reader, run, census)
         storage = choose_storage(dtype, census.largest, scale)
         for doubt in (*doubts, *storage.doubts):
-            _LOG.warning("%s: %s", reader.path, doubt)
+            _LOG.warning("%s: %s", run.stored.path if run.stored else reader.path, doubt)
         runner = SliceRunner(
             network,
             place,
@@ -215,7 +215,16 @@ def super_resolve(
     )
 
 
+def _doubts(reader: DwiReader, run: DwiRun, census: Census) -> tuple[str, ...]:
+    """Return what is odd about the series, be it as it came or at its acquired matrix."""
+    if run.stored is None:
+        return (*run.doubts, *reader.doubts, *census.doubts(reader.nonfinite))
+    return (*run.doubts, *run.stored.doubts, *census.doubts(run.stored.nonfinite))
+
+
 def _grid(reader: DwiReader, run: DwiRun, factor: int, override: int | None) -> SliceGrid:
+    if override is None and run.stored is not None:
+        override = run.stored.slice_axis  # the voxels that it was told by are others now
     dim_info_slice = reader.header.get_dim_info()[2]
     axis = choose_slice_axis(
         reader.shape[:3], reader.zooms, run.files.sidecar, override, dim_info_slice

@@ -10,6 +10,7 @@ from bids_sr.bids.atomic import write_json
 from bids_sr.bids.gradient_files import write_gradients
 from bids_sr.bids.names import gradients_of, sidecar_of
 from bids_sr.bids.sidecars import (
+    acquired_text,
     dwi_sidecar,
     map_sidecar,
     mask_sidecar,
@@ -20,12 +21,18 @@ from bids_sr.bids.sidecars import (
 from bids_sr.bids.uris import own_uri
 
 if TYPE_CHECKING:
+    from bids_sr.bids.dwi_run import StoredGrid
     from bids_sr.bids.gradients import GradientTable
     from bids_sr.images.grid import SliceGrid
     from bids_sr.workflow.plan import RunPlan
 
 
-def write_series_companions(plan: RunPlan, gradients: GradientTable, grid: SliceGrid) -> Path:
+def write_series_companions(
+    plan: RunPlan,
+    gradients: GradientTable,
+    grid: SliceGrid,
+    stored: StoredGrid | None = None,
+) -> Path:
     """Write bval and bvec of the super-resolved series, and its sidecar last.
 
     The voxel axes keep their directions, so the gradient table stays true. It is
@@ -39,6 +46,8 @@ def write_series_companions(plan: RunPlan, gradients: GradientTable, grid: Slice
         What the series was processed with.
     grid : SliceGrid
         Input grid and factor.
+    stored : StoredGrid, optional
+        How the input was stored, if it was brought to its acquired matrix.
 
     Returns
     -------
@@ -52,6 +61,7 @@ def write_series_companions(plan: RunPlan, gradients: GradientTable, grid: Slice
         factor=names.factor,
         in_zooms=grid.zooms,
         out_zooms=out_zooms(grid),
+        stored_zooms=stored.zooms if stored else grid.zooms,
         model={"Name": card.name, "SHA256": card.sha256, "Degradation": card.degradation},
         fingerprint=plan.fingerprint,
         settings=plan.choices.settings,
@@ -78,6 +88,8 @@ def write_map_companions(
     model: str,
     *,
     grid: SliceGrid | None = None,
+    stored: StoredGrid | None = None,
+    zooms: Sequence[float] = (),
     volumes: Sequence[int] | None = None,
 ) -> None:
     """Write the sidecars of diffusion maps.
@@ -92,6 +104,10 @@ def write_map_companions(
         ``tensor`` or ``gqi``.
     grid : SliceGrid, optional
         Of the maps of the super-resolved series; without it they are the input's.
+    stored : StoredGrid, optional
+        How the input was stored, if its maps are on another grid than it.
+    zooms : sequence of float
+        Voxel sides of that grid, mm.
     volumes : sequence of int, optional
         Volumes fitted to.
     """
@@ -100,6 +116,8 @@ def write_map_companions(
     if grid is not None:
         fitted_to = (own_uri(plan.names.out_dir, plan.names.dwi),)
         resolution = resolution_text(grid.factor, grid.zooms, out_zooms(grid))
+    elif stored is not None:
+        resolution = acquired_text(zooms, stored.zooms)
     for param, path in paths.items():
         content = map_sidecar(
             param, model, plan.files, sources=fitted_to, resolution=resolution, volumes=volumes

@@ -1,4 +1,4 @@
-"""The nipype graph: read, super-resolve, describe, mask, fit, self-check, judge, draw."""
+"""The nipype graph: read, undo filling, super-resolve, describe, mask, fit, check, judge, draw."""
 
 from __future__ import annotations
 
@@ -122,7 +122,9 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
     fits = {"sr": "super_resolve", "masks": "mask"}
     parts = [
         _Part(steps.read, {}),
-        _Part(steps.super_resolve, {"run": "read"}, series, True),
+        # its series stays in its own folder, as that of fit_input_gqi
+        _Part(steps.undo_filling, {"run": "read"}),
+        _Part(steps.super_resolve, {"run": "undo_filling"}, series, True),
         _Part(steps.describe, {"sr": "super_resolve"}, (names.bval, names.bvec, names.dwi_json)),
         _Part(steps.mask, {"sr": "super_resolve"}, (names.mask, names.mask_json)),
         _Part(steps.fit_input, fits, _all(names.input_tensor, TENSOR_PARAMS), True),

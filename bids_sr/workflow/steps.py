@@ -35,6 +35,18 @@ def read(plan: RunPlan) -> DwiRun:
     return open_run(plan.files)
 
 
+def undo_filling(plan: RunPlan, run: DwiRun, folder: Path) -> DwiRun:
+    """Bring a series that is stored finer than it was acquired to its acquired matrix."""
+    from bids_sr.images.native import to_acquired
+
+    how = plan.choices
+    if not how.detect_band:
+        return run
+    return to_acquired(
+        run, folder / "acquired.nii", slice_axis=how.slice_axis, given=how.input_matrix
+    )
+
+
 def super_resolve(plan: RunPlan, run: DwiRun, folder: Path) -> SuperResolvedDwi:
     """Super-resolve the series; turned copies that are to be refitted stay in the folder."""
     beside = _spread_files(plan, run, plan.names.dwi_sd, folder)
@@ -80,7 +92,7 @@ def _spread_files(plan: RunPlan, run: DwiRun, sd: Path, folder: Path) -> SpreadF
 
 def describe(plan: RunPlan, sr: SuperResolvedDwi) -> Path:
     """Put gradients and sidecar beside the series."""
-    return companions.write_series_companions(plan, sr.run.gradients, sr.grid)
+    return companions.write_series_companions(plan, sr.run.gradients, sr.grid, sr.run.stored)
 
 
 def mask(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> RunMasks:
@@ -104,13 +116,15 @@ def fit_input(
     if dti_volumes(sr.run.gradients).reason:
         return None
     maps = tensor.fit_tensor(
-        plan.files.dwi,
+        sr.run.files.dwi,
         sr.run.gradients,
         load_mask(masks.input),
         plan.names.input_tensor,
         **_pieces(plan, folder),
     )
-    companions.write_map_companions(plan, maps.paths, "tensor", volumes=maps.volumes)
+    companions.write_map_companions(
+        plan, maps.paths, "tensor", stored=sr.run.stored, zooms=sr.grid.zooms, volumes=maps.volumes
+    )
     return maps
 
 
@@ -167,7 +181,7 @@ def fit_input_gqi(
     if gqi_volumes(sr.run.gradients).reason:
         return None
     return gqi.fit_gqi(
-        plan.files.dwi,
+        sr.run.files.dwi,
         sr.run.gradients,
         load_mask(masks.input),
         lambda param: folder / f"input_{param}.nii.gz",
