@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 
 from bids_sr.bids.dwi_run import DwiRun, StoredGrid
 from bids_sr.errors import InputError
-from bids_sr.images.acquired import GIVEN, AcquiredMatrix, find_matrix
+from bids_sr.images.acquired import GIVEN, SIDECAR, SPECTRUM, AcquiredMatrix, find_matrix
 from bids_sr.images.band import BAND_VOLUMES
 from bids_sr.images.grid import choose_slice_axis, in_plane_axes, to_slices
 from bids_sr.images.reader import DwiReader
@@ -179,7 +179,7 @@ def describe(matrix: AcquiredMatrix, zooms: tuple[float, float, float], slice_ax
     sizes = [zooms[axis] for axis in axes]
     stored_and = zip(sizes, matrix.stored, matrix.sides, strict=True)
     acquired = [size * before / after for size, before, after in stored_and]
-    why = " and ".join(sorted({_WHY[evidence] for evidence in matrix.evidence if evidence}))
+    why = next(_WHY[known] for known in (GIVEN, SIDECAR, SPECTRUM) if known in matrix.evidence)
     return (
         f"The scan is stored with {_by(matrix.stored)} pixels of {_mm(sizes)} mm in plane (axes"
         f" {' and '.join('ijk'[axis] for axis in axes)}), but was acquired with"
@@ -202,8 +202,8 @@ def _stored(reader: DwiReader, run: DwiRun, axis: int, matrix: AcquiredMatrix) -
 
 _WHY = {
     GIVEN: "as --input-matrix says",
-    "sidecar": "as its sidecar and its spectrum say",
-    "spectrum": "as its spectrum shows",
+    SIDECAR: "as its sidecar and its spectrum say",
+    SPECTRUM: "as its spectrum shows",
 }
 
 

@@ -146,3 +146,14 @@ def test_means_stand_for_the_scan(tmp_path, make_run):
     # each in units of its own first b0: all the same factor
     np.testing.assert_allclose(ratio, np.median(ratio), rtol=0.02)
     assert means.gradients.bvals.tolist() == [0, 1000]
+
+
+def test_a_zero_filled_scan_is_learned_from_at_its_acquired_matrix(make_filled_run, tmp_path):
+    runs = [make_filled_run(tmp_path / str(side), (side, side)) for side in (128, 256)]
+    own, filled = (prepare_run(run, tmp_path / "cache", Recipe(subset=0)) for run in runs)
+    assert filled.hr.shape == own.hr.shape == (17, 4, 128, 128)
+    assert filled.lr_zooms == own.lr_zooms
+    assert np.abs(filled.hr.astype(np.float32) - own.hr).max() < 0.01
+    stamp = next((tmp_path / "cache").glob("*-acquired.nii")).stat().st_mtime_ns
+    prepare_run(runs[1], tmp_path / "cache", Recipe(subset=0, factor=3))
+    assert next((tmp_path / "cache").glob("*-acquired.nii")).stat().st_mtime_ns == stamp
