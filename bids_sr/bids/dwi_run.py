@@ -139,6 +139,11 @@ class DwiRun:
     """How it was stored, if it was finer than it was acquired: `files.dwi` then is a copy of it
     at its acquired matrix (`bids_sr.images.native`)."""
 
+    @property
+    def image(self) -> Path:
+        """The image as it came, for messages."""
+        return self.stored.path if self.stored else self.files.dwi
+
 
 def open_run(files: DwiFiles) -> DwiRun:
     """Check the files of a run and read its gradient table.

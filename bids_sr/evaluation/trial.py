@@ -98,7 +98,7 @@ def make_trial(
         if not mask.any():
             raise InputError(
                 "has no brain left to score on.",
-                file=run.files.dwi,
+                file=run.image,
                 remedy="Give a smaller --rim or --slices-step, or another run.",
             )
         scans = make_reference(run, brain, reference, work or folder, cut)

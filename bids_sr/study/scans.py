@@ -137,7 +137,7 @@ def make_scan(run: DwiRun, prepared: PreparedRun, data: Data, folder: Path) -> S
     if not mask.any():
         raise InputError(
             "has no brain left to score on.",
-            file=run.files.dwi,
+            file=run.image,
             remedy="Give a smaller 'rim' or 'every' in the recipe.",
         )
     affine = affine @ np.diag([*(data.every if a == axis else 1 for a in range(3)), 1])

@@ -171,7 +171,7 @@ def super_resolve(
         doubts = _doubts(reader, run, census)
         storage = choose_storage(dtype, census.largest, scale)
         for doubt in (*doubts, *storage.doubts):
-            _LOG.warning("%s: %s", run.stored.path if run.stored else reader.path, doubt)
+            _LOG.warning("%s: %s", run.image, doubt)
         runner = SliceRunner(
             network,
             place,

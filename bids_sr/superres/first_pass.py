@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from bids_sr.bids.dwi_run import DwiRun
-from bids_sr.bids.gradients import GradientTable
 from bids_sr.errors import InputError
 from bids_sr.images.band import BAND_VOLUMES, effective_band
 from bids_sr.images.census import Census
@@ -50,7 +49,7 @@ def gather(
         If there is nothing that the series could be scaled by.
     """
     gradients = run.gradients
-    scale = _series_scale(reader, gradients)
+    scale = _series_scale(reader, run)
     conditioning = SeriesConditioning(
         gradients,
         frame=slice_frame(grid.affine, grid.slice_axis),
@@ -65,7 +64,8 @@ def gather(
     return census.largest if card.input_rule == "paper" else scale, conditioning
 
 
-def _series_scale(reader: DwiReader, gradients: GradientTable) -> float:
+def _series_scale(reader: DwiReader, run: DwiRun) -> float:
+    gradients = run.gradients
     b0s = np.flatnonzero(gradients.is_b0)
     for index in b0s if b0s.size else [np.argmin(gradients.bvals)]:
         volume = reader.volume(int(index))
@@ -74,7 +74,7 @@ def _series_scale(reader: DwiReader, gradients: GradientTable) -> float:
     kind = "b = 0 volume" if b0s.size else "volume of the lowest b-value"
     raise InputError(
         f"holds no positive value in any {kind}, so that nothing tells its intensities.",
-        file=reader.path,
+        file=run.image,
         remedy="Convert it again from DICOM.",
     )
 
