@@ -12,7 +12,8 @@ from bids_sr.workflow.graph import build_run_workflow, build_workflow
 from bids_sr.workflow.interface import _ARGUMENTS, Step, StepInputs
 
 EDGES = {
-    ("read", "super_resolve"),
+    ("read", "undo_filling"),
+    ("undo_filling", "super_resolve"),
     ("super_resolve", "describe"),
     ("super_resolve", "mask"),
     ("mask", "fit_input"),
