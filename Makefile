@@ -23,7 +23,8 @@ override DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test parity-test chaos fuzz browser-test slurm-test benchmark benchmark-pieces benchmark-growth benchmark-memory \
-	benchmark-dtype benchmark-quality benchmark-uncertainty benchmark-grid benchmark-gradients benchmark-discovery benchmark-sizing lint format container container-test apptainer-test clean
+	benchmark-dtype benchmark-quality benchmark-uncertainty benchmark-grid benchmark-gradients benchmark-filling benchmark-discovery \
+	benchmark-sizing lint format container container-test apptainer-test clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -114,6 +115,9 @@ benchmark-grid: $(STAMP) ## figures of the grid flag; DATA=BIDS folder, MODELS=n
 benchmark-gradients: $(STAMP) ## planted faults of the gradient table, found and missed; DATA=BIDS folder
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset whose gradient tables are right."; exit 2; }
 	$(BIN)/python benchmarks/gradient_check.py $(DATA) --repeats $(or $(REPEATS),6)
+
+benchmark-filling: $(STAMP) ## bands found and zero-filling undone, on the example or DATA=DWI.nii.gz
+	$(BIN)/python benchmarks/zero_filled.py $(or $(DATA),examples/dwi-small/sub-philips02/dwi/sub-philips02_dwi.nii.gz)
 
 benchmark-discovery: $(STAMP) ## time and memory until work starts on PARTICIPANTS=2000 made-up people; WORK=folder
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/discovery.py --participants $(or $(PARTICIPANTS),2000) \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -11,6 +12,7 @@ import pytest
 
 from bids_sr.bids.dwi_run import DwiFiles, open_run
 
+REPOSITORY = Path(__file__).parents[1]
 SHAPE = (24, 22, 4)
 
 
@@ -152,5 +154,38 @@ def make_hcp(tmp_path):
 
     def make(*subjects):
         return write_hcp(tmp_path / "hcp", subjects or ("100610",))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def zero_filled():
+    """The benchmark that makes scans as scanners that interpolate do."""
+    path = REPOSITORY / "benchmarks" / "zero_filled.py"
+    spec = importlib.util.spec_from_file_location("zero_filled", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def make_filled_run(zero_filled):
+    """A function that stores slices of the example, 128 x 128, with so many pixels in plane."""
+    from bids_sr.images.unfill import acquired_affine, zero_fill
+
+    def make(folder, sides=(256, 256)):
+        source = REPOSITORY / "examples" / "dwi-small" / "sub-philips02" / "dwi"
+        image = nib.load(next(source.glob("*.nii.gz")))
+        volumes = np.moveaxis(np.asarray(image.dataobj, np.float32)[:, :, 6:14:2], (3, 2), (0, 1))
+        slices = zero_filled.complex_slices(volumes, snr=25)
+        data = np.moveaxis(np.abs(zero_fill(slices, sides)), (0, 1), (3, 2)).astype(np.float32)
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = folder / "sub-01_dwi"
+        affine = acquired_affine(image.affine, (128, 128, 4), data.shape[:3])
+        nib.Nifti1Image(data, affine).to_filename(stem.with_suffix(".nii.gz"))
+        for kind in ("bval", "bvec"):
+            shutil.copy(next(source.glob(f"*.{kind}")), stem.with_suffix(f".{kind}"))
+        paths = [stem.with_suffix(kind) for kind in (".nii.gz", ".bval", ".bvec")]
+        return open_run(DwiFiles(*paths, None, {}, {"sub": "01"}, folder))
 
     return make

@@ -96,6 +96,7 @@ def _record(plan: RunPlan) -> tuple[Mapping[str, Any], bool]:
         choices.settings,
         self_check=choices.self_check != "off",
         slice_axis=choices.slice_axis,
+        given=choices.input_matrix,
     )
     return planned, True
 
@@ -105,6 +106,7 @@ def _choices(settings: Settings) -> Choices:
         card=load_card(settings.model, settings.factor),
         data_consistency=settings.data_consistency,
         detect_band=settings.detect_band,
+        input_matrix=settings.input_matrix,
         ensemble=settings.ensemble,
         whole_slices=settings.whole_slices,
         uncertainty=settings.uncertainty,

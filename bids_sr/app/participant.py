@@ -110,6 +110,7 @@ def make_choices(settings: Settings, places: Sequence[str]) -> Choices:
         card=load_card(settings.model, settings.factor),
         data_consistency=settings.data_consistency,
         detect_band=settings.detect_band,
+        input_matrix=settings.input_matrix,
         ensemble=settings.ensemble,
         whole_slices=settings.whole_slices,
         uncertainty=settings.uncertainty,

@@ -56,7 +56,9 @@ class Settings:
     data_consistency: bool = True
     """The measured band of k-space is put back."""
     detect_band: bool = True
-    """Whether the input's measured band is found out."""
+    """Whether the input's measured band and acquired matrix are found out."""
+    input_matrix: tuple[int, int] | None = None
+    """The acquired in-plane sides; None: found out."""
     ensemble: int = DEFAULT_ENSEMBLE
     """Turned copies of a slice over which the network is averaged."""
     whole_slices: bool = False
@@ -144,6 +146,7 @@ def make_settings(arguments: Namespace) -> Settings:
         slice_axis=arguments.slice_axis,
         data_consistency=arguments.data_consistency,
         detect_band=arguments.input_band == "auto",
+        input_matrix=_sides(arguments.input_matrix),
         ensemble=_ensemble(arguments.ensemble, arguments.uncertainty, arguments.sloppy),
         whole_slices=arguments.whole_slices,
         uncertainty=arguments.uncertainty,
@@ -170,6 +173,7 @@ def make_settings(arguments: Namespace) -> Settings:
         verbosity=arguments.verbose,
         options=effective_options(arguments, nprocs=nprocs, threads=threads),
     )
+    _check_matrix(settings)
     check_folders(settings, _named(arguments))
     return settings
 
@@ -217,6 +221,21 @@ def _ensemble(asked: int | None, uncertainty: bool, sloppy: bool) -> int:
             remedy=f"Leave --ensemble {asked} out.",
         )
     return UNCERTAINTY_ENSEMBLE
+
+
+def _sides(matrix: str | None) -> tuple[int, int] | None:
+    if matrix is None:
+        return None
+    first, second = map(int, matrix.split("x"))
+    return first, second
+
+
+def _check_matrix(settings: Settings) -> None:
+    if settings.input_matrix is not None and not settings.detect_band:
+        raise UsageError(
+            "--input-band full takes all of the stored matrix, --input-matrix a part of it.",
+            remedy="Leave one of them out.",
+        )
 
 
 def _read_filters(path: Path | None) -> Mapping[str, Any] | None:

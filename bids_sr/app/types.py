@@ -9,6 +9,7 @@ from pathlib import Path
 
 _AXES = {"i": 0, "j": 1, "k": 2, "0": 0, "1": 1, "2": 2}
 _LEAST_MEMORY_MB = 1000
+_LEAST_SIDE = 8
 _MEGABYTES = {"K": 1e-3, "M": 1.0, "G": 1e3, "T": 1e6}
 
 
@@ -39,6 +40,16 @@ def slice_axis(value: str) -> int:
     if value not in _AXES:
         raise argparse.ArgumentTypeError(f"'{value}' is not one of i, j, k, 0, 1, 2")
     return _AXES[value]
+
+
+def matrix(value: str) -> str:
+    """Return two sides in pixels, ``110x110``."""
+    found = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", value.strip())
+    if not found or min(int(side) for side in found.groups()) < _LEAST_SIDE:
+        raise argparse.ArgumentTypeError(
+            f"'{value}' is not two sides of at least {_LEAST_SIDE} pixels: write 110x110"
+        )
+    return f"{int(found[1])}x{int(found[2])}"
 
 
 def device(value: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from bids_sr.bids.atomic import atomic_path
 from bids_sr.bids.dwi_run import DwiRun
 
-_FORMAT = 5
+_FORMAT = 6
 """Raise when the arrays change, so that an old cache is not read."""
 
 

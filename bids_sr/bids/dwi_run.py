@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -103,6 +104,26 @@ class DwiFiles:
 
 
 @frozen
+class StoredGrid:
+    """How a series came that was brought to its acquired matrix."""
+
+    path: Path
+    """The image as it came."""
+    shape: tuple[int, int, int]
+    """Voxels along x, y and z."""
+    zooms: tuple[float, float, float]
+    """Their size, mm."""
+    slice_axis: int
+    """Voxel axis across the slices, as it was found with these voxels."""
+    note: str
+    """What was found, and how, in whole sentences."""
+    doubts: tuple[str, ...] = ()
+    """What was doubtful about its header."""
+    nonfinite: Mapping[int, int] = field(factory=dict)
+    """Volumes with voxels that had no value, and how many; they were read as zero."""
+
+
+@frozen
 class DwiRun:
     """A run that passed the checks at the door."""
 
@@ -114,6 +135,14 @@ class DwiRun:
     """Image shape (x, y, z, volumes)."""
     doubts: tuple[str, ...] = field(default=(), eq=False)
     """What was doubtful about the small files beside the image, in whole sentences."""
+    stored: StoredGrid | None = None
+    """How it was stored, if it was finer than it was acquired: `files.dwi` then is a copy of it
+    at its acquired matrix (`bids_sr.images.native`)."""
+
+    @property
+    def image(self) -> Path:
+        """The image as it came, for messages."""
+        return self.stored.path if self.stored else self.files.dwi
 
 
 def open_run(files: DwiFiles) -> DwiRun:

@@ -73,6 +73,14 @@ def source_resolution(files: DwiFiles) -> str | None:
     return said if isinstance(said, str) else f"That of {bids_uri(files, files.dwi)}"
 
 
+def acquired_text(acquired_zooms: Zooms, stored_zooms: Zooms) -> str:
+    """Say in words what the grid is of a map of an input that was zero-filled."""
+    return (
+        f"{_by(acquired_zooms)} mm voxels, the matrix that was acquired; the input is stored with "
+        f"{_by(stored_zooms)} mm"
+    )
+
+
 def dwi_sidecar(
     files: DwiFiles,
     *,
@@ -82,6 +90,7 @@ def dwi_sidecar(
     model: Mapping[str, Any],
     fingerprint: str,
     settings: Mapping[str, Any],
+    stored_zooms: Zooms | None = None,
     skull_stripped: bool = False,
     corrected: str | None = None,
 ) -> dict[str, Any]:
@@ -101,6 +110,9 @@ def dwi_sidecar(
         Digest of everything the output depends on.
     settings : mapping
         Settings that change the output.
+    stored_zooms : sequence of float, optional
+        Voxel sides with which the source is stored, where it is zero-filled; those of
+        `in_zooms` are its acquired ones.
     skull_stripped : bool
         Whether voxels outside the brain are zero; a source that says it is
         skull-stripped stays so.
@@ -117,6 +129,8 @@ def dwi_sidecar(
         "Description": f"Diffusion-weighted series super-resolved {factor}x{factor} in plane",
         "Sources": [bids_uri(files, path) for path in used],
         "Resolution": resolution_text(factor, in_zooms, out_zooms),
+        "AcquiredVoxelSize": list(in_zooms),
+        "StoredVoxelSize": list(stored_zooms or in_zooms),
         "SkullStripped": skull_stripped or files.sidecar.get("SkullStripped") is True,
         **_spatial_reference(files),
         **_acquisition(files.sidecar, in_zooms, out_zooms),

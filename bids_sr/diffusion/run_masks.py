@@ -62,10 +62,10 @@ def make_masks(run: DwiRun, grid: SliceGrid, *, input_mask: Path, output_mask: P
         source_affine = grid.affine
     else:
         given = read_mask(run.files.mask)
-        small, doubts = place_mask(given, grid.shape, grid.affine, run.files.dwi)
+        small, doubts = place_mask(given, grid.shape, grid.affine, run.image)
         source, source_affine = given.inside, given.affine
     for doubt in doubts:
-        _LOG.warning("%s: %s", run.files.dwi, doubt)
+        _LOG.warning("%s: %s", run.image, doubt)
     with DwiReader(run.files.dwi) as reader:
         write_image(input_mask, small, grid.affine, like=reader.header)
         large = carry_mask(source, source_affine, shape, affine)
@@ -97,9 +97,9 @@ def brain_of(run: DwiRun, *, quiet: bool = False) -> NDArray[np.bool_]:
         return _find(run, quiet=quiet)
     with DwiReader(run.files.dwi) as reader:
         affine = reader.affine
-    inside, doubts = place_mask(read_mask(run.files.mask), run.shape[:3], affine, run.files.dwi)
+    inside, doubts = place_mask(read_mask(run.files.mask), run.shape[:3], affine, run.image)
     for doubt in () if quiet else doubts:
-        _LOG.warning("%s: %s", run.files.dwi, doubt)
+        _LOG.warning("%s: %s", run.image, doubt)
     return inside
 
 
@@ -131,7 +131,7 @@ def _find(run: DwiRun, *, quiet: bool = False) -> NDArray[np.bool_]:
     try:
         return brain_mask(mean_b0(run), zooms, quiet=quiet)
     except InputError as error:
-        raise InputError(error.problem, file=run.files.dwi, remedy=error.remedy) from error
+        raise InputError(error.problem, file=run.image, remedy=error.remedy) from error
 
 
 def load_mask(path: Path) -> NDArray[np.bool_]:

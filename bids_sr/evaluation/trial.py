@@ -19,6 +19,7 @@ from bids_sr.evaluation.references import Reference, make_reference
 from bids_sr.images.band import keep_band
 from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
 from bids_sr.images.kspace import kspace_downsample
+from bids_sr.images.native import to_acquired
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.quality.fidelity import erode
 from bids_sr.quality.interpolation import interpolate
@@ -85,8 +86,9 @@ def make_trial(
     InputError
         If the run cannot be read, or nothing of the brain is left to score on.
     """
+    run = to_acquired(run, folder / "acquired.nii", whole=True)
     with DwiReader(run.files.dwi) as reader:
-        axis = choose_slice_axis(reader.shape[:3], reader.zooms, run.files.sidecar)
+        axis = _slice_axis(run, reader)
         shape = tuple(
             -(-n // step) if a == axis else n // factor * factor
             for a, n in enumerate(reader.shape[:3])
@@ -98,7 +100,7 @@ def make_trial(
         if not mask.any():
             raise InputError(
                 "has no brain left to score on.",
-                file=run.files.dwi,
+                file=run.image,
                 remedy="Give a smaller --rim or --slices-step, or another run.",
             )
         scans = make_reference(run, brain, reference, work or folder, cut)
@@ -146,6 +148,15 @@ def choose_run(folder: Path, participant: str, label: str | None = None) -> DwiR
     run = open_run(found[labels.index(label) if label else 0])
     tell_doubts(run)
     return run
+
+
+def _slice_axis(run: DwiRun, reader: DwiReader) -> int:
+    if run.stored is not None:
+        return run.stored.slice_axis
+    dim_info_slice = reader.header.get_dim_info()[2]
+    return choose_slice_axis(
+        reader.shape[:3], reader.zooms, run.files.sidecar, dim_info_slice=dim_info_slice
+    )
 
 
 def _write_trial(

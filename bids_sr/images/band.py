@@ -1,20 +1,26 @@
 """How much of an image's k-space the scanner measured, and how much it filled in.
 
 Many scanners interpolate: they pad the measured band of k-space with zeros, and
-the matrix says more than was measured. Beyond the band such an image holds
-little but what the magnitude operation spreads there: its spectrum falls to a
-floor and stays flat up to the Nyquist frequency, where that of a fully measured
-image keeps falling.
+the matrix says more than was measured. Where the band ends, the spectrum of such an
+image has a step (`bids_sr.images.edge`). A filter that takes the high frequencies
+away makes none, but beyond it the image holds little but what the magnitude
+operation spreads there: its spectrum falls to a floor and stays flat up to the
+Nyquist frequency, where that of a fully measured image keeps falling.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+
+from bids_sr.images.edge import Edge, EdgeSpectra, falls_by
+
+if TYPE_CHECKING:
+    import torch
 
 BAND_VOLUMES = 8
 """First volumes of a series whose spectra tell whether the scanner interpolated."""
@@ -24,12 +30,13 @@ _TAIL = 0.06
 """Share of the spectrum, at its end, that gives the floor."""
 _FLAT_DB = 1.0
 """The floor's ripple."""
-_FLAT_SHARE = 0.08
-"""Flat end, as a share of the spectrum, from which an axis counts as filled in."""
+_FLAT_SHARE = 0.1
+"""Flat end, as a share of the spectrum, from which an axis counts as filtered."""
 _EDGE_DB = 2.0
 """Power over the floor at the band's edge."""
-_CONTRAST_DB = 8.0
-"""Power that the middle of the band must have over the floor."""
+_CONTRAST_DB = 13.0
+"""Power that the middle of the band must have over the floor: more than noise leaves, whose floor
+is as flat."""
 _EMPTY = 1e-12
 """Power, relative to the largest, below which rounding rules."""
 
@@ -45,9 +52,9 @@ def effective_band(volumes: Iterable[NDArray[np.float32]]) -> tuple[float, float
     Returns
     -------
     tuple of float
-        Along a and b: 1.0 where the spectrum gives no sign of filling, else the
-        frequency, in units of the Nyquist frequency, beyond which it has
-        reached its floor.
+        Along a and b: 1.0 where the spectrum gives no sign of filling or filtering,
+        else the frequency, in units of the Nyquist frequency, at which it has a step,
+        or beyond which it has reached its floor.
     """
     spectra = AxisSpectra()
     for volume in volumes:
@@ -60,9 +67,14 @@ class AxisSpectra:
 
     def __init__(self) -> None:
         self._sums: list[NDArray[np.float64] | float] = [0.0, 0.0]
+        self._edges = EdgeSpectra()
+        self.sides: tuple[int, int] = (0, 0)
+        """Pixels along a and b."""
 
     def add(self, volume: NDArray[np.float32]) -> None:
         """Add a volume, (slices, a, b)."""
+        self.sides = (volume.shape[1], volume.shape[2])
+        self._edges.add(volume)
         for number, axis in enumerate((-2, -1)):
             spectrum = np.abs(np.fft.rfft(volume, axis=axis)) ** 2
             self._sums[number] += (
@@ -76,9 +88,22 @@ class AxisSpectra:
         return first, second
 
     @property
+    def edges(self) -> tuple[Edge | None, Edge | None]:
+        """Steps in the spectrum along a and b, where zero-filling begins; None without one."""
+        return self._edges.edges
+
+    def falls_by(self, number: int, matrix: int) -> float:
+        """Return how far power falls around the end of a matrix's band, dB; a: 0, b: 1."""
+        profiles = self._edges.profiles
+        return 0.0 if profiles is None else falls_by(profiles[number], self.sides[number], matrix)
+
+    @property
     def band(self) -> tuple[float, float]:
         """Measured share of the band along a and b, see `effective_band`."""
-        first, second = (_band(power) for power in self.power)
+        first, second = (
+            _band(power) if edge is None else edge.pixels / side
+            for power, edge, side in zip(self.power, self.edges, self.sides, strict=True)
+        )
         return first, second
 
 
@@ -139,6 +164,8 @@ def keep_band(images: torch.Tensor, band: tuple[float, float]) -> torch.Tensor:
     torch.Tensor
         (..., a, b), same dtype and device; may be negative.
     """
+    import torch  # the rest of this file is for callers that must start quickly
+
     if min(band) >= 1:
         return images
     left, right = (

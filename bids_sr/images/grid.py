@@ -70,8 +70,7 @@ class SliceGrid:
     @property
     def in_plane(self) -> tuple[int, int]:
         """The two voxel axes within a slice, ascending."""
-        first, second = (axis for axis in range(3) if axis != self.slice_axis)
-        return first, second
+        return in_plane_axes(self.slice_axis)
 
     @property
     def zooms(self) -> tuple[float, float, float]:
@@ -100,6 +99,12 @@ class SliceGrid:
         to_acquired = np.diag([*step, 1.0])
         to_acquired[:3, 3] = start
         return (shape[0], shape[1], shape[2]), self.affine @ to_acquired
+
+
+def in_plane_axes(slice_axis: int) -> tuple[int, int]:
+    """Return the two voxel axes that are not the slice axis, ascending."""
+    first, second = (axis for axis in range(3) if axis != slice_axis)
+    return first, second
 
 
 def choose_slice_axis(

@@ -129,6 +129,7 @@ def _cost(result: SuperResolvedDwi) -> Record:
 
 def _scan(result: SuperResolvedDwi) -> Record:
     files, gradients, grid = result.run.files, result.run.gradients, result.grid
+    stored = result.run.stored
     fine = [z / grid.factor if a in grid.in_plane else z for a, z in enumerate(grid.zooms)]
     return {
         "run": files.label,
@@ -140,7 +141,10 @@ def _scan(result: SuperResolvedDwi) -> Record:
         "n_directions": gradients.n_directions,
         "shells": ";".join(f"{shell.bval:.0f}" for shell in gradients.shells),
         "input_shape": "x".join(str(n) for n in grid.shape),
+        "acquired_matrix": _sides(grid.shape, result),
+        "stored_matrix": _sides(stored.shape if stored else grid.shape, result),
         "input_zooms_mm": _by(grid.zooms),
+        "stored_zooms_mm": _by(stored.zooms if stored else grid.zooms),
         "output_zooms_mm": _by(fine),
         "slice_axis": grid.slice_axis,
     }
@@ -178,6 +182,10 @@ def _skipped(result: SuperResolvedDwi) -> Record:
         "dti_skipped_reason": dti_volumes(gradients).reason or "",
         "gqi_skipped_reason": gqi_volumes(gradients).reason or "",
     }
+
+
+def _sides(shape: Sequence[int], result: SuperResolvedDwi) -> str:
+    return "x".join(str(shape[axis]) for axis in result.grid.in_plane)
 
 
 def _by(sizes: Sequence[float]) -> str:

@@ -255,6 +255,10 @@ def _band(record: Record) -> Light:
         return Light("input_band", WARN, str(record["input_band"]), f"{text} of the band.")
     if not shares and note is None:
         return Light("input_band", UNKNOWN, None, "Measured band of the input: not known.")
+    stored, acquired = record.get("stored_matrix"), record.get("acquired_matrix")
+    if stored and acquired and stored != acquired:
+        text = f"The input was zero-filled from {acquired} to {stored} pixels; that was undone."
+        return Light("input_band", PASS, f"{acquired} of {stored}, undone", text)
     return Light("input_band", PASS, "full", "The input is not zero-filled.")
 
 

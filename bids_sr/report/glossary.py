@@ -42,6 +42,26 @@ SCAN = (
     Entry("brain_volume_ml", "Brain mask", unit="ml", decimals=0, optional=True),
     Entry("slice_axis", "Slice axis", "Voxel axis across the slices; it is never refined."),
     Entry(
+        "acquired_matrix",
+        "In-plane matrix, acquired",
+        "In-plane pixels that the scanner measured; the factor counts from these.",
+        optional=True,
+    ),
+    Entry(
+        "stored_matrix",
+        "In-plane matrix, stored",
+        "In-plane pixels of the input file. Where they are more than were acquired, the scanner "
+        "had filled k-space with zeros, and this was undone first.",
+        optional=True,
+    ),
+    Entry(
+        "stored_zooms_mm",
+        "Stored voxel size",
+        "Voxel size of the input file.",
+        unit="mm",
+        optional=True,
+    ),
+    Entry(
         "band_note",
         "Not fully measured",
         "In-plane axes whose highest frequencies hold no signal: the scanner filled k-space with "

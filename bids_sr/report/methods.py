@@ -164,10 +164,33 @@ def _resolution(
     text = [
         f"Every slice was super-resolved by a factor of {factor} along both in-plane "
         f"axes{_steps(records)}; the slice axis and the field of view were left as acquired.",
+        *_filling(records),
         f"The convolutional network {_either(_distinct(records, 'model'))}{weights} was run in "
         f"PyTorch{_version(versions, 'torch')} (Paszke et al., 2019).",
     ]
     return [*text, *_training(models), *_seen(records), *_ensemble(records), *_consistency(records)]
+
+
+def _filling(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    pairs = dict.fromkeys(
+        (str(record["stored_matrix"]), str(record["acquired_matrix"]))
+        for record in records
+        if is_known(record.get("stored_matrix"))
+        and is_known(record.get("acquired_matrix"))
+        and record["stored_matrix"] != record["acquired_matrix"]
+    )
+    if not pairs:
+        return []
+    texts = [f"{tidy(stored)} in plane but acquired with {tidy(sides)}" for stored, sides in pairs]
+    some = "Slices" if len(pairs) == 1 and _all_filled(records) else "Some slices"
+    return [
+        f"{some} were stored with {_either(texts, 'and ')}: this zero-filling of k-space was "
+        "undone before."
+    ]
+
+
+def _all_filled(records: Sequence[Mapping[str, Any]]) -> bool:
+    return all(record.get("stored_matrix") != record.get("acquired_matrix") for record in records)
 
 
 def _steps(records: Sequence[Mapping[str, Any]]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -11,7 +11,9 @@ from bids_sr.diffusion.defaults import OFF
 from bids_sr.diffusion.gradient_check import NOT_CHECKED
 from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
 from bids_sr.images.grid import SliceGrid, choose_slice_axis
+from bids_sr.images.native import expect
 from bids_sr.images.nifti import DwiReader
+from bids_sr.images.unfill import acquired_affine
 from bids_sr.networks.card import ModelCard
 from bids_sr.resources import read_version
 
@@ -26,10 +28,11 @@ def planned_record(
     *,
     self_check: bool,
     slice_axis: int | None = None,
+    given: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
     """Return those entries of a run's record that its methods text needs.
 
-    Headers and gradients are read, voxels are not.
+    Headers, gradients and the first volume are read.
 
     Parameters
     ----------
@@ -43,6 +46,8 @@ def planned_record(
         Whether there will be a self-check.
     slice_axis : int, optional
         Voxel axis across the slices; default: found out.
+    given : tuple of int, optional
+        The acquired in-plane sides; default: found out, if the settings say so.
 
     Returns
     -------
@@ -59,10 +64,17 @@ def planned_record(
         axis = choose_slice_axis(
             reader.shape[:3], reader.zooms, files.sidecar, slice_axis, dim_info
         )
-        grid = SliceGrid(reader.shape[:3], reader.affine, axis, card.factor)
+        stored = reader.zooms
+        if settings.get("detect_band"):
+            run = expect(run, slice_axis=axis, given=given)
+        affine = acquired_affine(reader.affine, reader.shape[:3], run.shape[:3])
+        grid = SliceGrid(run.shape[:3], affine, axis, card.factor)
     fine = [z / card.factor if a in grid.in_plane else z for a, z in enumerate(grid.zooms)]
     record = {
         "run": files.label,
+        "acquired_matrix": _sides(run.shape, grid),
+        "stored_matrix": _sides(run.stored.shape if run.stored else run.shape, grid),
+        "stored_zooms_mm": "x".join(f"{size:.2f}" for size in stored),
         "input_zooms_mm": "x".join(f"{size:.2f}" for size in grid.zooms),
         "output_zooms_mm": "x".join(f"{size:.2f}" for size in fine),
         "scale_factor": card.factor,
@@ -77,6 +89,10 @@ def planned_record(
     }
     kept = {key: settings[key] for key in _KEPT}
     return record | kept | {f"{name}_version": _version(name) for name in _PACKAGES}
+
+
+def _sides(shape: Sequence[int], grid: SliceGrid) -> str:
+    return "x".join(str(shape[axis]) for axis in grid.in_plane)
 
 
 def _version(package: str) -> str | None:

@@ -15,11 +15,17 @@ from bids_sr.diffusion.gradient_check import checked_run
 from bids_sr.diffusion.run_masks import brain_of
 from bids_sr.errors import InputError, UsageError
 from bids_sr.evaluation.trial import Trial, coarse_grid
-from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
+from bids_sr.images.grid import SliceGrid, from_slices, to_slices
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.quality.fidelity import erode
 from bids_sr.study.recipe import Data
-from bids_sr.training.prepare import PreparedRun, Recipe, prepare_run
+from bids_sr.training.prepare import (
+    PreparedRun,
+    Recipe,
+    at_acquired_matrix,
+    own_slice_axis,
+    prepare_run,
+)
 from bids_sr.training.views import SeriesView
 
 
@@ -127,15 +133,11 @@ def make_scan(run: DwiRun, prepared: PreparedRun, data: Data, folder: Path) -> S
     InputError
         If nothing of the brain is left.
     """
+    run = at_acquired_matrix(run, folder)
     factor = prepared.hr.shape[2] // prepared.lr.shape[2]
     pick = slice(data.every // 2, None, data.every)
     with DwiReader(run.files.dwi) as reader:
-        axis = choose_slice_axis(
-            reader.shape[:3],
-            reader.zooms,
-            run.files.sidecar,
-            dim_info_slice=reader.header.get_dim_info()[2],
-        )
+        axis = own_slice_axis(run, reader)
         affine = reader.affine
     brain = brain_of(run)
     hr, lr = prepared.hr[:, pick], prepared.lr[:, pick]
@@ -145,7 +147,7 @@ def make_scan(run: DwiRun, prepared: PreparedRun, data: Data, folder: Path) -> S
     if not mask.any():
         raise InputError(
             "has no brain left to score on.",
-            file=run.files.dwi,
+            file=run.image,
             remedy="Give a smaller 'rim' or 'every' in the recipe.",
         )
     affine = affine @ np.diag([*(data.every if a == axis else 1 for a in range(3)), 1])

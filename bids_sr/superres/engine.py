@@ -175,10 +175,10 @@ def super_resolve(
         census = Census(run.files.sidecar)
         gathered = gather(reader, run, grid, card, census, signed=signed)
         scale, conditioning = gathered.scale, gathered.conditioning
-        doubts = (*run.doubts, *reader.doubts, *census.doubts(reader.nonfinite), *gathered.doubts)
+        doubts = (*_doubts(reader, run, census), *gathered.doubts)
         storage = choose_storage(dtype, census.largest, scale)
         for doubt in (*doubts, *storage.doubts):
-            _LOG.warning("%s: %s", reader.path, doubt)
+            _LOG.warning("%s: %s", run.image, doubt)
         runner = SliceRunner(
             network,
             place,
@@ -225,7 +225,16 @@ def super_resolve(
     )
 
 
+def _doubts(reader: DwiReader, run: DwiRun, census: Census) -> tuple[str, ...]:
+    """Return what is odd about the series, be it as it came or at its acquired matrix."""
+    if run.stored is None:
+        return (*run.doubts, *reader.doubts, *census.doubts(reader.nonfinite))
+    return (*run.doubts, *run.stored.doubts, *census.doubts(run.stored.nonfinite))
+
+
 def _grid(reader: DwiReader, run: DwiRun, factor: int, override: int | None) -> SliceGrid:
+    if override is None and run.stored is not None:
+        override = run.stored.slice_axis  # the voxels that it was told by are others now
     dim_info_slice = reader.header.get_dim_info()[2]
     axis = choose_slice_axis(
         reader.shape[:3], reader.zooms, run.files.sidecar, override, dim_info_slice

@@ -97,7 +97,7 @@ def gather(
     InputError
         If there is nothing that the series could be scaled by.
     """
-    chosen, scale = _series_scale(reader, run.gradients, grid)
+    chosen, scale = _series_scale(reader, run, grid)
     found, bright = _pass(reader, run, grid, card, scale, census)
     other = _better_b0(bright, run.gradients, chosen)
     doubts: tuple[str, ...] = ()
@@ -168,10 +168,9 @@ def _better_b0(bright: Sequence[float], gradients: GradientTable, chosen: int) -
     return middle if apart else None
 
 
-def _series_scale(
-    reader: DwiReader, gradients: GradientTable, grid: SliceGrid
-) -> tuple[int, float]:
+def _series_scale(reader: DwiReader, run: DwiRun, grid: SliceGrid) -> tuple[int, float]:
     """Return the volume that the scale is taken from at first, and the scale."""
+    gradients = run.gradients
     b0s = np.flatnonzero(gradients.is_b0)
     for index in map(int, b0s if b0s.size else [np.argmin(gradients.bvals)]):
         volume = reader.volume(index)
@@ -181,7 +180,7 @@ def _series_scale(
     kind = "b = 0 volume" if b0s.size else "volume of the lowest b-value"
     raise InputError(
         f"holds no positive value in any {kind}, so that nothing tells its intensities.",
-        file=reader.path,
+        file=run.image,
         remedy="Convert it again from DICOM.",
     )
 

@@ -26,7 +26,7 @@ def band_notes(grid: SliceGrid, band: tuple[float, float]) -> tuple[str, ...]:
 
 def series_notes(run: DwiRun, card: ModelCard) -> tuple[str, ...]:
     """Say what stood in for channels that the series does not give."""
-    notes = []
+    notes = [] if run.stored is None else [run.stored.note]
     if not run.gradients.is_b0.any() and "mean_b0" in card.channels:
         notes.append("The series has no b0; the mean of each shell stood in for it.")
     if run.gradients.not_linear and not {"tensor", HARMONICS}.isdisjoint(card.channels):

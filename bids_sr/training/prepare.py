@@ -21,6 +21,7 @@ from bids_sr.images.census import Census
 from bids_sr.images.grid import choose_slice_axis, to_slices
 from bids_sr.images.hot_voxels import find_hot_voxels
 from bids_sr.images.intensity import robust_scale
+from bids_sr.images.native import to_acquired
 from bids_sr.images.nifti import DwiReader
 from bids_sr.networks.slice_frame import slice_frame
 from bids_sr.training.degradation import DEGRADATIONS, add_rician_noise, coarsen
@@ -86,6 +87,32 @@ class Recipe:
     imaginary part, in units of the run's intensity scale."""
 
 
+def at_acquired_matrix(run: DwiRun, cache: Path) -> DwiRun:
+    """Return a run without zero-filling, as networks meet it in the app.
+
+    Parameters
+    ----------
+    run : DwiRun
+        As it came.
+    cache : pathlib.Path
+        Folder of prepared runs; takes a copy of the series if it was zero-filled.
+
+    Returns
+    -------
+    DwiRun
+        The run itself if it is stored as it was acquired.
+
+    Raises
+    ------
+    InputError
+        If the run cannot be read.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    out = cache / f"{run.files.label}-{cache_key(run)}-acquired.nii"
+    with FileLock(out.with_suffix(".lock")):
+        return to_acquired(run, out, whole=True, keep=True)
+
+
 def prepare_run(run: DwiRun, cache: Path, recipe: Recipe) -> PreparedRun:
     """Degrade a run, compute its shared channels, and keep all of it on disk.
 
@@ -108,6 +135,7 @@ def prepare_run(run: DwiRun, cache: Path, recipe: Recipe) -> PreparedRun:
     InputError
         If the run cannot be read.
     """
+    run = at_acquired_matrix(run, cache)
     folder = cache / f"{run.files.label}-{cache_key(run, asdict(recipe))}"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
@@ -132,6 +160,7 @@ def other_planes(run: DwiRun, cache: Path, recipe: Recipe, smallest: int = 0) ->
     list of PreparedRun
         Empty where voxels have unequal sides: such slices look like none acquired.
     """
+    run = at_acquired_matrix(run, cache)
     with DwiReader(run.files.dwi) as reader:
         own, zooms, shape = own_slice_axis(run, reader), reader.zooms, reader.shape[:3]
     if max(zooms) > _EQUAL_SIDES * min(zooms):
@@ -208,6 +237,8 @@ def _counted(reader: DwiReader, census: Census) -> Iterator[np.ndarray]:
 
 def own_slice_axis(run: DwiRun, reader: DwiReader) -> int:
     """Return the voxel axis across the slices that were acquired."""
+    if run.stored is not None:
+        return run.stored.slice_axis
     dim_info_slice = reader.header.get_dim_info()[2]
     return choose_slice_axis(
         reader.shape[:3], reader.zooms, run.files.sidecar, dim_info_slice=dim_info_slice

@@ -10,6 +10,7 @@ from bids_sr.bids.atomic import write_json
 from bids_sr.bids.gradient_files import write_gradients
 from bids_sr.bids.names import gradients_of, sidecar_of
 from bids_sr.bids.sidecars import (
+    acquired_text,
     dwi_sidecar,
     map_sidecar,
     mask_sidecar,
@@ -20,13 +21,19 @@ from bids_sr.bids.sidecars import (
 from bids_sr.bids.uris import own_uri
 
 if TYPE_CHECKING:
+    from bids_sr.bids.dwi_run import StoredGrid
     from bids_sr.bids.gradients import GradientTable
     from bids_sr.images.grid import SliceGrid
     from bids_sr.workflow.plan import RunPlan
 
 
 def write_series_companions(
-    plan: RunPlan, gradients: GradientTable, grid: SliceGrid, corrected: str | None = None
+    plan: RunPlan,
+    gradients: GradientTable,
+    grid: SliceGrid,
+    *,
+    corrected: str | None = None,
+    stored: StoredGrid | None = None,
 ) -> Path:
     """Write bval and bvec of the super-resolved series, and its sidecar last.
 
@@ -43,6 +50,8 @@ def write_series_companions(
         Input grid and factor.
     corrected : str, optional
         The fault of the input's table, if `gradients` are without it.
+    stored : StoredGrid, optional
+        How the input was stored, if it was brought to its acquired matrix.
 
     Returns
     -------
@@ -56,6 +65,7 @@ def write_series_companions(
         factor=names.factor,
         in_zooms=grid.zooms,
         out_zooms=out_zooms(grid),
+        stored_zooms=stored.zooms if stored else grid.zooms,
         model={"Name": card.name, "SHA256": card.sha256, "Degradation": card.degradation},
         fingerprint=plan.fingerprint,
         settings=plan.choices.settings,
@@ -83,6 +93,8 @@ def write_map_companions(
     model: str,
     *,
     grid: SliceGrid | None = None,
+    stored: StoredGrid | None = None,
+    zooms: Sequence[float] = (),
     volumes: Sequence[int] | None = None,
 ) -> None:
     """Write the sidecars of diffusion maps.
@@ -97,6 +109,10 @@ def write_map_companions(
         ``tensor`` or ``gqi``.
     grid : SliceGrid, optional
         Of the maps of the super-resolved series; without it they are the input's.
+    stored : StoredGrid, optional
+        How the input was stored, if its maps are on another grid than it.
+    zooms : sequence of float
+        Voxel sides of that grid, mm.
     volumes : sequence of int, optional
         Volumes fitted to.
     """
@@ -105,6 +121,8 @@ def write_map_companions(
     if grid is not None:
         fitted_to = (own_uri(plan.names.out_dir, plan.names.dwi),)
         resolution = resolution_text(grid.factor, grid.zooms, out_zooms(grid))
+    elif stored is not None:
+        resolution = acquired_text(zooms, stored.zooms)
     for param, path in paths.items():
         content = map_sidecar(
             param, model, plan.files, sources=fitted_to, resolution=resolution, volumes=volumes

@@ -68,7 +68,7 @@ class Task:
     """All of a run that its cost depends on."""
 
     shape: tuple[int, int, int, int]
-    """Of the input (x, y, z, volumes)."""
+    """Of the input at its acquired matrix (x, y, z, volumes)."""
     factor: int
     """In-plane factor."""
     macs: float
@@ -87,6 +87,8 @@ class Task:
     """Of the series on disk."""
     gradient_check: bool = True
     """Whether the gradient table is checked."""
+    stored: tuple[int, int, int] | None = None
+    """A volume as it is stored, if that is finer: a copy is made of the series."""
 
     @property
     def fine(self) -> int:
@@ -124,6 +126,8 @@ class Rates:
     """Figures of merit, per million voxels of the output series."""
     draw: float
     """Pictures and the 3D view, per million voxels of the output grid."""
+    undo: float
+    """Undoing zero-filling, per million voxels of the stored series."""
     start: float
     """Start of the program and its libraries."""
     per_run: float
@@ -142,13 +146,14 @@ REFERENCE = Rates(
     gqi=0.035,
     judge=0.09,
     draw=0.6,
+    undo=0.03,
     start=5.0,
     per_run=2.0,
 )
 """Of the machine that the sizing table was measured on: one core of an AMD EPYC server CPU
 with AVX2, its other core idle."""
 
-SERIAL = ("read", "check_gradients", "describe", "mask", "judge", "draw", "rest")
+SERIAL = ("read", "undo_filling", "check_gradients", "describe", "mask", "judge", "draw", "rest")
 """Steps that use one core whatever ``--omp-nthreads`` says."""
 
 
@@ -233,6 +238,8 @@ def work_bytes(task: Task) -> tuple[int, int]:
     """
     coarse = task.fine // task.factor**2
     kept = NODES + round(MASK_SHARE * coarse)
+    if task.stored:
+        kept += _FLOAT * coarse * task.shape[3]
     if task.gqi_volumes:
         kept += round(MAP_SHARE * BRAIN * _FLOAT * coarse)
     # uncompressed, of the volumes that a tensor is fitted to
@@ -270,6 +277,7 @@ def step_seconds(task: Task, rates: Rates = REFERENCE) -> dict[str, float]:
     fine, coarse = task.fine / 1e6, task.fine / task.factor**2 / 1e6
     volumes = task.shape[3]
     seconds = {
+        "undo_filling": rates.undo * volumes * math.prod(task.stored or (0,)) / 1e6,
         "check_gradients": _gradients_s(task, coarse, rates),
         "super_resolve": _network_s(task, coarse * volumes, rates),
         "mask": rates.mask * fine,

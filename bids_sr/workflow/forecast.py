@@ -7,10 +7,11 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from bids_sr.bids.dwi_run import DwiRun, open_run
+from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.diffusion.defaults import OFF
 from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
 from bids_sr.errors import BidsSrError
+from bids_sr.workflow.acquired import expected_run
 from bids_sr.workflow.estimate import (
     PROGRAM_GB,
     Task,
@@ -62,7 +63,7 @@ def forecast(plan: RunPlan, macs: float) -> Forecast:
     Parameters
     ----------
     plan : RunPlan
-        The run; the header of its image and its gradient files are read.
+        The run; the header and first volume of its image and its gradient files are read.
     macs : float
         Of its network (`bids_sr.networks.cost.multiply_adds`).
 
@@ -71,7 +72,7 @@ def forecast(plan: RunPlan, macs: float) -> Forecast:
     Forecast
     """
     try:
-        run = open_run(plan.files)
+        run = expected_run(plan)
         paths = outputs_of(plan, run.gradients)
     except BidsSrError as error:
         return Forecast(plan, UNUSABLE, problem=str(error))
@@ -97,7 +98,7 @@ def make_task(plan: RunPlan, run: DwiRun, macs: float) -> Task:
     plan : RunPlan
         The run.
     run : DwiRun
-        The same, opened.
+        The same, opened, at its acquired matrix (`bids_sr.workflow.acquired`).
     macs : float
         Of the network.
 
@@ -108,6 +109,7 @@ def make_task(plan: RunPlan, run: DwiRun, macs: float) -> Task:
     how = plan.choices
     return Task(
         shape=run.shape,
+        stored=run.stored.shape if run.stored else None,
         factor=plan.names.factor,
         macs=macs,
         copies=how.ensemble,

@@ -123,7 +123,9 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
     fits = {"sr": "super_resolve", "masks": "mask"}
     parts = [
         _Part(steps.read, {}),
-        _Part(steps.check_gradients, {"run": "read"}),
+        # its series stays in its own folder, as that of fit_input_gqi
+        _Part(steps.undo_filling, {"run": "read"}),
+        _Part(steps.check_gradients, {"run": "undo_filling"}),
         _Part(steps.super_resolve, checked, series, True),
         _Part(
             steps.describe,

@@ -6,12 +6,12 @@ import math
 
 from attrs import evolve, frozen
 
-from bids_sr.bids.dwi_run import open_run
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.diffusion.voxelwise import BLOCK_BYTES
 from bids_sr.errors import BidsSrError, InputError
 from bids_sr.networks.card import WEIGHTS, ModelCard
 from bids_sr.superres.defaults import AHEAD
+from bids_sr.workflow.acquired import expected_run
 from bids_sr.workflow.plan import RunPlan
 
 NETWORK_STEPS = ("super_resolve", "self_check")
@@ -53,8 +53,10 @@ class Portions:
 class _Cost:
     """Volumes that a step holds, beside the base, its blocks and its batch."""
 
+    stored: float = 0.0
+    """Of the size in which the input is stored."""
     coarse: float = 0.0
-    """Of the input's size."""
+    """Of the input's size, as it was acquired."""
     fine: float = 0.0
     """Of the output's size."""
     channels: float = 0.0
@@ -66,6 +68,7 @@ class _Cost:
 
 
 _COSTS = {
+    "undo_filling": _Cost(stored=6, coarse=2),
     "super_resolve": _Cost(coarse=9, channels=0.7, fine=3, shells=8),
     "check_gradients": _Cost(coarse=24),
     "mask": _Cost(coarse=24, fine=1),
@@ -97,8 +100,10 @@ _COPIES = 22
 class _Size:
     """What of a run decides how much memory it takes."""
 
+    stored_gb: float
+    """A volume of the input as it is stored, float32."""
     coarse_gb: float
-    """A volume of the input, float32."""
+    """A volume of the input at its acquired matrix."""
     fine_gb: float
     """A super-resolved volume."""
     shells: int
@@ -216,6 +221,7 @@ def _steps(plan: RunPlan, size: _Size, pieces: Portions) -> dict[str, float]:
         coarse = cost.coarse + cost.shells * size.shells
         coarse += cost.channels * len(plan.choices.card.channels)
         need = BASE_GB + cost.gb + coarse * size.coarse_gb + cost.fine * size.fine_gb
+        need += cost.stored * size.stored_gb
         if name in copies:
             need += _COPIES * size.fine_gb
         if name in NETWORK_STEPS:
@@ -257,13 +263,14 @@ def _blocks_gb(plan: RunPlan, pieces: Portions) -> float:
 
 def _size(plan: RunPlan) -> _Size:
     try:
-        run = open_run(plan.files)
-    except BidsSrError:
-        return _Size(0.0, 0.0, 0, 0.0)
+        run = expected_run(plan)
+    except (BidsSrError, OSError):
+        return _Size(0.0, 0.0, 0.0, 0, 0.0)
     shape, gradients = run.shape[:3], run.gradients
     coarse = 4e-9 * math.prod(shape)
     fine = coarse * plan.names.factor**2
-    return _Size(coarse, fine, _shells(gradients), math.prod(shape) / min(shape))
+    stored = 4e-9 * math.prod(run.stored.shape) if run.stored else coarse
+    return _Size(stored, coarse, fine, _shells(gradients), math.prod(shape) / min(shape))
 
 
 def _shells(gradients: GradientTable) -> int:

@@ -26,7 +26,9 @@ class Choices:
     data_consistency: bool = True
     """The measured band of k-space is put back."""
     detect_band: bool = True
-    """The input's measured band is found out."""
+    """The input's measured band, and the matrix that it was acquired with, are found out."""
+    input_matrix: tuple[int, int] | None = None
+    """The acquired in-plane sides, where the user knows them; None: found out."""
     ensemble: int = DEFAULT_ENSEMBLE
     """Turned copies of a slice over which the network is averaged."""
     whole_slices: bool = False
@@ -72,6 +74,8 @@ class Choices:
             "slice_axis": self.slice_axis,
             "gradient_check": self.gradient_check,
         }
+        if self.detect_band:
+            settings["input_matrix"] = list(self.input_matrix) if self.input_matrix else "auto"
         if self.output_dtype != "float32":
             settings["output_dtype"] = self.output_dtype
         return settings | ({"sloppy": True} if self.sloppy else {})

@@ -36,6 +36,18 @@ def read(plan: RunPlan) -> DwiRun:
     return open_run(plan.files)
 
 
+def undo_filling(plan: RunPlan, run: DwiRun, folder: Path) -> DwiRun:
+    """Bring a series that is stored finer than it was acquired to its acquired matrix."""
+    from bids_sr.images.native import to_acquired
+
+    how = plan.choices
+    if not how.detect_band:
+        return run
+    return to_acquired(
+        run, folder / "acquired.nii", slice_axis=how.slice_axis, given=how.input_matrix
+    )
+
+
 def check_gradients(plan: RunPlan, run: DwiRun) -> CheckedRun:
     """Find out whether the gradient table fits the image, and correct it if asked to."""
     from bids_sr.diffusion.gradient_check import checked_run
@@ -90,7 +102,11 @@ def _spread_files(plan: RunPlan, run: DwiRun, sd: Path, folder: Path) -> SpreadF
 def describe(plan: RunPlan, sr: SuperResolvedDwi, checked: CheckedRun) -> Path:
     """Put gradients and sidecar beside the series."""
     return companions.write_series_companions(
-        plan, sr.run.gradients, sr.grid, checked.check.verdict if checked.fixed else None
+        plan,
+        sr.run.gradients,
+        sr.grid,
+        corrected=checked.check.verdict if checked.fixed else None,
+        stored=sr.run.stored,
     )
 
 
@@ -115,14 +131,16 @@ def fit_input(
     if dti_volumes(sr.run.gradients).reason:
         return None
     maps = tensor.fit_tensor(
-        plan.files.dwi,
+        sr.run.files.dwi,
         sr.run.gradients,
         load_mask(masks.input),
         plan.names.input_tensor,
         signed=sr.signed,
         **_pieces(plan, folder),
     )
-    companions.write_map_companions(plan, maps.paths, "tensor", volumes=maps.volumes)
+    companions.write_map_companions(
+        plan, maps.paths, "tensor", stored=sr.run.stored, zooms=sr.grid.zooms, volumes=maps.volumes
+    )
     return maps
 
 
@@ -180,7 +198,7 @@ def fit_input_gqi(
     if gqi_volumes(sr.run.gradients).reason:
         return None
     return gqi.fit_gqi(
-        plan.files.dwi,
+        sr.run.files.dwi,
         sr.run.gradients,
         load_mask(masks.input),
         lambda param: folder / f"input_{param}.nii.gz",

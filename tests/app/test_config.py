@@ -123,6 +123,7 @@ OPTIONS = {
         "work", "--clean-workdir", "--write-graph",
         "--stop-on-first-crash", "--use-plugin", "p.yml", "-vv", "--notrack",
     ],
+    "a matrix": ["--input-matrix", "110x96"],
 }  # fmt: skip
 
 

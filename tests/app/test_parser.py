@@ -81,6 +81,14 @@ def test_slice_axis_by_letter_or_number(text, axis):
     assert parse("--slice-axis", text).slice_axis == axis
 
 
+def test_a_matrix_is_two_sides():
+    assert parse("--input-matrix", "0110X96").input_matrix == "110x96"
+    for wrong in ("110", "110x", "110x0", "110x4", "110,96", "-1x20", "1e3x20"):
+        with pytest.raises(SystemExit) as ended:
+            parse(f"--input-matrix={wrong}")
+        assert ended.value.code == 2
+
+
 def test_derivatives_are_named_by_their_folder_unless_told():
     found = parse("-d", "qsiprep=/data/x", "/data/derivatives/other").derivatives
     assert found == [("qsiprep", Path("/data/x")), ("other", Path("/data/derivatives/other"))]
@@ -95,7 +103,7 @@ def test_every_option_may_have_underscores_and_every_flag_a_contrary():
     options = add_options(argparse.ArgumentParser())
     values = {"nprocs": "2", "threads": "2", "memory_mb": "2G", "slice_axis": "k", "scale": "2"}
     values |= {"self_check": "off", "ensemble": "2", "input_band": "full", "batch_size": "2"}
-    values |= {"output_dtype": "int16", "gradient_check": "fix"}
+    values |= {"output_dtype": "int16", "gradient_check": "fix", "input_matrix": "110x110"}
     assert len(options) > 25
     for option in options:
         value = (

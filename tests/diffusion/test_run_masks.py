@@ -10,6 +10,7 @@ from attrs import evolve
 from bids_sr.diffusion.run_masks import load_mask, make_masks, mean_b0
 from bids_sr.errors import InputError
 from bids_sr.images.grid import SliceGrid
+from bids_sr.images.native import to_acquired
 
 
 @pytest.fixture
@@ -86,3 +87,18 @@ def test_mean_of_all_volumes_without_b0(run):
     none = evolve(run.gradients, bvals=np.full(17, 1000.0))
     data = nib.load(run.files.dwi).get_fdata()
     assert np.allclose(mean_b0(evolve(run, gradients=none)), data.mean(axis=3), rtol=1e-5)
+
+
+def test_a_mask_of_the_stored_grid_is_carried_to_the_acquired_one(make_filled_run, tmp_path):
+    run = make_filled_run(tmp_path / "raw")
+    values = np.zeros(run.shape[:3])
+    values[100:140, 60:200] = 1
+    found = to_acquired(with_mask(run, tmp_path, values), tmp_path / "acquired.nii")
+    grid = SliceGrid(found.shape[:3], nib.load(found.files.dwi).affine, 2, 2)
+    masks = make_masks(
+        found, grid, input_mask=tmp_path / "in.nii", output_mask=tmp_path / "out.nii"
+    )
+    assert masks.given
+    inside = np.argwhere(load_mask(masks.input))
+    assert inside.min(0)[:2].tolist() == [50, 30] and inside.max(0)[:2].tolist() == [69, 99]
+    assert np.array_equal(load_mask(masks.output), values > 0)

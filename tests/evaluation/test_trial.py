@@ -6,7 +6,7 @@ from attrs import evolve
 
 from bids_sr.evaluation.trial import coarse_grid, make_trial
 from bids_sr.images.grid import SliceGrid
-from bids_sr.images.nifti import write_image
+from bids_sr.images.nifti import DwiReader, write_image
 
 
 @pytest.mark.parametrize(("axis", "factor"), [(2, 2), (2, 3), (0, 2)])
@@ -28,3 +28,18 @@ def test_the_mask_that_belongs_to_the_run_is_taken(make_run, tmp_path):
     trial = make_trial(run, 2, 1, tmp_path, rim=1)
     assert np.array_equal(np.argwhere(trial.mask).min(0), [5, 5, 0])
     assert np.array_equal(np.argwhere(trial.mask).max(0), [12, 10, 3])
+
+
+def test_a_zero_filled_scan_is_scored_at_its_acquired_matrix(make_filled_run, tmp_path):
+    given = np.zeros((256, 256, 4), np.uint8)
+    given[80:180, 80:180] = 1
+    run = make_filled_run(tmp_path / "raw")
+    with DwiReader(run.files.dwi) as reader:
+        write_image(tmp_path / "mask.nii.gz", given, reader.affine)
+    run = evolve(run, files=evolve(run.files, mask=tmp_path / "mask.nii.gz"))
+    trial = make_trial(run, 2, 1, tmp_path, rim=1)
+    assert trial.grid.shape == (64, 64, 4)
+    assert trial.grid.zooms == pytest.approx((4, 4, 2), rel=1e-4)
+    assert np.array_equal(np.argwhere(trial.mask).min(0)[:2], [41, 41])
+    assert np.array_equal(np.argwhere(trial.mask).max(0)[:2], [88, 88])
+    assert trial.lr.files.label == "sub-01"

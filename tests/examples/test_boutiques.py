@@ -85,6 +85,7 @@ def test_every_option_reaches_the_parser(simulate, maker):
         "derivatives": ["x=/y"],
         "slice_axis": "k",
         "mem_mb": "8G",
+        "input_matrix": "110x110",
         "device": "cpu",
     }
     values = {"Flag": True, "Number": 1, "String": "text", "File": "/file"}

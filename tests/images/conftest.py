@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
+
+from bids_sr.images.grid import to_slices
+from bids_sr.images.nifti import DwiReader
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "dwi-small" / "sub-philips02" / "dwi"
 
 TURN = np.array([[-1, 0, 0], [0, 0.96, -0.28], [0, 0.28, 0.96]])
 AFFINE = np.vstack([np.column_stack([TURN * (2, 2, 2.5), (60, -70, -30)]), [0, 0, 0, 1]])
@@ -30,3 +37,16 @@ def write_nifti(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def example():
+    """The first volumes of the example, (6, slices, a, b): measured in full."""
+    with DwiReader(next(EXAMPLE.glob("*_dwi.nii.gz"))) as reader:
+        return np.stack([to_slices(reader.volume(index), 2) for index in range(6)])
+
+
+@pytest.fixture(scope="session")
+def plant(zero_filled):
+    """A function that leaves part of the band of magnitude volumes."""
+    return zero_filled.plant

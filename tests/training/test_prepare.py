@@ -182,3 +182,14 @@ def test_signed_signal_is_refused(tmp_path, make_run):
     nib.Nifti1Image(signed.astype(np.float32), image.affine).to_filename(run.files.dwi)
     with pytest.raises(InputError, match=r"is signed .* trained on magnitudes"):
         prepare_run(run, tmp_path / "cache", Recipe(subset=0))
+
+
+def test_a_zero_filled_scan_is_learned_from_at_its_acquired_matrix(make_filled_run, tmp_path):
+    runs = [make_filled_run(tmp_path / str(side), (side, side)) for side in (128, 256)]
+    own, filled = (prepare_run(run, tmp_path / "cache", Recipe(subset=0)) for run in runs)
+    assert filled.hr.shape == own.hr.shape == (17, 4, 128, 128)
+    assert filled.lr_zooms == own.lr_zooms
+    assert np.abs(filled.hr.astype(np.float32) - own.hr).max() < 0.01
+    stamp = next((tmp_path / "cache").glob("*-acquired.nii")).stat().st_mtime_ns
+    prepare_run(runs[1], tmp_path / "cache", Recipe(subset=0, factor=3))
+    assert next((tmp_path / "cache").glob("*-acquired.nii")).stat().st_mtime_ns == stamp

@@ -87,8 +87,8 @@ def test_the_network_is_most_of_the_time_and_grows_with_copies_and_volumes():
 
 
 def test_half_the_speed_takes_twice_as_long():
-    fast = Rates(1e11, *[1] * 12)
-    slow = Rates(5e10, *[2] * 12)
+    fast = Rates(1e11, *[1] * 13)
+    slow = Rates(5e10, *[2] * 13)
     once, twice = (sum(step_seconds(TASK, rates).values()) for rates in (fast, slow))
     assert twice == pytest.approx(2 * once)
 
@@ -121,3 +121,11 @@ def test_copies_lie_in_the_work_folder_while_they_are_refitted():
     assert work_bytes(evolve(TASK, self_check="off"))[1] == round(fit)
     nothing = evolve(TASK, self_check="off", tensor_volumes=0, gqi_volumes=0)
     assert work_bytes(nothing)[1] == 0
+
+
+def test_a_zero_filled_run_leaves_a_copy_in_the_work_folder_and_takes_longer():
+    filled = evolve(TASK, stored=(256, 256, 60))
+    assert work_bytes(filled)[0] - work_bytes(TASK)[0] == 4 * VOXELS * 33
+    more = seconds(filled) - seconds(TASK)
+    assert more == pytest.approx(step_seconds(filled)["undo_filling"])
+    assert more > 0

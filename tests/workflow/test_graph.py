@@ -12,7 +12,8 @@ from bids_sr.workflow.graph import build_run_workflow, build_workflow
 from bids_sr.workflow.interface import _ARGUMENTS, Step, StepInputs
 
 EDGES = {
-    ("read", "check_gradients"),
+    ("read", "undo_filling"),
+    ("undo_filling", "check_gradients"),
     ("check_gradients", "super_resolve"),
     ("check_gradients", "describe"),
     ("check_gradients", "judge"),

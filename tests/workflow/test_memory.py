@@ -17,7 +17,9 @@ from bids_sr.workflow.memory import (
     step_memory_gb,
 )
 
-LARGE = memory._Size(coarse_gb=0.014, fine_gb=0.057, shells=1, largest_slice=192 * 192)
+LARGE = memory._Size(
+    stored_gb=0.014, coarse_gb=0.014, fine_gb=0.057, shells=1, largest_slice=192 * 192
+)
 """A scan of 192 x 192 x 96 voxels at factor 2."""
 
 
@@ -123,3 +125,15 @@ def test_an_unreadable_run_counts_as_the_base(plan):
     assert steps["judge"] == pytest.approx(BASE_GB + memory._COSTS["judge"].gb)
     assert portions(plan).batch_size is None
     assert portions(attrs.evolve(plan, choices=attrs.evolve(plan.choices, memory_gb=0.8)))
+
+
+def test_a_zero_filled_run_is_planned_at_its_acquired_matrix(plan, make_filled_run, tmp_path):
+    needs = {}
+    for side in (128, 256):
+        run = make_filled_run(tmp_path / str(side), (side, side))
+        filled = attrs.evolve(plan, files=run.files)
+        needs[side] = step_memory_gb(filled)
+    whole = attrs.evolve(filled, choices=attrs.evolve(plan.choices, detect_band=False))
+    assert needs[256].pop("undo_filling") > needs[128].pop("undo_filling")
+    assert needs[256] == needs[128]
+    assert step_memory_gb(whole)["super_resolve"] > needs[256]["super_resolve"]

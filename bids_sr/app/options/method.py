@@ -48,8 +48,16 @@ def add_super_resolution(parser: argparse.ArgumentParser) -> Section:
         "--input-band",
         choices=("auto", "full"),
         default="auto",
-        help="auto: find out whether the scanner interpolated (zero-filled) the slices, and apply "
-        "data consistency only to what it measured; full: all was measured",
+        help="auto: find out whether the scanner interpolated (zero-filled) the slices, bring them "
+        "to the matrix that was acquired and count the factor from there; full: all was measured",
+    )
+    section.add(
+        "--input-matrix",
+        type=types.matrix,
+        metavar="AxB",
+        help="the in-plane matrix that was acquired, where it is known (110x110): pixels along "
+        "the two in-plane voxel axes, in the order i, j, k",
+        shown="found out",
     )
     section.add(
         "--ensemble",
