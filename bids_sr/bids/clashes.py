@@ -44,8 +44,11 @@ def without_clashes(runs: Sequence[DwiFiles]) -> list[DwiFiles]:
 
 
 def _claims(run: DwiFiles) -> tuple[tuple[str, str], ...]:
-    """Return what decides all names of a run's outputs (`bids_sr.bids.names.OutputNames`)."""
-    name = "_".join(f"{key}-{label}" for key, label in output_entities(run.entities).items())
+    """Return what decides all names of a run's outputs (`bids_sr.bids.names.OutputNames`).
+
+    Not the order of entities: BIDS has but one, and ours do not keep the place of ``res``.
+    """
+    name = "_".join(sorted("-".join(pair) for pair in output_entities(run.entities).items()))
     return ("outputs", name.casefold()), ("record", run.label.casefold())
 
 

@@ -153,6 +153,7 @@ def test_folder_in_capitals_is_told(make_dataset, caplog) -> None:
     [
         ("sub-01/dwi/sub-01_dwi.nii", "sub-01/dwi/sub-01_dwi.nii.gz"),
         ("sub-01/dwi/sub-01_acq-x_dwi.nii.gz", "sub-01/dwi/sub-01_acq-X_dwi.nii.gz"),
+        ("sub-01/dwi/sub-01_acq-x_run-1_dwi.nii.gz", "sub-01/dwi/sub-01_run-1_acq-x_dwi.nii.gz"),
         ("sub-a/dwi/sub-a_run-1_dwi.nii.gz", "sub-A/dwi/sub-A_run-2_dwi.nii.gz"),
     ],
 )

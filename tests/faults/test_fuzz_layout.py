@@ -306,6 +306,18 @@ ODD = (
     database=True,
     alone=True,
 )
+@example(
+    layout=(
+        [
+            image("sub-01/dwi/sub-01_acq-x_res-a_desc-preproc_dwi.nii.gz"),
+            image("sub-01/dwi/sub-01_desc-preproc_res-a_acq-x_dwi.nii.gz"),
+        ],
+        [],
+        True,
+    ),
+    database=False,
+    alone=False,
+)
 @example(layout=ODD, database=False, alone=True)
 def test_processed_as_itself_or_named(folder, layout, database, alone):
     drawn, stray, derivative = layout

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import re
+from itertools import product
 
 import pytest
 
 from bids_sr.bids.names import sidecar_of
 from bids_sr.workflow import steps
-from bids_sr.workflow.graph import build_run_workflow, build_workflow
+from bids_sr.workflow.graph import _run_name, build_run_workflow, build_workflow
 from bids_sr.workflow.interface import _ARGUMENTS, Step, StepInputs
 
 EDGES = {
@@ -140,3 +142,12 @@ def test_a_step_vouches_for_the_sidecars_of_its_maps_too(plan, tmp_path):
     written = build_run_workflow(plan, tmp_path).get_node("fit_tensor").interface._writes
     assert plan.names.tensor("fa") in written
     assert sidecar_of(plan.names.tensor("fa")) in written
+
+
+def test_two_labels_are_two_folders():
+    pieces = ("a", "b", "plus", "a+b", "+", "++", "a+", "+b", "aplusb")
+    labels = [f"sub-{a}" for a in pieces]
+    labels += [f"sub-{a}_{key}-{b}" for a, key, b in product(pieces, ("acq", "plus"), pieces)]
+    names = [_run_name(label) for label in labels]
+    assert len(set(names)) == len(labels)
+    assert all(re.fullmatch("[A-Za-z0-9_]+", name) for name in names)
