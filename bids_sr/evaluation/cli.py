@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from bids_sr.evaluation.trial import Trial
     from bids_sr.networks.card import ModelCard
 
+_MARK = "(*)"
+"""Behind the name of a network that may have learned from the scan it is scored on."""
 _DESCRIPTION = """\
 Score a network against classical interpolation on a scan whose truth is known: the scan is cut to
 1/f of its k-space band within each slice, brought back by linear, cubic (B-spline) and sinc
@@ -131,12 +133,14 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
     from bids_sr.evaluation.on_card import compare_with_card, keep_on_card
     from bids_sr.evaluation.trial import choose_run, make_trial
     from bids_sr.networks.registry import load_card
+    from bids_sr.networks.training_data import seen_in_training
     from bids_sr.superres.device import choose_device
 
     choose_device(options.device)  # a wrong name ends it here, not after minutes of denoising
     card = load_card(options.model, options.scale)
     _check_slices(card, options.slices_step)
     run = choose_run(options.bids_dir, options.participant_label, options.run)
+    seen = seen_in_training(card, run.files.subject)
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as name:
         trial = make_trial(
@@ -155,13 +159,16 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
                 budget=options.budget,
             )
         )
-    facts = _facts(options, run, card, trial, rows)
+    facts = _facts(options, run, card, trial, rows) | {"seen_in_training": seen}
     if options.out:
         write_json(options.out, {**facts, "rows": rows})
     tables, compared = _tables(options, facts, rows), compare_with_card(card, facts, rows)
     if options.to_card:
         keep_on_card(card, facts, rows)
-    return [*tables, compared] if compared else tables
+    ending = [f"{_MARK} {seen}"] if seen else []
+    if seen:  # also for those who keep the log alone
+        logging.getLogger("bids_sr").warning("%s", seen)
+    return [*tables, *([compared] if compared else []), *ending]
 
 
 def _check_slices(card: ModelCard, step: int) -> None:
@@ -203,6 +210,9 @@ def _tables(options: argparse.Namespace, facts: dict[str, Any], rows: list[Row])
     from bids_sr.evaluation.goals import goals_table
     from bids_sr.evaluation.tables import BUDGET, markdown
 
+    if facts["seen_in_training"]:  # the network's rows come last, without and with consistency
+        networks = [{**row, "method": f"{row['method']} {_MARK}"} for row in rows[-2:]]
+        rows = [*rows[:-2], *networks]
     every = f" in {options.slices_step}" if options.slices_step > 1 else ""
     tables = [
         f"{facts['run']}, x{options.scale}, against {options.reference}, every slice{every}; "

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from attrs import evolve, field, frozen
 
-from bids_sr.bids.dwi_run import DwiRun, open_run, tell_doubts
+from bids_sr.bids.dwi_run import DwiFiles, DwiRun, open_run, tell_doubts
 from bids_sr.bids.sources import find_training_runs
 from bids_sr.diffusion.run_masks import brain_of
 from bids_sr.errors import InputError, UsageError
@@ -17,6 +17,7 @@ from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_sl
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.quality.fidelity import erode
 from bids_sr.study.recipe import Data
+from bids_sr.training.apart import refuse_shared_scans
 from bids_sr.training.prepare import PreparedRun, Recipe, prepare_run
 from bids_sr.training.views import SeriesView
 
@@ -35,28 +36,34 @@ class Dataset:
     """Of added noise."""
 
     def training(self, factor: int, noise: float = 0.0) -> list[PreparedRun]:
-        """Return the scans to learn from, degraded."""
-        runs = self._runs(self.data.train)
+        """Return the scans to learn from, degraded.
+
+        Raises
+        ------
+        UsageError
+            If there is none, or one is held out as well.
+        """
         held_out = {label.removeprefix("sub-") for label in self.data.test}
-        runs = [run for run in runs if run.files.subject not in held_out]
-        if not runs:
+        found = self._find(self.data.train)
+        if not self.data.train:  # all that are not held out
+            found = [files for files in found if files.subject not in held_out]
+        if not found:
             raise UsageError(
                 "holds no scan to learn from.",
                 file=self.folder,
                 remedy="Name participants in the recipe's data.train that are not in data.test.",
             )
-        kept = runs[: self.data.train_limit or None]
-        return [self._prepare(run, factor, noise) for run in kept]
+        kept = found[: self.data.train_limit or None]
+        refuse_shared_scans(kept, self._find(self.data.test))
+        return [self._prepare(_open(files), factor, noise) for files in kept]
 
     def held_out(self, factor: int, noise: float = 0.0) -> list[tuple[DwiRun, PreparedRun]]:
         """Return the scans to score on, as they came and degraded."""
-        return [(run, self._prepare(run, factor, noise)) for run in self._runs(self.data.test)]
+        runs = map(_open, self._find(self.data.test))
+        return [(run, self._prepare(run, factor, noise)) for run in runs]
 
-    def _runs(self, participants: tuple[str, ...]) -> list[DwiRun]:
-        runs = [open_run(files) for files in find_training_runs(self.folder, participants)]
-        for run in runs:
-            tell_doubts(run)
-        return runs
+    def _find(self, participants: tuple[str, ...]) -> list[DwiFiles]:
+        return find_training_runs(self.folder, participants)
 
     def _prepare(self, run: DwiRun, factor: int, noise: float) -> PreparedRun:
         recipe = Recipe(
@@ -67,6 +74,12 @@ class Dataset:
             scan_noise=noise,
         )
         return prepare_run(run, self.cache, recipe)
+
+
+def _open(files: DwiFiles) -> DwiRun:
+    run = open_run(files)
+    tell_doubts(run)
+    return run
 
 
 @frozen(eq=False)

@@ -93,6 +93,31 @@ def test_other_settings_are_refused(recipes, tmp_path, caplog, make_dataset, vgg
     assert "made with another" in caplog.text
 
 
+def test_nobody_is_learned_from_and_held_out(recipes, make_dataset, tmp_path, vgg16, caplog):
+    data, recipe = make_dataset("01", "02"), tmp_path / "recipe.toml"
+    text = (recipes / "tiny.toml").read_text()
+    arguments = [str(recipe), str(data), str(tmp_path / "out"), "--vgg16", str(vgg16)]
+
+    def go(train, test):
+        recipe.write_text(
+            text.replace('train = ["01"]', f"train = {train}").replace(
+                'test = ["02"]', f"test = {test}"
+            )
+        )
+        return main([*arguments, "--rows", "l1"])
+
+    assert go('["01", "02"]', '["sub-02"]') == 2
+    assert "sub-02: to learn from and held out as well." in caplog.text
+    assert go('["01"]', '["02"]') == 0
+    scores = tmp_path / "out" / "rows" / "l1" / "scores.json"
+    # the other way round: neither the scores nor the network of before are of these people
+    assert go('["02"]', '["01"]') == 2
+    assert "made with another train, test" in caplog.text
+    scores.unlink()
+    assert go('["02"]', '["01"]') == 2
+    assert "l1 may have been trained on sub-01: its card lists sub-01." in caplog.text
+
+
 def test_unknown_row(recipes, tmp_path, caplog):
     assert run(recipes, tmp_path, tmp_path / "out", "none", "--rows", "isolation-9") == 2
     assert "isolation-9" in caplog.text
