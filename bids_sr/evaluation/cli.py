@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bids_sr.errors import BidsSrError, UsageError
+from bids_sr.door import enter
+from bids_sr.errors import UsageError
 from bids_sr.evaluation.defaults import REFERENCES, RIM
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 
@@ -111,17 +112,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0 done, 1 the scan cannot be used, 2 wrong usage.
+        Exit code: 0 done, 1 the scan cannot be used, 2 wrong usage; else as
+        `bids_sr.door.enter`.
     """
-    options = build_parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
+    given = sys.argv[1:] if argv is None else list(argv)
+
+    def work() -> int:
+        options = build_parser().parse_args(given)
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
         tables = _evaluate(options)
-    except BidsSrError as error:
-        sys.stderr.write(f"bids-sr-evaluate: error: {error}\n")
-        return error.exit_code
-    sys.stdout.write("\n\n".join(tables) + "\n")
-    return 0
+        sys.stdout.write("\n\n".join(tables) + "\n")
+        return 0
+
+    return enter("bids-sr-evaluate", work, given)
 
 
 def _evaluate(options: argparse.Namespace) -> list[str]:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bids_sr.errors import BidsSrError, UsageError
+from bids_sr.door import enter
+from bids_sr.errors import UsageError
 
 if TYPE_CHECKING:
     from bids_sr.bids.dwi_run import DwiFiles
@@ -165,7 +166,7 @@ def build_parser() -> argparse.ArgumentParser:
     how.add_argument("--seed", type=int, default=42, help=" ")
     how.add_argument("--validate-every", type=int, default=500, help="steps")
     how.add_argument("--checkpoint-every", type=int, default=250, help="steps")
-    how.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    how.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
     card = parser.add_argument_group("model card")
     card.add_argument("--name", help="name of the model folder (default: trained-x<scale>)")
     card.add_argument("--licence", default="not stated", help="licence of the weights")
@@ -211,24 +212,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0 done, 1 bad input, 2 wrong usage.
+        Exit code: 0 done, 1 bad input, 2 wrong usage; else as `bids_sr.door.enter`.
     """
-    arguments = build_parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    try:
-        _train(arguments, list(sys.argv[1:] if argv is None else argv))
-    except BidsSrError as error:
-        _LOG.error("%s", error)
-        return error.exit_code
-    return 0
+    given = sys.argv[1:] if argv is None else list(argv)
+
+    def work() -> int:
+        arguments = build_parser().parse_args(given)
+        logging.basicConfig(
+            level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
+        )
+        _train(arguments, given)
+        return 0
+
+    return enter("bids-sr-train", work, given)
 
 
 def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
     # torch and friends only now, after the arguments were found to be right
+    from bids_sr.superres.device import choose_device
     from bids_sr.training.export import code_commit, export_model
     from bids_sr.training.start import keep_start
     from bids_sr.training.trainer import Trainer
 
+    # a wrong name ends it here, not after the scans were prepared
+    device = str(choose_device(arguments.device))
     settings, commit = _settings(arguments), code_commit()
     to_learn, to_score = _find(arguments)
     train = [
@@ -248,9 +255,7 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
     ]
     held_out = _prepare(arguments, settings, to_score)
     _warn_of_start(settings.init_from, to_score)
-    trainer = Trainer(
-        settings, train, held_out, arguments.output_dir, arguments.vgg16, arguments.device
-    )
+    trainer = Trainer(settings, train, held_out, arguments.output_dir, arguments.vgg16, device)
     _run_with_bar(trainer)
     if arguments.keep_start and settings.init_from:
         keep_start(

@@ -91,5 +91,5 @@ def test_a_request_to_end_that_gets_lost_is_made_again(call, capfd):
         time.sleep(30)
         return 0
 
-    assert call(work) == module.EXIT_TERMINATED
+    assert call(work) == 143
     assert "Traceback" not in capfd.readouterr().err

@@ -47,15 +47,15 @@ def test_trains_and_exports(dataset, tmp_path):
     assert load_network(card)(torch.rand(1, 4, 8, 8)).shape == (1, 1, 16, 16)
 
 
-def test_unknown_label_is_wrong_usage(dataset, tmp_path, caplog):
+def test_unknown_label_is_wrong_usage(dataset, tmp_path, capsys):
     assert main([str(dataset), str(tmp_path / "out"), "--train-label", "99"]) == 2
-    assert "99" in caplog.text
+    assert "99" in capsys.readouterr().err
 
 
-def test_layer_without_weight(dataset, tmp_path, caplog):
+def test_layer_without_weight(dataset, tmp_path, capsys):
     arguments = [str(dataset), str(tmp_path / "out"), "--train-label", "01", "--layers", "relu1_2"]
     assert main(arguments) == 2
-    assert "relu1_2=0.1" in caplog.text
+    assert "relu1_2=0.1" in capsys.readouterr().err
 
 
 def test_trains_on_hcp_folders(make_hcp, tmp_path):
@@ -71,9 +71,9 @@ def test_trains_on_hcp_folders(make_hcp, tmp_path):
     assert {row["run"] for row in card.figures["validation"]} == {"sub-102311"}
 
 
-def test_a_folder_of_neither_kind(tmp_path, caplog):
+def test_a_folder_of_neither_kind(tmp_path, capsys):
     assert main([str(tmp_path), str(tmp_path / "out"), "--train-label", "01"]) == 2
-    assert "HCP" in caplog.text
+    assert "HCP" in capsys.readouterr().err
 
 
 def test_lists_given_in_parts_add_up_and_defaults_do_not_count():
@@ -138,15 +138,17 @@ def test_what_is_said_otherwise_is_honoured_and_told(train, start, tmp_path, cap
         (("--keep-start", "0.3"), "Give --init-from MODEL as well."),
         (("--validate-label", "sub-01"), "sub-01: to learn from and held out as well."),
         (("--init-from", "nowhere"), "There is no network 'nowhere'."),
+        (("--device", "tpu"), "no such device"),
     ],
 )
-def test_wrong_usage_is_told_before_anything_is_done(train, tmp_path, caplog, more, words):
+def test_wrong_usage_is_told_before_anything_is_done(train, tmp_path, capsys, more, words):
     assert train(*more) == 2
-    assert words in caplog.text
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("bids-sr-train: error: ") and words in line
     assert not (tmp_path / "out").exists()
 
 
-def test_a_paper_network_has_no_channels_to_choose(train, tmp_path, caplog):
+def test_a_paper_network_has_no_channels_to_choose(train, tmp_path, capsys):
     from bids_sr.networks.paper_unet import PaperSuperResolver
 
     folder = tmp_path / "paper"
@@ -158,21 +160,21 @@ def test_a_paper_network_has_no_channels_to_choose(train, tmp_path, caplog):
         card, channels=["dwi"], architecture=architecture, sha256=checksum(folder / WEIGHTS)
     ).save(folder)
     assert train("--init-from", str(folder), "--depth", "2", "--channels", "dwi") == 2
-    assert "has no --channels or --depth." in caplog.text
+    assert "has no --channels or --depth." in capsys.readouterr().err
     assert train("--init-from", str(folder)) == 0
     assert load_card(str(tmp_path / "out" / "trained-x2"), 2).architecture == architecture
 
 
-def test_going_on_with_other_people_or_settings_is_refused(train, tmp_path, caplog):
+def test_going_on_with_other_people_or_settings_is_refused(train, tmp_path, capsys):
     few = ("--width", "4", "--depth", "1")
     assert train(*few) == 0
     assert train(*few, "--validate-label", "02") == 2
-    assert "scans held out [], not ['sub-02']" in caplog.text
+    assert "scans held out [], not ['sub-02']" in capsys.readouterr().err
     assert train("--width", "5", "--depth", "1") == 2
-    assert "width 4, not 5" in caplog.text
+    assert "width 4, not 5" in capsys.readouterr().err
     (tmp_path / "out" / "checkpoint.pt").write_bytes(b"PK\x03\x04 cut")
     assert train(*few) == 2
-    assert "cannot be read as a checkpoint." in caplog.text
+    assert "cannot be read as a checkpoint." in capsys.readouterr().err
 
 
 def test_validation_on_somebody_the_start_learned_from_is_told(train, start, caplog):
