@@ -21,6 +21,9 @@ EXIT_TERMINATED = 143
 _AGAIN_S = 0.05
 """After so long a request to end that got lost is made again."""
 
+_FILES, _FEWEST_FILES = 4096, 64
+"""Files that may be open: as many as are asked for, and as few as libraries can live with."""
+
 _log = logging.getLogger("bids_sr")
 
 
@@ -111,15 +114,33 @@ def check_place(arguments: list[str]) -> None:
             remedy="Take PYTHONOPTIMIZE=2 out of the environment, or -OO out of the command.",
         )
     try:
-        folder = os.getcwd()  # noqa: PTH109 - as an environment without a folder has none
+        folder = os.getcwd()  # noqa: PTH109 - it is not a path to go on with
+        os.chdir(folder)
     except OSError as error:
         raise UsageError(
             f"the working directory cannot be used ({error.strerror}).",
             remedy="Change to a folder that is there: cd.",
         ) from error
+    _allow_files()
     for text in (*arguments, folder):
         if not is_utf8(text):
             raise not_utf8(text)
+
+
+def _allow_files() -> None:
+    """Let as many files be open as the system allows, and raise if they are too few."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    if 0 <= soft < _FEWEST_FILES:
+        raise UsageError(
+            f"no more than {soft} files may be open at a time.",
+            remedy=f"Raise that limit (ulimit -n) to {_FEWEST_FILES} or more.",
+        )
 
 
 def _tell(line: str) -> None:

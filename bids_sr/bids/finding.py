@@ -18,6 +18,7 @@ from bids_sr.bids.folders import is_hidden, list_images
 from bids_sr.bids.index import is_ignored, list_files, open_database, open_layout
 from bids_sr.bids.inheritance import ambiguity, applicable, by_folder, merge_sidecars
 from bids_sr.bids.names import parse_entities, parse_suffix
+from bids_sr.bids.pybids import load_pybids
 from bids_sr.bids.refusal import (
     is_beside,
     looks_like_dwi,
@@ -85,6 +86,7 @@ def find_dwi(
         If a folder is no BIDS dataset, a label or filter is unknown, or no
         diffusion run is left.
     """
+    load_pybids()
     main = open_source(Path(bids_dir), None)
     datasets = [open_source(Path(path), name) for name, path in (derivatives or {}).items()]
     datasets = datasets or [main]
