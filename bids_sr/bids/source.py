@@ -47,7 +47,8 @@ def open_source(root: Path, name: str | None) -> Source:
     Raises
     ------
     UsageError
-        If the folder or its description is missing or unreadable, or the name is no plain name.
+        If the folder or its description is missing, unreadable or of another form, or the name
+        is no plain name.
     """
     if name is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
         # it becomes a folder of the index and part of bids: URIs
@@ -71,7 +72,7 @@ def open_source(root: Path, name: str | None) -> Source:
         raise UsageError(
             f"cannot be read as JSON ({error}).", file=path, remedy="Repair this file."
         ) from error
-    description = description if isinstance(description, dict) else {}
+    _check_description(description, path)
     derivative = (
         name is not None
         or description.get("DatasetType") == "derivative"
@@ -82,6 +83,31 @@ def open_source(root: Path, name: str | None) -> Source:
         name or (_pipeline_name(description) if derivative else "raw"),
         derivative,
     )
+
+
+def _check_description(description: Any, path: Path) -> None:
+    """Raise if a description is not of the form that pybids takes for granted."""
+    if not isinstance(description, dict):
+        raise UsageError(
+            "does not hold a JSON object.",
+            file=path,
+            remedy='Write for example {"Name": "...", "BIDSVersion": "1.10.0"}.',
+        )
+    if description.get("DatasetType") != "derivative":  # where it does not look at the rest
+        return
+    made_by = description.get("GeneratedBy", [])
+    if not isinstance(made_by, list) or not all(isinstance(entry, dict) for entry in made_by):
+        raise UsageError(
+            "its GeneratedBy is not a list of JSON objects.",
+            file=path,
+            remedy='Write for example "GeneratedBy": [{"Name": "QSIPrep"}].',
+        )
+    if not isinstance(description.get("PipelineDescription", {}), dict):
+        raise UsageError(
+            "its PipelineDescription is not a JSON object.",
+            file=path,
+            remedy='Write "GeneratedBy": [{"Name": "..."}] in its place.',
+        )
 
 
 def _pipeline_name(description: Mapping[str, Any]) -> str:
