@@ -78,11 +78,18 @@ def remedy_of(error: OSError) -> str:
     return next((words for names, words in _REMEDIES.items() if name in names.split()), _USUAL)
 
 
+def reading_remedy(error: OSError) -> str:
+    """Return what to do about a file or folder that cannot be read."""
+    if isinstance(error, PermissionError):
+        return "Let yourself read it (chmod u+rX, or ask its owner), or leave it out."
+    return remedy_of(error)
+
+
 def not_utf8(path: str | os.PathLike[str]) -> UsageError:
     """Return the error of a name that is not UTF-8, which JSON, tables and pages want."""
     return UsageError(
         "is not UTF-8, so that it cannot stand in the files that are written.",
-        file=readable(path),
+        file=path,
         remedy="Rename it; a link of another name will not do.",
     )
 
@@ -92,24 +99,12 @@ def is_utf8(path: str | os.PathLike[str]) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in os.fspath(path))
 
 
-def readable(path: str | os.PathLike[str]) -> str:
-    r"""Return a path with ``\xff`` and the like for bytes that are not UTF-8.
-
-    Examples
-    --------
-    >>> print(readable(os.fsdecode(b"sub-\xfc")))
-    sub-\xfc
-    """
-    text = os.fspath(path).encode("utf-8", "surrogateescape")
-    return text.decode("utf-8", "backslashreplace")
-
-
 def _of_system(error: OSError, text: str) -> BidsSrError:
     reason = error.strerror or text or type(error).__name__
     file = error.filename if isinstance(error.filename, str | os.PathLike) else None
     return InputError(
         f"{reason}.",
-        file=None if file is None else readable(file),
+        file=file,
         remedy=remedy_of(error),
     )
 

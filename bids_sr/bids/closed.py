@@ -11,14 +11,14 @@ from pathlib import Path
 from attrs import field, frozen
 
 from bids_sr.errors import UsageError
-from bids_sr.system_errors import is_utf8, remedy_of
+from bids_sr.system_errors import is_utf8, reading_remedy
 
 _LOGGER = logging.getLogger("bids_sr")
 
 
 @frozen
 class Closed:
-    """A folder or file that cannot be looked into."""
+    """A folder that cannot be looked into, or a name that cannot be worked with."""
 
     path: Path
     """Where."""
@@ -26,6 +26,10 @@ class Closed:
     """Why, one sentence."""
     remedy: str
     """What to do about it."""
+    is_folder: bool
+    """Whether it is a folder, as far as can be told."""
+    is_level: bool
+    """Whether it is a folder where BIDS has runs, or folders of runs."""
 
 
 @frozen
@@ -72,7 +76,7 @@ def look_into(
     try:
         entries = _listed(root)
     except OSError as error:
-        raise UsageError(_reason(error), file=root, remedy=_remedy(error)) from error
+        raise UsageError(unlisted(error), file=root, remedy=reading_remedy(error)) from error
     closed: list[Closed] = []
     passed_over: list[Path] = []
     for entry in entries:
@@ -96,12 +100,14 @@ def _look(
     """Look at one entry of a folder, and into it if it is one."""
     if is_passed_over(path):
         return
+    is_level = _is_level(entry.name, len(above))
     if not is_utf8(entry.name):
-        remedy = "Rename it, and what belongs to it."
-        closed.append(Closed(path, "is not processed: its name is not UTF-8.", remedy))
+        told, remedy = "is not processed: its name is not UTF-8.", "Rename it."
+        is_folder = _is_folder(entry)
+        closed.append(Closed(path, told, remedy, is_folder, is_folder and is_level))
         return
     try:
-        if not entry.is_dir():
+        if not _is_folder(entry):
             return
         if any(path.samefile(folder) for folder in above):
             _LOGGER.warning("%s: a link back to a folder above it, not looked into.", path)
@@ -111,7 +117,8 @@ def _look(
     except FileNotFoundError:  # gone meanwhile
         return
     except OSError as error:
-        closed.append(Closed(path, _reason(error), _remedy(error)))
+        if is_level or not entry.is_symlink():  # a file's own link is told when that is read
+            closed.append(Closed(path, unlisted(error), reading_remedy(error), True, is_level))
         return
     for each in inner:
         _look(each, path / each.name, [*above, path], is_passed_over, closed, passed_over)
@@ -133,18 +140,17 @@ def _looked_up(entries: list[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
         yield entry
 
 
+def _is_level(name: str, depth: int) -> bool:
+    return depth == 1 or name == "dwi" or (depth == 2 and name.startswith("ses-"))
+
+
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads nowhere: nothing of a dataset
+    except OSError:  # it does not answer: listing it will tell why
         return True
 
 
-def _reason(error: OSError) -> str:
+def unlisted(error: OSError) -> str:
+    """Say why a folder's content is not known."""
     return f"cannot be looked into ({error.strerror or error}): its images are not known."
-
-
-def _remedy(error: OSError) -> str:
-    if isinstance(error, PermissionError):
-        return "Let yourself read it (chmod u+rx, or ask its owner), or leave it out."
-    return remedy_of(error)

@@ -120,11 +120,11 @@ def _pipeline_name(description: Mapping[str, Any]) -> str:
 def tell_odd_folders(datasets: Iterable[Source]) -> None:
     """Warn of folders that look like a participant's, but do not begin with ``sub-``."""
     for dataset in datasets:
-        for folder in dataset.root.glob("[!.]*"):
-            name = folder.name.casefold()
-            # Path.is_dir raises where a folder cannot be looked into
-            alike = name.startswith("sub-") or os.path.isdir(folder / "dwi")  # noqa: PTH112
-            if not folder.name.startswith("sub-") and alike and folder.is_dir():
+        for folder in folders_in(dataset.root):
+            name = folder.name
+            # os.path.isdir never raises
+            alike = name.casefold().startswith("sub-") or os.path.isdir(folder / "dwi")  # noqa: PTH112
+            if alike and not name.startswith(("sub-", ".")):
                 _LOGGER.warning(
                     "%s: not looked into; a participant's folder begins with 'sub-'.", folder
                 )
@@ -132,14 +132,36 @@ def tell_odd_folders(datasets: Iterable[Source]) -> None:
 
 def check_labels(datasets: Iterable[Source], subs: set[str], sess: set[str]) -> None:
     """Raise UsageError, listing what there is, if a label has no folder."""
-    people = [f for dataset in datasets for f in dataset.root.glob("sub-*") if f.is_dir()]
+    people = [
+        folder
+        for dataset in datasets
+        for folder in folders_in(dataset.root)
+        if folder.name.startswith("sub-")
+    ]
     known = {folder.name.removeprefix("sub-") for folder in people}
     where = ", ".join(str(dataset.root) for dataset in datasets)
     check_known("participant", subs, known, where)
     if sess:
         chosen = [f for f in people if not subs or f.name.removeprefix("sub-") in subs]
-        visits = {s.name.removeprefix("ses-") for folder in chosen for s in folder.glob("ses-*")}
+        try:
+            names = {name for folder in chosen for name in os.listdir(folder)}  # noqa: PTH208
+        except OSError:  # nobody knows: that folder is a failure of its own
+            return
+        visits = {name.removeprefix("ses-") for name in names if name.startswith("ses-")}
         check_known("session", sess, visits, where)
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """Return what is a folder in a folder, or may be one that does not answer; sorted."""
+    with os.scandir(folder) as entries:
+        return [folder / e.name for e in sorted(entries, key=lambda e: e.name) if _may_be_one(e)]
+
+
+def _may_be_one(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return True
 
 
 def check_known(kind: str, wanted: set[str], known: set[str], where: str) -> None:

@@ -17,7 +17,7 @@ from attrs import asdict, frozen
 from bids_sr.bids.atomic import write_json, write_text
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.uris import bids_uri
-from bids_sr.errors import OutputError
+from bids_sr.errors import OutputError, readable
 from bids_sr.resources import read_version
 from bids_sr.system_errors import described
 from bids_sr.workflow.plan import RunPlan
@@ -100,7 +100,9 @@ def forget_gone(out_dir: Path, found: Sequence[DwiFiles]) -> None:
         except (OSError, ValueError, KeyError, TypeError):
             continue
         gone = name in roots and not os.path.lexists(roots[name] / inside)
-        if gone or source in processed:
+        # a folder that could not be looked into, and now can
+        opened = any(uri.startswith(f"{source}/") for uri in processed)
+        if gone or opened or source in processed:
             path.unlink(missing_ok=True)
 
 
@@ -129,7 +131,7 @@ def _write_crash_file(plan: RunPlan, step: str, error: BaseException) -> str | N
         f"bids_sr {read_version()}, Python {platform.python_version()} on {platform.platform()}",
         f"{now:%Y-%m-%d %H:%M:%S}, run {plan.label}, step {step}",
         f"command: {' '.join(sys.argv)}",
-        f"input: {plan.files.dwi}",
+        f"input: {readable(plan.files.dwi)}",
         f"choices: {plan.choices}",
         "",
         *traceback.format_exception(error),
