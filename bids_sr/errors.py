@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from os import PathLike
+from os import PathLike, fspath
 
 
 class BidsSrError(Exception):
@@ -25,7 +25,7 @@ class BidsSrError(Exception):
         self, problem: str, *, file: str | PathLike[str] | None = None, remedy: str = ""
     ) -> None:
         self.problem = problem
-        self.file = None if file is None else str(file)
+        self.file = None if file is None else readable(file)
         self.remedy = remedy
         parts = [f"{self.file}: {problem}" if self.file else problem, remedy]
         super().__init__(" ".join(part for part in parts if part))
@@ -33,6 +33,22 @@ class BidsSrError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         """Keep keyword arguments when the error crosses a process border."""
         return _rebuild, (type(self), self.problem, self.file, self.remedy)
+
+
+def readable(path: str | PathLike[str]) -> str:
+    r"""Return a path with ``\xff`` and the like for bytes that are not UTF-8.
+
+    Examples
+    --------
+    >>> import os
+    >>> print(readable(os.fsdecode(b"sub-\xfc")))
+    sub-\xfc
+    """
+    text = fspath(path)
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a character, which is no byte of a name
+        return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _rebuild(kind: type[BidsSrError], problem: str, file: str | None, remedy: str) -> BidsSrError:

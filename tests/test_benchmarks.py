@@ -74,10 +74,10 @@ def test_the_page_names_every_side_and_what_was_left_out(benchmark):
 
 def test_cost_of_a_command_is_that_of_all_its_processes(benchmark):
     sides = benchmark("speed_sides")
-    inner = "import time; x = bytearray(200_000_000); t = time.time()\nwhile time.time() < t + 1: 1"
+    inner = "import time; x = bytearray(200_000_000)\nwhile time.process_time() < 1: 1"
     outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
     cost = sides.measure([sys.executable, "-c", outer])
-    assert cost.wall_s > 1 and cost.cpu_s > 0.3 and cost.peak_gb > 0.2
+    assert cost.wall_s > 0.9 and cost.cpu_s > 0.9 and cost.peak_gb > 0.2
     with pytest.raises(RuntimeError, match="no good"):
         sides.measure([sys.executable, "-c", "raise SystemExit('no good')"])
 

@@ -24,7 +24,7 @@ FLOORS = (
     "images",
     "bids",
 )
-FOUNDATION = {"errors", "resources"}
+FOUNDATION = {"door", "errors", "resources", "system_errors"}
 FILES = sorted(path for floor in FLOORS for path in (PACKAGE / floor).rglob("*.py"))
 
 
@@ -64,6 +64,8 @@ def test_every_folder_is_a_known_floor():
 def test_foundation_stands_on_nothing():
     assert not own_imports(PACKAGE / "errors.py")
     assert not own_imports(PACKAGE / "resources.py")
+    assert own_imports(PACKAGE / "system_errors.py") == {"errors"}
+    assert own_imports(PACKAGE / "door.py") == {"errors", "system_errors"}
     assert own_imports(PACKAGE / "__init__.py") == {"resources"}
 
 

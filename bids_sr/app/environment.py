@@ -30,9 +30,11 @@ def prepare_environment(threads: int) -> None:
 
     Notes
     -----
-    Nothing is sent anywhere: nipype's look for new versions is switched off. In a
-    container the home folder may be missing or read-only; what would be kept there
-    goes into a temporary folder that is removed at the end.
+    Nothing is sent anywhere: nipype's look for new versions is switched off. Files with
+    which users set up matplotlib and fsspec for themselves are passed over
+    (`bids_sr.workflow.engine` does so for nipype, `bids_sr.bids.pybids` for pybids). In a
+    container the home folder may be missing or read-only; what would be kept there goes into
+    a temporary folder that is removed at the end.
     """
     _check_temporary_folder()
     for variable in _THREAD_VARIABLES:
@@ -41,11 +43,16 @@ def prepare_environment(threads: int) -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     os.environ["NIPYPE_NO_ET"] = os.environ["NO_ET"] = "1"
     os.environ["MPLBACKEND"] = "Agg"
+    # settings for programs of the user's own
+    os.environ["MATPLOTLIBRC"] = os.environ["FSSPEC_CONFIG_DIR"] = os.devnull
+    os.environ.pop("PYBIDS_CONFIG", None)
     missing = [variable for variable in _HOME_VARIABLES if variable not in os.environ]
-    if missing and not _home_is_writable():
+    if not _home_is_writable():
         cache = tempfile.mkdtemp(prefix="bids_sr-home-")
         atexit.register(shutil.rmtree, cache, ignore_errors=True)
         os.environ.update(dict.fromkeys(missing, cache))
+        if not _home():
+            os.environ["HOME"] = cache
 
 
 def container() -> dict[str, str] | None:
@@ -75,8 +82,12 @@ def _check_temporary_folder() -> None:
 
 
 def _home_is_writable() -> bool:
+    home = _home()
+    return home is not None and os.access(home, os.R_OK | os.W_OK | os.X_OK)
+
+
+def _home() -> Path | None:
     try:
-        home = Path.home()
+        return Path.home()
     except RuntimeError:  # neither HOME nor an entry in the user database
-        return False
-    return home.is_dir() and os.access(home, os.W_OK)
+        return None

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path, PurePosixPath
+
+from bids_sr.errors import UsageError
+from bids_sr.system_errors import described
 
 _LIMITS = ("memory.max", "memory.high")
 """Files of control groups of version 2; reaching the second is slow rather than deadly."""
@@ -29,6 +34,38 @@ def memory_gb(root: Path = Path("/")) -> float:
     import psutil
 
     return min([float(psutil.virtual_memory().total), *_limits(root)]) / 1e9
+
+
+def refuse_too_small() -> None:
+    """Raise if the limits of this process leave no room for the libraries.
+
+    Raises
+    ------
+    UsageError
+        If the address space is limited, as by ``ulimit -v``, and PyTorch or dipy does not fit.
+        What they take differs from build to build: it is tried.
+    """
+    import resource
+
+    if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
+        return
+    try:
+        import_module("torch")
+        import_module("dipy.reconst.dti")
+    except (ImportError, MemoryError, OSError) as error:
+        known = described(error)
+        raise UsageError(
+            known.problem if known else str(error), remedy=known.remedy if known else ""
+        ) from error
+
+
+def has_semaphores() -> bool:
+    """Tell whether processes can wait for each other: containers may have no ``/dev/shm``."""
+    try:
+        multiprocessing.get_context("spawn").Lock()
+    except (OSError, ImportError):
+        return False
+    return True
 
 
 def _limits(root: Path) -> Iterator[float]:

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 
 from bids_sr.app.environment import prepare_environment
 from bids_sr.app.parser import parse_arguments
 from bids_sr.app.settings import Settings, make_settings
-from bids_sr.errors import BidsSrError
+from bids_sr.door import enter
 from bids_sr.workflow.messages import Messages, configure_messages
-
-EXIT_INTERNAL = 70
-EXIT_INTERRUPTED = 130
-EXIT_TERMINATED = 143
-
-_AGAIN_S = 0.05
-"""After so long a request to end that got lost is made again."""
-
-_log = logging.getLogger("bids_sr")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,57 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0: all done; 1: a run failed; 2: the command line or the dataset cannot
         be used; 70: internal error; 130 or 143: interrupted.
     """
-    try:
-        settings = make_settings(parse_arguments(arguments))
+    given = sys.argv[1:] if arguments is None else list(arguments)
+
+    def work() -> int:
+        settings = make_settings(parse_arguments(given))
         prepare_environment(settings.threads)
         configure_messages(Messages(settings.verbosity))
-        with _tidy_end():
-            return _run(settings)
-    except BidsSrError as error:
-        sys.stderr.write(f"bids-sr: error: {error}\n")
-        return error.exit_code
-    except (KeyboardInterrupt, _Terminated) as end:
-        sys.stderr.write("bids-sr: interrupted.\n")
-        return EXIT_TERMINATED if isinstance(end, _Terminated) else EXIT_INTERRUPTED
-    except Exception as error:
-        _log.debug("Internal error", exc_info=True)
-        sys.stderr.write(
-            f"bids-sr: internal error ({type(error).__name__}: {error}). "
-            "Run again with -v for the details and report them.\n"
-        )
-        return EXIT_INTERNAL
+        return _run(settings)
 
-
-class _Terminated(BaseException):
-    """The process was asked to end: by a scheduler whose time is up, say."""
-
-
-@contextmanager
-def _tidy_end() -> Iterator[None]:
-    """Make a request to end an exception, so that half-written files are removed."""
-
-    def end(signal_number: int, frame: FrameType | None) -> None:
-        raise _Terminated
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def again(lost: sys.UnraisableHookArgs) -> None:
-        # it came while Python cleaned up an object, where no exception gets out
-        if isinstance(lost.exc_value, _Terminated | KeyboardInterrupt):
-            asked = signal.SIGTERM if isinstance(lost.exc_value, _Terminated) else signal.SIGINT
-            threading.Timer(_AGAIN_S, os.kill, (os.getpid(), asked)).start()
-        else:
-            hook(lost)
-
-    hook, sys.unraisablehook = sys.unraisablehook, again
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        sys.unraisablehook = hook
+    return enter("bids-sr", work, given)
 
 
 def _run(settings: Settings) -> int:

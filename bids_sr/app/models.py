@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bids_sr.errors import BidsSrError
+from bids_sr.door import enter
 
 if TYPE_CHECKING:
     from bids_sr.networks.card import ModelCard
@@ -48,16 +48,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0 done, 2 a network is missing, damaged or of the wrong kind.
+        Exit code: 0 done, 2 a network is missing, damaged or of the wrong kind; else as
+        `bids_sr.door.enter`.
     """
-    options = build_parser().parse_args(argv)
-    try:
+    given = sys.argv[1:] if argv is None else list(argv)
+
+    def work() -> int:
+        options = build_parser().parse_args(given)
         lines = _COMMANDS[options.command](options)
-    except BidsSrError as error:
-        sys.stderr.write(f"bids-sr-models: error: {error}\n")
-        return error.exit_code
-    sys.stdout.write("\n".join(lines) + "\n")
-    return 0
+        sys.stdout.write("\n".join(lines) + "\n")
+        return 0
+
+    return enter("bids-sr-models", work, given)
 
 
 def _list(_options: argparse.Namespace) -> list[str]:

@@ -16,6 +16,7 @@ from bids_sr.app.config import to_toml
 from bids_sr.app.devices import choose_places, cores_in_all
 from bids_sr.app.ending import check_end
 from bids_sr.app.environment import container
+from bids_sr.app.limits import has_semaphores, refuse_too_small
 from bids_sr.app.reports import tell_quality
 from bids_sr.app.settings import Settings
 from bids_sr.app.validation import validate_input
@@ -62,6 +63,7 @@ def run_participants(settings: Settings) -> int:
         If the dataset, the network, the device or the output folder cannot be
         used at all; nothing was processed then.
     """
+    refuse_too_small()
     places = choose_places(settings)
     choices = make_choices(settings, places)
     found = find_runs(settings)
@@ -141,6 +143,9 @@ def _share_memory(settings: Settings, plans: list[RunPlan]) -> tuple[list[RunPla
     alone = settings.nprocs == 1 or any(beside < least_memory_gb(plan) <= memory for plan in plans)
     if alone and settings.nprocs > 1:
         _log.warning("%.1f GB of memory are too few for steps side by side: one at a time", memory)
+    if not alone and not has_semaphores():
+        _log.warning("This system has no semaphores (/dev/shm): one step at a time")
+        alone = True
     choices = evolve(plans[0].choices, memory_gb=memory if alone else beside)
     return [evolve(plan, choices=choices) for plan in plans], 1 if alone else settings.nprocs
 

@@ -16,6 +16,7 @@ from bids_sr.bids.file_size import refuse_impossible_size
 from bids_sr.bids.gradients import B0_THRESHOLD, GradientTable, read_bvals, read_gradients
 from bids_sr.bids.voxel_offset import refuse_offset_in_header
 from bids_sr.errors import InputError
+from bids_sr.system_errors import reading_remedy
 
 if TYPE_CHECKING:
     from nibabel.arrayproxy import ArrayProxy
@@ -233,6 +234,7 @@ def _load_header(path: Path) -> Nifti1Image:
     from nibabel.spatialimages import HeaderDataError
 
     refuse_foreign(path, IMAGE)
+    _refuse_closed(path)
     try:
         image = nib.load(path)
     except (ImageFileError, HeaderDataError, *_BAD_BYTES) as error:
@@ -246,6 +248,17 @@ def _load_header(path: Path) -> Nifti1Image:
             f"is not NIfTI but {type(image).__name__}.", file=path, remedy="Convert it to NIfTI."
         )
     return image
+
+
+def _refuse_closed(path: Path) -> None:
+    """Raise if a file cannot be opened; the process would crash in indexed_gzip, in C."""
+    try:
+        with path.open("rb"):
+            return
+    except OSError as error:
+        raise InputError(
+            f"cannot be read ({error.strerror or error}).", file=path, remedy=reading_remedy(error)
+        ) from error
 
 
 def _required(path: Path | None, files: DwiFiles, extension: str) -> Path:

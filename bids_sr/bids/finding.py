@@ -12,12 +12,14 @@ from attrs import evolve
 
 from bids_sr.bids.asked import Asked
 from bids_sr.bids.clashes import without_clashes
-from bids_sr.bids.dwi_run import DwiFiles
+from bids_sr.bids.closed import Closed, Look
+from bids_sr.bids.dwi_run import DwiFiles, Problem
 from bids_sr.bids.filters import Filter, read_selection
 from bids_sr.bids.folders import is_hidden, list_images
-from bids_sr.bids.index import is_ignored, list_files, open_database, open_layout
+from bids_sr.bids.index import is_ignored, list_files, look_for, open_database, open_layout
 from bids_sr.bids.inheritance import ambiguity, applicable, by_folder, merge_sidecars
 from bids_sr.bids.names import parse_entities, parse_suffix
+from bids_sr.bids.pybids import load_pybids
 from bids_sr.bids.refusal import (
     is_beside,
     looks_like_dwi,
@@ -85,6 +87,7 @@ def find_dwi(
         If a folder is no BIDS dataset, a label or filter is unknown, or no
         diffusion run is left.
     """
+    load_pybids()
     main = open_source(Path(bids_dir), None)
     datasets = [open_source(Path(path), name) for name, path in (derivatives or {}).items()]
     datasets = datasets or [main]
@@ -93,13 +96,14 @@ def find_dwi(
         frozenset(label.removeprefix("ses-") for label in sessions),
         read_selection(filters),
     )
+    looks = [look_for(dataset.root, asked.subjects, asked.sessions) for dataset in datasets]
     tell_odd_folders(datasets)
     check_labels(datasets, set(asked.subjects), set(asked.sessions))
     runs: dict[Path, DwiFiles] = {}
-    for dataset in datasets:
+    for dataset, look in zip(datasets, looks, strict=True):
         database = _database_of(dataset, main, database_dir)
-        for layout in _layouts(dataset, asked, database):
-            for run in _runs_in(layout, dataset, asked):
+        for layout in _layouts(dataset, asked, look, database):
+            for run in _runs_in(layout, dataset, asked, look):
                 runs.setdefault(_place(run.dwi, run.dataset_root), run)
         for run in _in_wrong_hands(dataset, asked, {run.subject for run in runs.values()}):
             runs.setdefault(_place(run.dwi, run.dataset_root), run)
@@ -120,9 +124,11 @@ def _place(image: Path, root: Path) -> Path:
     return Path(os.path.realpath(root), image.relative_to(root))
 
 
-def _layouts(dataset: Source, asked: Asked, database: Path | None) -> Iterator[BIDSLayout]:
+def _layouts(
+    dataset: Source, asked: Asked, look: Look, database: Path | None
+) -> Iterator[BIDSLayout]:
     if database is None:
-        yield open_layout(dataset.root, asked.subjects, asked.sessions)
+        yield open_layout(dataset.root, look, asked.subjects, asked.sessions)
         return
     layout = open_database(dataset.root, database)
     yield layout
@@ -137,18 +143,29 @@ def _layouts(dataset: Source, asked: Asked, database: Path | None) -> Iterator[B
         if path not in indexed and path.parent.name == "dwi" and not is_hidden(path)
     }
     if lacking:
-        yield open_layout(dataset.root, lacking, asked.sessions)
+        yield open_layout(dataset.root, look, lacking, asked.sessions)
 
 
-def _runs_in(layout: BIDSLayout, dataset: Source, asked: Asked) -> list[DwiFiles]:
+def _runs_in(layout: BIDSLayout, dataset: Source, asked: Asked, look: Look) -> list[DwiFiles]:
+    for each in look.closed:
+        if each.is_folder and not each.is_level:
+            _LOGGER.warning("%s: %s", each.path, each.text)
+    closed = [
+        evolve(each, path=Path(layout.root, each.path.relative_to(dataset.root)))
+        for each in look.closed
+    ]
+    passed = {Path(layout.root, each.relative_to(dataset.root)) for each in look.passed_over}
     dataset = evolve(dataset, root=Path(layout.root))  # a database has its own spelling of it
     chosen = Filter(asked.selection, layout)
     files = list_files(layout, asked.subjects)
     folders = by_folder(path for path in files if not is_ignored(path, dataset.root))
     images = {path for beside in folders.values() for path in beside if looks_like_dwi(path.name)}
-    runs, aside = [], []
+    runs = [_refused(each, dataset) for each in closed if _counts(each, dataset, asked, chosen)]
+    aside = []
     # an index holds neither hidden images nor what lies deeper
     for image in images.union(list_images(dataset.root, asked.subjects)):
+        if not passed.isdisjoint((image, *image.parents)):
+            continue
         problem = name_problem(image, dataset.root)
         if problem is None and image in images:
             if asked.takes(image, dataset) and chosen.takes(image):
@@ -162,6 +179,18 @@ def _runs_in(layout: BIDSLayout, dataset: Source, asked: Asked) -> list[DwiFiles
                 runs.append(refuse(image, dataset, problem))
     _tell(aside)
     return runs
+
+
+def _counts(closed: Closed, dataset: Source, asked: Asked, chosen: Filter) -> bool:
+    """Tell whether what cannot be looked into may be, or hold, a run that is asked for."""
+    image = not closed.is_folder and looks_like_dwi(closed.path.name)
+    concerns = closed.is_level or (image and asked.concerns(closed.path, dataset))
+    return concerns and chosen.takes(closed.path, misnamed=True)
+
+
+def _refused(closed: Closed, dataset: Source) -> DwiFiles:
+    problem = Problem(closed.path, closed.text, closed.remedy, refused=True)
+    return refuse(closed.path, dataset, problem)
 
 
 def _tell(aside: Sequence[Path]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -23,10 +22,11 @@ def list_images(root: Path, subjects: Collection[str] = ()) -> Iterator[Path]:
     ------
     pathlib.Path
     """
-    for person in sorted(f"sub-{glob.escape(label)}" for label in subjects) or ["sub-*"]:
-        for level in (f"{person}/dwi", f"{person}/ses-*/dwi"):
-            for folder in root.glob(level):
-                yield from _images_in(folder)
+    labels = sorted(f"sub-{label}" for label in subjects)
+    for person in labels or (name for name in _names_in(root) if name.startswith("sub-")):
+        visits = (name for name in _names_in(root / person) if name.startswith("ses-"))
+        for folder in (root / person, *(root / person / visit for visit in visits)):
+            yield from _images_in(folder / "dwi")
 
 
 def is_hidden(image: Path) -> bool:

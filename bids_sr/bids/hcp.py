@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 
-from bids_sr.bids.dwi_run import DwiFiles
-from bids_sr.bids.source import check_known, natural_key
+from bids_sr.bids.closed import unlisted
+from bids_sr.bids.dwi_run import DwiFiles, Problem
+from bids_sr.bids.source import check_known, folders_in, natural_key
 from bids_sr.errors import UsageError
+from bids_sr.system_errors import reading_remedy
 
 _SERIES = Path("T1w", "Diffusion_7T")
 _MASK = "nodif_brain_mask.nii.gz"
@@ -21,7 +24,9 @@ _B0_THRESHOLD = 100.0
 
 def is_hcp(folder: Path) -> bool:
     """Return whether a folder has subjects with a 7T diffusion series in them."""
-    return any(folder.glob(f"*/{_SERIES}"))
+    if not folder.is_dir():
+        return False
+    return any(os.path.exists(each / _SERIES) for each in folders_in(folder))  # noqa: PTH110
 
 
 def find_hcp(folder: Path, participants: Collection[str] = ()) -> list[DwiFiles]:
@@ -46,7 +51,9 @@ def find_hcp(folder: Path, participants: Collection[str] = ()) -> list[DwiFiles]
         If a participant has no such series, or two folders are one participant's.
     """
     found: dict[str, Path] = {}
-    for path in sorted(folder.glob(f"*/{_SERIES}")):
+    for path in (each / _SERIES for each in folders_in(folder)):
+        if not os.path.exists(path):  # noqa: PTH110 - which never raises
+            continue
         label = path.parents[1].name.removeprefix("sub-")
         if label in found:
             raise UsageError(
@@ -55,20 +62,42 @@ def find_hcp(folder: Path, participants: Collection[str] = ()) -> list[DwiFiles]
                 remedy="Rename or move one of them.",
             )
         found[label] = path
+    closed = {k: v for k, v in _closed(folder).items() if k not in found}
+    found |= {label: problem.file / _SERIES for label, problem in closed.items()}
     wanted = {label.removeprefix("sub-") for label in participants} or set(found)
     check_known("participant with a 7T diffusion series", wanted, set(found), str(folder))
-    return [_files(found[label], label, folder) for label in sorted(wanted, key=natural_key)]
+    return [
+        _files(found[label], label, folder, closed.get(label))
+        for label in sorted(wanted, key=natural_key)
+    ]
 
 
-def _files(series: Path, subject: str, root: Path) -> DwiFiles:
-    mask = series / _MASK
+def _closed(folder: Path) -> dict[str, Problem]:
+    """Return the subjects whose folders cannot be looked into, and why."""
+    closed = {}
+    for subject in folders_in(folder):
+        try:
+            (subject / _SERIES).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            label = subject.name.removeprefix("sub-")
+            if label.isalnum():  # others, such as lost+found, are no subjects
+                text, remedy = unlisted(error), reading_remedy(error)
+                closed[label] = Problem(subject, text, remedy, refused=True)
+    return closed
+
+
+def _files(series: Path, subject: str, root: Path, problem: Problem | None) -> DwiFiles:
+    mask = None if problem else series / _MASK
     return DwiFiles(
         dwi=series / "data.nii.gz",
         bval=series / "bvals",
         bvec=series / "bvecs",
         # a link to nowhere is a mask that is not fetched, not one that is not there
-        mask=mask if mask.exists() or mask.is_symlink() else None,
+        mask=mask if mask and (mask.exists() or mask.is_symlink()) else None,
         sidecar={},
+        problem=problem,
         entities={"sub": subject},
         dataset_root=root.absolute(),
         dataset_name="hcp",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import re
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_sr.bids.atomic import TEMPORARY
+from bids_sr.bids.closed import Look, look_into
 from bids_sr.bids.locking import lock_path, locked
 from bids_sr.errors import UsageError
 
@@ -63,14 +64,27 @@ def is_ignored(path: Path, root: Path) -> bool:
     return any(pattern.search(inside) for pattern in _IGNORED)
 
 
+def look_for(root: Path, participants: Collection[str], sessions: Collection[str]) -> Look:
+    """Look into the folders that would be indexed; see `bids_sr.bids.closed.look_into`."""
+    patterns = ignore_patterns(participants, sessions)
+
+    def is_passed_over(path: Path) -> bool:
+        inside = f"/{path.relative_to(root).as_posix()}"
+        return any(pattern.search(inside) for pattern in patterns)
+
+    return look_into(root, participants, is_passed_over)
+
+
 def open_layout(
-    root: Path, participants: Collection[str] = (), sessions: Collection[str] = ()
+    root: Path, look: Look, participants: Collection[str] = (), sessions: Collection[str] = ()
 ) -> BIDSLayout:
     """Index a dataset in memory.
 
     Parameters
     ----------
     root : pathlib.Path
+    look : Look
+        From `look_for`, at these participants and sessions at least.
     participants, sessions : collection of str
         Only these are indexed; empty means all.
 
@@ -80,7 +94,8 @@ def open_layout(
         Without metadata: sidecars are read when they are needed, so that a
         broken one concerns its own runs only.
     """
-    return _layout(root, participants, sessions, database=None)
+    ignored = [*ignore_patterns(participants, sessions), *look.patterns(root)]
+    return _layout(root, ignored, database=None)
 
 
 def open_database(root: Path, folder: Path) -> BIDSLayout:
@@ -109,7 +124,7 @@ def open_database(root: Path, folder: Path) -> BIDSLayout:
     try:
         if not (folder / _DATABASE).exists():
             _make_database(root, folder)
-        layout = _layout(root, (), (), database=folder)
+        layout = _layout(root, (), database=folder)  # it is indexed: nothing to look for
     except (SQLAlchemyError, OSError, AttributeError) as error:
         raise UsageError(
             f"cannot be used as a pybids index ({error}).",
@@ -167,21 +182,21 @@ def _make_database(root: Path, folder: Path) -> None:
             return
         _LOGGER.info("Indexing %s into %s", root, folder)
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=folder) as temporary:
-            _layout(root, (), (), database=Path(temporary)).session.close()
+            ignored = [*ignore_patterns(), *look_for(root, (), ()).patterns(root)]
+            _layout(root, ignored, database=Path(temporary)).session.close()
             Path(temporary, _DATABASE).replace(folder / _DATABASE)
 
 
 def _layout(
     root: Path,
-    participants: Collection[str],
-    sessions: Collection[str],
+    ignored: Sequence[re.Pattern[str]],
     database: Path | None,
 ) -> BIDSLayout:
     from bids.layout import BIDSLayout, BIDSLayoutIndexer
 
     indexer = BIDSLayoutIndexer(
         validate=False,
-        ignore=ignore_patterns(participants, sessions),
+        ignore=list(ignored),
         index_metadata=False,
     )
     return BIDSLayout(

@@ -47,7 +47,8 @@ def open_source(root: Path, name: str | None) -> Source:
     Raises
     ------
     UsageError
-        If the folder or its description is missing or unreadable, or the name is no plain name.
+        If the folder or its description is missing, unreadable or of another form, or the name
+        is no plain name.
     """
     if name is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
         # it becomes a folder of the index and part of bids: URIs
@@ -71,7 +72,7 @@ def open_source(root: Path, name: str | None) -> Source:
         raise UsageError(
             f"cannot be read as JSON ({error}).", file=path, remedy="Repair this file."
         ) from error
-    description = description if isinstance(description, dict) else {}
+    _check_description(description, path)
     derivative = (
         name is not None
         or description.get("DatasetType") == "derivative"
@@ -84,6 +85,31 @@ def open_source(root: Path, name: str | None) -> Source:
     )
 
 
+def _check_description(description: Any, path: Path) -> None:
+    """Raise if a description is not of the form that pybids takes for granted."""
+    if not isinstance(description, dict):
+        raise UsageError(
+            "does not hold a JSON object.",
+            file=path,
+            remedy='Write for example {"Name": "...", "BIDSVersion": "1.10.0"}.',
+        )
+    if description.get("DatasetType") != "derivative":  # where it does not look at the rest
+        return
+    made_by = description.get("GeneratedBy", [])
+    if not isinstance(made_by, list) or not all(isinstance(entry, dict) for entry in made_by):
+        raise UsageError(
+            "its GeneratedBy is not a list of JSON objects.",
+            file=path,
+            remedy='Write for example "GeneratedBy": [{"Name": "QSIPrep"}].',
+        )
+    if not isinstance(description.get("PipelineDescription", {}), dict):
+        raise UsageError(
+            "its PipelineDescription is not a JSON object.",
+            file=path,
+            remedy='Write "GeneratedBy": [{"Name": "..."}] in its place.',
+        )
+
+
 def _pipeline_name(description: Mapping[str, Any]) -> str:
     made_by = description.get("GeneratedBy") or [{}]
     first = made_by[0] if isinstance(made_by, list) and isinstance(made_by[0], dict) else {}
@@ -94,11 +120,11 @@ def _pipeline_name(description: Mapping[str, Any]) -> str:
 def tell_odd_folders(datasets: Iterable[Source]) -> None:
     """Warn of folders that look like a participant's, but do not begin with ``sub-``."""
     for dataset in datasets:
-        for folder in dataset.root.glob("[!.]*"):
-            name = folder.name.casefold()
-            # Path.is_dir raises where a folder cannot be looked into
-            alike = name.startswith("sub-") or os.path.isdir(folder / "dwi")  # noqa: PTH112
-            if not folder.name.startswith("sub-") and alike and folder.is_dir():
+        for folder in folders_in(dataset.root):
+            name = folder.name
+            # os.path.isdir never raises
+            alike = name.casefold().startswith("sub-") or os.path.isdir(folder / "dwi")  # noqa: PTH112
+            if alike and not name.startswith(("sub-", ".")):
                 _LOGGER.warning(
                     "%s: not looked into; a participant's folder begins with 'sub-'.", folder
                 )
@@ -106,14 +132,36 @@ def tell_odd_folders(datasets: Iterable[Source]) -> None:
 
 def check_labels(datasets: Iterable[Source], subs: set[str], sess: set[str]) -> None:
     """Raise UsageError, listing what there is, if a label has no folder."""
-    people = [f for dataset in datasets for f in dataset.root.glob("sub-*") if f.is_dir()]
+    people = [
+        folder
+        for dataset in datasets
+        for folder in folders_in(dataset.root)
+        if folder.name.startswith("sub-")
+    ]
     known = {folder.name.removeprefix("sub-") for folder in people}
     where = ", ".join(str(dataset.root) for dataset in datasets)
     check_known("participant", subs, known, where)
     if sess:
         chosen = [f for f in people if not subs or f.name.removeprefix("sub-") in subs]
-        visits = {s.name.removeprefix("ses-") for folder in chosen for s in folder.glob("ses-*")}
+        try:
+            names = {name for folder in chosen for name in os.listdir(folder)}  # noqa: PTH208
+        except OSError:  # nobody knows: that folder is a failure of its own
+            return
+        visits = {name.removeprefix("ses-") for name in names if name.startswith("ses-")}
         check_known("session", sess, visits, where)
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """Return what is a folder in a folder, or may be one that does not answer; sorted."""
+    with os.scandir(folder) as entries:
+        return [folder / e.name for e in sorted(entries, key=lambda e: e.name) if _may_be_one(e)]
+
+
+def _may_be_one(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return True
 
 
 def check_known(kind: str, wanted: set[str], known: set[str], where: str) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bids_sr.diffusion.defaults import GRADIENT_CHECKS, WARN
-from bids_sr.errors import BidsSrError, UsageError
+from bids_sr.door import enter
+from bids_sr.errors import UsageError
 from bids_sr.evaluation.defaults import REFERENCES, RIM
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from bids_sr.evaluation.trial import Trial
     from bids_sr.networks.card import ModelCard
 
+_MARK = "(*)"
+"""Behind the name of a network that may have learned from the scan it is scored on."""
 _DESCRIPTION = """\
 Score a network against classical interpolation on a scan whose truth is known: the scan is cut to
 1/f of its k-space band within each slice, brought back by linear, cubic (B-spline) and sinc
@@ -111,17 +114,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0 done, 1 the scan cannot be used, 2 wrong usage.
+        Exit code: 0 done, 1 the scan cannot be used, 2 wrong usage; else as
+        `bids_sr.door.enter`.
     """
-    options = build_parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
+    given = sys.argv[1:] if argv is None else list(argv)
+
+    def work() -> int:
+        options = build_parser().parse_args(given)
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
         tables = _evaluate(options)
-    except BidsSrError as error:
-        sys.stderr.write(f"bids-sr-evaluate: error: {error}\n")
-        return error.exit_code
-    sys.stdout.write("\n\n".join(tables) + "\n")
-    return 0
+        sys.stdout.write("\n\n".join(tables) + "\n")
+        return 0
+
+    return enter("bids-sr-evaluate", work, given)
 
 
 def _evaluate(options: argparse.Namespace) -> list[str]:
@@ -134,12 +139,14 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
     from bids_sr.evaluation.on_card import compare_with_card, keep_on_card
     from bids_sr.evaluation.trial import choose_run, make_trial
     from bids_sr.networks.registry import load_card
+    from bids_sr.networks.training_data import seen_in_training
     from bids_sr.superres.device import choose_device
 
     choose_device(options.device)  # a wrong name ends it here, not after minutes of denoising
     card = load_card(options.model, options.scale)
     _check_slices(card, options.slices_step)
     found = choose_run(options.bids_dir, options.participant_label, options.run)
+    seen = seen_in_training(card, found.files.subject)
     checked = checked_run(found, options.gradient_check)
     run = checked.run
     torch.set_num_threads(options.threads)
@@ -159,14 +166,17 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
                 detect_band=options.input_band == "auto",
             )
         )
-    facts = _facts(options, run, card, trial, rows)
+    facts = _facts(options, run, card, trial, rows) | {"seen_in_training": seen}
     facts["gradients"] = f"{checked.check.verdict}{', corrected' if checked.fixed else ''}"
     if options.out:
         write_json(options.out, {**facts, "rows": rows})
     tables, compared = _tables(options, facts, rows), compare_with_card(card, facts, rows)
     if options.to_card:
         keep_on_card(card, facts, rows)
-    return [*tables, compared] if compared else tables
+    ending = [f"{_MARK} {seen}"] if seen else []
+    if seen:  # also for those who keep the log alone
+        logging.getLogger("bids_sr").warning("%s", seen)
+    return [*tables, *([compared] if compared else []), *ending]
 
 
 def _check_slices(card: ModelCard, step: int) -> None:
@@ -208,6 +218,9 @@ def _tables(options: argparse.Namespace, facts: dict[str, Any], rows: list[Row])
     from bids_sr.evaluation.goals import goals_table
     from bids_sr.evaluation.tables import left_table, markdown
 
+    if facts["seen_in_training"]:  # the network's rows come last, without and with consistency
+        networks = [{**row, "method": f"{row['method']} {_MARK}"} for row in rows[-2:]]
+        rows = [*rows[:-2], *networks]
     every = f" in {options.slices_step}" if options.slices_step > 1 else ""
     tables = [
         f"{facts['run']}, x{options.scale}, against {options.reference}, every slice{every}; "

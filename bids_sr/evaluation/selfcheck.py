@@ -30,6 +30,7 @@ from bids_sr.images.grid import SliceGrid, from_slices, to_slices
 from bids_sr.images.hot_voxels import find_hot_voxels
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.networks.channels import NEIGHBOURS
+from bids_sr.networks.training_data import seen_in_training
 from bids_sr.quality.fidelity import erode
 from bids_sr.quality.gain import (
     FIGURES,
@@ -217,7 +218,8 @@ def _notes(result: SuperResolvedDwi, no_tensor: str | None) -> list[str]:
         for axis, share in zip(result.grid.in_plane, result.band, strict=True)
         if share < 1
     ]
-    notes = []
+    seen = seen_in_training(result.card, result.run.files.subject)
+    notes = [seen] if seen else []
     if filled:
         notes.append(
             f"The scan is itself zero-filled along {', '.join(filled)}: only what was measured "

@@ -34,7 +34,8 @@ def _sizes(values: Iterable[Iterable[float]]) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(size) for size in values)
 
 
-def _known_channels(_instance: object, _attribute: object, value: tuple[str, ...]) -> None:
+def known_channels(_instance: object, _attribute: object, value: tuple[str, ...]) -> None:
+    """Raise ValueError, as attrs validators do, unless these are channels in a possible order."""
     if not value or value[0] != "dwi" or not set(value) <= set(CHANNELS):
         raise ValueError(f"channels must start with 'dwi' and be among {CHANNELS}, not {value}")
 
@@ -60,7 +61,7 @@ class ModelCard:
     degradation: str
     """How its low-resolution training slices were made: kspace, kspace-tukey, box or resize-cubic,
     several joined by +."""
-    channels: tuple[str, ...] = field(converter=_texts, validator=_known_channels)
+    channels: tuple[str, ...] = field(converter=_texts, validator=known_channels)
     """What it reads, in order (see `bids_sr.networks.channels`)."""
     architecture: Mapping[str, Any]
     """Keyword arguments of its class, and ``"class"``."""

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 from attrs import field, frozen
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
 from bids_sr.bids.atomic import atomic_path
+from bids_sr.report.plotting import Figure, FigureCanvasAgg
 from bids_sr.report.raster import Rgb, change_bar, enlarge
 
 _DPI = 100

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 from markupsafe import Markup
-from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
+from bids_sr.report.plotting import colormaps
 from bids_sr.report.svg import Element, add, drawing, markup
 
 _LEFT, _TOP, _BOTTOM, _BAR = 46.0, 10.0, 40.0, 74.0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
 from numpy.typing import NDArray
+
+from bids_sr.report.plotting import LinearSegmentedColormap
 
 Rgb = NDArray[np.uint8]
 """(row, column, 3)."""

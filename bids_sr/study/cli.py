@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_sr.diffusion.defaults import REFUSE, TRAINING_CHECKS
-from bids_sr.errors import BidsSrError, UsageError
+from bids_sr.door import enter
+from bids_sr.errors import UsageError
 
 if TYPE_CHECKING:
     from bids_sr.study.rows import Row
@@ -54,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="what is done about a scan whose gradient table does not fit its image: it is"
         " refused; it is used, with a warning; it is used with a corrected table; nobody looks",
     )
-    add("--device", default="cpu", help="cpu, cuda or cuda:N")
+    add("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
     add("--threads", type=int, default=1, help="CPU threads")
     return parser
 
@@ -70,16 +71,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0 done, 1 bad input, 2 wrong usage.
+        Exit code: 0 done, 1 bad input, 2 wrong usage; else as `bids_sr.door.enter`.
     """
-    arguments = build_parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    try:
-        _study(arguments, shlex.join(["bids-sr-study", *(sys.argv[1:] if argv is None else argv)]))
-    except BidsSrError as error:
-        _LOG.error("%s", error)
-        return error.exit_code
-    return 0
+    given = sys.argv[1:] if argv is None else list(argv)
+
+    def work() -> int:
+        arguments = build_parser().parse_args(given)
+        logging.basicConfig(
+            level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
+        )
+        _study(arguments, shlex.join(["bids-sr-study", *given]))
+        return 0
+
+    return enter("bids-sr-study", work, given)
 
 
 def _study(arguments: argparse.Namespace, command: str) -> None:
@@ -109,7 +113,9 @@ def _run(arguments: argparse.Namespace, command: str, rows: list[Row]) -> None:
     from bids_sr.study.recipe import read_recipe
     from bids_sr.study.run import Study, run_baselines, run_rows
     from bids_sr.study.scans import Dataset
+    from bids_sr.superres.device import choose_device
 
+    device = str(choose_device(arguments.device))
     torch.set_num_threads(arguments.threads)
     cache = arguments.cache or arguments.output_dir / "cache"
     study = Study(
@@ -121,7 +127,7 @@ def _run(arguments: argparse.Namespace, command: str, rows: list[Row]) -> None:
         ),
         arguments.output_dir,
         vgg16=arguments.vgg16,
-        device=arguments.device,
+        device=device,
         threads=arguments.threads,
         command=command,
         progress=_progress(),

@@ -15,8 +15,10 @@ from filelock import FileLock, Timeout
 
 from bids_sr.bids.atomic import atomic_path, write_json
 from bids_sr.errors import UsageError
+from bids_sr.networks.card import ModelCard
 from bids_sr.networks.loading import load_network
 from bids_sr.networks.registry import find_card
+from bids_sr.networks.training_data import seen_in_training
 from bids_sr.quality.interpolation import interpolate
 from bids_sr.study.logs import ARRAYS, BASELINES, ROWS, SCORES, read_json
 from bids_sr.study.rows import Row
@@ -114,6 +116,7 @@ def run_baselines(study: Study, rows: Iterable[Row]) -> None:
             for method in ("truth", *_INTERPOLATED):
                 target = folder / f"{method}-x{factor}-noise{noise:g}"
                 facts = {"method": method, "factor": factor, "noise": noise}
+                facts |= _scans(study)
                 if not _is_scored(target, facts):
                     upsample = None if method == "truth" else _interpolator(method, factor)
                     _LOG.info("Scoring %s", target.name)
@@ -122,7 +125,7 @@ def run_baselines(study: Study, rows: Iterable[Row]) -> None:
 
 def _run_row(study: Study, row: Row, scorer: Scorer) -> bool:
     folder = study.folder(row)
-    facts = _facts(row)
+    facts = _facts(row) | _scans(study)
     if _is_scored(folder, facts):
         return True
     settings = row.settings
@@ -132,13 +135,24 @@ def _run_row(study: Study, row: Row, scorer: Scorer) -> bool:
             return False
         settings = evolve(settings, init_from=str(start))
     _train(study, row, settings, folder)
-    network = load_network(find_card(str(folder / MODEL)))
+    card = find_card(str(folder / MODEL))
+    _refuse_trained_on(card, study.dataset.data.test)
+    network = load_network(card)
     upsample = network_upsampler(
         network.to(study.device), settings.factor, torch.device(study.device), consistent=False
     )
     _LOG.info("Scoring %s", row.name)
     _keep(folder, facts, *scorer.score(upsample, settings.factor, row.noise))
     return True
+
+
+def _refuse_trained_on(card: ModelCard, held_out: Iterable[str]) -> None:
+    """Raise if a network of an earlier call learned from a participant who is held out now."""
+    for label in held_out:
+        if told := seen_in_training(card, label.removeprefix("sub-")):
+            raise UsageError(
+                told, file=card.folder, remedy="Give another output folder, or remove this row's."
+            )
 
 
 def _train(study: Study, row: Row, settings: Any, folder: Path) -> None:
@@ -163,6 +177,7 @@ def _train(study: Study, row: Row, settings: Any, folder: Path) -> None:
         command=study.command,
         commit=code_commit(),
         figures={},
+        start=settings.init_from,
     )
     evolve(card, name=row.name).save(unfinished)
     unfinished.rename(folder / MODEL)
@@ -178,6 +193,12 @@ def _facts(row: Row) -> dict[str, Any]:
     }
 
 
+def _scans(study: Study) -> dict[str, Any]:
+    """Return on whom rows are trained and scored: figures of other people do not compare."""
+    data = study.dataset.data
+    return {"train": list(data.train), "test": list(data.test)}
+
+
 def _is_scored(folder: Path, facts: dict[str, Any]) -> bool:
     if not (folder / SCORES).exists():
         return False
@@ -185,6 +206,8 @@ def _is_scored(folder: Path, facts: dict[str, Any]) -> bool:
     if "settings" in facts:
         # settings that came later had their default then
         known["settings"] = {**TrainingSettings().to_dict(), **known.get("settings", {})}
+    for key in ("train", "test"):  # older scores do not say
+        known.setdefault(key, facts[key])
     changed = [key for key in facts if known.get(key) != facts[key]]
     if changed:
         raise UsageError(

@@ -19,6 +19,7 @@ from bids_sr.images.grid import SliceGrid, from_slices, to_slices
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.quality.fidelity import erode
 from bids_sr.study.recipe import Data
+from bids_sr.training.apart import refuse_shared_scans
 from bids_sr.training.prepare import (
     PreparedRun,
     Recipe,
@@ -46,25 +47,34 @@ class Dataset:
     _opened: dict[Path, DwiRun] = field(factory=dict, init=False, eq=False, repr=False)
 
     def training(self, factor: int, noise: float = 0.0) -> list[PreparedRun]:
-        """Return the scans to learn from, degraded."""
-        runs = self._runs(self.data.train)
+        """Return the scans to learn from, degraded.
+
+        Raises
+        ------
+        UsageError
+            If there is none, or one is held out as well.
+        """
         held_out = {label.removeprefix("sub-") for label in self.data.test}
-        runs = [run for run in runs if run.files.subject not in held_out]
-        if not runs:
+        found = self._find(self.data.train)
+        if not self.data.train:  # all that are not held out
+            found = [files for files in found if files.subject not in held_out]
+        if not found:
             raise UsageError(
                 "holds no scan to learn from.",
                 file=self.folder,
                 remedy="Name participants in the recipe's data.train that are not in data.test.",
             )
-        kept = runs[: self.data.train_limit or None]
-        return [self._prepare(run, factor, noise) for run in kept]
+        kept = found[: self.data.train_limit or None]
+        refuse_shared_scans(kept, self._find(self.data.test))
+        return [self._prepare(self._open(files), factor, noise) for files in kept]
 
     def held_out(self, factor: int, noise: float = 0.0) -> list[tuple[DwiRun, PreparedRun]]:
         """Return the scans to score on, as they came and degraded."""
-        return [(run, self._prepare(run, factor, noise)) for run in self._runs(self.data.test)]
+        runs = map(self._open, self._find(self.data.test))
+        return [(run, self._prepare(run, factor, noise)) for run in runs]
 
-    def _runs(self, participants: tuple[str, ...]) -> list[DwiRun]:
-        return [self._open(files) for files in find_training_runs(self.folder, participants)]
+    def _find(self, participants: tuple[str, ...]) -> list[DwiFiles]:
+        return find_training_runs(self.folder, participants)
 
     def _open(self, files: DwiFiles) -> DwiRun:
         """Open a run, say what is doubtful, check its gradients: once, for every row asks again."""

@@ -6,21 +6,23 @@ import argparse
 import logging
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bids_sr.diffusion.defaults import REFUSE, TRAINING_CHECKS
-from bids_sr.errors import BidsSrError, UsageError
+from bids_sr.door import enter
+from bids_sr.errors import UsageError
 
 if TYPE_CHECKING:
-    from bids_sr.bids.dwi_run import DwiRun
+    from bids_sr.bids.dwi_run import DwiFiles, DwiRun
     from bids_sr.training.prepare import PreparedRun
     from bids_sr.training.settings import TrainingSettings
     from bids_sr.training.trainer import Trainer
 
 
 _LOG = logging.getLogger("bids_sr")
+_TAPS = (0, 1, 3, 5, 7, 9)
 
 
 class _Several(argparse.Action):
@@ -34,7 +36,7 @@ class _Several(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         """Add the values of one occurrence."""
-        before = getattr(namespace, self.dest)
+        before = getattr(namespace, self.dest, self.default)
         given = [] if before is self.default else before or []
         setattr(namespace, self.dest, [*given, *values])
 
@@ -119,19 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     data.add_argument("--b0-share", type=float, default=0.15, help="share of patches of b0s")
     data.add_argument("--subset", type=int, default=15, help="directions per smaller view")
-    net = parser.add_argument_group("network")
-    net.add_argument("--scale", type=int, default=2, choices=[2, 3], help="in-plane factor")
-    net.add_argument(
-        "--channels",
-        nargs="+",
-        action=_Several,
-        default=["dwi", "mean_b0", "mean_dwi", "tensor"],
-        help=" ",
-    )
-    net.add_argument("--width", type=int, default=40, help="feature maps at full resolution")
-    net.add_argument("--depth", type=int, default=3, help="number of halvings")
-    net.add_argument("--blocks", type=int, default=1, help="residual blocks per level")
-    net.add_argument("--taps", type=int, default=0, help="side of predicted kernels; 0 for none")
+    _add_network(parser.add_argument_group("network", "default: as the model of --init-from"))
     loss = parser.add_argument_group("loss")
     loss.add_argument(
         "--layers",
@@ -184,7 +174,7 @@ def build_parser() -> argparse.ArgumentParser:
     how.add_argument("--seed", type=int, default=42, help=" ")
     how.add_argument("--validate-every", type=int, default=500, help="steps")
     how.add_argument("--checkpoint-every", type=int, default=250, help="steps")
-    how.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    how.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
     card = parser.add_argument_group("model card")
     card.add_argument("--name", help="name of the model folder (default: trained-x<scale>)")
     card.add_argument("--licence", default="not stated", help="licence of the weights")
@@ -192,6 +182,31 @@ def build_parser() -> argparse.ArgumentParser:
         "--credit", nargs="*", action=_Several, default=[], help="whom to credit, one text each"
     )
     return parser
+
+
+def _add_network(group: argparse._ArgumentGroup) -> None:
+    """Add what a model to start from decides, unless it is said: absent if it is not."""
+
+    def add(name: str, words: str, otherwise: str, **how: Any) -> None:
+        words += f" (without --init-from: {otherwise})"
+        group.add_argument(name, default=argparse.SUPPRESS, help=words, **how)
+
+    add("--scale", "in-plane factor", "2", type=int, choices=[2, 3])
+    add("--channels", "what it reads", "dwi mean_b0 mean_dwi tensor", nargs="+", action=_Several)
+    add("--width", "feature maps at full resolution", "40", type=_counted(1))
+    add("--depth", "number of halvings", "3", type=_counted(1))
+    add("--blocks", "residual blocks per level", "1", type=_counted(1))
+    add("--taps", "side of predicted kernels; 0 for none", "0", type=int, choices=_TAPS)
+
+
+def _counted(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise ValueError(text)
+        return value
+
+    return number
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -205,27 +220,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0 done, 1 bad input, 2 wrong usage.
+        Exit code: 0 done, 1 bad input, 2 wrong usage; else as `bids_sr.door.enter`.
     """
-    arguments = build_parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    try:
-        _train(arguments, list(sys.argv[1:] if argv is None else argv))
-    except BidsSrError as error:
-        _LOG.error("%s", error)
-        return error.exit_code
-    return 0
+    given = sys.argv[1:] if argv is None else list(argv)
+
+    def work() -> int:
+        arguments = build_parser().parse_args(given)
+        logging.basicConfig(
+            level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
+        )
+        _train(arguments, given)
+        return 0
+
+    return enter("bids-sr-train", work, given)
 
 
 def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
     # torch and friends only now, after the arguments were found to be right
+    from bids_sr.superres.device import choose_device
     from bids_sr.training.export import code_commit, export_model
     from bids_sr.training.start import keep_start
     from bids_sr.training.trainer import Trainer
 
+    # a wrong name ends it here, not after the scans were prepared
+    device = str(choose_device(arguments.device))
     settings, commit = _settings(arguments), code_commit()
-    runs = _open_runs(arguments, arguments.train_label)
-    validation = _open_runs(arguments, arguments.validate_label)
+    to_learn, to_score = _find(arguments)
+    runs, validation = (_open(arguments, found) for found in (to_learn, to_score))
     train = [
         run
         for coarsening in settings.coarsening
@@ -235,18 +256,20 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
             arguments,
             settings,
             runs,
+            other_planes=settings.planes == "all",
             coarsening=coarsening,
             degradation=degradation,
             means=means,
         )
     ]
-    held_out = _prepare(arguments, settings, validation, all_planes=False)
-    trainer = Trainer(
-        settings, train, held_out, arguments.output_dir, arguments.vgg16, arguments.device
-    )
+    held_out = _prepare(arguments, settings, validation)
+    _warn_of_start(settings.init_from, to_score)
+    trainer = Trainer(settings, train, held_out, arguments.output_dir, arguments.vgg16, device)
     _run_with_bar(trainer)
     if arguments.keep_start and settings.init_from:
-        keep_start(trainer.mean_network, settings.init_from, arguments.keep_start)
+        keep_start(
+            trainer.mean_network, settings.init_from, settings.channels, arguments.keep_start
+        )
     name = arguments.name or f"trained-x{settings.factor}"
     card = export_model(
         trainer.mean_network,
@@ -258,6 +281,7 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
         command=shlex.join(["bids-sr-train", *argv]),
         commit=commit,
         figures={"validation": trainer.validation_rows()} if held_out else {},
+        start=settings.init_from,
     )
     _LOG.info(
         "Model folder: %s (bids-sr ... --scale %d --model %s)",
@@ -266,12 +290,40 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
 
 
 def _settings(arguments: argparse.Namespace) -> TrainingSettings:
-    from bids_sr.training.settings import TrainingSettings
+    from attrs import fields_dict
 
-    given: dict[str, Any] = dict(vars(arguments), factor=arguments.scale)
-    given["layers"] = dict(_layer(text) for text in arguments.layers)
-    names = [a.name for a in TrainingSettings.__attrs_attrs__]
-    return TrainingSettings(**{key: given[key] for key in names if key in given})
+    from bids_sr.networks.registry import find_card
+    from bids_sr.training.settings import TrainingSettings
+    from bids_sr.training.start import settings_of
+
+    if arguments.keep_start and not arguments.init_from:
+        raise UsageError(
+            "--keep-start averages with the start, and there is none.",
+            remedy="Give --init-from MODEL as well.",
+        )
+    start = settings_of(find_card(arguments.init_from)) if arguments.init_from else {}
+    said = dict(vars(arguments))
+    if "scale" in said:
+        said["factor"] = said["scale"]
+    said["layers"] = dict(_layer(text) for text in arguments.layers)
+    given = start | {key: said[key] for key in fields_dict(TrainingSettings) if key in said}
+    _check_heeded(given, said, arguments.init_from)
+    try:
+        return TrainingSettings(**given)
+    except ValueError as error:
+        raise UsageError(f"{error}.", remedy="Correct --channels.") from error
+
+
+def _check_heeded(given: dict[str, Any], said: dict[str, Any], model: str) -> None:
+    """Refuse what the network to start from has no place for."""
+    if given.get("network", "SubPixelUNet") == "SubPixelUNet":
+        return
+    vain = [name for name in ("channels", "depth", "blocks", "taps") if name in said]
+    if vain:
+        raise UsageError(
+            f"The network of {model}, a {given['network']}, has no --{' or --'.join(vain)}.",
+            remedy="Leave that out, or start from another model.",
+        )
 
 
 def _layer(text: str) -> tuple[str, float]:
@@ -284,20 +336,44 @@ def _layer(text: str) -> tuple[str, float]:
         ) from None
 
 
-def _open_runs(arguments: argparse.Namespace, labels: list[str]) -> list[DwiRun]:
-    """Open the runs of participants and check their gradient tables, once for all uses."""
-    from bids_sr.bids.dwi_run import open_run, tell_doubts
+def _find(arguments: argparse.Namespace) -> tuple[list[DwiFiles], list[DwiFiles]]:
+    """Find the runs to learn from, and those held out: other people's."""
     from bids_sr.bids.sources import find_training_runs
+    from bids_sr.training.apart import refuse_shared_labels, refuse_shared_scans
+
+    labels = arguments.train_label, arguments.validate_label
+    refuse_shared_labels(*labels)
+    train, held_out = (
+        find_training_runs(arguments.bids_dir, names) if names else [] for names in labels
+    )
+    refuse_shared_scans(train, held_out)
+    return train, held_out
+
+
+def _open(arguments: argparse.Namespace, found: list[DwiFiles]) -> list[DwiRun]:
+    """Open runs and check their gradient tables, once for all uses."""
+    from bids_sr.bids.dwi_run import open_run, tell_doubts
     from bids_sr.diffusion.gradient_check import checked_run
 
-    if not labels:
-        return []
     runs = []
-    for files in find_training_runs(arguments.bids_dir, labels):
+    for files in found:
         run = open_run(files)
         tell_doubts(run)
         runs.append(checked_run(run, arguments.gradient_check).run)
     return runs
+
+
+def _warn_of_start(model: str, held_out: list[DwiFiles]) -> None:
+    """Say if somebody who is held out may have been learned from before."""
+    from bids_sr.networks.registry import find_card
+    from bids_sr.networks.training_data import seen_in_training
+
+    if not model:
+        return
+    card = find_card(model)
+    for participant in dict.fromkeys(files.subject for files in held_out):
+        if told := seen_in_training(card, participant):
+            _LOG.warning("Validation: %s", told)
 
 
 def _prepare(
@@ -305,14 +381,14 @@ def _prepare(
     settings: TrainingSettings,
     runs: list[DwiRun],
     *,
-    all_planes: bool = True,
+    other_planes: bool = False,
     **how: Any,
 ) -> list[PreparedRun]:
     from bids_sr.networks.angular import HARMONICS
-    from bids_sr.training.prepare import Recipe, other_planes, prepare_run
+    from bids_sr.training import prepare
 
     cache = arguments.cache or arguments.output_dir / "cache"
-    recipe = Recipe(
+    recipe = prepare.Recipe(
         factor=settings.factor,
         subset=settings.subset,
         seed=settings.seed,
@@ -322,13 +398,13 @@ def _prepare(
     )
     prepared = []
     for run in runs:
-        ready = prepare_run(run, cache, recipe)
+        ready = prepare.prepare_run(run, cache, recipe)
         if recipe.coarsening > 1 and min(ready.lr.shape[2:]) < settings.patch:
             _LOG.info("%s: too small to be made %g times coarser.", ready.label, recipe.coarsening)
             continue
         prepared.append(ready)
-        if settings.planes == "all" and all_planes:
-            prepared += other_planes(run, cache, recipe, settings.patch)
+        if other_planes:
+            prepared += prepare.other_planes(run, cache, recipe, settings.patch)
     return prepared
 
 

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from bids_sr.bids.atomic import atomic_path
 from bids_sr.networks.card import WEIGHTS, ModelCard, checksum
+from bids_sr.networks.registry import find_card
 from bids_sr.training.noise import snr_range
 from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.settings import TrainingSettings
@@ -28,6 +29,7 @@ def export_model(
     command: str,
     commit: str,
     figures: dict[str, Any],
+    start: str = "",
 ) -> ModelCard:
     """Write weights and card of a network.
 
@@ -52,12 +54,16 @@ def export_model(
         How to repeat it.
     figures : dict
         Measured figures of merit.
+    start : str
+        Model (name or folder) whose weights it began with, if any: what that was trained
+        on, and whom its card credits, is on this card as well.
 
     Returns
     -------
     ModelCard
         As written.
     """
+    before = find_card(start).data if start else ()
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: value.half().contiguous().cpu() for key, value in network.state_dict().items()}
     with atomic_path(folder / WEIGHTS) as temporary:
@@ -71,7 +77,7 @@ def export_model(
         sha256=checksum(folder / WEIGHTS),
         voxel_sizes_mm=list(dict.fromkeys(run.lr_zooms for run in runs)),
         b_values=sorted({b for run in runs for b in run.b_values}),
-        data=[*dict.fromkeys(run.label for run in runs), *credit],
+        data=[*dict.fromkeys([*(run.label for run in runs), *credit, *before])],
         licence=licence,
         seed=settings.seed,
         command=command,

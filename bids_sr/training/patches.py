@@ -260,7 +260,8 @@ def _flawed(images: dict[str, np.ndarray], flaws: _Flaws) -> dict[str, np.ndarra
         if basic in flaws.missing:
             # a neighbour's mean b0 is missing as the slice's own: its mean DWI stands in
             beside = name.replace("mean_b0", "mean_dwi")
-            known[name] = images["mean_dwi" if basic == "tensor" else beside]
+            # what the network does not read cannot stand in
+            known[name] = images.get("mean_dwi" if basic == "tensor" else beside, image)
         elif basic == "mean_b0":
             known[name] = image * flaws.b0_contrast
     return known

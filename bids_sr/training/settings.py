@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import asdict, field, frozen
 
+from bids_sr.networks.card import known_channels
 from bids_sr.networks.channels import BASIC
 
 
@@ -29,7 +30,7 @@ class TrainingSettings:
     """In-plane voxel sizes trained on, relative to each scan's own."""
     zero_filled: float = 0.0
     """Share of patches that look as if the scanner had interpolated them."""
-    channels: tuple[str, ...] = field(default=BASIC, converter=tuple)
+    channels: tuple[str, ...] = field(default=BASIC, converter=tuple, validator=known_channels)
     """What the network reads."""
     target: str = "scan"
     """What it is to give: the ``scan``, the scan ``denoised``, or its ``tensor`` fit."""
@@ -54,6 +55,8 @@ class TrainingSettings:
     """Residual blocks per level."""
     taps: int = 0
     """Side of the predicted kernels; 0 for none."""
+    filtered: int | None = None
+    """Channels, from the first, that these kernels are applied to; None: as many as `BASIC`."""
     layers: Mapping[str, float] = field(factory=lambda: {"relu1_2": 0.1}, converter=dict)
     """Weight of the feature loss per VGG16 layer; empty for L1 alone."""
     feature_network: str = "vgg16"
@@ -96,7 +99,7 @@ class TrainingSettings:
     seed: int = 42
     """Of initial weights and patches."""
     init_from: str = ""
-    """Model (name or folder) whose weights are the start, where shapes agree; empty for none."""
+    """Model (name or folder) whose weights are the start; empty for none."""
     validate_every: int = 500
     """Steps between validations."""
     checkpoint_every: int = 250
@@ -115,7 +118,7 @@ class TrainingSettings:
             "depth": self.depth,
             "blocks": self.blocks,
             "taps": self.taps,
-            "filtered": min(len(self.channels), len(BASIC)),
+            "filtered": min(len(self.channels), self.filtered or len(BASIC)),
         }
 
     def to_dict(self) -> dict[str, Any]:

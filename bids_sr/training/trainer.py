@@ -7,6 +7,7 @@ import csv
 import logging
 import math
 import os
+import pickle
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -63,7 +64,7 @@ class Trainer:
     Raises
     ------
     UsageError
-        If `folder` holds a checkpoint of other settings (steps may differ).
+        If `folder` holds a checkpoint of other settings (steps may differ) or scans.
     """
 
     def __init__(
@@ -81,8 +82,8 @@ class Trainer:
         self.device = torch.device(device)
         network = build_network(settings.architecture)
         start_paper_network(network, from_interpolation=settings.from_interpolation)
-        if settings.init_from:
-            start_from(network, settings.init_from)
+        if settings.init_from and not (folder / CHECKPOINT).exists():
+            start_from(network, settings.init_from, settings.channels)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.mean_network = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
@@ -121,6 +122,11 @@ class Trainer:
         )
         self.held_out = list(held_out)
         self.validations: list[dict[str, Any]] = []
+        # going on with other people would mix up who was learned from
+        self._scans = {
+            "scans to learn from": sorted({run.label for run in train}),
+            "scans held out": sorted({run.label for run in held_out}),
+        }
         self.step = 0
         self.folder.mkdir(parents=True, exist_ok=True)
         self._resume()
@@ -188,6 +194,7 @@ class Trainer:
         """Write a checkpoint from which training goes on exactly."""
         content = {
             "settings": self.settings.to_dict(),
+            "scans": self._scans,
             "step": self.step,
             "network": self.network.state_dict(),
             "mean_network": self.mean_network.state_dict(),
@@ -203,12 +210,15 @@ class Trainer:
         path = self.folder / CHECKPOINT
         if not path.exists():
             return
-        content = torch.load(path, map_location=self.device, weights_only=True)
-        now, then = self.settings.to_dict(), content["settings"]
-        changed = sorted(key for key in now if now[key] != then.get(key) and key != "steps")
+        content = self._read(path)
+        # settings that came later had their default then
+        now, then = self.settings.to_dict(), TrainingSettings().to_dict() | content["settings"]
+        now, then = now | self._scans, then | content.get("scans", self._scans)
+        changed = sorted(key for key in now if now[key] != then[key] and key != "steps")
         if changed:
+            values = "; ".join(f"{key} {then[key]!r}, not {now[key]!r}" for key in changed)
             raise UsageError(
-                f"was made with another {', '.join(changed)}.",
+                f"was made with other settings: {values}.",
                 file=path,
                 remedy="Train into another folder, or give the settings it began with.",
             )
@@ -222,6 +232,18 @@ class Trainer:
         for name in (LOG, VALIDATION):
             _forget_after(self.folder / name, self.step)
         _LOG.info("Resuming at step %d", self.step)
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        try:
+            content = torch.load(path, map_location=self.device, weights_only=True)
+            content["settings"], content["sampler"], content["crops"], content["step"]
+        except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
+            raise UsageError(
+                "cannot be read as a checkpoint.",
+                file=path,
+                remedy="Remove it, which begins the training anew, or train into another folder.",
+            ) from error
+        return dict(content)
 
     def _average(self) -> None:
         # early on the mean follows closely, or it would keep the first weights for long

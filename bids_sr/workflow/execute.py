@@ -204,7 +204,7 @@ def end_failure(plan: RunPlan) -> Failure | None:
 
 
 def _check_plugin(plugin: Mapping[str, Any] | None) -> None:
-    from nipype.pipeline import plugins
+    from bids_sr.workflow.engine import plugins
 
     if plugin is None:
         return

@@ -17,8 +17,9 @@ from attrs import asdict, frozen
 from bids_sr.bids.atomic import write_json, write_text
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.uris import bids_uri
-from bids_sr.errors import BidsSrError, OutputError
+from bids_sr.errors import OutputError, readable
 from bids_sr.resources import read_version
+from bids_sr.system_errors import described
 from bids_sr.workflow.plan import RunPlan
 
 _log = logging.getLogger("bids_sr")
@@ -99,19 +100,17 @@ def forget_gone(out_dir: Path, found: Sequence[DwiFiles]) -> None:
         except (OSError, ValueError, KeyError, TypeError):
             continue
         gone = name in roots and not os.path.lexists(roots[name] / inside)
-        if gone or source in processed:
+        # a folder that could not be looked into, and now can
+        opened = any(uri.startswith(f"{source}/") for uri in processed)
+        if gone or opened or source in processed:
             path.unlink(missing_ok=True)
 
 
 def describe(error: BaseException) -> str:
     """Return what a user should read of an exception."""
-    if isinstance(error, BidsSrError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return "out of memory. Lower --nprocs or --batch-size, or give the job more memory."
-    if isinstance(error, OSError) and error.strerror:
-        file = f"{error.filename}: " if error.filename else ""
-        return f"{file}{error.strerror}. Check free space, quota and permissions, also of -w."
+    known = described(error)
+    if known is not None:
+        return str(known)
     first = str(error).strip().split("\n")[0]  # nipype puts tracebacks into messages
     return f"unexpected {type(error).__name__}: {first}"
 
@@ -119,7 +118,7 @@ def describe(error: BaseException) -> str:
 def cause_of(error: BaseException) -> BaseException:
     """Return what an exception comes from, if a user can do something about that."""
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, OSError | BidsSrError | MemoryError):
+    while cause is not None and described(cause) is None:
         cause = cause.__cause__ or cause.__context__
     return cause or error
 
@@ -132,7 +131,7 @@ def _write_crash_file(plan: RunPlan, step: str, error: BaseException) -> str | N
         f"bids_sr {read_version()}, Python {platform.python_version()} on {platform.platform()}",
         f"{now:%Y-%m-%d %H:%M:%S}, run {plan.label}, step {step}",
         f"command: {' '.join(sys.argv)}",
-        f"input: {plan.files.dwi}",
+        f"input: {readable(plan.files.dwi)}",
         f"choices: {plan.choices}",
         "",
         *traceback.format_exception(error),

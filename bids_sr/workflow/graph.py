@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from attrs import frozen
-from nipype import Node, Workflow, config
 
 from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS, sidecar_of
 from bids_sr.workflow import steps
+from bids_sr.workflow.engine import Node, Workflow, config
 from bids_sr.workflow.interface import Step
 from bids_sr.workflow.memory import NETWORK_STEPS, step_memory_gb
 from bids_sr.workflow.monitor import Job

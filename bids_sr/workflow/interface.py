@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve
-from nipype.interfaces.base import (
+
+from bids_sr.superres.allocator import give_back_memory
+from bids_sr.workflow.engine import (
     BaseInterface,
     BaseInterfaceInputSpec,
     TraitedSpec,
     isdefined,
     traits,
 )
-
-from bids_sr.superres.allocator import give_back_memory
 from bids_sr.workflow.failures import Failure, record_failure
 from bids_sr.workflow.monitor import Monitor
 

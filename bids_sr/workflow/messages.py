@@ -80,6 +80,6 @@ def _file_handler(path: Path | None) -> logging.Handler | None:
     if path is None:
         return None
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = _Patient(path, mode="a", encoding="utf-8", delay=True)
+    handler = _Patient(path, mode="a", encoding="utf-8", errors="backslashreplace", delay=True)
     handler.setFormatter(logging.Formatter(_FILE_FORMAT))
     return handler

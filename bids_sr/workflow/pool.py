@@ -12,8 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from traceback import format_exception
 from typing import Any
 
-from nipype.pipeline.plugins.multiproc import MultiProcPlugin, run_node
-
+from bids_sr.workflow.engine import MultiProcPlugin, run_node
 from bids_sr.workflow.memory import BASE_GB, PARENT_GB
 from bids_sr.workflow.messages import Messages, configure_messages
 from bids_sr.workflow.pages import FAILED_WITH

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nipype.utils.filemanip import loadpkl
-
+from bids_sr.workflow.engine import loadpkl
 from bids_sr.workflow.interface import stamp
 
 

@@ -74,7 +74,7 @@ def test_the_example_is_a_configuration_file(text, tmp_path):
 
 
 def test_exit_statuses(text):
-    from bids_sr.app import main
+    from bids_sr import door
 
-    for status in (0, 1, 2, main.EXIT_INTERNAL, main.EXIT_INTERRUPTED, main.EXIT_TERMINATED):
+    for status in (0, 1, 2, door.EXIT_INTERNAL, door.EXIT_INTERRUPTED, door.EXIT_TERMINATED):
         assert re.search(rf"^\| (.*, )?{status}(, .*)? \|", text, re.M), status

@@ -61,3 +61,14 @@ def test_a_mask_that_is_not_fetched_is_not_passed_over(make_hcp):
     (files,) = find_hcp(root)
     with pytest.raises(InputError, match=r"nodif_brain_mask.*Get its content: datalad get"):
         open_run(files)
+
+
+def test_a_subject_that_cannot_be_looked_into_is_named(make_hcp):
+    folder = make_hcp("100610", "102311")
+    (folder / "lost+found").symlink_to("lost+found")
+    (folder / "102311" / "T1w" / "Diffusion_7T").rename(folder / "away")
+    (folder / "102311" / "T1w" / "Diffusion_7T").symlink_to("Diffusion_7T")
+    good, closed = find_hcp(folder)
+    assert good.problem is None and open_run(good)
+    with pytest.raises(InputError, match="102311: cannot be looked into"):
+        open_run(closed)

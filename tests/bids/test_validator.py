@@ -44,7 +44,7 @@ LOW, HIGH = (2.0, 2.0, 2.0), (1.0, 1.0, 2.0)
 def errors_in(dataset: Path) -> list[str]:
     assert VALIDATOR is not None
     command = [VALIDATOR, str(dataset), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     issues: list[dict[str, Any]] = json.loads(done.stdout)["issues"]["issues"]
     return [
         f"{issue['code']} {issue.get('subCode', '')} {issue['location']}"

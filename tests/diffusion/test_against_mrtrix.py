@@ -58,7 +58,7 @@ def scan(request, tmp_path_factory):
 
 def run(folder: Path, *command: object) -> None:
     words = [str(word) for word in command]
-    subprocess.run([*words, "-force", "-quiet"], cwd=folder, check=True, timeout=60)
+    subprocess.run([*words, "-force", "-quiet"], cwd=folder, check=True)
 
 
 def degrees(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -50,7 +50,6 @@ def mrtrix(out, tmp_path_factory):
             [str(word) for word in words] + ["-force", "-quiet", "-nthreads", "1"],
             cwd=folder,
             check=True,
-            timeout=300,
         )
 
     run("mrconvert", f"{dwi}.nii.gz", "dwi.mif", "-fslgrad", f"{dwi}.bvec", f"{dwi}.bval")
@@ -93,7 +92,6 @@ def test_its_gradient_directions_are_where_fibres_run(out, mrtrix, tmp_path):
             *("-scratch", tmp_path),
         ],
         check=True,
-        timeout=600,
         capture_output=True,
     )
     kept = subprocess.run(

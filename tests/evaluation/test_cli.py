@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from attrs import evolve
 
 from bids_sr.evaluation.cli import main
 from bids_sr.evaluation.goals import NOISE_ALONE
+from bids_sr.networks.card import read_card
 
 
 @pytest.fixture
@@ -155,3 +157,37 @@ def test_what_the_gradient_check_says_stands_with_the_figures(
         assert json.loads(out.read_text())["gradients"] == said
         assert f"gradients {said}" in capsys.readouterr().out
     assert "change the sign of x in the bvec file" in caplog.text
+
+
+SEEN = (
+    "tiny may have been trained on sub-01: its card lists sub-01_acq-AP. If it is the same "
+    "person, the figures are better than those of somebody it has not seen."
+)
+
+
+def test_a_participant_of_the_training_data_is_told(
+    make_dataset, tiny_model, tmp_path, capfd, caplog
+):
+    evolve(read_card(tiny_model), data=("sub-01_acq-AP", "sub-011", "sub-02: sub-01")).save(
+        tiny_model
+    )
+    out = tmp_path / "figures.json"
+    arguments = [
+        str(make_dataset("01", "02")), "--model", str(tiny_model), "--device", "cpu",
+        "--threads", "1", "--ensemble", "1", "--out", str(out), "--goals",
+    ]  # fmt: skip
+    assert main([*arguments, "--participant-label", "01", "--to-card"]) == 0
+    told = capfd.readouterr().out
+    assert told.rstrip().endswith(f"(*) {SEEN}")
+    marked = [line for line in told.splitlines() if "tiny" in line and line.startswith("|")]
+    assert len(marked) == 3 and all("(*)" in line for line in marked)
+    assert not [line for line in told.splitlines() if "(*)" in line and "sinc" in line]
+    assert SEEN in caplog.messages
+    assert json.loads(out.read_text())["seen_in_training"] == SEEN
+    assert [
+        name for name in read_card(tiny_model).figures if name.endswith("maybe seen in training")
+    ]
+    # a label that only begins alike, or stands in a credit, is nobody's
+    assert main([*arguments, "--participant-label", "02"]) == 0
+    assert "(*)" not in capfd.readouterr().out
+    assert json.loads(out.read_text())["seen_in_training"] == ""

@@ -31,11 +31,13 @@ def checked(make_run, make_model, tmp_path):
         factor=2,
         inside=None,
         detail=1.0,
+        data=(),
         make_run=make_run,
         **changes,
     ):
         run = make_run(tmp_path, directions=directions)
         card = read_card(make_model(tmp_path / f"model{factor}", factor=factor, detail=detail))
+        card = evolve(card, data=data)
         with DwiReader(run.files.dwi) as reader:
             grid = SliceGrid(reader.shape[:3], reader.affine, 2, factor)
         mask = np.zeros(grid.shape, np.uint8)
@@ -72,6 +74,12 @@ def test_random_detail_is_harm(checked):
     assert all(value is not None for row in figures(record).values() for value in row.values())
     assert [key for key in record if not is_described(key)] == []
     json.dumps(record, allow_nan=False)
+
+
+def test_that_the_network_may_know_the_participant_is_a_note(checked):
+    note = checked(data=["sub-01_acq-AP"])["selfcheck_note"]
+    assert note.startswith("model2 may have been trained on sub-01: its card lists sub-01_acq-AP.")
+    assert checked(data=["sub-02"])["selfcheck_note"] == ""
 
 
 @pytest.mark.parametrize("factor", [2, 3])

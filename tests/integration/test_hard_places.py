@@ -25,11 +25,10 @@ socket.getaddrinfo = _unknown
 """
 
 
-def wait_for(condition, call, seconds=120):
-    end = time.monotonic() + seconds
+def wait_for(condition, call):
+    """Wait for as long as the call lives, however slow the machine is."""
     while not condition():
         assert call.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
 
 

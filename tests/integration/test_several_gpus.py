@@ -20,7 +20,7 @@ taken = ["nothing"]
 
 def choose_device(name):
     (FOLDER / f"met-{{name}}").touch()
-    end = time.monotonic() + 300
+    end = time.monotonic() + 7200
     while len(list(FOLDER.glob("met-*"))) < 2 and time.monotonic() < end:
         time.sleep(0.05)
     taken[0] = name

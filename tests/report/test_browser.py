@@ -197,7 +197,7 @@ def test_3d_page_renders(full, show):
 
     driver = show(full)
     driver.execute_script("arguments[0].click()", find(driver, ".threed a"))
-    wait = WebDriverWait(driver, 60, 0.1)
+    wait = WebDriverWait(driver, 3600, 0.1)
     wait.until(lambda d: every(d, "body[data-ready]"))
     assert not find(driver, "#trouble").is_displayed()
     labels = [button.text for button in every(driver, "#volumes button")]
@@ -246,7 +246,7 @@ def test_flicker_runs_and_stops(viewer):
     button.click()
     assert button.get_attribute("aria-pressed") == "true"
     for state in ("before", "after", "before"):
-        WebDriverWait(driver, 20, 0.05).until(lambda d, s=state: visible(d, figure) == s)
+        WebDriverWait(driver, 3600, 0.05).until(lambda d, s=state: visible(d, figure) == s)
     button.click()
     assert button.get_attribute("aria-pressed") == "false"
     seen = driver.execute_async_script(
@@ -339,7 +339,7 @@ def test_full_window_and_back(viewer):
     assert box["width"] > 1100
     driver.switch_to.active_element.send_keys(Keys.ESCAPE)
     assert not every(driver, "dialog[open]")
-    WebDriverWait(driver, 10, 0.05).until(lambda d: d.execute_script(order) == ids)
+    WebDriverWait(driver, 3600, 0.05).until(lambda d: d.execute_script(order) == ids)
 
 
 def test_without_scripts_both_pictures_are_seen(page, driver):
@@ -465,7 +465,7 @@ def in_chooser(driver, kind, text):
     """The button or label of the column chooser, which takes a moment to open."""
     from selenium.webdriver.support.ui import WebDriverWait
 
-    found = WebDriverWait(driver, 10, 0.05).until(
+    found = WebDriverWait(driver, 3600, 0.05).until(
         lambda d: [e for e in every(d, f"#chooser {kind}") if e.text == text]
     )
     return found[0]

@@ -94,7 +94,7 @@ def test_the_volumes_are_shown_in_3d(opened):
     assert links
     for address in [link.get_attribute("href") for link in links]:
         opened.get(address)
-        WebDriverWait(opened, 120).until(
+        WebDriverWait(opened, 3600).until(
             lambda d: d.find_elements("css selector", "body[data-ready]")
         )
         assert not opened.find_element("id", "trouble").is_displayed()

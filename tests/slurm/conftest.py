@@ -83,14 +83,13 @@ class Slurm:
             capture_output=True,
             text=True,
             check=False,
-            timeout=600,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
     @staticmethod
-    def wait_until(condition, what, seconds=900):
-        """Wait; so long because the machine may be busy."""
+    def wait_until(condition, what, seconds=7200):
+        """Wait; so long because the machine may be slow."""
         end = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < end, f"waited in vain until {what}"
@@ -155,7 +154,7 @@ def slurm(tmp_path_factory):
         for command in commands:
             daemons.append(_start(command, environment, folder))
             time.sleep(1)
-        cluster.wait_until(lambda: "idle" in _nodes(cluster), f"the node is up; see {folder}", 60)
+        cluster.wait_until(lambda: "idle" in _nodes(cluster), f"the node is up; see {folder}")
         yield cluster
         subprocess.run(["scancel", "--user=root", "--full"], env=environment, check=False)
     finally:

@@ -33,8 +33,7 @@ def test_study_is_killed_resumed_and_reported(recipes, make_dataset, tmp_path, v
 
     with monkeypatch.context() as patch:
         patch.setattr(module.Trainer, "train_step", killed)
-        with pytest.raises(KeyboardInterrupt):
-            run(*given)
+        assert run(*given) == 130
     assert (out / "rows" / "l1" / "scores.json").exists()
     assert not (out / "rows" / "isolation-1" / "scores.json").exists()
     stamp = (out / "rows" / "l1" / "scores.json").stat().st_mtime_ns
@@ -84,18 +83,43 @@ def check_report(recipes, out, tmp_path):
     assert page.read_text().endswith("<!-- end -->\n\nMore.\n")
 
 
-def test_other_settings_are_refused(recipes, tmp_path, caplog, make_dataset, vgg16):
+def test_other_settings_are_refused(recipes, tmp_path, capsys, make_dataset, vgg16):
     data, out = make_dataset("01", "02"), tmp_path / "out"
     folder = out / "rows" / "l1"
     folder.mkdir(parents=True)
     (folder / "scores.json").write_text(json.dumps({"row": "l1", "settings": {}}))
     assert run(recipes, data, out, vgg16, "--rows", "l1") == 2
-    assert "made with another" in caplog.text
+    assert "made with another" in capsys.readouterr().err
 
 
-def test_unknown_row(recipes, tmp_path, caplog):
+def test_nobody_is_learned_from_and_held_out(recipes, make_dataset, tmp_path, vgg16, capsys):
+    data, recipe = make_dataset("01", "02"), tmp_path / "recipe.toml"
+    text = (recipes / "tiny.toml").read_text()
+    arguments = [str(recipe), str(data), str(tmp_path / "out"), "--vgg16", str(vgg16)]
+
+    def go(train, test):
+        recipe.write_text(
+            text.replace('train = ["01"]', f"train = {train}").replace(
+                'test = ["02"]', f"test = {test}"
+            )
+        )
+        return main([*arguments, "--rows", "l1"])
+
+    assert go('["01", "02"]', '["sub-02"]') == 2
+    assert "sub-02: to learn from and held out as well." in capsys.readouterr().err
+    assert go('["01"]', '["02"]') == 0
+    scores = tmp_path / "out" / "rows" / "l1" / "scores.json"
+    # the other way round: neither the scores nor the network of before are of these people
+    assert go('["02"]', '["01"]') == 2
+    assert "made with another train, test" in capsys.readouterr().err
+    scores.unlink()
+    assert go('["02"]', '["01"]') == 2
+    assert "l1 may have been trained on sub-01: its card lists sub-01." in capsys.readouterr().err
+
+
+def test_unknown_row(recipes, tmp_path, capsys):
     assert run(recipes, tmp_path, tmp_path / "out", "none", "--rows", "isolation-9") == 2
-    assert "isolation-9" in caplog.text
+    assert "isolation-9" in capsys.readouterr().err
 
 
 def test_list(recipes, tmp_path, capsys):
@@ -103,9 +127,9 @@ def test_list(recipes, tmp_path, capsys):
     assert "transfer-x3-1" in capsys.readouterr().out.split()
 
 
-def test_nothing_to_report(recipes, tmp_path, caplog):
+def test_nothing_to_report(recipes, tmp_path, capsys):
     assert run(recipes, tmp_path, tmp_path / "out", "none", "--report-only") == 2
-    assert "holds no scored row" in caplog.text
+    assert "holds no scored row" in capsys.readouterr().err
 
 
 def test_a_row_of_another_process_is_left_to_it(recipes, make_dataset, tmp_path, vgg16):

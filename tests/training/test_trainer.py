@@ -80,7 +80,7 @@ def stop_at(step):
 
 def test_other_settings_do_not_continue(prepared, tmp_path):
     Trainer(SETTINGS, [prepared], [], tmp_path).run()
-    with pytest.raises(UsageError, match="another learning_rate"):
+    with pytest.raises(UsageError, match=r"learning_rate 0\.0008, not 0\.5"):
         Trainer(evolve(SETTINGS, learning_rate=0.5), [prepared], [], tmp_path)
     longer = Trainer(evolve(SETTINGS, steps=8), [prepared], [], tmp_path)
     assert longer.step == 6

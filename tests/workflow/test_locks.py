@@ -13,11 +13,11 @@ from bids_sr.errors import OutputError
 from bids_sr.workflow.locks import RunLocks, lock_file
 
 HOLD = """
-import fcntl, sys, time
+import fcntl, sys
 handle = open(sys.argv[1], "w")
 fcntl.flock(handle, fcntl.LOCK_EX)
 print("locked", flush=True)
-time.sleep(600)
+sys.stdin.read()
 """
 
 
@@ -52,7 +52,8 @@ def test_a_killed_process_holds_nothing(plans, tmp_path):
     path = lock_file(plans[0])
     path.parent.mkdir(parents=True)
     line = [sys.executable, "-c", HOLD, str(path)]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as holder:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(line, **pipes, text=True) as holder:
         holder.stdout.readline()
         with RunLocks(tmp_path) as locks:
             assert locks.take(plans[:1]) == ([], plans[:1])

@@ -1,0 +1,57 @@
+"""Who a network was trained on, as far as its card tells."""
+
+from __future__ import annotations
+
+import re
+
+from bids_sr.networks.card import ModelCard
+
+# a run's name, as `bids_sr.training.export` writes it among free text that gives credit
+_RUN = re.compile(r"sub-([0-9A-Za-z+]+)(_[0-9A-Za-z+-]+)*")
+
+
+def training_runs(card: ModelCard) -> dict[str, list[str]]:
+    """Return the runs that a card lists among its training data.
+
+    Parameters
+    ----------
+    card : ModelCard
+
+    Returns
+    -------
+    dict of str to list of str
+        Participant labels without ``sub-``, and the names of their runs. Empty where the
+        card says whom to credit and no more.
+    """
+    runs: dict[str, list[str]] = {}
+    for text in card.data:
+        if found := _RUN.fullmatch(text):
+            runs.setdefault(found[1], []).append(text)
+    return runs
+
+
+def seen_in_training(card: ModelCard, participant: str) -> str:
+    """Say whether a network may have been trained on a participant.
+
+    Cards hold labels, and two datasets may have the same label for two people: only the
+    user knows whether it is one.
+
+    Parameters
+    ----------
+    card : ModelCard
+    participant : str
+        Label without ``sub-``.
+
+    Returns
+    -------
+    str
+        One sentence; empty if the card does not list the participant.
+    """
+    runs = training_runs(card).get(participant)
+    if not runs:
+        return ""
+    return (
+        f"{card.name} may have been trained on sub-{participant}: its card lists "
+        f"{', '.join(runs)}. If it is the same person, the figures are better than those of "
+        "somebody it has not seen."
+    )

@@ -1,0 +1,11 @@
+"""The one place that imports matplotlib: a ``matplotlibrc`` in the working directory has no say."""
+
+from contextlib import chdir
+
+with chdir("/"):  # it is looked for there first, and letters of another size would not fit
+    from matplotlib import colormaps
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.figure import Figure
+
+__all__ = ["Figure", "FigureCanvasAgg", "LinearSegmentedColormap", "colormaps"]

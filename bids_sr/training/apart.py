@@ -1,0 +1,61 @@
+"""Nobody is both learned from and held out."""
+
+from __future__ import annotations
+
+import filecmp
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from bids_sr.bids.dwi_run import DwiFiles
+from bids_sr.errors import UsageError
+
+_REMEDY = "Hold out other participants: what was learned from is no test."
+
+
+def refuse_shared_labels(train: Iterable[str], held_out: Iterable[str]) -> None:
+    """Raise if a participant is named on both sides, with or without ``sub-``.
+
+    Parameters
+    ----------
+    train, held_out : iterable of str
+        Labels.
+
+    Raises
+    ------
+    UsageError
+    """
+    sides = [{label.removeprefix("sub-") for label in labels} for labels in (train, held_out)]
+    if both := sorted(sides[0] & sides[1]):
+        raise UsageError(
+            f"sub-{', sub-'.join(both)}: to learn from and held out as well.", remedy=_REMEDY
+        )
+
+
+def refuse_shared_scans(train: Sequence[DwiFiles], held_out: Sequence[DwiFiles]) -> None:
+    """Raise if a scan is on both sides, be it under another label: a link, or a copy.
+
+    Parameters
+    ----------
+    train, held_out : sequence of DwiFiles
+
+    Raises
+    ------
+    UsageError
+        Which names both files.
+    """
+    refuse_shared_labels((run.subject for run in train), (run.subject for run in held_out))
+    for run in held_out:
+        for other in train:
+            if _is_same(run.dwi, other.dwi):
+                raise UsageError(
+                    f"is the same scan as {other.dwi}: to learn from and held out as well.",
+                    file=run.dwi,
+                    remedy=_REMEDY,
+                )
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return filecmp.cmp(one, other, shallow=False)
+    except OSError:  # told, with the reason, when it is read
+        return False

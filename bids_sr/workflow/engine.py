@@ -1,0 +1,62 @@
+"""The one place that imports nipype: a user's ``nipype.cfg`` has no say here.
+
+nipype reads that file from the home folder and the working directory while it is imported. Its
+settings are for workflows of the user's own (a step's folder might be removed, say, that the next
+call wants to find), and one that cannot be read would end the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from configparser import RawConfigParser
+from contextlib import contextmanager
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "BaseInterface",
+    "BaseInterfaceInputSpec",
+    "MultiProcPlugin",
+    "Node",
+    "TraitedSpec",
+    "Workflow",
+    "config",
+    "isdefined",
+    "loadpkl",
+    "plugins",
+    "run_node",
+    "traits",
+]
+
+_FILE = "nipype.cfg"
+
+
+@contextmanager
+def _own_configuration() -> Iterator[None]:
+    read = RawConfigParser.read
+
+    def without(self: RawConfigParser, files: Any, encoding: str | None = None) -> list[str]:
+        given: Iterable[Any] = [files] if isinstance(files, str | bytes | PathLike) else files
+        kept = [file for file in given if Path(str(fspath(file))).name != _FILE]
+        return read(self, kept, encoding)
+
+    RawConfigParser.read = without  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        RawConfigParser.read = read  # type: ignore[method-assign]
+
+
+with _own_configuration():
+    from nipype import Node, Workflow, config
+    from nipype.interfaces.base import (
+        BaseInterface,
+        BaseInterfaceInputSpec,
+        TraitedSpec,
+        isdefined,
+        traits,
+    )
+    from nipype.pipeline import plugins
+    from nipype.pipeline.plugins.multiproc import MultiProcPlugin, run_node
+    from nipype.utils.filemanip import loadpkl
