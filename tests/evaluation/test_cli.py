@@ -180,7 +180,8 @@ def test_a_participant_of_the_training_data_is_told(
     told = capfd.readouterr().out
     assert told.rstrip().endswith(f"(*) {SEEN}")
     marked = [line for line in told.splitlines() if "tiny" in line and line.startswith("|")]
-    assert len(marked) == 3 and all("(*)" in line for line in marked)
+    # figures and shares with and without consistency, and the goals
+    assert len(marked) == 5 and all("(*)" in line for line in marked)
     assert not [line for line in told.splitlines() if "(*)" in line and "sinc" in line]
     assert SEEN in caplog.messages
     assert json.loads(out.read_text())["seen_in_training"] == SEEN

@@ -79,7 +79,7 @@ def test_random_detail_is_harm(checked):
 def test_that_the_network_may_know_the_participant_is_a_note(checked):
     note = checked(data=["sub-01_acq-AP"])["selfcheck_note"]
     assert note.startswith("model2 may have been trained on sub-01: its card lists sub-01_acq-AP.")
-    assert checked(data=["sub-02"])["selfcheck_note"] == ""
+    assert "trained on" not in checked(data=["sub-02"])["selfcheck_note"]
 
 
 @pytest.mark.parametrize("factor", [2, 3])

@@ -98,11 +98,12 @@ def flipped(fibres, tmp_path):
     return tmp_path / "data"
 
 
-def test_a_scan_with_a_wrong_gradient_table_is_refused(flipped, tmp_path, caplog):
+def test_a_scan_with_a_wrong_gradient_table_is_refused(flipped, tmp_path, capsys):
     arguments = [str(flipped), str(tmp_path / "out"), "--train-label", "01"]
     assert main(arguments) == 1
-    assert "sub-01_dwi.bvec: does not fit the image (y flipped)" in caplog.text
-    assert "change the sign of y in it; or give --gradient-check fix" in caplog.text
+    told = capsys.readouterr().err
+    assert "sub-01_dwi.bvec: does not fit the image (y flipped)" in told
+    assert "change the sign of y in it; or give --gradient-check fix" in told
     assert not list((tmp_path / "out").glob("*/weights.safetensors"))
 
 
