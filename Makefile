@@ -101,6 +101,7 @@ benchmark-quality: $(STAMP) ## quality tables of the shipped networks; DATA=BIDS
 		$(BIN)/bids-sr-evaluate $(DATA) --participant-label $(SUBJECT) --scale $$factor \
 			--reference $$reference --goals --slices-step $(SLICES_STEP) --work $(DEMO_WORK)/quality || exit 1; \
 	done; done
+	$(BIN)/bids-sr-evaluate $(DATA) --participant-label $(SUBJECT) --model quick-x2 --ensemble 1 --slices-step $(SLICES_STEP)
 
 benchmark-uncertainty: $(STAMP) ## does the spread of the copies predict the error; DATA=BIDS folder, SUBJECT=label
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }
