@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from bids_sr.errors import UsageError
-from bids_sr.system_errors import described, is_utf8, not_utf8
+from bids_sr.system_errors import described, is_utf8, not_utf8, out_of_memory
 
 EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130
@@ -23,6 +23,10 @@ _AGAIN_S = 0.05
 
 _FILES, _FEWEST_FILES = 4096, 64
 """Files that may be open: as many as are asked for, and as few as libraries can live with."""
+
+_LEAST_ADDRESS_SPACE = 10**9
+"""Bytes. PyTorch alone takes more; with less, the OpenBLAS of numpy and scipy does not fail but
+tries again for ever."""
 
 _log = logging.getLogger("bids_sr")
 
@@ -121,10 +125,19 @@ def check_place(arguments: list[str]) -> None:
             f"the working directory cannot be used ({error.strerror}).",
             remedy="Change to a folder that is there: cd.",
         ) from error
+    _check_address_space()
     _allow_files()
     for text in (*arguments, folder):
         if not is_utf8(text):
             raise not_utf8(text)
+
+
+def _check_address_space() -> None:
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if soft != resource.RLIM_INFINITY and soft < _LEAST_ADDRESS_SPACE:
+        raise out_of_memory(": the libraries need more")
 
 
 def _allow_files() -> None:

@@ -46,7 +46,7 @@ def described(error: BaseException) -> BidsSrError | None:
     if isinstance(error, BidsSrError):
         return error
     if isinstance(error, MemoryError) or any(words in text.lower() for words in _FROM_LIBRARIES):
-        return InputError(f"out of memory{_what(error, text)}.", remedy=_memory_remedy())
+        return out_of_memory(_what(error, text))
     if isinstance(error, OSError):
         return _of_system(error, text)
     if isinstance(error, ImportError) and not (error.name or "").startswith("bids_sr"):
@@ -70,6 +70,11 @@ def described(error: BaseException) -> BidsSrError | None:
             remedy="Look for links that lead back, and at the files that were named last.",
         )
     return None
+
+
+def out_of_memory(what: str = "") -> InputError:
+    """Return the error of a process that lacks memory; `what` follows the words, punctuated."""
+    return InputError(f"out of memory{what}.", remedy=_memory_remedy())
 
 
 def remedy_of(error: OSError) -> str:
