@@ -206,7 +206,7 @@ def is_good(path):
 def is_input(path, derivative):
     """Tell whether an image is to be processed or told of."""
     name = path.name.casefold()
-    if not name.endswith((".nii", ".nii.gz")) or "sbref" in name or "dwi_fa" in name:
+    if not name.endswith((".nii", ".nii.gz")) or re.search("sbref|_fa[._]", name):
         return False
     if path.parent.name == "extra":
         return False
