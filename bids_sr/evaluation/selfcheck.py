@@ -207,14 +207,14 @@ def _check_band(result: SuperResolvedDwi) -> None:
     if max(result.band) * result.grid.factor <= 1:
         shares = " and ".join(f"{share:.0%}" for share in result.band)
         raise _NoCheckError(
-            f"The slices are zero-filled (measured: {shares} of the band): coarsening them would "
-            "take nothing away."
+            f"The slices hold signal in {shares} of the band only: coarsening them would take "
+            "nothing away."
         )
 
 
 def _notes(result: SuperResolvedDwi, no_tensor: str | None) -> list[str]:
     filled = [
-        f"{'ijk'[axis]} ({share:.0%} of the band is measured)"
+        f"{'ijk'[axis]} ({share:.0%} of it was measured)"
         for axis, share in zip(result.grid.in_plane, result.band, strict=True)
         if share < 1
     ]
@@ -222,7 +222,7 @@ def _notes(result: SuperResolvedDwi, no_tensor: str | None) -> list[str]:
     notes = [seen] if seen else []
     if filled:
         notes.append(
-            f"The scan is itself zero-filled along {', '.join(filled)}: only what was measured "
+            f"Part of the scan's band is empty along {', '.join(filled)}: only what was measured "
             "is compared."
         )
     if no_tensor:

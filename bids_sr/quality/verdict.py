@@ -249,10 +249,9 @@ def _band(record: Record) -> Light:
     if note:
         return Light("input_band", WARN, str(note), str(note))
     if shares and min(shares) < 1:
-        text = "The input is zero-filled: measured are " + " and ".join(
-            f"{share:.0%}" for share in shares
-        )
-        return Light("input_band", WARN, str(record["input_band"]), f"{text} of the band.")
+        text = "Part of the input's band is empty, zero-filled or filtered: measured are "
+        text += " and ".join(f"{share:.0%}" for share in shares) + " of it."
+        return Light("input_band", WARN, str(record["input_band"]), text)
     if not shares and note is None:
         return Light("input_band", UNKNOWN, None, "Measured band of the input: not known.")
     stored, acquired = record.get("stored_matrix"), record.get("acquired_matrix")
