@@ -233,7 +233,7 @@ def test_what_directions_share_is_gathered_from_all_volumes(checked, monkeypatch
     [
         ({"mode": "off"}, "switched off"),
         ({"inside": np.s_[:1, :1]}, "brain voxels are left inside the rim"),
-        ({"band": (0.5, 0.4)}, "zero-filled"),
+        ({"band": (0.5, 0.4)}, "of the band only"),
     ],
 )
 def test_no_self_check_and_why(checked, changes, reason):
@@ -250,9 +250,9 @@ def test_detail_beyond_the_measured_band_does_not_count(checked):
     assert cut["sinc"]["psnr_dwi"] > whole["sinc"]["psnr_dwi"]
 
 
-def test_a_zero_filled_reference_is_told(checked):
+def test_a_reference_with_an_empty_part_of_the_band_is_told(checked):
     note = checked(band=(0.78, 1.0))["selfcheck_note"]
-    assert "along i (78% of the band is measured)" in note and "along j" not in note
+    assert "along i (78% of it was measured)" in note and "along j" not in note
 
 
 def test_images_alone_where_there_is_no_tensor(checked):
