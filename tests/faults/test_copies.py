@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import threading
 import time
@@ -66,6 +67,7 @@ def test_a_run_is_taken_over_from_a_killed_call(command, writers, same, tmp_path
     first = start(command(raw, out, *OPTIONS))
     while first.poll() is None and not list(out.rglob(".tmp-*_desc-sr_dwi.nii.gz")):
         time.sleep(0.005)
+    first.send_signal(signal.SIGSTOP)  # it holds its lock, however long the second takes to start
     second = start(command(raw, out, *OPTIONS))
     for line in second.stderr:
         if "waiting for it" in line:

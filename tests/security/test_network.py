@@ -69,8 +69,8 @@ def test_training(asked, make_dataset, tmp_path):
 
     # with a feature loss and without its weights on disk, torchvision fetches them: the one case
     arguments = [
-        str(make_dataset()), str(tmp_path / "out"), "--train-label", "01",
-        "--validate-label", "01", "--steps", "2", "--patch", "8", "--batch-size", "2",
+        str(make_dataset("01", "02")), str(tmp_path / "out"), "--train-label", "01",
+        "--validate-label", "02", "--steps", "2", "--patch", "8", "--batch-size", "2",
         "--width", "4", "--depth", "1", "--layers", "--name", "mine",
     ]  # fmt: skip
     assert main(arguments) == 0
