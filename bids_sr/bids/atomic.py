@@ -43,10 +43,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
     OutputError
         If the folder cannot be written or the disk is full.
     """
-    temporary, handle = None, -1
+    # known before it is there, so that it goes even if a signal comes just then
+    temporary, handle = _fresh(path), -1
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = _reserve(path)
+        while (handle := _reserve(temporary)) < 0:
+            temporary = _fresh(path)
         yield temporary
         temporary.replace(path)
     except OSError as error:
@@ -57,8 +59,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         with suppress(OSError):
-            if temporary is not None:
-                temporary.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         if handle >= 0:
             os.close(handle)
 
@@ -94,18 +95,19 @@ def _remove_orphan(path: Path) -> None:
         os.close(handle)
 
 
-def _reserve(path: Path) -> tuple[int, Path]:
-    while True:
-        temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}")
-        try:
-            # with the rights it will have: not every share lets them be changed afterwards
-            handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        except FileExistsError:
-            continue
-        _locked(handle)
-        if os.fstat(handle).st_nlink:
-            return handle, temporary
-        os.close(handle)  # taken for an orphan before it was locked
+def _fresh(path: Path) -> Path:
+    return path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}-{path.name}")
+
+
+def _reserve(temporary: Path) -> int:
+    """Make a file, and lock it; -1 if it was taken for an orphan before it was locked."""
+    # with the rights it will have: not every share lets them be changed afterwards
+    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    _locked(handle)
+    if os.fstat(handle).st_nlink:
+        return handle
+    os.close(handle)
+    return -1
 
 
 def _locked(handle: int) -> bool:
