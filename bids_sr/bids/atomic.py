@@ -43,13 +43,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
     OutputError
         If the folder cannot be written or the disk is full.
     """
-    temporary, handle = path, -1
+    # known before it is there, so that it goes even if a signal comes just then
+    temporary, handle = _fresh(path), -1
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        while handle < 0:
-            # known before it is made: a request to end may come at any moment
-            temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}-{path.name}")
-            handle = _reserve(temporary)
+        while (handle := _reserve(temporary)) < 0:
+            temporary = _fresh(path)
         yield temporary
         temporary.replace(path)
     except OSError as error:
@@ -60,8 +59,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         with suppress(OSError):
-            if temporary != path:
-                temporary.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         if handle >= 0:
             os.close(handle)
 
@@ -97,8 +95,12 @@ def _remove_orphan(path: Path) -> None:
         os.close(handle)
 
 
+def _fresh(path: Path) -> Path:
+    return path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}-{path.name}")
+
+
 def _reserve(temporary: Path) -> int:
-    """Make a file and lock it; return its handle, or -1 if it was taken for an orphan meanwhile."""
+    """Make a file, and lock it; -1 if it was taken for an orphan before it was locked."""
     # with the rights it will have: not every share lets them be changed afterwards
     handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     _locked(handle)
