@@ -110,13 +110,3 @@ def test_a_share_that_refuses_to_change_rights(tmp_path, monkeypatch):
         monkeypatch.setattr(os, name, refuse, raising=False)
     write_text(tmp_path / "a.txt", "ours")
     assert (tmp_path / "a.txt").read_text() == "ours"
-
-
-def test_a_request_to_end_while_it_is_made_leaves_nothing(tmp_path, monkeypatch):
-    def interrupt(handle):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("bids_sr.bids.atomic._locked", interrupt)
-    with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / "a.txt"):
-        raise AssertionError("it was given out")
-    assert not list(tmp_path.iterdir())
