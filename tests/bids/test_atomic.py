@@ -22,6 +22,20 @@ def test_whole_or_not_at_all(tmp_path):
     assert [each.name for each in path.parent.iterdir()] == ["a.txt"]
 
 
+def test_a_signal_just_after_a_file_was_made(tmp_path, monkeypatch):
+    """The file is there, but who made it has not been told yet."""
+    import fcntl
+
+    def interrupt(*_):
+        assert len(list(tmp_path.iterdir())) == 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fcntl, "flock", interrupt)
+    with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / "a.txt"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_in_place_of_its_folder(tmp_path):
     (tmp_path / "folder").write_text("in the way")
     with pytest.raises(OutputError, match="cannot be written"):
