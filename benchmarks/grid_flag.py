@@ -28,8 +28,9 @@ from bids_sr.diffusion.mask import brain_mask
 from bids_sr.diffusion.run_masks import mean_b0
 from bids_sr.diffusion.selection import dti_volumes
 from bids_sr.diffusion.tensor import fit_tensor
-from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
+from bids_sr.images.grid import SliceGrid, from_slices, to_slices
 from bids_sr.images.nifti import DwiReader, VolumeWriter
+from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.networks.registry import find_card
 from bids_sr.quality.closeup import CloseUp
 from bids_sr.quality.interpolation import interpolate
@@ -106,7 +107,7 @@ def _name(method: str) -> str:
 def _thinned(run: DwiRun, folder: Path, count: int) -> tuple[DwiRun, np.ndarray, int]:
     """Keep evenly spread slices, and the volumes that the figures are made of."""
     with DwiReader(run.files.dwi) as reader:
-        axis = choose_slice_axis(reader.shape[:3], reader.zooms, run.files.sidecar)
+        axis = slice_axis_of(run, reader)
         mask = brain_mask(mean_b0(run), reader.zooms)
         slices = choose_slices(to_slices(mask, axis), count)
         volumes = sorted({*choose_volumes(run.gradients), *dti_volumes(run.gradients).indices})

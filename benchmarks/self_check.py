@@ -18,8 +18,9 @@ from bids_sr.bids.dwi_run import DwiRun, open_run
 from bids_sr.bids.sources import find_training_runs
 from bids_sr.diffusion.run_masks import make_masks
 from bids_sr.evaluation.selfcheck import Means, Record, self_check
-from bids_sr.images.grid import SliceGrid, choose_slice_axis
+from bids_sr.images.grid import SliceGrid
 from bids_sr.images.nifti import DwiReader
+from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.registry import load_card
 from bids_sr.quality.gain import FIGURES, gain, noisy_gain_key
@@ -59,7 +60,7 @@ def main() -> None:
 def _check(run: DwiRun, card: ModelCard, mode: str, options: argparse.Namespace) -> Record:
     with tempfile.TemporaryDirectory() as name, DwiReader(run.files.dwi) as reader:
         folder = Path(name)
-        axis = choose_slice_axis(reader.shape[:3], reader.zooms, run.files.sidecar)
+        axis = slice_axis_of(run, reader)
         grid = SliceGrid(reader.shape[:3], reader.affine, axis, card.factor)
         masks = make_masks(
             run, grid, input_mask=folder / "input.nii", output_mask=folder / "output.nii"

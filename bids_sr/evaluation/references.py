@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bids_sr.bids.dwi_run import DwiRun, refuse_not_linear
 from bids_sr.diffusion.denoising import denoised
-from bids_sr.images.census import Census
+from bids_sr.images.census import Census, counted_volumes
 from bids_sr.images.nifti import DwiReader
 
 
@@ -75,16 +75,11 @@ def make_reference(
 def _read(run: DwiRun, cut: Cut = (slice(None),) * 3) -> NDArray[np.float32]:
     with DwiReader(run.files.dwi) as reader:
         census = Census(run.files.sidecar)
-        scan = np.stack([_counted(reader, i, census)[cut] for i in range(reader.shape[3])], axis=-1)
+        volumes = counted_volumes(reader, census)
+        scan = np.stack([volume[cut] for volume in volumes], axis=-1)
         reader.refuse_nonfinite()
         census.refuse_signed(run.files.dwi, "a trial of them makes magnitudes, as scanners do")
     return scan
-
-
-def _counted(reader: DwiReader, index: int, census: Census) -> NDArray[np.float32]:
-    volume = reader.volume(index)
-    census.add(index, volume)
-    return volume
 
 
 def _of_whole_scan(run: DwiRun, mask: NDArray[np.bool_], kind: str, work: Path) -> Reference:

@@ -17,10 +17,11 @@ from bids_sr.errors import InputError, UsageError
 from bids_sr.evaluation.defaults import RIM
 from bids_sr.evaluation.references import Reference, make_reference
 from bids_sr.images.band import keep_band
-from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
+from bids_sr.images.grid import SliceGrid, from_slices, to_slices
 from bids_sr.images.kspace import kspace_downsample
 from bids_sr.images.native import to_acquired
 from bids_sr.images.nifti import DwiReader, VolumeWriter
+from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.quality.fidelity import erode
 from bids_sr.quality.interpolation import interpolate
 
@@ -88,7 +89,7 @@ def make_trial(
     """
     run = to_acquired(run, folder / "acquired.nii", whole=True)
     with DwiReader(run.files.dwi) as reader:
-        axis = _slice_axis(run, reader)
+        axis = slice_axis_of(run, reader)
         shape = tuple(
             -(-n // step) if a == axis else n // factor * factor
             for a, n in enumerate(reader.shape[:3])
@@ -148,15 +149,6 @@ def choose_run(folder: Path, participant: str, label: str | None = None) -> DwiR
     run = open_run(found[labels.index(label) if label else 0])
     tell_doubts(run)
     return run
-
-
-def _slice_axis(run: DwiRun, reader: DwiReader) -> int:
-    if run.stored is not None:
-        return run.stored.slice_axis
-    dim_info_slice = reader.header.get_dim_info()[2]
-    return choose_slice_axis(
-        reader.shape[:3], reader.zooms, run.files.sidecar, dim_info_slice=dim_info_slice
-    )
 
 
 def _write_trial(

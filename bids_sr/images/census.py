@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_sr.errors import InputError
+
+if TYPE_CHECKING:
+    from bids_sr.images.reader import DwiReader
 
 _SHOWN = 5
 """Volumes named in a sentence."""
@@ -144,6 +147,14 @@ class Census:
                 f" {self._lowest:g}); {become}"
             )
         return tuple(said)
+
+
+def counted_volumes(reader: DwiReader, census: Census) -> Iterator[NDArray[np.float32]]:
+    """Yield the volumes of a series, (x, y, z) each, shown to a census."""
+    for index in range(reader.shape[3]):
+        volume = reader.volume(index)
+        census.add(index, volume)
+        yield volume
 
 
 def some(volumes: Iterable[int]) -> str:

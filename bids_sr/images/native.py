@@ -13,8 +13,9 @@ from bids_sr.bids.dwi_run import DwiRun, StoredGrid
 from bids_sr.errors import InputError
 from bids_sr.images.acquired import GIVEN, SIDECAR, SPECTRUM, AcquiredMatrix, find_matrix
 from bids_sr.images.band import BAND_VOLUMES
-from bids_sr.images.grid import choose_slice_axis, in_plane_axes, to_slices
+from bids_sr.images.grid import in_plane_axes, to_slices
 from bids_sr.images.reader import DwiReader
+from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.images.unfill import acquired_shape, write_at_matrix
 
 _LOG = logging.getLogger("bids_sr")
@@ -156,13 +157,7 @@ def look(
     InputError
         As `to_acquired`.
     """
-    axis = choose_slice_axis(
-        reader.shape[:3],
-        reader.zooms,
-        run.files.sidecar,
-        slice_axis,
-        reader.header.get_dim_info()[2],
-    )
+    axis = slice_axis_of(run, reader, slice_axis)
     rows, columns = in_plane_axes(axis)
     if given is not None:
         stored = (reader.shape[rows], reader.shape[columns])

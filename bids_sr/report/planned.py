@@ -10,9 +10,10 @@ from bids_sr.bids.dwi_run import DwiFiles, open_run
 from bids_sr.diffusion.defaults import OFF
 from bids_sr.diffusion.gradient_check import NOT_CHECKED
 from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
-from bids_sr.images.grid import SliceGrid, choose_slice_axis
+from bids_sr.images.grid import SliceGrid
 from bids_sr.images.native import expect
 from bids_sr.images.nifti import DwiReader
+from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.images.unfill import acquired_affine
 from bids_sr.networks.card import ModelCard
 from bids_sr.resources import read_version
@@ -60,10 +61,7 @@ def planned_record(
     """
     run = open_run(files)
     with DwiReader(files.dwi) as reader:
-        dim_info = reader.header.get_dim_info()[2]
-        axis = choose_slice_axis(
-            reader.shape[:3], reader.zooms, files.sidecar, slice_axis, dim_info
-        )
+        axis = slice_axis_of(run, reader, slice_axis)
         stored = reader.zooms
         if settings.get("detect_band"):
             run = expect(run, slice_axis=axis, given=given)

@@ -17,6 +17,7 @@ from bids_sr.errors import InputError, UsageError
 from bids_sr.evaluation.trial import Trial, coarse_grid
 from bids_sr.images.grid import SliceGrid, from_slices, to_slices
 from bids_sr.images.nifti import DwiReader, VolumeWriter
+from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.quality.fidelity import erode
 from bids_sr.study.recipe import Data
 from bids_sr.training.apart import refuse_shared_scans
@@ -24,7 +25,6 @@ from bids_sr.training.prepare import (
     PreparedRun,
     Recipe,
     at_acquired_matrix,
-    own_slice_axis,
     prepare_run,
 )
 from bids_sr.training.views import SeriesView
@@ -147,7 +147,7 @@ def make_scan(run: DwiRun, prepared: PreparedRun, data: Data, folder: Path) -> S
     factor = prepared.hr.shape[2] // prepared.lr.shape[2]
     pick = slice(data.every // 2, None, data.every)
     with DwiReader(run.files.dwi) as reader:
-        axis = own_slice_axis(run, reader)
+        axis = slice_axis_of(run, reader)
         affine = reader.affine
     brain = brain_of(run)
     hr, lr = prepared.hr[:, pick], prepared.lr[:, pick]

@@ -16,8 +16,9 @@ from attrs import field, frozen
 
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.images.census import Census
-from bids_sr.images.grid import SliceGrid, choose_slice_axis, from_slices, to_slices
+from bids_sr.images.grid import SliceGrid, from_slices, to_slices
 from bids_sr.images.nifti import DwiReader, VolumeWriter
+from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.images.storage import Storage, choose_storage
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.channels import SeriesConditioning
@@ -233,12 +234,7 @@ def _doubts(reader: DwiReader, run: DwiRun, census: Census) -> tuple[str, ...]:
 
 
 def _grid(reader: DwiReader, run: DwiRun, factor: int, override: int | None) -> SliceGrid:
-    if override is None and run.stored is not None:
-        override = run.stored.slice_axis  # the voxels that it was told by are others now
-    dim_info_slice = reader.header.get_dim_info()[2]
-    axis = choose_slice_axis(
-        reader.shape[:3], reader.zooms, run.files.sidecar, override, dim_info_slice
-    )
+    axis = slice_axis_of(run, reader, override)
     return SliceGrid(reader.shape[:3], reader.affine, axis, factor)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,13 @@ from bids_sr.bids.cache import cache_key, save
 from bids_sr.bids.dwi_run import DwiRun, refuse_not_linear
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.diffusion.denoising import denoised
-from bids_sr.images.census import Census
-from bids_sr.images.grid import choose_slice_axis, to_slices
+from bids_sr.images.census import Census, counted_volumes
+from bids_sr.images.grid import to_slices
 from bids_sr.images.hot_voxels import find_hot_voxels
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.native import to_acquired
 from bids_sr.images.nifti import DwiReader
+from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.networks.slice_frame import slice_frame
 from bids_sr.training.degradation import DEGRADATIONS, add_rician_noise, coarsen
 from bids_sr.training.targets import mean_table, mean_volumes, predicted, with_band
@@ -162,7 +163,7 @@ def other_planes(run: DwiRun, cache: Path, recipe: Recipe, smallest: int = 0) ->
     """
     run = at_acquired_matrix(run, cache)
     with DwiReader(run.files.dwi) as reader:
-        own, zooms, shape = own_slice_axis(run, reader), reader.zooms, reader.shape[:3]
+        own, zooms, shape = slice_axis_of(run, reader), reader.zooms, reader.shape[:3]
     if max(zooms) > _EQUAL_SIDES * min(zooms):
         return []
     prepared = []
@@ -182,10 +183,10 @@ def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
     with DwiReader(run.files.dwi) as reader:
         axis = recipe.slice_axis
         if axis is None:
-            axis = own_slice_axis(run, reader)
+            axis = slice_axis_of(run, reader)
         frame = slice_frame(reader.affine, axis, across=0)
         census = Census(run.files.sidecar)
-        series = _slices(_counted(reader, census), axis, recipe)
+        series = _slices(counted_volumes(reader, census), axis, recipe)
         reader.refuse_nonfinite()
         census.refuse_signed(run.files.dwi, "networks are trained on magnitudes")
         clean = None
@@ -226,23 +227,6 @@ def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
         "b_values": [round(shell.bval) for shell in gradients.shells],
     }
     write_json(folder / "run.json", facts)
-
-
-def _counted(reader: DwiReader, census: Census) -> Iterator[np.ndarray]:
-    for index in range(reader.shape[3]):
-        volume = reader.volume(index)
-        census.add(index, volume)
-        yield volume
-
-
-def own_slice_axis(run: DwiRun, reader: DwiReader) -> int:
-    """Return the voxel axis across the slices that were acquired."""
-    if run.stored is not None:
-        return run.stored.slice_axis
-    dim_info_slice = reader.header.get_dim_info()[2]
-    return choose_slice_axis(
-        reader.shape[:3], reader.zooms, run.files.sidecar, dim_info_slice=dim_info_slice
-    )
 
 
 def _coarse(pixels: int, factor: int, coarsening: float) -> int:

@@ -111,10 +111,10 @@ def test_a_work_folder_that_holds_what_was_named(make, tmp_path, options, what, 
 
 
 def test_a_file_of_the_network_that_is_a_link_into_it(make, tmp_path):
-    describe(tmp_path / "raw"), (tmp_path / "work").mkdir(), (tmp_path / "model").mkdir()
-    (tmp_path / "work/weights.safetensors").write_text("")
-    (tmp_path / "model/weights.safetensors").symlink_to("../work/weights.safetensors")
-    refused(make, "-w", "work", CLEAN, "--model", "model", bids="raw", words="the network")
+    describe(tmp_path / "raw"), (tmp_path / "scratch").mkdir(), (tmp_path / "model").mkdir()
+    (tmp_path / "scratch/weights.safetensors").write_text("")
+    (tmp_path / "model/weights.safetensors").symlink_to("../scratch/weights.safetensors")
+    refused(make, "-w", "scratch", CLEAN, "--model", "model", bids="raw", words="the network")
 
 
 @pytest.mark.parametrize("name", ["sub-01", "sub-01/dwi", "sub-01/dwi/sub-01_dwi.nii.gz"])
