@@ -11,7 +11,7 @@ from attrs import frozen
 from bids_sr.evaluation.trial import Trial
 from bids_sr.images.grid import from_slices, to_slices
 from bids_sr.images.nifti import DwiReader, VolumeWriter
-from bids_sr.quality.angular_parts import B0, L2, MEAN
+from bids_sr.networks.angular_parts import B0, L2, MEAN
 from bids_sr.quality.high_band import PARTS, HighBandFit, Left, left_unexplained, pooled
 from bids_sr.quality.reference_noise import HighBandNoise
 

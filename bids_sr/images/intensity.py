@@ -42,3 +42,23 @@ def robust_scale(volume: NDArray[np.float32] | Sequence[NDArray[np.float32]]) ->
         return float(ceiling)
     foreground = positive[positive > threshold_otsu(voxels)]
     return float(np.percentile(foreground if foreground.size else positive, _PERCENTILE))
+
+
+def bright_level(volume: NDArray[np.float32]) -> float:
+    """Return the level of bright tissue: the 90th percentile of what is above the mean.
+
+    Unlike `robust_scale` it does not depend on how much fluid, the brightest of b = 0, there is.
+
+    Parameters
+    ----------
+    volume : numpy.ndarray
+        (x, y, z), not changed.
+
+    Returns
+    -------
+    float
+        Positive; 1.0 where nothing is.
+    """
+    above = volume[volume > volume.mean()]
+    level = float(np.percentile(above, 90)) if above.size else 0.0
+    return level if level > 0 else 1.0

@@ -12,9 +12,11 @@ from safetensors.torch import load_file
 from bids_sr.errors import ModelError
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.paper_unet import PaperSuperResolver
+from bids_sr.networks.series_network import SeriesNetwork
 from bids_sr.networks.unet import SubPixelUNet
 
 CLASSES: dict[str, Callable[..., torch.nn.Module]] = {
+    "SeriesNetwork": SeriesNetwork,
     "SubPixelUNet": SubPixelUNet,
     "PaperSuperResolver": PaperSuperResolver,
 }

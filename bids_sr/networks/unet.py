@@ -13,7 +13,86 @@ from bids_sr.images.kspace import sinc_upsample
 _SLOPE = 0.1
 
 
-class SubPixelUNet(nn.Module):
+class UNet(nn.Module):
+    """Feature maps of an image at its own resolution.
+
+    All layers are free of bias and of normalisation, so the network is homogeneous:
+    scaling its input scales its output [1]_, whatever the scanner's gain. Down-sampling
+    averages and up-sampling is bilinear, because strided and transposed convolutions are
+    known to print lattices.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels read.
+    width : int
+        Feature maps at full resolution; doubled per level.
+    depth : int
+        Number of times the maps are halved.
+    blocks : int
+        Residual blocks per level.
+    widest : int, optional
+        No level has more maps; default: no limit.
+
+    References
+    ----------
+    .. [1] Mohan et al., "Robust and interpretable blind image denoising via
+       bias-free convolutional neural networks", ICLR 2020.
+    """
+
+    def __init__(
+        self, in_channels: int, width: int, depth: int, blocks: int = 1, widest: int | None = None
+    ) -> None:
+        super().__init__()
+        self.depth = depth
+        widths = [min(width * 2**level, widest or 2**30) for level in range(depth + 1)]
+        self.stem = conv(in_channels, width)
+        self.encoders = nn.ModuleList(_stage(w, blocks) for w in widths)
+        self.widen = nn.ModuleList(conv(a, b, 1) for a, b in pairwise(widths))
+        self.narrow = nn.ModuleList(conv(b + a, a, 1) for a, b in pairwise(widths))
+        self.decoders = nn.ModuleList(_stage(w, blocks) for w in widths[:-1])
+
+    @property
+    def in_channels(self) -> int:
+        """Number of channels read."""
+        return int(self.stem.weight.shape[1])
+
+    def padded(self, channels: torch.Tensor) -> torch.Tensor:
+        """Repeat the last rows and columns until the maps can be halved."""
+        rows, columns = channels.shape[-2:]
+        unit = 2**self.depth
+        return functional.pad(channels, (0, -columns % unit, 0, -rows % unit), mode="replicate")
+
+    def maps(self, channels: torch.Tensor) -> torch.Tensor:
+        """Return the feature maps.
+
+        Parameters
+        ----------
+        channels : torch.Tensor
+            (batch, in_channels, a, b), from `padded`.
+
+        Returns
+        -------
+        torch.Tensor
+            (batch, width, a, b).
+        """
+        maps = self.stem(channels)
+        skips = []
+        for halving in range(self.depth):
+            maps = self.encoders[halving](maps)
+            skips.append(maps)
+            maps = self.widen[halving](functional.avg_pool2d(maps, 2))
+        maps = self.encoders[self.depth](maps)
+        for halving in reversed(range(self.depth)):
+            maps = functional.interpolate(
+                maps, scale_factor=2, mode="bilinear", align_corners=False
+            )
+            maps = self.narrow[halving](torch.cat([maps, skips[halving]], dim=1))
+            maps = self.decoders[halving](maps)
+        return maps
+
+
+class SubPixelUNet(UNet):
     """UNet at low resolution whose head gives f*f sub-pixels per pixel.
 
     The output is the sinc interpolation of the first channel plus what the
@@ -61,27 +140,15 @@ class SubPixelUNet(nn.Module):
         taps: int = 0,
         filtered: int | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(in_channels, width, depth, blocks)
         self.filtered = in_channels if filtered is None else filtered
         self.factor = factor
-        self.depth = depth
         self.taps = taps
-        widths = [width * 2**level for level in range(depth + 1)]
-        self.stem = _conv(in_channels, width)
-        self.encoders = nn.ModuleList(_stage(w, blocks) for w in widths)
-        self.widen = nn.ModuleList(_conv(a, b, 1) for a, b in pairwise(widths))
-        self.narrow = nn.ModuleList(_conv(b + a, a, 1) for a, b in pairwise(widths))
-        self.decoders = nn.ModuleList(_stage(w, blocks) for w in widths[:-1])
-        self.head = _conv(width, factor * factor)
+        self.head = conv(width, factor * factor)
         nn.init.zeros_(self.head.weight)
         if taps:
-            self.kernels = _conv(width, factor * factor * self.filtered * taps * taps)
+            self.kernels = conv(width, factor * factor * self.filtered * taps * taps)
             nn.init.zeros_(self.kernels.weight)
-
-    @property
-    def in_channels(self) -> int:
-        """Number of channels read."""
-        return int(self.stem.weight.shape[1])
 
     def level(self, channels: torch.Tensor) -> torch.Tensor | None:
         """Return each slice's level, which `detail` needs of whole slices.
@@ -115,22 +182,8 @@ class SubPixelUNet(nn.Module):
             high-resolution pixel (f i + p, f j + q), as `images.kspace` places it.
         """
         rows, columns = channels.shape[-2:]
-        unit = 2**self.depth
-        padding = (0, -columns % unit, 0, -rows % unit)
-        padded = functional.pad(channels, padding, mode="replicate")
-        maps = self.stem(padded)
-        skips = []
-        for halving in range(self.depth):
-            maps = self.encoders[halving](maps)
-            skips.append(maps)
-            maps = self.widen[halving](functional.avg_pool2d(maps, 2))
-        maps = self.encoders[self.depth](maps)
-        for halving in reversed(range(self.depth)):
-            maps = functional.interpolate(
-                maps, scale_factor=2, mode="bilinear", align_corners=False
-            )
-            maps = self.narrow[halving](torch.cat([maps, skips[halving]], dim=1))
-            maps = self.decoders[halving](maps)
+        padded = self.padded(channels)
+        maps = self.maps(padded)
         fine = self.head(maps)
         if self.taps:
             level = _level(padded) if level is None else level
@@ -141,9 +194,8 @@ class SubPixelUNet(nn.Module):
     def _filtered(self, channels: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
         """Apply each pixel's kernels to the channels, (batch, f f, a, b)."""
         batch, _, rows, columns = channels.shape
-        size = self.taps // 2
-        padded = functional.pad(channels[:, : self.filtered], (size,) * 4, mode="replicate")
-        around = functional.unfold(padded, self.taps).view(batch, 1, -1, rows, columns)
+        around = neighbourhoods(channels[:, : self.filtered], self.taps)
+        around = around.view(batch, 1, -1, rows, columns)
         weights = kernels.view(batch, -1, self.filtered * self.taps**2, rows, columns)
         return (weights * around).sum(2)
 
@@ -192,8 +244,8 @@ class _Residual(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first = _conv(width, width)
-        self.second = _conv(width, width)
+        self.first = conv(width, width)
+        self.second = conv(width, width)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         inner = functional.leaky_relu(self.first(maps), _SLOPE)
@@ -204,5 +256,26 @@ def _stage(width: int, blocks: int) -> nn.Sequential:
     return nn.Sequential(*(_Residual(width) for _ in range(blocks)))
 
 
-def _conv(inputs: int, outputs: int, size: int = 3) -> nn.Conv2d:
+def neighbourhoods(images: torch.Tensor, taps: int) -> torch.Tensor:
+    """Return the taps x taps pixels around each pixel.
+
+    Parameters
+    ----------
+    images : torch.Tensor
+        (batch, n, a, b).
+    taps : int
+        Odd.
+
+    Returns
+    -------
+    torch.Tensor
+        (batch, n, taps * taps, a, b); beyond the edge the last pixel is repeated.
+    """
+    batch, count, rows, columns = images.shape
+    padded = functional.pad(images, (taps // 2,) * 4, mode="replicate")
+    return functional.unfold(padded, taps).view(batch, count, taps**2, rows, columns)
+
+
+def conv(inputs: int, outputs: int, size: int = 3) -> nn.Conv2d:
+    """Return a convolution without bias that keeps the size."""
     return nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False)

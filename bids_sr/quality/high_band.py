@@ -3,7 +3,7 @@ r"""How much of the band that was not measured a result leaves unexplained.
 The high band of an image `x` is what cutting it back to the acquired band takes away,
 :math:`h(x) = x - U D x` (`bids_sr.images.kspace`). In each voxel the high bands of the V
 volumes of a shell are split into K functions of direction
-(`bids_sr.quality.angular_parts`), :math:`c = Y^+ h`. With the reference's
+(`bids_sr.networks.angular_parts`), :math:`c = Y^+ h`. With the reference's
 :math:`c_r` and a result's :math:`c`, summed over the brain and over the functions of one
 part (b0; mean over directions; l = 2; l = 4),
 
@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.images.kspace import kspace_crop, sinc_upsample
-from bids_sr.quality.angular_parts import B0, L2, L4, MEAN, AngularModel, angular_models
+from bids_sr.networks.angular_parts import B0, L2, L4, MEAN, AngularModel, angular_models
 
 Slices = NDArray[np.float32]
 Mask = NDArray[np.bool_]

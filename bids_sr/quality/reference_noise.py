@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from bids_sr.quality.angular_parts import B0
+from bids_sr.networks.angular_parts import B0
 from bids_sr.quality.high_band import HighBandFit, Mask, Slices, high_band, noise_source
 
 _SMOOTH = 2.0

@@ -150,10 +150,10 @@ class PatchSampler:
         volumes = self._draw_volumes(view, count)
         z, row, column = self._centres[number][self._generator.integers(len(self._centres[number]))]
         windows = (
-            _window(row, self._patch, run.lr.shape[2]),
-            _window(column, self._patch, run.lr.shape[3]),
+            window(row, self._patch, run.lr.shape[2]),
+            window(column, self._patch, run.lr.shape[3]),
         )
-        band = self._draw_band() if self._augment else None
+        band = draw_band(self._generator, self._zero_filled) if self._augment else None
         flaws = self._draw_flaws() if self._augment else None
         return [self._make(run, view, k, int(z), windows, band, flaws) for k in volumes]
 
@@ -174,7 +174,7 @@ class PatchSampler:
         if flaws is not None:
             named = _flawed(named, flaws)
         channels = np.stack([named[name] for name in self._channels])
-        fine = (_enlarge(windows[0], self._factor), _enlarge(windows[1], self._factor))
+        fine = (enlarge(windows[0], self._factor), enlarge(windows[1], self._factor))
         left, right = (self._fill[n] for n in lr.shape)
         interpolated = left[fine[0]] @ lr @ right[fine[1]].T
         target = run.clean[volume, z, fine[0], fine[1]].astype(np.float32)
@@ -184,7 +184,7 @@ class PatchSampler:
         gain = np.float32(flaws.gain / view.level[k])
         order = turned_order(self._channels, flaws.quarter, flip=flaws.flip)
         arrays = (channels[order] * gain, interpolated[None] * gain, target[None] * gain)
-        turned = [_turn(array, flaws.quarter, flaws.flip) for array in arrays]
+        turned = [turn(array, flaws.quarter, flaws.flip) for array in arrays]
         return (*turned, weighted)
 
     def _slices(
@@ -210,15 +210,6 @@ class PatchSampler:
         real, imaginary = self._generator.normal(0, sigma, (2, *lr.shape)).astype(np.float32)
         noisy: np.ndarray = np.hypot(lr + real, imaginary)
         return noisy
-
-    def _draw_band(self) -> tuple[float, float] | None:
-        """Now and then choose a part of the band to which slices are cut."""
-        # no number is drawn when nothing is filled, so that older trainings can be repeated
-        if not self._zero_filled or self._generator.random() >= self._zero_filled:
-            return None
-        along_a, along_b = self._generator.uniform(*_FILLED_BAND, size=2).round(2)
-        which = self._generator.integers(3)
-        return (along_a if which != 1 else 1.0, along_b if which != 0 else 1.0)
 
     def _draw_flaws(self) -> _Flaws:
         """Let shared channels vary in contrast, and sometimes be missing."""
@@ -267,15 +258,28 @@ def _flawed(images: dict[str, np.ndarray], flaws: _Flaws) -> dict[str, np.ndarra
     return known
 
 
-def _turn(array: np.ndarray, quarter: int, flip: bool) -> np.ndarray:
+def draw_band(generator: np.random.Generator, share: float) -> tuple[float, float] | None:
+    """Now and then, in `share` of cases, choose a part of the band to which slices are cut."""
+    # no number is drawn when nothing is filled, so that older trainings can be repeated
+    if not share or generator.random() >= share:
+        return None
+    along_a, along_b = generator.uniform(*_FILLED_BAND, size=2).round(2)
+    which = generator.integers(3)
+    return (along_a if which != 1 else 1.0, along_b if which != 0 else 1.0)
+
+
+def turn(array: np.ndarray, quarter: int, flip: bool) -> np.ndarray:
+    """Turn slices (..., a, b) by quarters, then reverse their columns."""
     array = np.rot90(array, quarter, axes=(-2, -1))
     return np.ascontiguousarray(array[..., ::-1] if flip else array)
 
 
-def _window(centre: int, size: int, limit: int) -> slice:
+def window(centre: int, size: int, limit: int) -> slice:
+    """Return `size` pixels about the centre that lie within 0 to `limit`."""
     start = min(max(int(centre) - size // 2, 0), max(limit - size, 0))
     return slice(start, min(start + size, limit))
 
 
-def _enlarge(window: slice, factor: int) -> slice:
+def enlarge(window: slice, factor: int) -> slice:
+    """Return the same pixels at `factor` times the resolution."""
     return slice(window.start * factor, window.stop * factor)

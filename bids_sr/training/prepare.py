@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -186,18 +186,14 @@ def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
             axis = slice_axis_of(run, reader)
         frame = slice_frame(reader.affine, axis, across=0)
         census = Census(run.files.sidecar)
-        series = _slices(counted_volumes(reader, census), axis, recipe)
+        series = coarse_slices(counted_volumes(reader, census), axis, factor, coarsening)
         reader.refuse_nonfinite()
         census.refuse_signed(run.files.dwi, "networks are trained on magnitudes")
         clean = None
         if recipe.target == "denoised":
-            clean = _slices(np.moveaxis(denoised(run, folder.parent), -1, 0), axis, recipe)
-        fov = [reader.zooms[i] * reader.shape[i] for i in range(3) if i != axis]
-        before = [reader.shape[i] for i in range(3) if i != axis]
-        in_plane = [
-            factor * size / (_coarse(n, factor, coarsening) if coarsening > 1 else n)
-            for size, n in zip(fov, before, strict=True)
-        ]
+            volumes = np.moveaxis(denoised(run, folder.parent), -1, 0)
+            clean = coarse_slices(volumes, axis, factor, coarsening)
+        in_plane = in_plane_sides(reader.zooms, reader.shape, axis, factor, coarsening)
     gradients = run.gradients
     if recipe.target == "tensor":
         refuse_not_linear(run)
@@ -215,7 +211,7 @@ def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
     if clean is not None:
         save(folder / "clean.npy", with_band(clean / scale, lr, factor).astype(np.float16))
     save(folder / "lr.npy", lr.astype(np.float16))
-    save(folder / "foreground.npy", _foreground(lr))
+    save(folder / "foreground.npy", foreground(lr))
     parts = subsets(gradients, recipe.subset, recipe.seed)
     choices = [list(range(gradients.n_volumes)), *parts]
     for number, chosen in enumerate(choices):
@@ -233,9 +229,39 @@ def _coarse(pixels: int, factor: int, coarsening: float) -> int:
     return round(pixels / coarsening / factor) * factor
 
 
-def _slices(volumes: Iterable[np.ndarray], axis: int, recipe: Recipe) -> np.ndarray:
-    """Return (V, slices, A, B) float32, without hot voxels, in whole multiples of the factor."""
-    factor, coarsening, series = recipe.factor, recipe.coarsening, []
+def in_plane_sides(
+    zooms: Sequence[float], shape: Sequence[int], axis: int, factor: int, coarsening: float
+) -> list[float]:
+    """Return the low-resolution voxel sides within slices, mm, (2,)."""
+    return [
+        factor * zooms[i] * n / (_coarse(n, factor, coarsening) if coarsening > 1 else n)
+        for i, n in enumerate(shape[:3])
+        if i != axis
+    ]
+
+
+def coarse_slices(
+    volumes: Iterable[np.ndarray], axis: int, factor: int, coarsening: float
+) -> np.ndarray:
+    """Return slices without hot voxels, made coarser, in whole multiples of the factor.
+
+    Parameters
+    ----------
+    volumes : iterable of numpy.ndarray
+        (x, y, z) each.
+    axis : int
+        Across the slices.
+    factor : int
+        In-plane factor.
+    coarsening : float
+        In-plane voxel size over that of `volumes`, >= 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        (V, slices, A, B), float32, not below 0.
+    """
+    series = []
     for volume in volumes:
         # neither as input nor as target: it is nothing to be learned
         slices = to_slices(find_hot_voxels(volume, axis).taken_out(volume), axis)
@@ -248,7 +274,8 @@ def _slices(volumes: Iterable[np.ndarray], axis: int, recipe: Recipe) -> np.ndar
     return np.stack(series)
 
 
-def _foreground(lr: np.ndarray) -> np.ndarray:
+def foreground(lr: np.ndarray) -> np.ndarray:
+    """Tell where volumes (V, slices, a, b) hold tissue, (slices, a, b)."""
     from skimage.filters import threshold_otsu
 
     mean = lr.mean(axis=0)

@@ -11,38 +11,79 @@ import pickle
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
 import torch
-from torch.nn import functional
 
 from bids_sr.bids.atomic import atomic_path
 from bids_sr.errors import UsageError
-from bids_sr.networks.loading import build_network
-from bids_sr.networks.paper_unet import start_paper_network
-from bids_sr.training.losses import FeatureLoss, directional_loss
-from bids_sr.training.patches import Batch, PatchSampler
-from bids_sr.training.prepare import PreparedRun
-from bids_sr.training.settings import TrainingSettings
-from bids_sr.training.start import start_from
-from bids_sr.training.validation import interpolators, network_upsampler, validate
 
 _LOG = logging.getLogger("bids_sr")
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.csv"
 VALIDATION = "validation.csv"
+_COOLING = 0.2
+"""Share of the steps of a constant schedule that takes the learning rate down."""
+_STEEP = 2.0
+"""Times the usual norm that a gradient may have."""
+_NEWER = 0.02
+"""Weight of the latest gradient in what is usual."""
 
 
-def learning_rate(settings: TrainingSettings, step: int) -> float:
+class Settings(Protocol):
+    """What the loop itself heeds of a training's settings."""
+
+    steps: int
+    learning_rate: float
+    warmup: int
+    schedule: str
+    weight_decay: float
+    clip: float
+    ema: float
+    seed: int
+    validate_every: int
+    checkpoint_every: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of them as JSON-safe values."""
+
+
+class Task(Protocol):
+    """What is trained: batches, loss, validation."""
+
+    settings: Any
+    network: torch.nn.Module
+    groups: Sequence[Sequence[torch.nn.Parameter]]
+    """Weights whose gradients are clipped together."""
+    scans: dict[str, list[str]]
+    """Who is learned from, and who is held out."""
+    state: dict[str, Any]
+    """Of random generators."""
+
+    def draw(self) -> Any:
+        """Return the next batch."""
+
+    def loss(self, network: torch.nn.Module, batch: Any) -> tuple[torch.Tensor, dict[str, float]]:
+        """Return the loss of a batch, and its terms."""
+
+    def validate(self, network: torch.nn.Module) -> list[dict[str, Any]]:
+        """Score a network on the held-out runs."""
+
+
+def learning_rate(settings: Any, step: int) -> float:
     """Return the learning rate at `step`, a pure function so that a resume repeats it."""
     warmup = settings.warmup
     if settings.schedule == "one-cycle":
         warmup = round(0.3 * settings.steps)
     if step < warmup:
-        return settings.learning_rate * (step + 1) / warmup
+        return float(settings.learning_rate * (step + 1) / warmup)
+    if settings.schedule == "constant":
+        # flat, then down: a training can be made longer without repeating it
+        return float(
+            settings.learning_rate * min(1.0, (settings.steps - step) / (_COOLING * settings.steps))
+        )
     done = (step - warmup) / max(1, settings.steps - warmup)
-    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    return float(settings.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
 
 
 class Trainer:
@@ -50,15 +91,11 @@ class Trainer:
 
     Parameters
     ----------
-    settings : TrainingSettings
-        What to do.
-    train, held_out : sequences of PreparedRun
-        To learn from, and to validate on.
+    task : Task
+        What to do; its network is moved to `device`.
     folder : pathlib.Path
         Takes ``checkpoint.pt``, ``log.csv`` and ``validation.csv``.
-    vgg16 : pathlib.Path, optional
-        Weights of the feature loss.
-    device : str
+    device : torch.device
         Where to compute.
 
     Raises
@@ -67,66 +104,22 @@ class Trainer:
         If `folder` holds a checkpoint of other settings (steps may differ) or scans.
     """
 
-    def __init__(
-        self,
-        settings: TrainingSettings,
-        train: Sequence[PreparedRun],
-        held_out: Sequence[PreparedRun],
-        folder: Path,
-        vgg16: Path | None = None,
-        device: str = "cpu",
-    ) -> None:
-        torch.manual_seed(settings.seed)
-        self.settings = settings
-        self.folder = folder
-        self.device = torch.device(device)
-        network = build_network(settings.architecture)
-        start_paper_network(network, from_interpolation=settings.from_interpolation)
-        if settings.init_from and not (folder / CHECKPOINT).exists():
-            start_from(network, settings.init_from, settings.channels)
-        self.network = network.to(self.device).to(memory_format=torch.channels_last)
+    def __init__(self, task: Task, folder: Path, device: torch.device) -> None:
+        self.task, self.settings = task, task.settings
+        self.folder, self.device = folder, device
+        self.network = task.network.to(device).to(memory_format=torch.channels_last)
         self.mean_network = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),
-            lr=settings.learning_rate,
-            betas=(
-                0.9,
-                0.99,
-            ),  # a short memory of squared gradients: steep steps are damped at once
-            weight_decay=settings.weight_decay,
+            lr=self.settings.learning_rate,
+            # a short memory of squared gradients: steep steps are damped at once
+            betas=(0.9, 0.99),
+            weight_decay=self.settings.weight_decay,
         )
-        self.crops = np.random.default_rng(settings.seed + 1)
-        self.features = None
-        if settings.layers:
-            self.features = FeatureLoss(
-                settings.layers,
-                vgg16,
-                network=settings.feature_network,
-                pool=settings.pool,
-                roll=settings.roll,
-                relative=settings.relative_features,
-                normalise=settings.normalise_features,
-                generator=self.crops,
-            ).to(self.device)
-        self.sampler = PatchSampler(
-            train,
-            settings.factor,
-            settings.channels,
-            settings.patch,
-            settings.seed,
-            settings.zero_filled,
-            settings.directions,
-            settings.noise,
-            augment=settings.augment,
-            b0_share=settings.b0_share,
-        )
-        self.held_out = list(held_out)
         self.validations: list[dict[str, Any]] = []
+        self._usual: list[float] = []
         # going on with other people would mix up who was learned from
-        self._scans = {
-            "scans to learn from": sorted({run.label for run in train}),
-            "scans held out": sorted({run.label for run in held_out}),
-        }
+        self._scans = task.scans
         self.step = 0
         self.folder.mkdir(parents=True, exist_ok=True)
         self._resume()
@@ -135,7 +128,7 @@ class Trainer:
         """Train to the last step, with checkpoints and validations on the way."""
         settings, started = self.settings, time.monotonic()
         while self.step < settings.steps:
-            terms = self.train_step(self.sampler.draw(settings.batch_size))
+            terms = self.train_step(self.task.draw())
             self.step += 1
             if progress is not None:
                 progress(self.step, terms)
@@ -148,30 +141,14 @@ class Trainer:
             if last or self.step % settings.checkpoint_every == 0:
                 self.save()
 
-    def train_step(self, batch: Batch) -> dict[str, float]:
+    def train_step(self, batch: Any) -> dict[str, float]:
         """Take one optimiser step and return the terms of the loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.settings, self.step)
-        channels = batch.channels.to(self.device, memory_format=torch.channels_last)
-        target = batch.target.to(self.device)
-        output = self.network(channels, batch.interpolated.to(self.device))
-        pixel = functional.l1_loss(output, target)
-        loss, terms = pixel, {"l1": float(pixel.detach())}
-        if self.settings.directional:
-            apart = directional_loss(
-                output, target, batch.weighted.to(self.device), self.settings.directions
-            )
-            loss, terms["directional"] = (
-                loss + self.settings.directional * apart,
-                float(apart.detach()),
-            )
-        if self.features is not None:
-            window = self._crop(target.shape[-1])
-            feature = self.features(output[..., *window], target[..., *window])
-            loss, terms["feature"] = loss + feature, float(feature.detach())
+        loss, terms = self.task.loss(self.network, batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
+        self._clip()
         self.optimizer.step()
         self._average()
         terms["learning_rate"] = self.optimizer.param_groups[0]["lr"]
@@ -179,16 +156,8 @@ class Trainer:
 
     def validation_rows(self) -> list[dict[str, Any]]:
         """Score the mean network and the interpolations on the held-out runs."""
-        factor, rows = self.settings.factor, []
-        methods = interpolators(factor)
-        for name, consistent in (("network", False), ("network+consistency", True)):
-            methods[name] = network_upsampler(
-                self.mean_network, factor, self.device, consistent=consistent
-            )
-        for run in self.held_out:
-            scores = validate(run, self.settings.channels, methods)
-            rows += [{"step": self.step, "run": run.label, **score} for score in scores]
-        return rows
+        rows = self.task.validate(self.mean_network)
+        return [{"step": self.step, **row} for row in rows]
 
     def save(self) -> None:
         """Write a checkpoint from which training goes on exactly."""
@@ -199,8 +168,8 @@ class Trainer:
             "network": self.network.state_dict(),
             "mean_network": self.mean_network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "sampler": self.sampler.state,
-            "crops": dict(self.crops.bit_generator.state),
+            "usual": self._usual,
+            "state": self.task.state,
             "validations": self.validations,
         }
         with atomic_path(self.folder / CHECKPOINT) as temporary:
@@ -212,7 +181,8 @@ class Trainer:
             return
         content = self._read(path)
         # settings that came later had their default then
-        now, then = self.settings.to_dict(), TrainingSettings().to_dict() | content["settings"]
+        now = self.settings.to_dict()
+        then = type(self.settings)().to_dict() | content["settings"]
         now, then = now | self._scans, then | content.get("scans", self._scans)
         changed = sorted(key for key in now if now[key] != then[key] and key != "steps")
         if changed:
@@ -225,8 +195,8 @@ class Trainer:
         self.network.load_state_dict(content["network"])
         self.mean_network.load_state_dict(content["mean_network"])
         self.optimizer.load_state_dict(content["optimizer"])
-        self.sampler.state = content["sampler"]
-        self.crops.bit_generator.state = content["crops"]
+        self.task.state = content["state"]
+        self._usual = content["usual"]
         self.step = content["step"]
         self.validations = content.get("validations", [])
         for name in (LOG, VALIDATION):
@@ -236,7 +206,7 @@ class Trainer:
     def _read(self, path: Path) -> dict[str, Any]:
         try:
             content = torch.load(path, map_location=self.device, weights_only=True)
-            content["settings"], content["sampler"], content["crops"], content["step"]
+            content["settings"], content["state"], content["usual"], content["step"]
         except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
             raise UsageError(
                 "cannot be read as a checkpoint.",
@@ -257,10 +227,20 @@ class Trainer:
             for statistic, now in buffers:
                 statistic.copy_(now)
 
-    def _crop(self, side: int) -> tuple[slice, slice]:
-        size = min(self.settings.feature_crop, side)
-        row, column = self.crops.integers(0, side - size + 1, 2)
-        return slice(row, row + size), slice(column, column + size)
+    def _clip(self) -> None:
+        """Limit the gradient: to a fixed norm, or to twice what has been usual of late.
+
+        Without normalisation layers a rare steep step can throw the network off for good.
+        """
+        if self.settings.clip:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
+            return
+        usual = self._usual or [math.inf] * len(self.task.groups)
+        self._usual = []
+        for weights, before in zip(self.task.groups, usual, strict=True):
+            norm = float(torch.nn.utils.clip_grad_norm_(weights, _STEEP * before))
+            norm = min(norm, _STEEP * before)
+            self._usual.append(norm if math.isinf(before) else before + _NEWER * (norm - before))
 
     def _validate(self) -> None:
         for row in self.validation_rows():

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from bids_sr.diffusion.spread import subset
 from bids_sr.images.kspace import data_consistency, sinc_upsample
-from bids_sr.quality.angular_parts import B0, L2, MEAN
+from bids_sr.networks.angular_parts import B0, L2, MEAN
 from bids_sr.quality.high_band import HighBandFit, left_unexplained, pooled
 from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.stacks import read_stack

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from bids_sr.quality.angular_parts import angular_models, harmonics
+from bids_sr.networks.angular_parts import angular_models, harmonics
 from bids_sr.quality.high_band import (
     Left,
     high_band,

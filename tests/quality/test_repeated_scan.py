@@ -11,7 +11,7 @@ from bids_sr.bids.gradients import read_gradients
 from bids_sr.diffusion.spread import subset
 from bids_sr.images.grid import to_slices
 from bids_sr.images.nifti import DwiReader
-from bids_sr.quality.angular_parts import L2, MEAN
+from bids_sr.networks.angular_parts import L2, MEAN
 from bids_sr.quality.high_band import HighBandFit, high_band, left_unexplained
 
 STEM = Path(__file__).parents[3] / "shared/data/dwi-open/sub-trio01/dwi/sub-trio01_dwi"

@@ -1,0 +1,170 @@
+"""The network for the series: a slice of one shell in, the detail of all its directions out."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from bids_sr.networks.series_parts import L2_PARTS, PARTS
+from bids_sr.networks.unet import UNet, conv, neighbourhoods
+
+SLICES = 3
+"""Slices read: the one to super-resolve, those before and after."""
+_MEANS = PARTS - L2_PARTS
+LIFT = 4.0
+"""What differs between directions is a fraction of their mean: so many times as large, it is of
+the size that layers are initialised for."""
+_SMALLEST = 1e-6
+
+
+class DetailTrunk(UNet):
+    """UNet at low resolution whose heads give f*f sub-pixels per pixel of several images.
+
+    Beside what it adds of its own, it predicts for every sub-pixel kernels that are applied
+    to some of the images that it reads [1]_. Kernels are divided by the size of the feature
+    maps in their pixel [2]_, so that the output stays homogeneous in the input.
+
+    Parameters
+    ----------
+    in_channels : int
+        Images read.
+    filtered : slice
+        Which of them, all of them of the output's kind, kernels are applied to.
+    factor : int
+        In-plane factor f.
+    width, depth, blocks, widest : int
+        See `bids_sr.networks.unet.UNet`.
+    taps : int
+        Side of the kernels; 0 for none.
+    shared : bool
+        Whether one kernel serves all images, each giving its own output; else each output
+        has kernels for each image.
+
+    References
+    ----------
+    .. [1] Mildenhall et al., "Burst denoising with kernel prediction networks", CVPR 2018.
+    .. [2] Zhang & Sennrich, "Root mean square layer normalization", NeurIPS 2019.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        filtered: slice,
+        factor: int,
+        *,
+        width: int,
+        depth: int,
+        blocks: int,
+        widest: int | None,
+        taps: int,
+        shared: bool,
+    ) -> None:
+        super().__init__(in_channels, width, depth, blocks, widest)
+        self.factor, self.taps, self.shared, self.filtered = factor, taps, shared, filtered
+        self.outputs = filtered.stop - filtered.start
+        self.head = conv(width, self.outputs * factor**2)
+        nn.init.zeros_(self.head.weight)
+        if taps:
+            each = 1 if shared else self.outputs**2
+            self.kernels = conv(width, each * factor**2 * taps**2)
+            nn.init.zeros_(self.kernels.weight)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the detail of the images `filtered`.
+
+        Parameters
+        ----------
+        images : torch.Tensor
+            (batch, in_channels, a, b); any sides >= 2.
+
+        Returns
+        -------
+        torch.Tensor
+            (batch, outputs, f a, f b). Sub-pixel (p, q) of pixel (i, j) is the
+            high-resolution pixel (f i + p, f j + q).
+        """
+        rows, columns = images.shape[-2:]
+        padded = self.padded(images)
+        maps = self.maps(padded)
+        fine = self.head(maps)
+        if self.taps:
+            fine = fine + self._filter(padded[:, self.filtered], maps)
+        fine = functional.pixel_shuffle(fine, self.factor)
+        return fine[..., : rows * self.factor, : columns * self.factor]
+
+    def _filter(self, images: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        batch, count, rows, columns = images.shape
+        size = maps.float().square().mean(1, keepdim=True).sqrt() + _SMALLEST
+        kernels = self.kernels(maps / size.to(maps.dtype))
+        around = neighbourhoods(images, self.taps).to(kernels.dtype)
+        if self.shared:
+            weights = kernels.view(batch, 1, self.factor**2, self.taps**2, rows, columns)
+            return (weights * around[:, :, None]).sum(3).flatten(1, 2)
+        each = self.factor**2, count * self.taps**2, rows, columns
+        weights = kernels.view(batch, self.outputs, *each)
+        return (weights * around.flatten(1, 2)[:, None, None]).sum(3).flatten(1, 2)
+
+
+class SeriesNetwork(nn.Module):
+    """Detail of b0, mean and l = 2 coefficients of one shell.
+
+    Two trunks, since what differs between directions is learned badly beside what they
+    share: one gives the detail of b0 and mean, the other that of the coefficients. Both read
+    everything.
+
+    Parameters
+    ----------
+    factor : int
+        In-plane factor f.
+    width, depth, blocks, widest, taps : int
+        Of the trunk for b0 and mean, see `DetailTrunk`.
+    l2_width, l2_depth, l2_widest, l2_taps : int
+        Of the trunk for l = 2.
+    """
+
+    def __init__(
+        self,
+        factor: int = 2,
+        width: int = 60,
+        depth: int = 3,
+        blocks: int = 1,
+        widest: int | None = 240,
+        taps: int = 3,
+        l2_width: int = 48,
+        l2_depth: int = 3,
+        l2_widest: int | None = 192,
+        l2_taps: int = 5,
+    ) -> None:
+        super().__init__()
+        self.factor = factor
+        self.means = DetailTrunk(
+            SLICES * PARTS, slice(0, _MEANS), factor, width=width, depth=depth, blocks=blocks,
+            widest=widest, taps=taps, shared=False,
+        )  # fmt: skip
+        self.l2 = DetailTrunk(
+            SLICES * PARTS, slice(_MEANS, PARTS), factor, width=l2_width, depth=l2_depth,
+            blocks=blocks, widest=l2_widest, taps=l2_taps, shared=True,
+        )  # fmt: skip
+        lift = torch.ones(PARTS)
+        lift[_MEANS:] = LIFT
+        self.register_buffer("lift", lift.repeat(SLICES)[:, None, None], persistent=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the detail of the slice's images.
+
+        Parameters
+        ----------
+        images : torch.Tensor
+            (batch, 3 * 7, a, b): b0, mean and five coefficients of the slice, then of the
+            one before, then of the one after; zero where there are none. b0 in units of its
+            bright tissue, the others in those of the shell's.
+
+        Returns
+        -------
+        torch.Tensor
+            (batch, 7, f a, f b), float32, in the same order and units.
+        """
+        images = images * self.lift
+        means, l2 = self.means(images), self.l2(images)
+        return torch.cat([means.float(), l2.float() / LIFT], dim=1)

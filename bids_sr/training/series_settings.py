@@ -1,0 +1,87 @@
+"""Everything that decides what a training of a network for the series does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import asdict, field, frozen
+
+
+@frozen
+class SeriesSettings:
+    """Settings of one training; two runs with equal settings are equal on one machine."""
+
+    factor: int = 2
+    """In-plane factor."""
+    coarsening: tuple[float, ...] = field(default=(1.0, 1.25), converter=tuple)
+    """In-plane voxel sizes trained on, relative to each scan's own."""
+    finest: float = 0.0
+    """Low-resolution in-plane voxel side, mm, below which nothing is learned from."""
+    subsets: int = 4
+    """Choices of 8 to 16 directions of each shell that the input is made of as well."""
+    zero_filled: float = 0.1
+    """Share of patches that look as if the scanner had interpolated them."""
+    noise: float = 0.03
+    """Largest noise added to the input's b0, mean and coefficients, of bright tissue."""
+    width: int = 60
+    """Feature maps at full low resolution, b0 and mean."""
+    depth: int = 3
+    """Halvings in their UNet."""
+    blocks: int = 1
+    """Residual blocks per level."""
+    widest: int = 240
+    """Most feature maps of a level."""
+    taps: int = 3
+    """Side of the kernels predicted for b0 and mean; 0 for none."""
+    l2_width: int = 48
+    """Feature maps, l = 2."""
+    l2_depth: int = 3
+    """Halvings, l = 2."""
+    l2_widest: int = 192
+    """Most feature maps of a level, l = 2."""
+    l2_taps: int = 5
+    """Side of the kernels that all coefficients of l = 2 share; 0 for none."""
+    layers: Mapping[str, float] = field(factory=lambda: {"relu1_2": 0.1}, converter=dict)
+    """Weight of the feature loss per VGG16 layer; empty for none."""
+    feature_crop: int = 48
+    """Side of the random sub-crop on which features are compared, high-resolution pixels."""
+    patch: int = 48
+    """Side of a patch, low-resolution pixels."""
+    batch_size: int = 8
+    """Patches per step."""
+    steps: int = 16000
+    """Optimiser steps in all."""
+    learning_rate: float = 6e-4
+    """After the warm-up; the last fifth of the steps takes it down to zero."""
+    warmup: int = 200
+    """Steps of linear warm-up."""
+    schedule: str = "constant"
+    """``constant``, with the way down at the end, or ``cosine``."""
+    clip: float = 0.0
+    """Largest norm of the gradient; 0: twice what has been usual of late."""
+    weight_decay: float = 1e-4
+    """Of AdamW."""
+    ema: float = 0.998
+    """Decay of the running mean of weights that is kept as the result."""
+    precision: str = "float32"
+    """Of the layers: ``float32``, or ``bfloat16`` (weights and loss stay float32)."""
+    seed: int = 42
+    """Of initial weights and patches."""
+    init_from: str = ""
+    """Model (name or folder) whose weights are the start; empty for none."""
+    validate_every: int = 1000
+    """Steps between validations."""
+    checkpoint_every: int = 250
+    """Steps between checkpoints."""
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """Network class and arguments, as model cards hold them."""
+        names = ("factor", "width", "depth", "blocks", "widest", "taps")
+        l2 = ("l2_width", "l2_depth", "l2_widest", "l2_taps")
+        return {"class": "SeriesNetwork", **{name: getattr(self, name) for name in (*names, *l2)}}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON-safe values."""
+        return {**asdict(self), "coarsening": list(self.coarsening)}

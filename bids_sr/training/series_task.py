@@ -1,0 +1,134 @@
+"""What a training of a network for the series does in each step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bids_sr.networks.loading import build_network
+from bids_sr.networks.series_network import LIFT
+from bids_sr.networks.series_parts import L2_PARTS, PARTS
+from bids_sr.training.losses import FeatureLoss
+from bids_sr.training.series_data import PreparedSeries
+from bids_sr.training.series_patches import SeriesBatch, SeriesSampler
+from bids_sr.training.series_settings import SeriesSettings
+from bids_sr.training.series_validation import validate_series
+
+_MEANS = PARTS - L2_PARTS
+_EDGE = {"means": 0.05, "l2": 0.3}
+"""Below so much, of bright tissue and after the lift, errors count by their squares."""
+
+
+def charbonnier(difference: torch.Tensor, edge: float) -> torch.Tensor:
+    """Return ``sqrt(x^2 + edge^2) - edge``: L1 that is smooth near zero [1]_.
+
+    References
+    ----------
+    .. [1] Charbonnier et al., "Two deterministic half-quadratic regularization algorithms for
+       computed imaging", ICIP 1994.
+    """
+    return (difference.square() + edge**2).sqrt() - edge
+
+
+class SeriesTask:
+    """Batches, loss and validation of a network for the series.
+
+    Parameters
+    ----------
+    settings : SeriesSettings
+        What to do.
+    train, held_out : sequence of PreparedSeries
+        To learn from, and to validate on.
+    vgg16 : pathlib.Path, optional
+        Weights of the feature loss.
+    device : torch.device
+        Where to compute.
+    """
+
+    def __init__(
+        self,
+        settings: SeriesSettings,
+        train: Sequence[PreparedSeries],
+        held_out: Sequence[PreparedSeries],
+        vgg16: Path | None,
+        device: torch.device,
+    ) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.device = settings, device
+        self.scans = {
+            "scans to learn from": sorted({run.label for run in train}),
+            "scans held out": sorted({run.label for run in held_out}),
+        }
+        self.network = build_network(settings.architecture)
+        self.groups = [list(self.network.means.parameters()), list(self.network.l2.parameters())]
+        self._crops = np.random.default_rng(settings.seed + 1)
+        self._features = None
+        if settings.layers:
+            features = FeatureLoss(settings.layers, vgg16, generator=self._crops)
+            self._features = features.to(device)
+        self._sampler = SeriesSampler(
+            train, settings.factor, settings.patch, settings.seed, settings.zero_filled,
+            settings.noise,
+        )  # fmt: skip
+        self._held_out = list(held_out)
+
+    @property
+    def state(self) -> dict[str, object]:
+        """State of the random generators."""
+        return {"sampler": self._sampler.state, "crops": dict(self._crops.bit_generator.state)}
+
+    @state.setter
+    def state(self, value: dict[str, Any]) -> None:
+        self._sampler.state = value["sampler"]
+        self._crops.bit_generator.state = value["crops"]
+
+    def draw(self) -> SeriesBatch:
+        """Return the next batch."""
+        return self._sampler.draw(self.settings.batch_size)
+
+    def loss(
+        self, network: torch.nn.Module, batch: SeriesBatch
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """Return the loss of a batch, and its terms."""
+        images = batch.images.to(self.device, memory_format=torch.channels_last)
+        target, known = batch.target.to(self.device), batch.known.to(self.device)
+        lower = self.settings.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
+            output = network(images)
+        difference = (output - target) * known[:, :, None, None]
+        means = charbonnier(difference[:, :_MEANS], _EDGE["means"]).mean()
+        l2 = charbonnier(difference[:, _MEANS:] * LIFT, _EDGE["l2"]).mean()
+        loss, terms = means + l2, {"means": float(means.detach()), "l2": float(l2.detach())}
+        if self._features is not None:
+            feature = self._compare_features(batch, output, target)
+            loss, terms["feature"] = loss + feature, float(feature.detach())
+        return loss, terms
+
+    def _compare_features(
+        self, batch: SeriesBatch, output: torch.Tensor, target: torch.Tensor
+    ) -> torch.Tensor:
+        """Compare one volume of each patch, of a drawn direction, on a part of it."""
+        rows, columns = self._crop(target.shape[-1])
+        mix = batch.mix.to(self.device)[:, :, None, None]
+        interpolated = batch.interpolated.to(self.device)
+        volumes = [
+            (mix * (interpolated + detail)[..., rows, columns]).sum(1, keepdim=True)
+            for detail in (output, target)
+        ]
+        return self._features(*volumes)  # type: ignore[misc]
+
+    def _crop(self, side: int) -> tuple[slice, slice]:
+        size = min(self.settings.feature_crop, side)
+        row, column = self._crops.integers(0, side - size + 1, 2)
+        return slice(row, row + size), slice(column, column + size)
+
+    def validate(self, network: torch.nn.Module) -> list[dict[str, Any]]:
+        """Score a network on the held-out runs."""
+        return [
+            {"run": run.label, **validate_series(run, network, self.device)}
+            for run in self._held_out
+        ]

@@ -1,0 +1,134 @@
+"""What a training of a network for single volumes does in each step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from bids_sr.networks.loading import build_network
+from bids_sr.networks.paper_unet import start_paper_network
+from bids_sr.training.losses import FeatureLoss, directional_loss
+from bids_sr.training.patches import Batch, PatchSampler
+from bids_sr.training.prepare import PreparedRun
+from bids_sr.training.settings import TrainingSettings
+from bids_sr.training.start import start_from
+from bids_sr.training.validation import interpolators, network_upsampler, validate
+
+
+class VolumeTask:
+    """Batches, loss and validation of a network that sees one volume at a time.
+
+    Parameters
+    ----------
+    settings : TrainingSettings
+        What to do.
+    train, held_out : sequence of PreparedRun
+        To learn from, and to validate on.
+    vgg16 : pathlib.Path, optional
+        Weights of the feature loss.
+    device : torch.device
+        Where to compute.
+    fresh : bool
+        Whether weights of ``init_from`` are wanted: not where a checkpoint follows.
+    """
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        train: Sequence[PreparedRun],
+        held_out: Sequence[PreparedRun],
+        vgg16: Path | None,
+        device: torch.device,
+        *,
+        fresh: bool = True,
+    ) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.device = settings, device
+        self.network = build_network(settings.architecture)
+        start_paper_network(self.network, from_interpolation=settings.from_interpolation)
+        if settings.init_from and fresh:
+            start_from(self.network, settings.init_from, settings.channels)
+        self.groups = [list(self.network.parameters())]
+        self.scans = {
+            "scans to learn from": sorted({run.label for run in train}),
+            "scans held out": sorted({run.label for run in held_out}),
+        }
+        self.crops = np.random.default_rng(settings.seed + 1)
+        self.features = None
+        if settings.layers:
+            self.features = FeatureLoss(
+                settings.layers,
+                vgg16,
+                network=settings.feature_network,
+                pool=settings.pool,
+                roll=settings.roll,
+                relative=settings.relative_features,
+                normalise=settings.normalise_features,
+                generator=self.crops,
+            ).to(self.device)
+        self.sampler = PatchSampler(
+            train,
+            settings.factor,
+            settings.channels,
+            settings.patch,
+            settings.seed,
+            settings.zero_filled,
+            settings.directions,
+            settings.noise,
+            augment=settings.augment,
+            b0_share=settings.b0_share,
+        )
+        self.held_out = list(held_out)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """State of the random generators."""
+        return {"sampler": self.sampler.state, "crops": dict(self.crops.bit_generator.state)}
+
+    @state.setter
+    def state(self, value: dict[str, Any]) -> None:
+        self.sampler.state = value["sampler"]
+        self.crops.bit_generator.state = value["crops"]
+
+    def draw(self) -> Batch:
+        """Return the next batch."""
+        return self.sampler.draw(self.settings.batch_size)
+
+    def loss(self, network: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        """Return the loss of a batch, and its terms."""
+        channels = batch.channels.to(self.device, memory_format=torch.channels_last)
+        target = batch.target.to(self.device)
+        output = network(channels, batch.interpolated.to(self.device))
+        pixel = functional.l1_loss(output, target)
+        loss, terms = pixel, {"l1": float(pixel.detach())}
+        if self.settings.directional:
+            weighted = batch.weighted.to(self.device)
+            apart = directional_loss(output, target, weighted, self.settings.directions)
+            loss = loss + self.settings.directional * apart
+            terms["directional"] = float(apart.detach())
+        if self.features is not None:
+            rows, columns = self._crop(target.shape[-1])
+            feature = self.features(output[..., rows, columns], target[..., rows, columns])
+            loss, terms["feature"] = loss + feature, float(feature.detach())
+        return loss, terms
+
+    def validate(self, network: torch.nn.Module) -> list[dict[str, Any]]:
+        """Score the network and the interpolations on the held-out runs."""
+        factor, rows = self.settings.factor, []
+        methods = interpolators(factor)
+        for name, consistent in (("network", False), ("network+consistency", True)):
+            methods[name] = network_upsampler(network, factor, self.device, consistent=consistent)
+        for run in self.held_out:
+            scores = validate(run, self.settings.channels, methods)
+            rows += [{"run": run.label, **score} for score in scores]
+        return rows
+
+    def _crop(self, side: int) -> tuple[slice, slice]:
+        size = min(self.settings.feature_crop, side)
+        row, column = self.crops.integers(0, side - size + 1, 2)
+        return slice(row, row + size), slice(column, column + size)
