@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -70,6 +71,44 @@ def enter(program: str, work: Callable[[], int], arguments: list[str]) -> int:
             "Run again with -v for the details and report them."
         )
         return EXIT_INTERNAL
+
+
+def enter_logging(
+    program: str,
+    build_parser: Callable[[], argparse.ArgumentParser],
+    work: Callable[[argparse.Namespace, list[str]], None],
+    argv: Sequence[str] | None = None,
+    log: str = "%(asctime)s %(message)s",
+) -> int:
+    """Parse the arguments of a command, start its log on stderr, and do its work.
+
+    Parameters
+    ----------
+    program : str
+        Name of the command.
+    build_parser : callable
+        Returns the parser.
+    work : callable
+        Takes the parsed arguments, and those as given.
+    argv : sequence of str, optional
+        Arguments; default: those of the process.
+    log : str
+        Format of a line of the log.
+
+    Returns
+    -------
+    int
+        0 done; else as `enter`.
+    """
+    given = sys.argv[1:] if argv is None else list(argv)
+
+    def logged() -> int:
+        arguments = build_parser().parse_args(given)
+        logging.basicConfig(level=logging.INFO, format=log, datefmt="%H:%M:%S")
+        work(arguments, given)
+        return 0
+
+    return enter(program, logged, given)
 
 
 class Terminated(BaseException):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bids_sr.diffusion.defaults import GRADIENT_CHECKS, WARN
-from bids_sr.door import enter
+from bids_sr.door import enter_logging
 from bids_sr.errors import UsageError
 from bids_sr.evaluation.defaults import REFERENCES, RIM
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
@@ -117,16 +117,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit code: 0 done, 1 the scan cannot be used, 2 wrong usage; else as
         `bids_sr.door.enter`.
     """
-    given = sys.argv[1:] if argv is None else list(argv)
+    return enter_logging("bids-sr-evaluate", build_parser, _print, argv, log="%(message)s")
 
-    def work() -> int:
-        options = build_parser().parse_args(given)
-        logging.basicConfig(level=logging.INFO, format="%(message)s")
-        tables = _evaluate(options)
-        sys.stdout.write("\n\n".join(tables) + "\n")
-        return 0
 
-    return enter("bids-sr-evaluate", work, given)
+def _print(options: argparse.Namespace, _argv: list[str]) -> None:
+    tables = _evaluate(options)
+    sys.stdout.write("\n\n".join(tables) + "\n")
 
 
 def _evaluate(options: argparse.Namespace) -> list[str]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bids_sr.evaluation.detail import detail_left, reference_with_noise
+from bids_sr.evaluation.detail import detail_left, fit_reference, reference_with_noise
 from bids_sr.evaluation.goals import NOISE_ALONE, Row
 from bids_sr.evaluation.scores import fidelity, fit_maps, map_errors
 from bids_sr.evaluation.trial import Trial, interpolated
@@ -49,7 +49,7 @@ def compare(
         comes last. The row of the reference's noise is left out where that is not known;
         instead of what is left unexplained, which is nothing, it has the shares of noise.
     """
-    reference = fit_maps(trial, trial.truth, threads)
+    reference, detail = fit_maps(trial, trial.truth, threads), fit_reference(trial)
     methods = (*METHODS, NOISE_ALONE, f"{card.name}, no consistency", card.name)
     for number, method in enumerate(methods):
         _LOG.info("%s ...", method)
@@ -57,7 +57,7 @@ def compare(
         if method in METHODS:
             interpolated(trial, method, out)
         elif method == NOISE_ALONE:
-            if not reference_with_noise(trial, out):
+            if not reference_with_noise(trial, detail, out):
                 _LOG.info("%s: not known", method)
                 continue
         else:
@@ -69,7 +69,7 @@ def compare(
         row: Row = {"method": method, "seconds": time.monotonic() - started}
         maps = fit_maps(trial, out, threads)
         row |= {**fidelity(trial, out), **map_errors(trial, reference, maps)}
-        left = detail_left(trial, out)
+        left = detail_left(trial, detail, out)
         if method == NOISE_ALONE:
             row |= left.noise_shares()
         else:

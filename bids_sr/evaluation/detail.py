@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from bids_sr.networks.angular_parts import B0, L2, MEAN
 from bids_sr.quality.high_band import PARTS, HighBandFit, Left, left_unexplained, pooled
 from bids_sr.quality.reference_noise import HighBandNoise
 
+_Value = Callable[[Left], float | None]
+_SHARE: _Value = attrgetter("share")
+_NOISE_SHARE: _Value = attrgetter("noise_share")
+
 
 @frozen
 class Detail:
@@ -25,33 +30,22 @@ class Detail:
 
     def figures(self) -> dict[str, float]:
         """Return ``left_<part>``, over all shells; only those that there are."""
-        sums = {part: pooled(self.left, part) for part in PARTS}
-        return {
-            f"left_{part}": share
-            for part, total in sums.items()
-            if total is not None and (share := total.share) is not None
-        }
+        return self._over_shells(_SHARE)
 
     def noise(self) -> dict[str, float]:
         """Return ``left_<part>``, the share of noise in the reference's part, over all shells."""
-        sums = {part: pooled(self.left, part) for part in PARTS}
-        return {
-            f"left_{part}": share
-            for part, total in sums.items()
-            if total is not None and (share := total.noise_share) is not None
-        }
+        return self._over_shells(_NOISE_SHARE)
 
     def by_shell(self) -> dict[str, float]:
         """Return ``left_<part>_<shell>``; only those that there are."""
-        return {_key(each): each.share for each in self.left if each.share is not None}
+        return _known(((_key(each), each) for each in self.left), _SHARE)
 
     def noise_shares(self) -> dict[str, float]:
         """Return ``noise_left_<part>_<shell>``, the share of noise in the reference's part."""
-        return {
-            f"noise_{_key(each)}": each.noise_share
-            for each in self.left
-            if each.noise_share is not None
-        }
+        return _known(((f"noise_{_key(each)}", each) for each in self.left), _NOISE_SHARE)
+
+    def _over_shells(self, value: _Value) -> dict[str, float]:
+        return _known(((f"left_{part}", pooled(self.left, part)) for part in PARTS), value)
 
     def notes(self) -> list[str]:
         """Say in sentences where the noise is another shell's, and what there is no figure of."""
@@ -94,29 +88,52 @@ def fit_series(trial: Trial, path: Path) -> HighBandFit:
     return fit
 
 
-def detail_left(trial: Trial, path: Path) -> Detail:
-    """Return what a result leaves unexplained of the reference's high band.
+def fit_reference(trial: Trial) -> HighBandFit | None:
+    """Split the high bands of the reference: once, for all results that are compared with it.
 
     Parameters
     ----------
     trial : Trial
         Holds the reference.
+
+    Returns
+    -------
+    HighBandFit or None
+        None where nothing can be said: the noise of a denoised reference is correlated
+        between volumes, and cannot be told from its signal.
+    """
+    return None if trial.reference == "denoised" else fit_series(trial, trial.truth)
+
+
+def detail_left(trial: Trial, reference: HighBandFit | None, path: Path) -> Detail:
+    """Return what a result leaves unexplained of the reference's high band.
+
+    Parameters
+    ----------
+    trial : Trial
+        What was done.
+    reference : HighBandFit or None
+        Of its reference (`fit_reference`).
     path : pathlib.Path
-        4D image on its grid.
+        4D image on the grid of the reference.
 
     Returns
     -------
     Detail
-        Empty where nothing can be said: the noise of a denoised reference is correlated
-        between volumes, and cannot be told from its signal.
+        Empty where nothing can be said.
     """
-    if trial.reference == "denoised":
+    if reference is None:
         return Detail(())
-    fits = fit_series(trial, trial.truth), fit_series(trial, path)
-    return Detail(left_unexplained(*fits, noiseless=trial.reference == "synthetic"))
+    noiseless = trial.reference == "synthetic"
+    return Detail(left_unexplained(reference, fit_series(trial, path), noiseless=noiseless))
 
 
-def reference_with_noise(trial: Trial, out: Path, band: tuple[float, float] = (1.0, 1.0)) -> bool:
+def reference_with_noise(
+    trial: Trial,
+    reference: HighBandFit | None,
+    out: Path,
+    band: tuple[float, float] = (1.0, 1.0),
+) -> bool:
     """Write the reference with one more portion of the noise of its high band.
 
     Its figures against the reference are about what those of a perfect result would be
@@ -126,6 +143,8 @@ def reference_with_noise(trial: Trial, out: Path, band: tuple[float, float] = (1
     ----------
     trial : Trial
         Holds the reference.
+    reference : HighBandFit or None
+        Of it (`fit_reference`).
     out : pathlib.Path
         4D image on its grid.
     band : tuple of float
@@ -137,9 +156,9 @@ def reference_with_noise(trial: Trial, out: Path, band: tuple[float, float] = (1
         Whether it was written: the noise is known of a scan alone, and only where
         directions are more than the functions that they are split into, or repeated.
     """
-    if trial.reference != "scan":
+    if reference is None or trial.reference != "scan":
         return False
-    noise = HighBandNoise(fit_series(trial, trial.truth), band=band)
+    noise = HighBandNoise(reference, band=band)
     if not noise.is_known:
         return False
     axis = trial.grid.slice_axis
@@ -161,6 +180,11 @@ def shell_keys(found: Iterable[Mapping[str, Any]]) -> list[str]:
         (key for key in keys if key.startswith(tuple(order))),
         key=lambda key: (order[key[: key.rindex("_") + 1]], float(key.rsplit("_b", 1)[1])),
     )
+
+
+def _known(found: Iterable[tuple[str, Left | None]], value: _Value) -> dict[str, float]:
+    values = {key: None if each is None else value(each) for key, each in found}
+    return {key: figure for key, figure in values.items() if figure is not None}
 
 
 def _key(each: Left) -> str:

@@ -42,6 +42,7 @@ from bids_sr.quality.gain import (
     noisy_gain_key,
     selfcheck_verdict,
 )
+from bids_sr.quality.high_band import HighBandFit
 from bids_sr.quality.interpolation import METHODS
 from bids_sr.quality.reference_noise import noise_deviation
 from bids_sr.superres.engine import SuperResolvedDwi, super_resolve
@@ -145,9 +146,10 @@ def _measure(
         f"{SELF_CHECK}_volumes": len(sample.volumes),
         f"{SELF_CHECK}_slices": trial.grid.shape[trial.grid.slice_axis],
     }
-    record |= _figures(result, sample, folder, means, (*METHODS, NETWORK, NOISE))
+    fit = fit_series(trial, trial.truth)
+    record |= _figures(result, sample, fit, folder, means, (*METHODS, NETWORK, NOISE))
     notes = _notes(result, tensor.reason)
-    sigma = noise_deviation(fit_series(trial, trial.truth), result.band)
+    sigma = noise_deviation(fit, result.band)
     if sigma is None:
         notes.append(f"{_less_noise(result)}; how much that is cannot be told from few directions.")
     else:
@@ -157,9 +159,14 @@ def _measure(
 
 
 def _figures(
-    result: SuperResolvedDwi, sample: Sample, folder: Path, means: Means, methods: Sequence[str]
+    result: SuperResolvedDwi,
+    sample: Sample,
+    fit: HighBandFit,
+    folder: Path,
+    means: Means,
+    methods: Sequence[str],
 ) -> Record:
-    """Compare what each method makes of the coarsened scan with the scan."""
+    """Compare what each method makes of the coarsened scan with the scan, whose fit is given."""
     trial, record = sample.trial, Record()
     tensor = not dti_volumes(trial.lr.gradients).reason
     reference = fit_maps(trial, trial.truth, means.threads, gqi=False) if tensor else {}
@@ -167,10 +174,10 @@ def _figures(
         out = folder / f"{method}.nii"
         if method != NOISE:
             _restore(result, sample, method, out, means)
-        elif not reference_with_noise(trial, out, result.band):
+        elif not reference_with_noise(trial, fit, out, result.band):
             continue
         _cut_band(out, result)
-        scores, detail = fidelity(trial, out), detail_left(trial, out)
+        scores, detail = fidelity(trial, out), detail_left(trial, fit, out)
         if reference:
             maps = fit_maps(trial, out, means.threads, gqi=False)
             scores |= map_errors(trial, reference, maps)
@@ -187,7 +194,8 @@ def _with_noise(
 ) -> Record:
     """Say what the network gains where the coarsened scan is as noisy as the scan."""
     noisy = with_noise(sample, sigma, folder, gapless=_gapless(result))
-    found = _figures(result, noisy, folder, means, (*METHODS, NETWORK))
+    fit = fit_series(noisy.trial, noisy.trial.truth)
+    found = _figures(result, noisy, fit, folder, means, (*METHODS, NETWORK))
     gains = {figure: gain(found, figure) for figure in FIGURES}
     known = {figure: value for figure, value in gains.items() if value is not None}
     more: Record = {noisy_gain_key(figure): _rounded(known, figure) for figure in FIGURES}

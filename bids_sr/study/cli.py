@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_sr.diffusion.defaults import REFUSE, TRAINING_CHECKS
-from bids_sr.door import enter
+from bids_sr.door import enter_logging
 from bids_sr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,20 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit code: 0 done, 1 bad input, 2 wrong usage; else as `bids_sr.door.enter`.
     """
-    given = sys.argv[1:] if argv is None else list(argv)
-
-    def work() -> int:
-        arguments = build_parser().parse_args(given)
-        logging.basicConfig(
-            level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
-        )
-        _study(arguments, shlex.join(["bids-sr-study", *given]))
-        return 0
-
-    return enter("bids-sr-study", work, given)
+    return enter_logging("bids-sr-study", build_parser, _study, argv)
 
 
-def _study(arguments: argparse.Namespace, command: str) -> None:
+def _study(arguments: argparse.Namespace, argv: list[str]) -> None:
     from bids_sr.study.recipe import read_recipe
     from bids_sr.study.rows import expand
 
@@ -97,6 +87,7 @@ def _study(arguments: argparse.Namespace, command: str) -> None:
             sys.stdout.write(f"{row.name}\n")
         return
     if not arguments.report_only:
+        command = shlex.join(["bids-sr-study", *argv])
         _run(arguments, command, _chosen(rows, arguments.rows))
     from bids_sr.study.logs import keep_logs, read_results
     from bids_sr.study.report import write_report

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from attrs import evolve, field, frozen
 
-from bids_sr.bids.dwi_run import DwiFiles, DwiRun, open_run, tell_doubts
+from bids_sr.bids.dwi_run import DwiFiles, DwiRun
 from bids_sr.bids.sources import find_training_runs
 from bids_sr.diffusion.defaults import REFUSE
-from bids_sr.diffusion.gradient_check import checked_run
 from bids_sr.diffusion.run_masks import brain_of
 from bids_sr.errors import InputError, UsageError
 from bids_sr.evaluation.trial import Trial, coarse_grid
@@ -21,6 +20,7 @@ from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.quality.fidelity import erode
 from bids_sr.study.recipe import Data
 from bids_sr.training.apart import refuse_shared_scans
+from bids_sr.training.checked import open_checked
 from bids_sr.training.prepare import (
     PreparedRun,
     Recipe,
@@ -77,11 +77,9 @@ class Dataset:
         return find_training_runs(self.folder, participants)
 
     def _open(self, files: DwiFiles) -> DwiRun:
-        """Open a run, say what is doubtful, check its gradients: once, for every row asks again."""
+        """Open and check a run: once, for every row asks again."""
         if files.dwi not in self._opened:
-            run = open_run(files)
-            tell_doubts(run)
-            self._opened[files.dwi] = checked_run(run, self.gradient_check).run
+            self._opened[files.dwi] = open_checked(files, self.gradient_check)
         return self._opened[files.dwi]
 
     def _prepare(self, run: DwiRun, factor: int, noise: float) -> PreparedRun:

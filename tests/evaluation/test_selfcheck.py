@@ -323,3 +323,19 @@ def test_signed_signal_is_compared_as_it_is(checked, make_run):
     assert {"psnr_b0", "psnr_dwi"} <= set(given)
     for figure in given:
         assert found["network"][figure] == pytest.approx(found["sinc"][figure], rel=1e-3), figure
+
+
+def test_each_reference_is_split_once(checked, monkeypatch):
+    from bids_sr.evaluation import detail, selfcheck
+
+    split, fit = [], detail.fit_series
+
+    def spy(trial, path):
+        split.append(path.name)
+        return fit(trial, path)
+
+    monkeypatch.setattr(detail, "fit_series", spy)
+    monkeypatch.setattr(selfcheck, "fit_series", spy)
+    assert checked()["selfcheck_verdict"] == "harmed"
+    assert split.count("truth.nii") == split.count("noisy-truth.nii") == 1
+    assert split.count("network.nii") == 2  # without noise, and with

@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 from bids_sr.networks.card import WEIGHTS, checksum
 from bids_sr.networks.loading import load_network
 from bids_sr.networks.registry import load_card
-from bids_sr.training.cli import build_parser, main
+from bids_sr.training.cli import main
+from bids_sr.training.parser import build_parser
 
 
 @pytest.fixture
