@@ -108,7 +108,6 @@ def _choices(settings: Settings) -> Choices:
         detect_band=settings.detect_band,
         input_matrix=settings.input_matrix,
         ensemble=settings.ensemble,
-        whole_slices=settings.whole_slices,
         uncertainty=settings.uncertainty,
         output_dtype=settings.output_dtype,
         slice_axis=settings.slice_axis,

@@ -114,7 +114,6 @@ def make_choices(settings: Settings, places: Sequence[str]) -> Choices:
         detect_band=settings.detect_band,
         input_matrix=settings.input_matrix,
         ensemble=settings.ensemble,
-        whole_slices=settings.whole_slices,
         uncertainty=settings.uncertainty,
         output_dtype=settings.output_dtype,
         slice_axis=settings.slice_axis,

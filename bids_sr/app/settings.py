@@ -61,8 +61,6 @@ class Settings:
     """The acquired in-plane sides; None: found out."""
     ensemble: int = DEFAULT_ENSEMBLE
     """Turned copies of a slice over which the network is averaged."""
-    whole_slices: bool = False
-    """Whole slices go through the network, not only the part that holds the head."""
     uncertainty: bool = False
     """The spread of the turned copies is written."""
     output_dtype: str = "float32"
@@ -148,7 +146,6 @@ def make_settings(arguments: Namespace) -> Settings:
         detect_band=arguments.input_band == "auto",
         input_matrix=_sides(arguments.input_matrix),
         ensemble=_ensemble(arguments.ensemble, arguments.uncertainty, arguments.sloppy),
-        whole_slices=arguments.whole_slices,
         uncertainty=arguments.uncertainty,
         output_dtype=arguments.output_dtype,
         sloppy=arguments.sloppy,

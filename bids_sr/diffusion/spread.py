@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.diffusion.tensor import fit_tensor
 from bids_sr.diffusion.voxelwise import BLOCK_BYTES
-from bids_sr.images.nifti import DwiReader, load_volume, write_image
+from bids_sr.images.nifti import VolumeSource, load_volume, write_image
 
 
 @frozen
@@ -26,7 +26,7 @@ class SpreadMaps:
 
 
 def fa_spread(
-    copies: Sequence[Path],
+    copies: Sequence[VolumeSource],
     gradients: GradientTable,
     mask: NDArray[np.bool_],
     out: Path,
@@ -46,8 +46,8 @@ def fa_spread(
 
     Parameters
     ----------
-    copies : sequence of pathlib.Path
-        4D series of equal shape, at least two.
+    copies : sequence of VolumeSource
+        Open 4D series of equal shape, at least two.
     gradients : GradientTable
         Of all their volumes; all are fitted to.
     mask : numpy.ndarray
@@ -104,8 +104,7 @@ def fa_spread(
     one.unlink()
     image = np.zeros(mask.shape, np.float32)
     image[mask] = np.sqrt(squares / (len(copies) - 1))
-    with DwiReader(copies[0]) as reader:
-        write_image(out, image, reader.affine, like=reader.header)
+    write_image(out, image, copies[0].affine, like=copies[0].header)
     return out
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from bids_sr.diffusion.selection import dti_volumes
 from bids_sr.diffusion.voxelwise import BLOCK_BYTES, Out, map_voxels, path_of, write_map
 from bids_sr.diffusion.wls import fit_wls
 from bids_sr.errors import InputError
-from bids_sr.images.nifti import DwiReader
+from bids_sr.images.nifti import DwiReader, VolumeSource
 
 _LOG = logging.getLogger("bids_sr")
 
@@ -66,7 +67,7 @@ class TensorMaps:
 
 
 def fit_tensor(
-    dwi: Path,
+    dwi: Path | VolumeSource,
     gradients: GradientTable,
     mask: NDArray[np.bool_],
     out: Out,
@@ -92,7 +93,7 @@ def fit_tensor(
 
     Parameters
     ----------
-    dwi : pathlib.Path
+    dwi : pathlib.Path or VolumeSource
         4D series.
     gradients : GradientTable
         Of all its volumes, FSL convention.
@@ -127,8 +128,8 @@ def fit_tensor(
     InputError
         If the gradients do not determine a tensor, or the file is damaged.
     """
-    chosen = _volumes(dwi, gradients, volumes)
-    with DwiReader(dwi) as reader:
+    chosen = _volumes(dwi if isinstance(dwi, Path) else dwi.path, gradients, volumes)
+    with DwiReader(dwi) if isinstance(dwi, Path) else nullcontext(dwi) as reader:
         design = _design(gradients, chosen, reader.affine)
         work = partial(_fit, design=design, is_b0=gradients.is_b0[chosen], signed=signed)
         values = map_voxels(
@@ -146,7 +147,7 @@ def fit_tensor(
         for param, path in paths.items():
             write_map(path, values[:, _COLUMNS[param]], mask, reader)
     summary = _summary(values, len(chosen))
-    _LOG.debug("tensor fit of %s: %s", dwi, summary)
+    _LOG.debug("tensor fit of %s: %s", reader.path, summary)
     return TensorMaps(paths, tuple(chosen), summary)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_sr.errors import OutputError
-from bids_sr.images.nifti import DwiReader, write_volumes
+from bids_sr.images.nifti import VolumeSource, write_volumes
 
 BLOCK_BYTES = 96 << 20
 """Size of the signals that are read and worked on at once."""
@@ -33,7 +33,7 @@ Out = Callable[[str], Path] | Mapping[str, Path]
 
 
 def map_voxels(
-    reader: DwiReader,
+    reader: VolumeSource,
     mask: NDArray[np.bool_],
     volumes: Sequence[int],
     work: Work,
@@ -52,7 +52,7 @@ def map_voxels(
 
     Parameters
     ----------
-    reader : DwiReader
+    reader : VolumeSource
         The series.
     mask : numpy.ndarray
         (x, y, z), bool.
@@ -107,7 +107,7 @@ def write_map(
     path: Path,
     values: NDArray[np.float32],
     mask: NDArray[np.bool_],
-    reader: DwiReader,
+    reader: VolumeSource,
 ) -> None:
     """Write values of the voxels in a mask as an image, zero outside.
 
@@ -119,7 +119,7 @@ def write_map(
         (voxels in the mask, n), in the order of `map_voxels`; 3D when n is 1.
     mask : numpy.ndarray
         (x, y, z), bool.
-    reader : DwiReader
+    reader : VolumeSource
         Gives affine and header.
     """
     shape = mask.shape if values.shape[1] == 1 else (*mask.shape, values.shape[1])
@@ -160,7 +160,7 @@ def path_of(out: Out, param: str) -> Path:
 
 
 def _blocks(
-    reader: DwiReader,
+    reader: VolumeSource,
     mask: NDArray[np.bool_],
     volumes: Sequence[int],
     block_bytes: int,

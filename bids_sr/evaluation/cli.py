@@ -176,9 +176,7 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
 
 
 def _check_slices(card: ModelCard, step: int) -> None:
-    from bids_sr.networks.channels import NEIGHBOURS
-
-    if step > 1 and not set(NEIGHBOURS).isdisjoint(card.channels):
+    if step > 1 and card.sees_series:
         raise UsageError(
             f"{card.name} reads neighbouring slices, which --slices-step {step} takes away.",
             remedy="Give --slices-step 1.",

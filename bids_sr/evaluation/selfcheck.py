@@ -29,7 +29,6 @@ from bids_sr.images.band import keep_band
 from bids_sr.images.grid import SliceGrid, from_slices, to_slices
 from bids_sr.images.hot_voxels import find_hot_voxels
 from bids_sr.images.nifti import DwiReader, VolumeWriter
-from bids_sr.networks.channels import NEIGHBOURS
 from bids_sr.networks.training_data import seen_in_training
 from bids_sr.quality.fidelity import erode
 from bids_sr.quality.gain import (
@@ -208,7 +207,7 @@ def _less_noise(result: SuperResolvedDwi) -> str:
 
 
 def _gapless(result: SuperResolvedDwi) -> bool:
-    return not set(NEIGHBOURS).isdisjoint(result.card.channels)
+    return result.card.sees_series  # it reads neighbouring slices
 
 
 def _check_band(result: SuperResolvedDwi) -> None:
@@ -317,7 +316,6 @@ def _restore(
         threads=means.threads,
         data_consistency=result.data_consistency,
         ensemble=result.ensemble,
-        whole_slices=result.network_share == 1,
         detect_band=means.detect_band,
         slice_axis=sample.trial.grid.slice_axis,
         volumes=sample.volumes,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 import numpy as np
 from nibabel.affines import voxel_sizes
@@ -12,6 +13,26 @@ from numpy.typing import NDArray
 
 from bids_sr.errors import InputError
 from bids_sr.images.nifti_file import NiftiFile
+
+
+class VolumeSource(Protocol):
+    """Whatever gives the volumes of a series."""
+
+    path: Path
+    """File that it comes from."""
+    shape: tuple[int, int, int, int]
+    """Voxels along x, y, z and number of volumes."""
+
+    @property
+    def affine(self) -> NDArray[np.float64]:
+        """(4, 4), voxel indices to world mm."""
+
+    @property
+    def header(self) -> Nifti1Header:
+        """The NIfTI header."""
+
+    def volume(self, index: int) -> NDArray[np.float32]:
+        """Return a volume, (x, y, z)."""
 
 
 class DwiReader:

@@ -99,6 +99,11 @@ class ModelCard:
         """Path of the weights file."""
         return self.folder / WEIGHTS
 
+    @property
+    def sees_series(self) -> bool:
+        """Whether it reads a slice once per shell, not once per volume."""
+        return bool(self.architecture.get("class") == "SeriesNetwork")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON content of the card."""
         content = asdict(self)

@@ -7,19 +7,12 @@ accumulated volume by volume, so the series is never in memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from bids_sr.bids.gradients import GradientTable, Shell
-from bids_sr.networks.angular import (
-    HARMONICS,
-    MIN_HARMONIC_DIRECTIONS,
-    NEAREST,
-    HarmonicFit,
-    nearest,
-)
-from bids_sr.networks.slice_frame import SliceFrame, with_neighbours
+from bids_sr.networks.slice_frame import SliceFrame
 
 BASIC = ("dwi", "mean_b0", "mean_dwi", "tensor")
 """The slice to super-resolve, and what its series says of it."""
@@ -33,10 +26,7 @@ FRAME = (
 )
 """What the tensor fit predicts for five directions fixed to the slice: where fibres run."""
 
-NEIGHBOURS = ("mean_b0_before", "mean_b0_after", "mean_dwi_before", "mean_dwi_after")
-"""The mean channels of the slices on both sides."""
-
-CHANNELS = (*BASIC, *FRAME, *NEIGHBOURS, HARMONICS, *NEAREST)
+CHANNELS = (*BASIC, *FRAME)
 """Every channel a network may ask for."""
 
 MIN_FIT_DIRECTIONS = 7
@@ -61,10 +51,8 @@ class SeriesConditioning:
 
     Fallbacks: no b0 -> the shell's mean stands in; fewer than seven directions
     in the shell -> the shell's mean stands in for the tensor; b0 volumes see the
-    mean b0 there and the mean of the largest shell as mean DWI. The first and last
-    slice are their own neighbours. Encoding that is not linear -> the shell's mean stands in
-    for the tensor and the harmonics. Fewer than 20 directions -> the tensor stands in for
-    the harmonics; fewer than four -> the shell's mean for the nearest.
+    mean b0 there and the mean of the largest shell as mean DWI. Encoding that is not
+    linear -> the shell's mean stands in for the tensor.
 
     Parameters
     ----------
@@ -73,12 +61,7 @@ class SeriesConditioning:
     volumes : sequence of int, optional
         The volumes to use (default: all); the others are ignored.
     frame : SliceFrame, optional
-        How slices lie; needed for the channels in `FRAME` and `NEIGHBOURS`.
-    harmonics : bool
-        Whether the channel of that name will be asked for: it takes the memory of 15
-        volumes.
-    fetch : callable, optional
-        Returns a volume again, for the channels in `NEAREST`.
+        How slices lie; needed for the channels in `FRAME`.
 
     References
     ----------
@@ -91,18 +74,12 @@ class SeriesConditioning:
         volumes: Sequence[int] | None = None,
         *,
         frame: SliceFrame | None = None,
-        harmonics: bool = False,
-        fetch: Callable[[int], np.ndarray] | None = None,
     ) -> None:
         self._frame = frame
-        self._fetch = fetch
         chosen = range(gradients.n_volumes) if volumes is None else volumes
         self._chosen = frozenset(int(i) for i in chosen)
         self._b0s = [int(i) for i in np.flatnonzero(gradients.is_b0) if int(i) in self._chosen]
-        self._shells = [
-            _ShellFit(shell, gradients, self._chosen, harmonics=harmonics)
-            for shell in gradients.shells
-        ]
+        self._shells = [_ShellFit(shell, gradients, self._chosen) for shell in gradients.shells]
         self._shells = [fit for fit in self._shells if fit.volumes]
         self._shell_of = {i: fit for fit in self._shells for i in fit.volumes}
         self._b0_sum: np.ndarray | None = None
@@ -162,11 +139,6 @@ class SeriesConditioning:
         known = {**self._shared_channels(fit, frozenset(names)), "dwi": volume}
         if fit is not None and "tensor" in names:
             known["tensor"] = fit.predict(index)
-        if fit is not None and HARMONICS in names:
-            known[HARMONICS] = fit.smooth(index)
-        if fit is not None and self._fetch is not None:
-            for name, near in zip(NEAREST, fit.nearest(index), strict=True):
-                known[name] = self._fetch(near) if name in names and near is not None else None
         own = known[_OWN]
         arrays = (known.get(name) for name in names)
         return [own if array is None else array for array in arrays]  # type: ignore[misc]
@@ -193,13 +165,6 @@ class SeriesConditioning:
             known["mean_b0"] = _at_level(self.mean_b0, own)
         else:
             known["mean_dwi"] = _at_level(self.mean_dwi, own)
-        for name in ("mean_b0", "mean_dwi"):
-            image, beside = known[name], (f"{name}_before", f"{name}_after")
-            if self._frame is None:
-                known.update(dict.fromkeys(beside, image))
-            elif image is not None and not names.isdisjoint(beside):
-                before, known[name], after = with_neighbours(image, self._frame.across)
-                known.update(zip(beside, (before, after), strict=True))
         if fit is not None and self._frame is not None and not names.isdisjoint(FRAME):
             known.update(zip(FRAME, fit.along(self._frame.directions), strict=True))
         return known
@@ -208,18 +173,13 @@ class SeriesConditioning:
 class _ShellFit:
     """Mean and log-linear tensor of one shell, accumulated volume by volume."""
 
-    def __init__(
-        self, shell: Shell, gradients: GradientTable, chosen: frozenset[int], *, harmonics: bool
-    ) -> None:
+    def __init__(self, shell: Shell, gradients: GradientTable, chosen: frozenset[int]) -> None:
         self.volumes = [int(i) for i in shell.indices if int(i) in chosen]
         self._row = {volume: row for row, volume in enumerate(self.volumes)}
         self._design = _design(gradients.bvecs[self.volumes])
         directed = not gradients.not_linear
         self._fits = directed and len(self.volumes) >= MIN_FIT_DIRECTIONS
         self._inverse = np.linalg.pinv(self._design) if self._fits else None
-        self._nearest = nearest(gradients.bvecs[self.volumes])
-        enough = harmonics and directed and len(self.volumes) >= MIN_HARMONIC_DIRECTIONS
-        self._harmonics = HarmonicFit(gradients.bvecs[self.volumes]) if enough else None
         self._sum: np.ndarray | None = None
         self._coefficients: np.ndarray | None = None
 
@@ -229,8 +189,6 @@ class _ShellFit:
             if self._inverse is not None:
                 self._coefficients = np.zeros((6, *volume.shape), np.float32)
         self._sum += volume
-        if self._harmonics is not None:
-            self._harmonics.add(self._row[index], volume)
         if self._inverse is None or self._coefficients is None:
             return
         logs = np.log(np.maximum(volume, _FLOOR), dtype=np.float32)
@@ -244,15 +202,6 @@ class _ShellFit:
         if self._sum is None:
             raise ValueError("no volume of this shell was added")
         return self._sum / np.float32(len(self.volumes))
-
-    def smooth(self, index: int) -> np.ndarray | None:
-        if self._harmonics is None:
-            return self.predict(index)
-        return self._harmonics.predict(self._row[index])
-
-    def nearest(self, index: int) -> list[int | None]:
-        rows = self._nearest[self._row[index]]
-        return [self.volumes[row] if row >= 0 else None for row in rows]
 
     def predict(self, index: int) -> np.ndarray | None:
         return self._signal(self._design[self._row[index]])

@@ -148,7 +148,7 @@ class SeriesNetwork(nn.Module):
         )  # fmt: skip
         lift = torch.ones(PARTS)
         lift[_MEANS:] = LIFT
-        self.register_buffer("lift", lift.repeat(SLICES)[:, None, None], persistent=False)
+        self.lift = nn.Buffer(lift.repeat(SLICES)[:, None, None], persistent=False)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the detail of the slice's images.

@@ -144,7 +144,7 @@ def _rotation(axes: Floats) -> Floats:
     vectors = _spread()
     old, new = (harmonics(v, 2)[0][:, 1:] for v in (vectors, vectors @ axes.T))
     # the signal is the same: new c' = old c
-    return np.linalg.lstsq(new, old, rcond=None)[0]
+    return np.asarray(np.linalg.lstsq(new, old, rcond=None)[0], np.float64)
 
 
 def _spread() -> Floats:

@@ -84,26 +84,3 @@ def turned_order(names: Sequence[str], quarter: int, *, flip: bool) -> list[int]
         list(names).index(name if name in names else own)
         for name, own in zip(wanted, names, strict=True)
     ]
-
-
-def with_neighbours(image: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return for each slice the one before, itself, and the one after.
-
-    Parameters
-    ----------
-    image : numpy.ndarray
-        Any shape.
-    axis : int
-        Across the slices.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Three of the image's shape; the outermost slices are their own neighbours. Views of
-        one array: they take the memory of one.
-    """
-    margins = [(int(a == axis), int(a == axis)) for a in range(image.ndim)]
-    padded = np.moveaxis(np.pad(image, margins, mode="edge"), axis, 0)
-    parts = (padded[:-2], padded[1:-1], padded[2:])
-    before, own, after = (np.moveaxis(part, 0, axis) for part in parts)
-    return before, own, after

@@ -159,7 +159,6 @@ def _processing(result: SuperResolvedDwi) -> Record:
         "data_consistency": result.data_consistency,
         "signed": result.signed,
         "ensemble": result.ensemble,
-        "network_share": round(result.network_share, 3),
         "uncertainty": result.spread is not None,
         "input_band": "x".join(f"{share:.2f}" for share in result.band),
         "device": result.device,

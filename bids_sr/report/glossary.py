@@ -121,13 +121,6 @@ PROCESSING = (
         optional=True,
     ),
     Entry("ensemble", "Turned copies averaged", optional=True),
-    Entry(
-        "network_share",
-        "Part that the network saw",
-        "Share of the slices' area, around the head, that went through the network; the air "
-        "beyond was interpolated. 1 with --whole-slices.",
-        optional=True,
-    ),
     Entry("uncertainty", "Spread of the copies written", optional=True),
     Entry(
         "input_band",

@@ -168,7 +168,7 @@ def _resolution(
         f"The convolutional network {_either(_distinct(records, 'model'))}{weights} was run in "
         f"PyTorch{_version(versions, 'torch')} (Paszke et al., 2019).",
     ]
-    return [*text, *_training(models), *_seen(records), *_ensemble(records), *_consistency(records)]
+    return [*text, *_training(models), *_ensemble(records), *_consistency(records)]
 
 
 def _filling(records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -215,12 +215,6 @@ def _training(models: Sequence[Mapping[str, Any]]) -> list[str]:
         if facts:
             told.append(f"{model.get('name', 'It')} was trained {' '.join(facts)}.")
     return list(dict.fromkeys(told))
-
-
-def _seen(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    if any((record.get("network_share") or 1) < 1 for record in records):
-        return ["It saw the part of the slices that holds the head; air was interpolated."]
-    return []
 
 
 def _ensemble(records: Sequence[Mapping[str, Any]]) -> list[str]:

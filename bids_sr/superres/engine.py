@@ -9,31 +9,36 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from attrs import field, frozen
+from attrs import evolve, field, frozen
+from nibabel.nifti1 import Nifti1Header
 
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.images.census import Census
-from bids_sr.images.grid import SliceGrid, from_slices, to_slices
+from bids_sr.images.grid import SliceGrid, from_slices
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.images.storage import Storage, choose_storage
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.channels import SeriesConditioning
 from bids_sr.networks.loading import load_network
-from bids_sr.superres.allocator import give_back_memory, kept_memory
+from bids_sr.networks.slice_frame import slice_frame
+from bids_sr.superres.allocator import kept_memory
+from bids_sr.superres.batches import Batches
 from bids_sr.superres.defaults import AHEAD, DEFAULT_ENSEMBLE
 from bids_sr.superres.device import choose_device, default_batch_size, describe_device
 from bids_sr.superres.first_pass import Gathered, gather, measured_band
-from bids_sr.superres.focus import Box, find_head
+from bids_sr.superres.made import Made
 from bids_sr.superres.notes import band_notes, hot_notes, series_notes
-from bids_sr.superres.progress import VolumeProgress
-from bids_sr.superres.runner import SliceRunner
-from bids_sr.superres.slice_stack import SliceStack
+from bids_sr.superres.progress import Progress
+from bids_sr.superres.series_images import SeriesImages
+from bids_sr.superres.serieswise import SeriesWise
 from bids_sr.superres.spread import SpreadFiles, SpreadWriter
 from bids_sr.superres.usage import peak_memory_gb
+from bids_sr.superres.volumewise import VolumeWise
 
 _LOG = logging.getLogger("bids_sr")
 
@@ -74,8 +79,6 @@ class SuperResolvedDwi:
     """When it began, seconds since the epoch."""
     peak_memory_gb: float = 0.0
     """Most memory that its process had taken by its end, GB."""
-    network_share: float = 1.0
-    """Share of the slices' area that the network saw; the rest, air, was interpolated."""
     signed: bool = False
     """Whether the input has a sign, and the output keeps it."""
 
@@ -91,7 +94,6 @@ def super_resolve(
     data_consistency: bool = True,
     ensemble: int = DEFAULT_ENSEMBLE,
     detect_band: bool = True,
-    whole_slices: bool = False,
     slice_axis: int | None = None,
     spread: SpreadFiles | None = None,
     volumes: Sequence[int] | None = None,
@@ -102,9 +104,10 @@ def super_resolve(
 ) -> SuperResolvedDwi:
     """Super-resolve a run slice by slice and write the series.
 
-    Two passes over the input: the first gathers what all directions share, the
-    second sends each volume through the network while the next is read and the
-    last is written. Memory holds a few volumes, whatever their number.
+    Two passes over the input: the first gathers what the volumes share. A network for the
+    series then sees each slice once per shell, and the second pass gives each volume its
+    detail; a network for volumes sees each of them in the second pass. The next volume is
+    made while the last is written. Memory holds a few volumes, whatever their number.
 
     Parameters
     ----------
@@ -129,9 +132,6 @@ def super_resolve(
     detect_band : bool
         Find out whether the scanner interpolated, and keep only what it measured;
         else all of the input counts as measured.
-    whole_slices : bool
-        Send whole slices through the network, not only the part that holds the head
-        (`bids_sr.superres.focus`).
     slice_axis : int, optional
         Voxel axis across the slices; default: found out.
     spread : SpreadFiles, optional
@@ -171,54 +171,43 @@ def super_resolve(
     with DwiReader(run.files.dwi) as reader:
         grid = _grid(reader, run, card.factor, slice_axis)
         pixels = int(np.prod([grid.shape[axis] for axis in grid.in_plane]))
-        size = batch_size or default_batch_size(place, pixels)
+        batches = Batches(place, batch_size or default_batch_size(place, pixels))
         band = measured_band(reader, grid) if detect_band else (1.0, 1.0)
         census = Census(run.files.sidecar)
-        gathered = gather(reader, run, grid, card, census, signed=signed)
-        scale, conditioning = gathered.scale, gathered.conditioning
+        gathered = _gather(reader, run, grid, card, census, signed)
         doubts = (*_doubts(reader, run, census), *gathered.doubts)
-        storage = choose_storage(dtype, census.largest, scale)
+        storage = choose_storage(dtype, census.largest, gathered.scale)
         for doubt in (*doubts, *storage.doubts):
             _LOG.warning("%s: %s", run.image, doubt)
-        runner = SliceRunner(
-            network,
-            place,
-            size,
-            consistent=data_consistency,
-            ensemble=ensemble,
-            band=band,
-            channels=card.channels,
-            boxes=None if whole_slices else _boxes(conditioning, grid, card),
-        )
-        stacks = _stacks(reader, chosen, grid, card, gathered, ahead)
-        shown = progress or _bar(run, len(chosen), grid)
+        output = _Output(out, grid, reader.header, storage, gathered.scale, gathered.signed, spread)
         with kept_memory() if place.type == "cpu" else nullcontext():
-            clipped = _write(
-                runner, stacks, reader, len(chosen), grid, out, scale, spread, shown, ahead,
-                storage, gathered.signed,
+            maker = _maker(
+                network, card, run, batches, gathered, reader, grid, spread,
+                consistent=data_consistency, ensemble=ensemble, band=band,
             )  # fmt: skip
+            shown = progress or Progress(run.files.label, len(chosen), "volume").advance
+            clipped = _write(maker.make(chosen, ahead), len(chosen), output, shown, ahead)
     return SuperResolvedDwi(
         dwi=out,
         run=run,
         grid=grid,
         card=card,
-        scale=scale,
+        scale=gathered.scale,
         device=describe_device(place),
         seconds=time.monotonic() - started,
         slices=len(chosen) * grid.shape[grid.slice_axis],
-        batch_size=runner.batch_size,
+        batch_size=batches.size,
         data_consistency=data_consistency,
         ensemble=ensemble,
         band=band,
         signed=gathered.signed,
-        network_share=runner.share(grid.shape[grid.slice_axis] * pixels),
         notes=(
             *doubts,
             *hot_notes(gathered.hot),
             *series_notes(run, card),
             *band_notes(grid, band),
             *storage.notes(clipped),
-            *runner.notes,
+            *batches.notes,
         ),
         spread=spread,
         started=began,
@@ -238,108 +227,104 @@ def _grid(reader: DwiReader, run: DwiRun, factor: int, override: int | None) -> 
     return SliceGrid(reader.shape[:3], reader.affine, axis, factor)
 
 
-def _boxes(
-    conditioning: SeriesConditioning, grid: SliceGrid, card: ModelCard
-) -> tuple[Box, ...] | None:
-    if card.input_rule == "paper":  # its attention looks at the whole slice
-        return None
-    means = [conditioning.mean_b0, conditioning.mean_dwi]
-    return find_head([to_slices(m, grid.slice_axis) for m in means if m is not None], card.factor)
-
-
-def _stacks(
+def _gather(
     reader: DwiReader,
-    volumes: Sequence[int],
+    run: DwiRun,
     grid: SliceGrid,
     card: ModelCard,
+    census: Census,
+    signed: bool | None,
+) -> Gathered:
+    """Gather what the network wants to know of the whole series."""
+    frame = slice_frame(grid.affine, grid.slice_axis)
+
+    def share() -> SeriesImages | SeriesConditioning:
+        if card.sees_series:
+            return SeriesImages(run.gradients, frame)
+        return SeriesConditioning(run.gradients, frame=frame)
+
+    gathered = gather(reader, run, grid, share, census, signed=signed)
+    # a network of the paper's kind reads the slice alone: what was gathered is not used
+    return evolve(gathered, scale=gathered.largest) if card.input_rule == "paper" else gathered
+
+
+def _maker(
+    network: torch.nn.Module,
+    card: ModelCard,
+    run: DwiRun,
+    batches: Batches,
     gathered: Gathered,
-    ahead: int,
-) -> Iterator[SliceStack]:
-    """Yield the input of each volume, read ahead in a thread."""
-    scale, conditioning = np.float32(gathered.scale), gathered.conditioning
+    reader: DwiReader,
+    grid: SliceGrid,
+    spread: SpreadFiles | None,
+    **how: Any,
+) -> SeriesWise | VolumeWise:
+    """Choose how volumes are made, which is up to the network."""
+    if card.sees_series:
+        copies = spread.copies if spread else ()
+        return SeriesWise(
+            network, run.files.label, batches, gathered, reader, grid, copies=copies, **how
+        )
+    return VolumeWise(
+        network, card, batches, gathered, reader, grid, keep=spread is not None, **how
+    )
 
-    def read(index: int) -> SliceStack:
-        volume = reader.volume(index)
-        seen = gathered.seen(index, volume) / scale
-        channels = [
-            to_slices(channel, grid.slice_axis)
-            for channel in conditioning.channels(index, seen, card.channels)
-        ]
-        differs = index in gathered.hot or gathered.sigma
-        measured = to_slices(volume / scale, grid.slice_axis) if differs else None
-        return SliceStack(channels, measured)
 
-    if not ahead:
-        yield from map(read, volumes)
-        return
-    with ThreadPoolExecutor(1, "read") as pool:
-        waiting: list[Future[SliceStack]] = []
-        for before, index in zip([None, *volumes], volumes, strict=False):
-            if before is not None and not conditioning.share(before, index):
-                # what waits holds the channels of its shell: all goes before another's are made
-                while waiting:
-                    yield waiting.pop(0).result()
-                conditioning.forget()
-                give_back_memory()
-            waiting.append(pool.submit(read, index))
-            if len(waiting) > ahead:
-                yield waiting.pop(0).result()
-        while waiting:
-            yield waiting.pop(0).result()
+@frozen(eq=False)
+class _Output:
+    """Where and how the series goes to disk."""
+
+    path: Path
+    grid: SliceGrid
+    header: Nifti1Header
+    storage: Storage
+    scale: float
+    signed: bool
+    spread: SpreadFiles | None
 
 
 def _write(
-    runner: SliceRunner,
-    stacks: Iterator[SliceStack],
-    reader: DwiReader,
-    volumes: int,
-    grid: SliceGrid,
-    out: Path,
-    scale: float,
-    spread: SpreadFiles | None,
-    progress: Callable[[], None],
-    ahead: int,
-    storage: Storage,
-    signed: bool,
+    made: Iterator[Made], volumes: int, output: _Output, progress: Callable[[], None], ahead: int
 ) -> int:
     """Write the series; return how many voxels were beyond its data type."""
-    shape, affine = grid.high_resolution
-    shape4 = (*shape, volumes)
+    shape, affine = output.grid.high_resolution
+    shape4, axis, spread = (*shape, volumes), output.grid.slice_axis, output.spread
+    scale, storage = np.float32(output.scale), output.storage
     # copies are many: one volume of them is written while the next is made
     behind = min(1, ahead) if spread else ahead
     with (
         VolumeWriter(
-            out, shape4, affine, like=reader.header, dtype=storage.dtype, step=storage.step
+            output.path,
+            shape4,
+            affine,
+            like=output.header,
+            dtype=storage.dtype,
+            step=storage.step,
         ) as writer,
-        SpreadWriter(spread, shape4, affine, reader.header, signed=signed)
+        SpreadWriter(spread, shape4, affine, output.header, signed=output.signed)
         if spread
         else nullcontext() as beside,
         ThreadPoolExecutor(1, "write") as pool,
     ):
 
-        def put(index: int, mean: np.ndarray, copies: np.ndarray | None) -> None:
-            if not signed:
+        def put(index: int, volume: Made) -> None:
+            mean, copies = volume.mean, volume.copies
+            if not output.signed:
                 np.maximum(mean, 0, out=mean)
-            np.multiply(mean, np.float32(scale), out=mean)
-            writer.write(from_slices(mean, grid.slice_axis))
+            np.multiply(mean, scale, out=mean)
+            writer.write(from_slices(mean, axis))
             if beside is not None and copies is not None:
-                np.multiply(copies, np.float32(scale), out=copies)
-                beside.write(index, [from_slices(copy, grid.slice_axis) for copy in copies])
+                np.multiply(copies, scale, out=copies)
+                beside.write(index, [from_slices(copy, axis) for copy in copies])
 
         waiting: list[Future[None]] = []
-        done = count()  # enumerate would hold each stack until it has the next one
-        for stack in stacks:
-            made = runner.with_copies(stack) if spread else (runner(stack), None)
-            waiting.append(pool.submit(put, next(done), *made))
-            del made, stack  # only those who still need them hold them
+        done = count()  # enumerate would hold each volume until it has the next one
+        for volume in made:
+            waiting.append(pool.submit(put, next(done), volume))
+            del volume  # only those who still need it hold it
             if len(waiting) > behind:
                 waiting.pop(0).result()
             progress()
         for future in waiting:
             future.result()
     return writer.clipped
-
-
-def _bar(run: DwiRun, volumes: int, grid: SliceGrid) -> Callable[[], None]:
-    slices = grid.shape[grid.slice_axis]
-    return VolumeProgress(run.files.label, volumes, slices).advance

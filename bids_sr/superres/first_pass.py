@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 from attrs import evolve, field, frozen
@@ -16,15 +17,18 @@ from bids_sr.images.grid import SliceGrid, to_slices
 from bids_sr.images.hot_voxels import HotVoxels, find_hot_voxels
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader
-from bids_sr.networks.angular import HARMONICS
-from bids_sr.networks.card import ModelCard
-from bids_sr.networks.channels import SeriesConditioning
-from bids_sr.networks.slice_frame import slice_frame
 
 _DARKER = 0.8
 """No b0 is less than so many times as bright as a weighted volume of its series."""
 _ALIKE = 2.0
 """b0s of one series whose brightness differs by more are not all what they should be."""
+
+
+class Shared(Protocol):
+    """What the volumes of a series share, gathered from one after the other."""
+
+    def add(self, index: int, volume: np.ndarray) -> None:
+        """Take a volume, (x, y, z) in units of the series' scale, into account."""
 
 
 @frozen(eq=False)
@@ -33,8 +37,10 @@ class Gathered:
 
     scale: float
     """Intensity that the network sees as 1, in units of the input."""
-    conditioning: SeriesConditioning
+    shared: Shared
     """Fed with all volumes, in units of the series' scale."""
+    largest: float = 0.0
+    """Largest value that a network is shown, in units of the input."""
     hot: Mapping[int, HotVoxels] = field(factory=dict)
     """Volumes with voxels that the network is not shown, and which."""
     sigma: float = 0.0
@@ -54,7 +60,7 @@ def gather(
     reader: DwiReader,
     run: DwiRun,
     grid: SliceGrid,
-    card: ModelCard,
+    share: Callable[[], Shared],
     census: Census,
     *,
     signed: bool | None = None,
@@ -77,8 +83,8 @@ def gather(
         Its gradient table.
     grid : SliceGrid
         How its slices lie.
-    card : ModelCard
-        Says which channels are read, and by which `input_rule`: `series` or `paper`.
+    share : callable
+        Makes what takes in the volumes; called again where they are gone through once more.
     census : Census
         Shown each volume.
     signed : bool, optional
@@ -87,10 +93,9 @@ def gather(
     Returns
     -------
     Gathered
-        Scale of a `series` network: from the first b0 that is not empty, or the first
-        volume of the lowest shell without one; where that b0 is not as bright as the
-        others, from another, in a second pass. `paper`: the largest value of the
-        series, hot voxels aside.
+        Its scale is from the first b0 that is not empty, or the first volume of the lowest
+        shell without one; where that b0 is not as bright as the others, from another, in a
+        second pass.
 
     Raises
     ------
@@ -98,7 +103,7 @@ def gather(
         If there is nothing that the series could be scaled by.
     """
     chosen, scale = _series_scale(reader, run, grid)
-    found, bright = _pass(reader, run, grid, card, scale, census)
+    found, bright = _pass(reader, run, grid, share(), scale, census)
     other = _better_b0(bright, run.gradients, chosen)
     doubts: tuple[str, ...] = ()
     if other is not None:
@@ -112,32 +117,24 @@ def gather(
     signed = census.signed if signed is None else signed
     sigma = census.sigma if signed else 0.0
     if other is not None or sigma:
-        found, _ = _pass(reader, run, grid, card, scale, Census(), sigma)
-    # a network of the paper's kind reads the slice alone: what was gathered is not used
-    shown = found.scale if card.input_rule == "paper" else scale
-    return evolve(found, scale=shown, signed=signed, doubts=doubts)
+        found, _ = _pass(reader, run, grid, share(), scale, Census(), sigma)
+    return evolve(found, signed=signed, doubts=doubts)
 
 
 def _pass(
     reader: DwiReader,
     run: DwiRun,
     grid: SliceGrid,
-    card: ModelCard,
+    shared: Shared,
     scale: float,
     census: Census,
     sigma: float = 0.0,
 ) -> tuple[Gathered, list[float]]:
-    """Return what volumes share, with the largest value shown as scale, and how bright each is."""
+    """Return what volumes share, and how bright each is."""
     hot: dict[int, HotVoxels] = {}
     bright: list[float] = []
     largest = 0.0
-    conditioning = SeriesConditioning(
-        run.gradients,
-        frame=slice_frame(grid.affine, grid.slice_axis),
-        harmonics=HARMONICS in card.channels,
-        fetch=lambda index: found.seen(index, reader.volume(index)) / np.float32(scale),
-    )
-    found = Gathered(0.0, conditioning, hot, sigma)
+    found = Gathered(scale, shared, hot=hot, sigma=sigma)
     for index in range(run.gradients.n_volumes):
         volume = reader.volume(index)
         census.add(index, volume)
@@ -147,8 +144,8 @@ def _pass(
             hot[index] = voxels
         volume = found.seen(index, volume)
         largest = max(largest, float(volume.max()))
-        conditioning.add(index, volume / np.float32(scale))
-    return evolve(found, scale=largest), bright
+        shared.add(index, volume / np.float32(scale))
+    return evolve(found, largest=largest), bright
 
 
 def _better_b0(bright: Sequence[float], gradients: GradientTable, chosen: int) -> int | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.images.census import some
 from bids_sr.images.grid import SliceGrid
 from bids_sr.images.hot_voxels import HotVoxels
-from bids_sr.networks.angular import HARMONICS
+from bids_sr.networks.angular_parts import B0, L2, L2_DIRECTIONS, angular_models
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.channels import MIN_FIT_DIRECTIONS
 
@@ -25,21 +25,41 @@ def band_notes(grid: SliceGrid, band: tuple[float, float]) -> tuple[str, ...]:
 
 
 def series_notes(run: DwiRun, card: ModelCard) -> tuple[str, ...]:
-    """Say what stood in for channels that the series does not give."""
-    notes = [] if run.stored is None else [run.stored.note]
+    """Say what the network had to do without."""
+    stored = () if run.stored is None else (run.stored.note,)
+    return (*stored, *(_missing_parts(run) if card.sees_series else _missing_channels(run, card)))
+
+
+def _missing_parts(run: DwiRun) -> Iterator[str]:
+    models = angular_models(run.gradients)
+    if not run.gradients.is_b0.any():
+        yield "The series has no b0; the network saw its shells alone."
+    if len(models) == run.gradients.is_b0.any():
+        yield "The series has no diffusion-weighted volume; the network saw its b0 alone."
+    if run.gradients.not_linear:
+        yield "All directions of a shell get the same detail, since their encoding is not linear."
+        return
+    values = [m.shell.removeprefix("b") for m in models if m.shell != B0 and L2 not in m.parts]
+    if values:
+        yield (
+            f"Shells b = {', '.join(values)} have fewer than {L2_DIRECTIONS} well-spread"
+            " directions; all of them get the same detail."
+        )
+
+
+def _missing_channels(run: DwiRun, card: ModelCard) -> Iterator[str]:
     if not run.gradients.is_b0.any() and "mean_b0" in card.channels:
-        notes.append("The series has no b0; the mean of each shell stood in for it.")
-    if run.gradients.not_linear and not {"tensor", HARMONICS}.isdisjoint(card.channels):
-        notes.append("The mean of each shell stood in for what a tensor predicts.")
-        return tuple(notes)
+        yield "The series has no b0; the mean of each shell stood in for it."
+    if run.gradients.not_linear and "tensor" in card.channels:
+        yield "The mean of each shell stood in for what a tensor predicts."
+        return
     small = [s for s in run.gradients.shells if len(s.indices) < MIN_FIT_DIRECTIONS]
     if small and "tensor" in card.channels:
         values = ", ".join(f"{shell.bval:g}" for shell in small)
-        notes.append(
+        yield (
             f"Shells b = {values} have fewer than {MIN_FIT_DIRECTIONS} volumes;"
             " the mean of the shell stood in for the tensor prediction."
         )
-    return tuple(notes)
 
 
 def hot_notes(hot: Mapping[int, HotVoxels]) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -12,7 +12,13 @@ from attrs import frozen
 from nibabel.nifti1 import Nifti1Header
 from numpy.typing import NDArray
 
-from bids_sr.images.nifti import VolumeWriter
+from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.images.grid import SliceGrid
+from bids_sr.images.nifti import DwiReader, VolumeSource, VolumeWriter
+from bids_sr.networks.series_parts import series_parts
+from bids_sr.networks.slice_frame import slice_frame
+from bids_sr.superres.series_detail import SeriesDetail
+from bids_sr.superres.serieswise import DetailCopy
 
 
 @frozen
@@ -22,9 +28,51 @@ class SpreadFiles:
     sd: Path
     """Series of standard deviations, one volume for each of the super-resolved series."""
     copies: tuple[Path, ...] = ()
-    """One series for each turned copy, or none; large, ``.nii`` is quickest."""
+    """One place for each turned copy, or none. A network for the series leaves a folder with
+    the detail that the copy gave, one for volumes a ``.nii`` with the copy itself."""
     volumes: tuple[int, ...] = ()
-    """Volumes that the series of copies hold."""
+    """Volumes that copies hold."""
+
+
+@contextmanager
+def open_copies(
+    files: SpreadFiles, run: DwiRun, grid: SliceGrid, scale: float, *, signed: bool
+) -> Iterator[list[VolumeSource]]:
+    """Open the turned copies of a series, as sources of its volumes.
+
+    Parameters
+    ----------
+    files : SpreadFiles
+        Where they are.
+    run : DwiRun
+        What was super-resolved.
+    grid : SliceGrid
+        Its grid.
+    scale : float
+        Intensity that the network saw as 1.
+    signed : bool
+        Whether negative values are kept.
+
+    Yields
+    ------
+    list of VolumeSource
+        Of `SpreadFiles.volumes`.
+    """
+    with ExitStack() as stack:
+        if not files.copies[0].is_dir():
+            yield [stack.enter_context(DwiReader(path)) for path in files.copies]
+            return
+        reader = stack.enter_context(DwiReader(run.files.dwi))
+        parts = series_parts(run.gradients, slice_frame(grid.affine, grid.slice_axis))
+        slices = grid.shape[grid.slice_axis]
+        rows, columns = (grid.shape[axis] * grid.factor for axis in grid.in_plane)
+        yield [
+            DetailCopy(
+                reader, SeriesDetail(parts, (slices, rows, columns), folder), grid, scale,
+                signed=signed, volumes=files.volumes,
+            )
+            for folder in files.copies
+        ]  # fmt: skip
 
 
 class SpreadWriter:
@@ -59,7 +107,8 @@ class SpreadWriter:
         self._volumes = set(files.volumes)
         self._sd = VolumeWriter(files.sd, shape4, affine, like=like)
         short = (*shape4[:3], len(self._volumes))
-        self._copies = [VolumeWriter(path, short, affine, like=like) for path in files.copies]
+        whole = [path for path in files.copies if not path.is_dir()]
+        self._copies = [VolumeWriter(path, short, affine, like=like) for path in whole]
         self._stack = ExitStack()
 
     def __enter__(self) -> SpreadWriter:
@@ -83,7 +132,7 @@ class SpreadWriter:
         """
         self._sd.write(standard_deviation(copies))
         if index in self._volumes:
-            for writer, copy in zip(self._copies, copies, strict=True):
+            for writer, copy in zip(self._copies, copies, strict=False):
                 writer.write(copy if self._signed else np.maximum(copy, 0))
 
     def __exit__(

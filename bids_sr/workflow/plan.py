@@ -31,8 +31,6 @@ class Choices:
     """The acquired in-plane sides, where the user knows them; None: found out."""
     ensemble: int = DEFAULT_ENSEMBLE
     """Turned copies of a slice over which the network is averaged."""
-    whole_slices: bool = False
-    """Whole slices go through the network, not only the part that holds the head."""
     uncertainty: bool = False
     """The spread of the turned copies is written; `ensemble` is above 1 then."""
     output_dtype: str = "float32"
@@ -69,7 +67,6 @@ class Choices:
             "data_consistency": self.data_consistency,
             "detect_band": self.detect_band,
             "ensemble": self.ensemble,
-            "whole_slices": self.whole_slices,
             "uncertainty": self.uncertainty,
             "slice_axis": self.slice_axis,
             "gradient_check": self.gradient_check,

@@ -7,6 +7,8 @@ runs the step.
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +80,6 @@ def _super_resolve(
         data_consistency=how.data_consistency,
         detect_band=how.detect_band,
         ensemble=how.ensemble,
-        whole_slices=how.whole_slices,
         slice_axis=how.slice_axis,
         spread=beside,
         ahead=pieces.ahead,
@@ -95,8 +96,9 @@ def _spread_files(plan: RunPlan, run: DwiRun, sd: Path, folder: Path) -> SpreadF
     if not plan.choices.uncertainty:
         return None
     volumes = tuple(dti_volumes(run.gradients).indices)
-    count = plan.choices.ensemble if volumes else 0
-    return SpreadFiles(sd, tuple(folder / f"copy{i}.nii" for i in range(count)), volumes)
+    ending = "" if plan.choices.card.sees_series else ".nii"
+    count = plan.choices.ensemble if volumes or not ending else 0
+    return SpreadFiles(sd, tuple(folder / f"copy{i}{ending}" for i in range(count)), volumes)
 
 
 def describe(plan: RunPlan, sr: SuperResolvedDwi, checked: CheckedRun) -> Path:
@@ -211,29 +213,39 @@ def spread(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -
     """Fit the tensor to each turned copy and remove the copies, if they were kept."""
     from bids_sr.diffusion.run_masks import load_mask
     from bids_sr.diffusion.spread import SpreadMaps, fa_spread, subset
+    from bids_sr.superres.spread import open_copies
 
     if sr.spread is None:
         return None
     gradients = sr.run.gradients
     companions.write_spread_companion(plan, plan.names.dwi_sd, gradients, sr.grid)
-    if not sr.spread.copies:
+    if not sr.spread.volumes:
+        _remove(sr.spread.copies)
         return SpreadMaps(plan.names.dwi_sd, None)
     beside = _with_copies(plan, sr, folder)
-    fa_spread(
-        beside.copies,
-        subset(gradients, beside.volumes),
-        load_mask(masks.output),
-        plan.names.fa_sd,
-        folder=folder,
-        signed=sr.signed,
-        **_pieces(plan, folder),
-    )
+    with open_copies(beside, sr.run, sr.grid, sr.scale, signed=sr.signed) as copies:
+        fa_spread(
+            copies,
+            subset(gradients, beside.volumes),
+            load_mask(masks.output),
+            plan.names.fa_sd,
+            folder=folder,
+            signed=sr.signed,
+            **_pieces(plan, folder),
+        )
     companions.write_spread_companion(
         plan, plan.names.fa_sd, gradients, sr.grid, volumes=beside.volumes
     )
-    for path in beside.copies:
-        path.unlink()
+    _remove(beside.copies)
     return SpreadMaps(plan.names.dwi_sd, plan.names.fa_sd)
+
+
+def _remove(copies: Sequence[Path]) -> None:
+    for path in copies:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _pieces(plan: RunPlan, folder: Path) -> dict[str, Any]:
@@ -264,8 +276,8 @@ def _with_copies(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> SpreadFil
 
 
 def _is_beside(path: Path, folder: Path) -> bool:
-    """Tell whether a file is there, in the folder of another step of the same run."""
-    return path.is_file() and path.resolve().parent.parent == folder.resolve().parent
+    """Tell whether a copy is there, in the folder of another step of the same run."""
+    return path.exists() and path.resolve().parent.parent == folder.resolve().parent
 
 
 def self_check(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -> Record:

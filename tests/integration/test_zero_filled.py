@@ -52,7 +52,7 @@ def dataset(slices, tmp_path_factory):
     return root
 
 
-COMMON = ("--nprocs", "1", "--ensemble", "1", "--skip-bids-validation", "--whole-slices")
+COMMON = ("--nprocs", "1", "--ensemble", "1", "--skip-bids-validation")
 
 
 @pytest.fixture(scope="module")

@@ -253,7 +253,7 @@ def test_a_hot_voxel_does_not_reach_the_rest_of_its_slice(
         data[8, 15, 2, volume] = size * top
 
     spoiled = rewritten(run, tmp_path / "spoiled.nii", spoil)
-    options = {"ensemble": 1, "whole_slices": True, "data_consistency": False}
+    options = {"ensemble": 1, "data_consistency": False}
     before = resolve(clean, kernel_model, tmp_path / "before.nii", **options)
     after = resolve(spoiled, kernel_model, tmp_path / "after.nii", **options)
     assert after.scale == pytest.approx(before.scale, rel=1e-6)

@@ -75,12 +75,6 @@ def add_super_resolution(parser: argparse.ArgumentParser) -> Section:
         f"than the error). The work folder holds {UNCERTAINTY_ENSEMBLE} more series for a while",
     )
     section.add(
-        "--whole-slices",
-        action="store_true",
-        help="send whole slices through the network; otherwise only the part that holds the head "
-        "(found per run), and air is interpolated",
-    )
-    section.add(
         "--output-dtype",
         choices=DTYPES,
         default="float32",

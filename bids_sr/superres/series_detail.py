@@ -1,0 +1,215 @@
+"""The detail that a network for the series gives, and what each volume gets of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bids_sr.images.kspace import data_consistency
+from bids_sr.networks.series_parts import L2_PARTS, PARTS, SeriesParts, turned_parts
+from bids_sr.superres.batches import Batches
+from bids_sr.superres.series_images import SeriesImages
+from bids_sr.superres.turning import TURNS, turn, turn_back
+
+_MEANS = PARTS - L2_PARTS
+
+
+class SeriesDetail:
+    """Detail of the b0s, and of the mean and l = 2 coefficients of each shell.
+
+    Parameters
+    ----------
+    parts : SeriesParts
+        How the series is split.
+    shape : tuple of int
+        (slices, f a, f b).
+    store : pathlib.Path, optional
+        Folder that takes the arrays, as ``.npy``, or holds them; default: memory.
+
+    Notes
+    -----
+    Kept as float16: what that rounds is a two-thousandth of the detail.
+    """
+
+    def __init__(
+        self, parts: SeriesParts, shape: tuple[int, int, int], store: Path | None = None
+    ) -> None:
+        self._parts = parts
+        if store is not None:
+            store.mkdir(parents=True, exist_ok=True)
+
+        def array(name: str, images: int) -> np.ndarray:
+            whole = (images, *shape)
+            if store is None:
+                return np.zeros(whole, np.float16)
+            path = store / f"{name}.npy"
+            if path.exists():
+                return np.load(path, mmap_mode="r")
+            return np.lib.format.open_memmap(path, "w+", np.float16, whole)
+
+        self.b0 = array("b0", 1) if parts.b0s.size else None
+        """(1, slices, f a, f b)."""
+        self.shells = [
+            array(f"shell{number}", 1 + L2_PARTS if shell.has_l2 else 1)
+            for number, shell in enumerate(parts.shells)
+        ]
+        """(1 or 6, slices, f a, f b) each."""
+
+    def of(self, index: int) -> np.ndarray:
+        """Return what a volume gets, (slices, f a, f b) float32."""
+        number, row = self._parts.place(index)
+        if number is None:
+            assert self.b0 is not None
+            return self.b0[0].astype(np.float32)
+        coefficients = self.shells[number]
+        functions = self._parts.shells[number].functions[row, : len(coefficients)]
+        total = coefficients[0].astype(np.float32)
+        for weight, coefficient in zip(functions[1:], coefficients[1:], strict=True):
+            total += np.float32(weight) * coefficient
+        return total
+
+
+class DetailRunner:
+    """Runs a network for the series over all slices of all shells.
+
+    On CUDA the network runs under float16 autocast, channels last; data consistency stays in
+    float32. On the CPU all is float32.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        A `bids_sr.networks.series_network.SeriesNetwork` in eval mode; moved to the device.
+    batches : Batches
+        Where to compute, and on how many slices at once.
+    consistent : bool
+        Whether the measured band is taken out of the detail, so that the input's own stays.
+    ensemble : int
+        Over how many turned copies of each slice the network is averaged.
+    band : tuple of float
+        Measured share of the input's band along both in-plane axes.
+    """
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        batches: Batches,
+        *,
+        consistent: bool,
+        ensemble: int,
+        band: tuple[float, float],
+    ) -> None:
+        self.network = network.to(batches.device).to(memory_format=torch.channels_last)
+        self.factor = int(network.factor)  # type: ignore[arg-type]
+        self.batches, self.consistent, self.band = batches, consistent, band
+        self.turns = TURNS[ensemble]
+
+    def run(
+        self,
+        images: SeriesImages,
+        shape: tuple[int, int, int],
+        *,
+        copies: Sequence[Path] = (),
+        progress: Callable[[int], None] | None = None,
+    ) -> tuple[SeriesDetail, tuple[SeriesDetail, ...]]:
+        """Work out the detail of a series.
+
+        Parameters
+        ----------
+        images : SeriesImages
+            Of all its volumes; those of each shell are dropped when it is done.
+        shape : tuple of int
+            (slices, a, b).
+        copies : sequence of pathlib.Path
+            A folder for what each turned copy gives; none: they are not kept.
+        progress : callable, optional
+            Called with the number of slices that were done.
+
+        Returns
+        -------
+        mean : SeriesDetail
+        copies : tuple of SeriesDetail
+            Of each turned copy, in the folders given.
+
+        Raises
+        ------
+        DeviceError
+            If not even one slice fits into memory.
+        """
+        fine = (shape[0], shape[1] * self.factor, shape[2] * self.factor)
+        parts = images.parts
+        details = [SeriesDetail(parts, fine, store) for store in (None, *copies)]
+        # the b0s go through the network with each shell: the more directions, the more it counts
+        counts = np.array([len(shell.indices) for shell in parts.shells] or [1], np.float32)
+        for number, share in enumerate(counts / counts.sum()):
+            units, done = images.units(number), np.zeros(shape[0], bool)
+
+            def work(
+                start: int, stop: int, number: int = number, units: np.ndarray = units,
+                share: np.float32 = share, done: np.ndarray = done,
+            ) -> None:  # fmt: skip
+                made = self._batch(images.stack(number, start, stop), len(copies) > 0)
+                fresh = ~done[start:stop]
+                for detail, output in zip(details, made, strict=True):
+                    output *= units[:, None, None]
+                    _keep(detail, number, slice(start, stop), output, share, fresh)
+                done[start:stop] = True
+                if progress is not None:
+                    progress(int(fresh.sum()))
+
+            self.batches.run(shape[0], work)
+            images.forget(number)
+        return details[0], tuple(details[1:])
+
+    def _batch(self, stack: np.ndarray, keep: bool) -> list[np.ndarray]:
+        """Return the mean and, if they are kept, the copies: (slices, 7, f a, f b) each."""
+        with torch.inference_mode():
+            images = self.batches.tensor(stack).contiguous(memory_format=torch.channels_last)
+            mean, copies = None, []
+            for quarter, flip in self.turns:
+                copy = self._turned(images, quarter, flip)
+                mean = copy.clone() if mean is None else mean.add_(copy)
+                if keep:
+                    copies.append(copy)
+            assert mean is not None
+            made = [mean / len(self.turns), *copies]
+            if self.consistent:
+                nothing = torch.zeros_like(mean[..., :: self.factor, :: self.factor])
+                made = [data_consistency(i, nothing, self.factor, self.band) for i in made]
+            return [image.cpu().numpy() for image in made]
+
+    def _turned(self, images: torch.Tensor, quarter: int, flip: bool) -> torch.Tensor:
+        """Return what the network makes of a turned copy, turned back."""
+        matrix = torch.as_tensor(turned_parts(quarter, flip=flip), dtype=images.dtype)
+        shown = _mixed(turn(images, quarter, flip), matrix)
+        with torch.autocast("cuda", torch.float16, enabled=images.device.type == "cuda"):
+            output = self.network(shown)
+        # the matrix of a turn is orthogonal
+        return _mixed(turn_back(output.float(), quarter, flip), matrix.T)
+
+
+def _mixed(images: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+    """Change the l = 2 coefficients among (batch, n * 7, a, b) as a turn does."""
+    each = images.unflatten(1, (-1, PARTS))
+    l2 = torch.einsum("ij,bnjrc->bnirc", matrix.to(each.device), each[:, :, _MEANS:])
+    whole = torch.cat([each[:, :, :_MEANS], l2], dim=2).flatten(1, 2)
+    return whole.contiguous(memory_format=torch.channels_last)
+
+
+def _keep(
+    detail: SeriesDetail,
+    number: int,
+    slices: slice,
+    output: np.ndarray,
+    share: np.float32,
+    fresh: np.ndarray,
+) -> None:
+    """Store what was made of some slices; the b0's of all shells are averaged."""
+    if detail.b0 is not None:
+        more = (output[:, 0] * share).astype(np.float16)
+        detail.b0[0, slices][fresh] += more[fresh]
+    if detail.shells:
+        shell = detail.shells[number]
+        shell[:, slices] = np.moveaxis(output[:, 1 : 1 + len(shell)], 1, 0)

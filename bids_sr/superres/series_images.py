@@ -1,0 +1,98 @@
+"""What a network for the series reads: images of each shell, gathered volume by volume."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bids_sr.bids.gradients import GradientTable
+from bids_sr.images.grid import to_slices
+from bids_sr.images.intensity import bright_level
+from bids_sr.networks.series_network import SLICES
+from bids_sr.networks.series_parts import PARTS, series_parts
+from bids_sr.networks.slice_frame import SliceFrame
+
+
+class SeriesImages:
+    """Mean b0, and mean and l = 2 coefficients of each shell.
+
+    Memory holds as many volumes as there are images, not those of the series.
+
+    Parameters
+    ----------
+    gradients : GradientTable
+        Of the series.
+    frame : SliceFrame
+        How slices lie in the volumes that will be added.
+    """
+
+    def __init__(self, gradients: GradientTable, frame: SliceFrame) -> None:
+        self.parts = series_parts(gradients, frame)
+        self._axis = frame.across
+        self._b0: np.ndarray | None = None
+        self._shells: list[np.ndarray | None] = [None] * len(self.parts.shells)
+
+    def add(self, index: int, volume: np.ndarray) -> None:
+        """Take a volume into account.
+
+        Parameters
+        ----------
+        index : int
+            Position in the series; each is given once.
+        volume : numpy.ndarray
+            (x, y, z), not below 0, in units of the run's scale. Not changed.
+        """
+        number, row = self.parts.place(index)
+        if number is None:
+            share = volume / np.float32(len(self.parts.b0s))
+            self._b0 = share if self._b0 is None else np.add(self._b0, share, out=self._b0)
+            return
+        shell = self.parts.shells[number]
+        weights = shell.weights[: None if shell.has_l2 else 1, row].astype(np.float32)
+        images = self._shells[number]
+        if images is None:
+            images = self._shells[number] = np.zeros((len(weights), *volume.shape), np.float32)
+        for image, weight in zip(images, weights, strict=True):
+            image += weight * volume
+
+    def stack(self, number: int, start: int, stop: int) -> np.ndarray:
+        """Return what the network reads of some slices.
+
+        Parameters
+        ----------
+        number : int
+            Which shell; where there is none, 0 gives the b0s alone.
+        start, stop : int
+            The first slice, and the one after the last.
+
+        Returns
+        -------
+        numpy.ndarray
+            (stop - start, 3 * 7, a, b), float32, each image in units of its bright tissue.
+        """
+        units = self.units(number)
+        known: list[np.ndarray | None] = [self._b0]
+        known += [] if not self._shells else list(self._shells[number])  # type: ignore[arg-type]
+        whole = next(to_slices(image, self._axis) for image in known if image is not None)
+        own = np.arange(start, stop)
+        slices = [own, np.maximum(own - 1, 0), np.minimum(own + 1, len(whole) - 1)]
+        stack = np.zeros((stop - start, SLICES, PARTS, *whole.shape[1:]), np.float32)
+        for part, image in enumerate(known):
+            if image is not None:
+                for place, which in enumerate(slices):
+                    stack[:, place, part] = to_slices(image, self._axis)[which] / units[part]
+        return stack.reshape(stop - start, SLICES * PARTS, *whole.shape[1:])
+
+    def units(self, number: int) -> np.ndarray:
+        """Return what 1 is in each image of a shell, (7,) float32, in units of the run's scale."""
+        units = np.ones(PARTS, np.float32)
+        if self._b0 is not None:
+            units[0] = bright_level(self._b0)
+        images = self._shells[number] if self._shells else None
+        if images is not None:
+            units[1:] = bright_level(images[0])
+        return units
+
+    def forget(self, number: int) -> None:
+        """Drop the images of a shell that is done."""
+        if self._shells:
+            self._shells[number] = None

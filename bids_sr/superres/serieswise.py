@@ -1,0 +1,149 @@
+"""Super-resolving a series by a network that sees each slice once per shell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bids_sr.images.grid import SliceGrid, from_slices, to_slices
+from bids_sr.images.kspace import sinc_upsample
+from bids_sr.images.nifti import DwiReader
+from bids_sr.superres.batches import Batches
+from bids_sr.superres.first_pass import Gathered
+from bids_sr.superres.made import Made
+from bids_sr.superres.progress import Progress
+from bids_sr.superres.series_detail import DetailRunner, SeriesDetail
+from bids_sr.superres.series_images import SeriesImages
+
+
+class SeriesWise:
+    """The network runs once per slice and shell; each volume is interpolated and gets its share.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        In eval mode.
+    label : str
+        Run that progress is about.
+    batches : Batches
+        Where to compute.
+    gathered : Gathered
+        Of the first pass, with `SeriesImages` as what volumes share; used up.
+    reader : DwiReader
+        The series.
+    grid : SliceGrid
+        How its slices lie.
+    consistent, ensemble, band
+        See `bids_sr.superres.series_detail.DetailRunner`.
+    copies : sequence of pathlib.Path
+        A folder for the detail of each turned copy, if they are wanted.
+    """
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        label: str,
+        batches: Batches,
+        gathered: Gathered,
+        reader: DwiReader,
+        grid: SliceGrid,
+        *,
+        consistent: bool,
+        ensemble: int,
+        band: tuple[float, float],
+        copies: Sequence[Path],
+    ) -> None:
+        assert isinstance(gathered.shared, SeriesImages)
+        self._reader, self._axis, self._factor = reader, grid.slice_axis, grid.factor
+        self._scale = np.float32(gathered.scale)
+        runner = DetailRunner(network, batches, consistent=consistent, ensemble=ensemble, band=band)
+        slices = grid.shape[grid.slice_axis]
+        rows, columns = (grid.shape[axis] for axis in grid.in_plane)
+        shells = max(1, len(gathered.shared.parts.shells))
+        self._progress = Progress(label, shells * slices, "slice")
+        self._detail, self._copies = runner.run(
+            gathered.shared,
+            (slices, rows, columns),
+            copies=copies,
+            progress=self._progress.advance,
+        )
+
+    def make(self, volumes: Sequence[int], ahead: int) -> Iterator[Made]:
+        """Yield each volume, made `ahead` in a thread."""
+        if not ahead:
+            yield from map(self._make, volumes)
+            return
+        with ThreadPoolExecutor(1, "make") as pool:
+            waiting: list[Future[Made]] = []
+            for index in volumes:
+                waiting.append(pool.submit(self._make, index))
+                if len(waiting) > ahead:
+                    yield waiting.pop(0).result()
+            while waiting:
+                yield waiting.pop(0).result()
+
+    def _make(self, index: int) -> Made:
+        measured = to_slices(self._reader.volume(index), self._axis) / self._scale
+        interpolated = interpolate(measured, self._factor)
+        copies = [interpolated + detail.of(index) for detail in self._copies]
+        interpolated += self._detail.of(index)
+        return Made(interpolated, np.stack(copies) if copies else None)
+
+
+class DetailCopy:
+    """One turned copy of a series: the detail that it gave, added to the interpolated volumes.
+
+    A `bids_sr.images.reader.VolumeSource`.
+
+    Parameters
+    ----------
+    reader : DwiReader
+        The series that was super-resolved.
+    detail : SeriesDetail
+        Of the copy.
+    grid : SliceGrid
+        How the slices of `reader` lie.
+    scale : float
+        Units of `detail`, in those of the series.
+    signed : bool
+        Whether negative values are kept.
+    volumes : sequence of int
+        Which of the series it has, in this order.
+    """
+
+    def __init__(
+        self,
+        reader: DwiReader,
+        detail: SeriesDetail,
+        grid: SliceGrid,
+        scale: float,
+        *,
+        signed: bool,
+        volumes: Sequence[int],
+    ) -> None:
+        self.path, self.header = reader.path, reader.header
+        shape, self.affine = grid.high_resolution
+        self.shape = (*shape, len(volumes))
+        self._reader, self._detail, self._grid = reader, detail, grid
+        self._scale, self._signed, self._volumes = np.float32(scale), signed, tuple(volumes)
+
+    def volume(self, index: int) -> np.ndarray:
+        """Return a volume, (x, y, z), in units of the series."""
+        index = self._volumes[index]
+        slices = to_slices(self._reader.volume(index), self._grid.slice_axis) / self._scale
+        made = interpolate(slices, self._grid.factor) + self._detail.of(index)
+        if not self._signed:
+            np.maximum(made, 0, out=made)
+        made *= self._scale
+        return from_slices(made, self._grid.slice_axis)
+
+
+def interpolate(slices: np.ndarray, factor: int) -> np.ndarray:
+    """Return the sinc interpolation of slices (n, a, b): (n, f a, f b) float32."""
+    tensor = torch.from_numpy(np.ascontiguousarray(slices, np.float32))
+    with torch.inference_mode():
+        return np.asarray(sinc_upsample(tensor, factor).numpy())

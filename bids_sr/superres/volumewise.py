@@ -1,0 +1,105 @@
+"""Super-resolving a series by a network that sees one volume at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+
+from bids_sr.images.grid import SliceGrid, to_slices
+from bids_sr.images.nifti import DwiReader
+from bids_sr.networks.card import ModelCard
+from bids_sr.networks.channels import SeriesConditioning
+from bids_sr.superres.allocator import give_back_memory
+from bids_sr.superres.batches import Batches
+from bids_sr.superres.first_pass import Gathered
+from bids_sr.superres.made import Made
+from bids_sr.superres.runner import SliceRunner
+from bids_sr.superres.slice_stack import SliceStack
+
+
+class VolumeWise:
+    """Each volume goes through the network.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        In eval mode.
+    card : ModelCard
+        Of the network.
+    batches : Batches
+        Where to compute.
+    gathered : Gathered
+        Of the first pass, with a `SeriesConditioning` as what volumes share.
+    reader : DwiReader
+        The series.
+    grid : SliceGrid
+        How its slices lie.
+    consistent, ensemble, band
+        See `bids_sr.superres.runner.SliceRunner`.
+    keep : bool
+        Whether each turned copy is wanted.
+    """
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        card: ModelCard,
+        batches: Batches,
+        gathered: Gathered,
+        reader: DwiReader,
+        grid: SliceGrid,
+        *,
+        consistent: bool,
+        ensemble: int,
+        band: tuple[float, float],
+        keep: bool,
+    ) -> None:
+        assert isinstance(gathered.shared, SeriesConditioning)
+        self._conditioning = gathered.shared
+        self._gathered, self._reader, self._axis = gathered, reader, grid.slice_axis
+        self._names, self._keep = card.channels, keep
+        self._runner = SliceRunner(
+            network, batches, consistent=consistent, ensemble=ensemble, band=band,
+            channels=card.channels,
+        )  # fmt: skip
+
+    def make(self, volumes: Sequence[int], ahead: int) -> Iterator[Made]:
+        """Yield each volume, its input read `ahead` in a thread."""
+        for stack in self._stacks(volumes, ahead):
+            if self._keep:
+                yield Made(*self._runner.with_copies(stack))
+            else:
+                yield Made(self._runner(stack))
+
+    def _read(self, index: int) -> SliceStack:
+        scale = np.float32(self._gathered.scale)
+        volume = self._reader.volume(index)
+        seen = self._gathered.seen(index, volume) / scale
+        channels = [
+            to_slices(channel, self._axis)
+            for channel in self._conditioning.channels(index, seen, self._names)
+        ]
+        differs = index in self._gathered.hot or self._gathered.sigma
+        return SliceStack(channels, to_slices(volume / scale, self._axis) if differs else None)
+
+    def _stacks(self, volumes: Sequence[int], ahead: int) -> Iterator[SliceStack]:
+        if not ahead:
+            yield from map(self._read, volumes)
+            return
+        with ThreadPoolExecutor(1, "read") as pool:
+            waiting: list[Future[SliceStack]] = []
+            for before, index in zip([None, *volumes], volumes, strict=False):
+                if before is not None and not self._conditioning.share(before, index):
+                    # what waits holds its shell's channels: all goes before another's are made
+                    while waiting:
+                        yield waiting.pop(0).result()
+                    self._conditioning.forget()
+                    give_back_memory()
+                waiting.append(pool.submit(self._read, index))
+                if len(waiting) > ahead:
+                    yield waiting.pop(0).result()
+            while waiting:
+                yield waiting.pop(0).result()
