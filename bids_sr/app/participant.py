@@ -30,7 +30,7 @@ from bids_sr.errors import OutputError
 from bids_sr.networks.registry import load_card
 from bids_sr.workflow.execute import Execution
 from bids_sr.workflow.failures import Failure, forget_gone
-from bids_sr.workflow.memory import PARENT_GB, least_memory_gb
+from bids_sr.workflow.memory import PARENT_GB, fits
 from bids_sr.workflow.messages import Messages, configure_messages
 from bids_sr.workflow.outputs import is_complete
 from bids_sr.workflow.pages import PageWriter, page_faults
@@ -139,7 +139,9 @@ def _share_memory(settings: Settings, plans: list[RunPlan]) -> tuple[list[RunPla
     if not plans or memory is None or settings.plugin is not None:
         return plans, settings.nprocs
     beside = memory - PARENT_GB
-    alone = settings.nprocs == 1 or any(beside < least_memory_gb(plan) <= memory for plan in plans)
+    alone = settings.nprocs == 1 or any(
+        not fits(plan, beside) and fits(plan, memory) for plan in plans
+    )
     if alone and settings.nprocs > 1:
         _log.warning("%.1f GB of memory are too few for steps side by side: one at a time", memory)
     if not alone and not has_semaphores():

@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from bids_sr.bids.cache import cache_key, save
 from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.bids.locking import lock_path, locked
 from bids_sr.images.nifti import DwiReader
 
 _LOG = logging.getLogger("bids_sr")
@@ -34,9 +34,8 @@ def denoised(run: DwiRun, cache: Path) -> np.ndarray:
     """
     from dipy.denoise.localpca import mppca
 
-    cache.mkdir(parents=True, exist_ok=True)
     path = cache / f"{run.files.label}-{cache_key(run, 'mppca')}.npy"
-    with FileLock(path.with_suffix(".lock")):
+    with locked(lock_path(cache, path.stem)):
         if not path.exists():
             _LOG.info("MP-PCA of %s", run.files.label)
             with DwiReader(run.files.dwi) as reader:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from functools import lru_cache
 from pathlib import Path
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from bids_sr.bids.dwi_run import DwiRun, StoredGrid
 from bids_sr.errors import InputError
@@ -97,33 +95,12 @@ def expect(
     InputError
         If the series cannot be read, or the sides that are given do not fit it.
     """
-    found = run.files.dwi.stat()
-    facts = json.dumps(run.files.sidecar, sort_keys=True, default=str)
-    stored, shape = _expected(
-        _Key(run, (str(run.files.dwi), found.st_size, found.st_mtime_ns, facts)), slice_axis, given
-    )
-    return run if stored is None else evolve(run, shape=(*shape, run.shape[3]), stored=stored)
-
-
-@frozen
-class _Key:
-    """A run, told from others by its file and metadata."""
-
-    run: DwiRun = field(eq=False)
-    facts: tuple[str, int, int, str]
-
-
-@lru_cache(maxsize=4096)
-def _expected(
-    key: _Key, slice_axis: int | None, given: tuple[int, int] | None
-) -> tuple[StoredGrid | None, tuple[int, int, int]]:
-    run = key.run
     with DwiReader(run.files.dwi) as reader:
         axis, matrix = look(reader, run, slice_axis=slice_axis, given=given, volumes=1)
-        shape = acquired_shape(reader.shape[:3], axis, matrix.sides)
         if not matrix.is_filled:
-            return None, shape
-        return _stored(reader, run, axis, matrix), shape
+            return run
+        x, y, z = acquired_shape(reader.shape[:3], axis, matrix.sides)
+        return evolve(run, shape=(x, y, z, run.shape[3]), stored=_stored(reader, run, axis, matrix))
 
 
 def look(

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 from attrs import evolve, field, frozen
-from filelock import FileLock, Timeout
 
 from bids_sr.bids.atomic import atomic_path, write_json
+from bids_sr.bids.locking import lock_path, locked, try_lock
 from bids_sr.errors import UsageError
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.loading import load_network
@@ -86,13 +86,7 @@ def run_rows(study: Study, rows: Sequence[Row]) -> list[str]:
     left = []
     with Scorer(study.dataset, study.threads) as scorer:
         for row in rows:
-            study.folder(row).mkdir(parents=True, exist_ok=True)
-            try:
-                with FileLock(study.folder(row) / "lock", timeout=0):
-                    done = _run_row(study, row, scorer)
-            except Timeout:
-                done = False
-            if not done:
+            if not _try_row(study, row, scorer):
                 _LOG.info("%s: left to another process", row.name)
                 left.append(row.name)
     return left
@@ -109,9 +103,8 @@ def run_baselines(study: Study, rows: Iterable[Row]) -> None:
         Their factors and levels of noise are taken.
     """
     folder = study.out / BASELINES
-    folder.mkdir(parents=True, exist_ok=True)
     places = sorted({(row.settings.factor, row.noise) for row in rows})
-    with FileLock(folder / "lock"), Scorer(study.dataset, study.threads) as scorer:
+    with locked(lock_path(folder, "baselines")), Scorer(study.dataset, study.threads) as scorer:
         for factor, noise in places:
             for method in ("truth", *_INTERPOLATED):
                 target = folder / f"{method}-x{factor}-noise{noise:g}"
@@ -121,6 +114,23 @@ def run_baselines(study: Study, rows: Iterable[Row]) -> None:
                     upsample = None if method == "truth" else _interpolator(method, factor)
                     _LOG.info("Scoring %s", target.name)
                     _keep(target, facts, *scorer.score(upsample, factor, noise))
+
+
+def _try_row(study: Study, row: Row, scorer: Scorer) -> bool:
+    """Do a row, and return whether it is done; not if another process has it."""
+    held = try_lock(lock_path(study.folder(row), "row"))
+    if held is None:
+        return False
+    try:
+        if held.reason:
+            _LOG.warning(
+                "%s: the file system has no locks (%s): let no other process work on this row.",
+                study.folder(row),
+                held.reason,
+            )
+        return _run_row(study, row, scorer)
+    finally:
+        held.release()
 
 
 def _run_row(study: Study, row: Row, scorer: Scorer) -> bool:

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from attrs import asdict, evolve, frozen
-from filelock import FileLock
 
 from bids_sr.bids.atomic import write_json
 from bids_sr.bids.cache import cache_key, save
 from bids_sr.bids.dwi_run import DwiRun, refuse_not_linear
 from bids_sr.bids.gradients import GradientTable
+from bids_sr.bids.locking import lock_path, locked
 from bids_sr.diffusion.denoising import denoised
 from bids_sr.images.census import Census, counted_volumes
 from bids_sr.images.grid import to_slices
@@ -108,9 +108,8 @@ def at_acquired_matrix(run: DwiRun, cache: Path) -> DwiRun:
     InputError
         If the run cannot be read.
     """
-    cache.mkdir(parents=True, exist_ok=True)
     out = cache / f"{run.files.label}-{cache_key(run)}-acquired.nii"
-    with FileLock(out.with_suffix(".lock")):
+    with locked(lock_path(cache, out.stem)):
         return to_acquired(run, out, whole=True, keep=True)
 
 
@@ -138,8 +137,7 @@ def prepare_run(run: DwiRun, cache: Path, recipe: Recipe) -> PreparedRun:
     """
     run = at_acquired_matrix(run, cache)
     folder = cache / f"{run.files.label}-{cache_key(run, asdict(recipe))}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"):
+    with locked(lock_path(folder, "run")):
         if not (folder / "run.json").exists():
             _LOG.info("Preparing %s", run.files.label)
             _write_run(run, folder, recipe)

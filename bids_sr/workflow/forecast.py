@@ -86,7 +86,7 @@ def forecast(plan: RunPlan, macs: float) -> Forecast:
         output=output_bytes({path.name: size for path, size in files.items()}, task),
         work=work_bytes(task),
         seconds=step_seconds(task),
-        memory_gb=PROGRAM_GB + least_memory_gb(plan),
+        memory_gb=PROGRAM_GB + least_memory_gb(plan, run),
     )
 
 

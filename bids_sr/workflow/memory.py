@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 from attrs import evolve, frozen
 
-from bids_sr.bids.gradients import GradientTable
+from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.diffusion.voxelwise import BLOCK_BYTES
-from bids_sr.errors import BidsSrError, InputError
+from bids_sr.errors import InputError
 from bids_sr.networks.card import WEIGHTS, ModelCard
 from bids_sr.superres.defaults import AHEAD
-from bids_sr.workflow.acquired import expected_run
 from bids_sr.workflow.plan import RunPlan
+from bids_sr.workflow.size import RunSize, expected_size, size_of, stored_size
 
 NETWORK_STEPS = ("super_resolve", "self_check")
 """Steps that run the network, on a GPU if there is one."""
@@ -96,45 +94,61 @@ _COPIES = 22
 """Super-resolved volumes that come on top while turned copies are kept."""
 
 
-@frozen
-class _Size:
-    """What of a run decides how much memory it takes."""
-
-    stored_gb: float
-    """A volume of the input as it is stored, float32."""
-    coarse_gb: float
-    """A volume of the input at its acquired matrix."""
-    fine_gb: float
-    """A super-resolved volume."""
-    shells: int
-    """Shells of the gradient table."""
-    largest_slice: float
-    """Pixels, along whichever axis slices lie."""
-
-
 def step_memory_gb(plan: RunPlan) -> dict[str, float]:
     """Return the most memory that each step of a run takes, in a process of its own.
 
     Parameters
     ----------
     plan : RunPlan
-        The run. If its image cannot be opened, only what does not depend on its size is
-        counted: the first step will say what is wrong.
+        The run; its first volume is read. If its image cannot be opened, only what does not
+        depend on its size is counted: the first step will say what is wrong.
 
     Returns
     -------
     dict of str to float
         GB, by name of the step, with the `portions` of the run.
     """
-    return _steps(plan, _size(plan), portions(plan))
+    size = expected_size(plan)
+    return _steps(plan, size, _portions(plan, size))
 
 
-def least_memory_gb(plan: RunPlan) -> float:
-    """Return what the largest step of a run needs, GB: with less, it cannot be done."""
-    return max(_steps(plan, _size(plan), _frugal(plan, _LEAST_BATCH)).values())
+def least_memory_gb(plan: RunPlan, run: DwiRun) -> float:
+    """Return what the largest step of a run needs, GB: with less, it cannot be done.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        The run.
+    run : DwiRun
+        The same, opened, at its acquired matrix (`bids_sr.workflow.acquired`).
+
+    Returns
+    -------
+    float
+    """
+    return max(_least(plan, size_of(plan, run)).values())
 
 
-def portions(plan: RunPlan) -> Portions:
+def fits(plan: RunPlan, limit_gb: float) -> bool:
+    """Tell whether no step of a run needs more than so much memory.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        The run. Only its headers are read, unless the size that they tell does not fit: then
+        its first volume, too, for it may have been acquired with fewer voxels.
+    limit_gb : float
+
+    Returns
+    -------
+    bool
+        Also true where the run cannot be opened.
+    """
+    sizes = (stored_size, expected_size) if plan.choices.detect_band else (stored_size,)
+    return any(max(_least(plan, size(plan)).values()) <= limit_gb for size in sizes)
+
+
+def portions(plan: RunPlan, run: DwiRun) -> Portions:
     """Return the pieces in which the steps of a run work.
 
     Parameters
@@ -142,28 +156,14 @@ def portions(plan: RunPlan) -> Portions:
     plan : RunPlan
         Its choices say whether memory is to be spared, or how much there is; the
         usual portions are taken if they fit.
+    run : DwiRun
+        The run, opened, at its acquired matrix.
 
     Returns
     -------
     Portions
     """
-    choices, size = plan.choices, _size(plan)
-    usual = _usual(plan, size)
-    if choices.low_mem:
-        return _frugal(plan, choices.batch_size or _LEAST_BATCH)
-    limit = choices.memory_gb
-    if limit is None or max(_steps(plan, size, usual).values()) <= limit:
-        return usual
-    if choices.batch_size is not None:
-        return _frugal(plan, choices.batch_size)
-    if choices.device != "cpu" or not size.largest_slice:
-        return evolve(_frugal(plan, _LEAST_BATCH), batch_size=None)
-    # what the others leave is for the batch
-    one = _steps(plan, size, _frugal(plan, _LEAST_BATCH))
-    rest = limit - max(one[name] for name in NETWORK_STEPS)
-    batch = _LEAST_BATCH + int(max(0, rest) / (_pixel_gb(choices.card) * size.largest_slice))
-    most = max(_LEAST_BATCH, int(_CPU_BATCH_PIXELS / size.largest_slice))
-    return _frugal(plan, min(batch, most))
+    return _portions(plan, size_of(plan, run))
 
 
 def refuse_too_large(plan: RunPlan) -> None:
@@ -172,17 +172,18 @@ def refuse_too_large(plan: RunPlan) -> None:
     Parameters
     ----------
     plan : RunPlan
-        Its choices say how much there is.
+        Its choices say how much there is. What is read of it: see `fits`.
 
     Raises
     ------
     InputError
         Saying how much it needs.
     """
-    limit, needs = plan.choices.memory_gb, _steps(plan, _size(plan), _frugal(plan, _LEAST_BATCH))
-    step = max(needs, key=lambda name: needs[name])
-    if limit is None or needs[step] <= limit:
+    limit = plan.choices.memory_gb
+    if limit is None or fits(plan, limit):
         return
+    needs = _least(plan, expected_size(plan))
+    step = max(needs, key=lambda name: needs[name])
     ways = ["--uncertainty takes much of it"] if plan.choices.uncertainty else []
     ways += ["--scale 2 needs less"] if plan.names.factor > 2 else []
     raise InputError(
@@ -194,12 +195,26 @@ def refuse_too_large(plan: RunPlan) -> None:
     )
 
 
-def volume_gb(plan: RunPlan) -> float:
-    """Return the size of one super-resolved volume in memory, GB; 0 if it is not known."""
-    return _size(plan).fine_gb
+def _portions(plan: RunPlan, size: RunSize) -> Portions:
+    choices, usual = plan.choices, _usual(plan, size)
+    if choices.low_mem:
+        return _frugal(plan, choices.batch_size or _LEAST_BATCH)
+    limit = choices.memory_gb
+    if limit is None or max(_steps(plan, size, usual).values()) <= limit:
+        return usual
+    if choices.batch_size is not None:
+        return _frugal(plan, choices.batch_size)
+    if choices.device != "cpu" or not size.largest_slice:
+        return evolve(_frugal(plan, _LEAST_BATCH), batch_size=None)
+    # what the others leave is for the batch
+    one = _least(plan, size)
+    rest = limit - max(one[name] for name in NETWORK_STEPS)
+    batch = _LEAST_BATCH + int(max(0, rest) / (_pixel_gb(choices.card) * size.largest_slice))
+    most = max(_LEAST_BATCH, int(_CPU_BATCH_PIXELS / size.largest_slice))
+    return _frugal(plan, min(batch, most))
 
 
-def _usual(plan: RunPlan, size: _Size) -> Portions:
+def _usual(plan: RunPlan, size: RunSize) -> Portions:
     pieces = Portions(batch_size=plan.choices.batch_size)
     needs = _steps(plan, size, pieces)
     largest = max(needs[name] for name in FITS)
@@ -210,7 +225,12 @@ def _frugal(plan: RunPlan, batch_size: int) -> Portions:
     return Portions(batch_size, _FRUGAL_BLOCK // max(1, plan.choices.threads), 0, on_disk=True)
 
 
-def _steps(plan: RunPlan, size: _Size, pieces: Portions) -> dict[str, float]:
+def _least(plan: RunPlan, size: RunSize) -> dict[str, float]:
+    """Return what each step takes in the smallest pieces, GB."""
+    return _steps(plan, size, _frugal(plan, _LEAST_BATCH))
+
+
+def _steps(plan: RunPlan, size: RunSize, pieces: Portions) -> dict[str, float]:
     costs = _COSTS | (_FRUGAL_FITS if pieces.on_disk else {})
     costs |= {} if pieces.ahead else _FRUGAL_NETWORK
     names = ("read", "describe", *_COSTS, "spread")
@@ -232,7 +252,7 @@ def _steps(plan: RunPlan, size: _Size, pieces: Portions) -> dict[str, float]:
     return needs
 
 
-def _network_gb(plan: RunPlan, size: _Size, pieces: Portions) -> float:
+def _network_gb(plan: RunPlan, size: RunSize, pieces: Portions) -> float:
     card = plan.choices.card
     weights = card.folder / WEIGHTS
     need = 2e-9 * weights.stat().st_size if weights.is_file() else 0.0
@@ -259,19 +279,3 @@ def _blocks_gb(plan: RunPlan, pieces: Portions) -> float:
     return (
         pieces.block_bytes * 1e-9 * (_BLOCKS + _BLOCKS_PER_THREAD * threads) + _THREAD_GB * threads
     )
-
-
-def _size(plan: RunPlan) -> _Size:
-    try:
-        run = expected_run(plan)
-    except (BidsSrError, OSError):
-        return _Size(0.0, 0.0, 0.0, 0, 0.0)
-    shape, gradients = run.shape[:3], run.gradients
-    coarse = 4e-9 * math.prod(shape)
-    fine = coarse * plan.names.factor**2
-    stored = 4e-9 * math.prod(run.stored.shape) if run.stored else coarse
-    return _Size(stored, coarse, fine, _shells(gradients), math.prod(shape) / min(shape))
-
-
-def _shells(gradients: GradientTable) -> int:
-    return max(1, len(gradients.shells))

@@ -69,7 +69,7 @@ def _super_resolve(
 ) -> SuperResolvedDwi:
     from bids_sr.superres import engine
 
-    how, pieces = plan.choices, portions(plan)
+    how, pieces = plan.choices, portions(plan, run)
     result = engine.super_resolve(
         run,
         how.card,
@@ -138,7 +138,7 @@ def fit_input(
         load_mask(masks.input),
         plan.names.input_tensor,
         signed=sr.signed,
-        **_pieces(plan, folder),
+        **_pieces(plan, sr.run, folder),
     )
     companions.write_map_companions(
         plan, maps.paths, "tensor", stored=sr.run.stored, zooms=sr.grid.zooms, volumes=maps.volumes
@@ -162,7 +162,7 @@ def fit_tensor(
         load_mask(masks.output),
         plan.names.tensor,
         signed=sr.signed,
-        **_pieces(plan, folder),
+        **_pieces(plan, sr.run, folder),
     )
     companions.write_map_companions(plan, maps.paths, "tensor", grid=sr.grid, volumes=maps.volumes)
     return maps
@@ -183,7 +183,7 @@ def fit_gqi(
         sr.run.gradients,
         load_mask(masks.output),
         plan.names.gqi,
-        **_pieces(plan, folder),
+        **_pieces(plan, sr.run, folder),
     )
     companions.write_map_companions(plan, paths, "gqi", grid=sr.grid)
     return paths
@@ -205,7 +205,7 @@ def fit_input_gqi(
         load_mask(masks.input),
         lambda param: folder / f"input_{param}.nii.gz",
         params=("qa",),
-        **_pieces(plan, folder),
+        **_pieces(plan, sr.run, folder),
     )
 
 
@@ -231,7 +231,7 @@ def spread(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -
             plan.names.fa_sd,
             folder=folder,
             signed=sr.signed,
-            **_pieces(plan, folder),
+            **_pieces(plan, sr.run, folder),
         )
     companions.write_spread_companion(
         plan, plan.names.fa_sd, gradients, sr.grid, volumes=beside.volumes
@@ -248,9 +248,9 @@ def _remove(copies: Sequence[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _pieces(plan: RunPlan, folder: Path) -> dict[str, Any]:
+def _pieces(plan: RunPlan, run: DwiRun, folder: Path) -> dict[str, Any]:
     """Return in what pieces a fit works, as its arguments."""
-    pieces = portions(plan)
+    pieces = portions(plan, run)
     return {
         "threads": plan.choices.threads,
         "block_bytes": pieces.block_bytes,
@@ -284,7 +284,7 @@ def self_check(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Pat
     """Coarsen the input, bring it back, and compare it with itself."""
     from bids_sr.evaluation.selfcheck import Means, self_check
 
-    how, batch = plan.choices, portions(plan).batch_size
+    how, batch = plan.choices, portions(plan, sr.run).batch_size
     means = Means(how.device, batch, how.network_threads, how.detect_band)
     return self_check(sr, masks.input, folder, how.self_check, means)
 

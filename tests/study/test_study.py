@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 
@@ -41,6 +42,7 @@ def test_study_is_killed_resumed_and_reported(recipes, make_dataset, tmp_path, v
     assert (out / "rows" / "l1" / "scores.json").stat().st_mtime_ns == stamp
     names = [row.name for row in expand(read_recipe(recipes / "tiny.toml"))]
     assert {path.name for path in (out / "rows").iterdir()} == set(names)
+    assert not list(tmp_path.rglob("*lock"))
     check_same_weights(recipes, data, tmp_path, vgg16, cache)
     check_scores(out)
     check_report(recipes, out, tmp_path)
@@ -133,14 +135,31 @@ def test_nothing_to_report(recipes, tmp_path, capsys):
 
 
 def test_a_row_of_another_process_is_left_to_it(recipes, make_dataset, tmp_path, vgg16):
-    from filelock import FileLock
-
+    from bids_sr.bids.locking import lock_path, locked
     from bids_sr.study.run import Study, run_rows
     from bids_sr.study.scans import Dataset
 
     recipe = read_recipe(recipes / "tiny.toml")
     rows = [row for row in expand(recipe) if row.name == "l1"]
     study = Study(Dataset(tmp_path, tmp_path / "cache", recipe.data), tmp_path / "out", vgg16)
-    (tmp_path / "out" / "rows" / "l1").mkdir(parents=True)
-    with FileLock(tmp_path / "out" / "rows" / "l1" / "lock"):
+    with locked(lock_path(tmp_path / "out" / "rows" / "l1", "row")):
         assert run_rows(study, rows) == ["l1"]
+
+
+def test_where_there_are_no_locks_a_row_is_done_with_a_warning(
+    recipes, tmp_path, monkeypatch, caplog
+):
+    from bids_sr.bids import locking
+    from bids_sr.study import run as module
+    from bids_sr.study.scans import Dataset
+
+    def none(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(locking.fcntl, "flock", none)
+    monkeypatch.setattr(module, "_run_row", lambda *_: True)
+    recipe = read_recipe(recipes / "tiny.toml")
+    study = module.Study(Dataset(tmp_path, tmp_path / "cache", recipe.data), tmp_path / "out")
+    assert module.run_rows(study, expand(recipe)[:1]) == []
+    assert "no locks (No locks available): let no other process" in caplog.text
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]

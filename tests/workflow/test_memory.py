@@ -5,28 +5,43 @@ from __future__ import annotations
 import attrs
 import pytest
 
+from bids_sr.app.parser import build_parser
+from bids_sr.app.participant import _share_memory
+from bids_sr.app.settings import make_settings
+from bids_sr.bids.dwi_run import open_run
 from bids_sr.errors import InputError
+from bids_sr.images.nifti import DwiReader
 from bids_sr.superres.defaults import AHEAD
 from bids_sr.workflow import memory
+from bids_sr.workflow.execute import _fits
 from bids_sr.workflow.graph import _parts
-from bids_sr.workflow.memory import (
-    BASE_GB,
-    least_memory_gb,
-    portions,
-    refuse_too_large,
-    step_memory_gb,
-)
+from bids_sr.workflow.memory import BASE_GB, fits, refuse_too_large, step_memory_gb
+from bids_sr.workflow.size import RunSize
 
-LARGE = memory._Size(
-    stored_gb=0.014, coarse_gb=0.014, fine_gb=0.057, shells=1, largest_slice=192 * 192
-)
+LARGE = RunSize(stored_gb=0.014, coarse_gb=0.014, fine_gb=0.057, shells=1, largest_slice=192 * 192)
 """A scan of 192 x 192 x 96 voxels at factor 2."""
+
+
+def pretend(monkeypatch, size):
+    """Let every run be of this size."""
+    for name in ("size_of", "stored_size", "expected_size"):
+        monkeypatch.setattr(memory, name, lambda *_: size)
+
+
+def portions(plan):
+    """The pieces of a run."""
+    return memory.portions(plan, open_run(plan.files))
+
+
+def least_memory_gb(plan):
+    """The least that a run needs."""
+    return memory.least_memory_gb(plan, open_run(plan.files))
 
 
 @pytest.fixture
 def large(plan, monkeypatch):
     """A function that plans a large run with these choices."""
-    monkeypatch.setattr(memory, "_size", lambda _: LARGE)
+    pretend(monkeypatch, LARGE)
 
     def make(**choices):
         return attrs.evolve(plan, choices=attrs.evolve(plan.choices, **choices))
@@ -47,7 +62,7 @@ def test_without_a_limit_the_usual_pieces_are_taken(large):
 
 def test_fits_lie_on_disk_from_a_size_on(large, monkeypatch):
     assert portions(large()).on_disk
-    monkeypatch.setattr(memory, "_size", lambda _: attrs.evolve(LARGE, fine_gb=0.02))
+    pretend(monkeypatch, attrs.evolve(LARGE, fine_gb=0.02))
     assert not portions(large()).on_disk
 
 
@@ -103,7 +118,7 @@ def test_shells_channels_copies_and_threads_count(large, monkeypatch):
     assert step_memory_gb(large(threads=8))["fit_tensor"] > one["fit_tensor"]
     many = step_memory_gb(large(uncertainty=True, ensemble=8))
     assert many["super_resolve"] > one["super_resolve"] + 1 and many["spread"] > one["spread"] + 1
-    monkeypatch.setattr(memory, "_size", lambda _: attrs.evolve(LARGE, shells=3))
+    pretend(monkeypatch, attrs.evolve(LARGE, shells=3))
     assert step_memory_gb(large())["super_resolve"] > one["super_resolve"] + 0.2
 
 
@@ -123,8 +138,9 @@ def test_an_unreadable_run_counts_as_the_base(plan):
     steps = step_memory_gb(plan)
     assert steps["read"] == steps["mask"] == BASE_GB
     assert steps["judge"] == pytest.approx(BASE_GB + memory._COSTS["judge"].gb)
-    assert portions(plan).batch_size is None
-    assert portions(attrs.evolve(plan, choices=attrs.evolve(plan.choices, memory_gb=0.8)))
+    little = attrs.evolve(plan, choices=attrs.evolve(plan.choices, memory_gb=0.8))
+    assert step_memory_gb(little)["read"] == BASE_GB
+    assert fits(plan, max(steps.values()))
 
 
 def test_a_zero_filled_run_is_planned_at_its_acquired_matrix(plan, make_filled_run, tmp_path):
@@ -137,3 +153,60 @@ def test_a_zero_filled_run_is_planned_at_its_acquired_matrix(plan, make_filled_r
     assert needs[256].pop("undo_filling") > needs[128].pop("undo_filling")
     assert needs[256] == needs[128]
     assert step_memory_gb(whole)["super_resolve"] > needs[256]["super_resolve"]
+
+
+@pytest.fixture
+def looked_at(monkeypatch):
+    """The volumes that were read."""
+    found, read = [], DwiReader.volume
+
+    def spy(self, index):
+        found.append((self.path, index))
+        return read(self, index)
+
+    monkeypatch.setattr(DwiReader, "volume", spy)
+    return found
+
+
+@pytest.fixture
+def share(tmp_path):
+    """A function that deals out so much memory, GB, to runs on four cores."""
+
+    def deal(plans, gigabytes):
+        options = ["in", "out", "participant", "--nprocs", "4", "--mem-mb", f"{gigabytes}G"]
+        (tmp_path / "in").mkdir(exist_ok=True)
+        options[:2] = [str(tmp_path / name) for name in options[:2]]
+        return _share_memory(make_settings(build_parser().parse_args(options)), plans)
+
+    return deal
+
+
+def test_no_voxels_are_read_where_headers_say_that_a_run_fits(plan, share, looked_at):
+    plans, nprocs = share([plan] * 200, 8)
+    assert nprocs == 4 and all(_fits(each) for each in plans)
+    assert looked_at == []
+    step_memory_gb(plan)
+    assert looked_at == [(plan.files.dwi, 0)]
+
+
+def test_a_run_that_is_stored_too_large_is_looked_at(
+    plan, share, looked_at, make_filled_run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(memory, "_COSTS", {"mask": memory._Cost(coarse=1e5)})
+    files = make_filled_run(tmp_path / "run", (256, 256)).files
+    filled = attrs.evolve(plan, files=files)
+    acquired, stored = (
+        max(memory._least(filled, size(filled)).values())
+        for size in (memory.expected_size, memory.stored_size)
+    )
+    assert BASE_GB + 3 < acquired < stored / 3
+    del looked_at[:]
+    assert fits(filled, stored) and looked_at == []
+    assert fits(filled, acquired) and looked_at == [(files.dwi, 0)]
+    assert not fits(filled, acquired - 0.1)
+    plans, nprocs = share([filled], round(acquired + memory.PARENT_GB + 0.1, 2))
+    assert nprocs == 4 and _fits(plans[0])
+    plans, nprocs = share([filled], round(acquired + 0.1, 2))
+    assert nprocs == 1 and _fits(plans[0])
+    whole = attrs.evolve(filled, choices=attrs.evolve(filled.choices, detect_band=False))
+    assert not fits(whole, acquired)
