@@ -26,6 +26,8 @@ _MISSING = {"b0": 0.04, "l2": 0.04, "shell": 0.03}
 """Share of patches that lack something, as scans do."""
 _B0 = 0.25
 """Share of patches of which the b0 is compared by features."""
+_B0_ALONE = 1 / 3
+"""How often a person without directions is drawn, others being 1."""
 _MEANS = PARTS - L2_PARTS
 
 
@@ -51,7 +53,8 @@ class SeriesSampler:
     Parameters
     ----------
     runs : sequence of PreparedSeries
-        Larger ones are drawn more often, as the root of their number of pixels.
+        A person is drawn as often as the root of the number of pixels says, and a third
+        as often where there is but a b0.
     factor : int
         In-plane factor.
     patch : int
@@ -78,8 +81,7 @@ class SeriesSampler:
         self._patch = patch
         self._generator = np.random.default_rng(seed)
         self._centres = [np.argwhere(run.foreground) for run in runs]
-        weights = np.sqrt([len(centres) for centres in self._centres])
-        self._weights = weights / weights.sum()
+        self._weights = _shares(runs, [len(centres) for centres in self._centres])
         self._fill = {
             n: fill_matrix(n, factor).astype(np.float32) for run in runs for n in run.lr.shape[3:]
         }
@@ -183,6 +185,18 @@ class SeriesSampler:
         direction /= np.linalg.norm(direction)
         mix[1:] = harmonics(direction[None], 2)[0][0]
         return mix * known
+
+
+def _shares(runs: Sequence[PreparedSeries], pixels: Sequence[int]) -> np.ndarray:
+    """Return how often each run is drawn: many runs of one person are not many people."""
+    shares = np.zeros(len(runs))
+    people = np.array([run.label.partition("_")[0] for run in runs])
+    for person in set(people):
+        own = np.flatnonzero(people == person)
+        size = np.array([pixels[i] for i in own], float)
+        alone = not any(mean for i in own for _, mean, _ in runs[i].known)
+        shares[own] = size / np.sqrt(size.sum()) * (_B0_ALONE if alone else 1.0)
+    return shares / shares.sum()
 
 
 def _padded(images: np.ndarray, side: int) -> np.ndarray:
