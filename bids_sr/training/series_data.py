@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from attrs import asdict, evolve, field, frozen
-from filelock import FileLock
 
 from bids_sr.bids.atomic import write_json
 from bids_sr.bids.cache import cache_key, save
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.bids.gradients import GradientTable
+from bids_sr.bids.locking import lock_path, locked
 from bids_sr.images.census import Census, counted_volumes
 from bids_sr.images.intensity import bright_level
 from bids_sr.images.kspace import kspace_crop
@@ -107,8 +107,7 @@ def prepare_series(run: DwiRun, cache: Path, recipe: SeriesRecipe) -> PreparedSe
     """
     run = at_acquired_matrix(run, cache)
     folder = cache / f"{run.files.label}-{cache_key(run, asdict(recipe), 'series')}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"):
+    with locked(lock_path(folder, "run")):
         if not (folder / "run.json").exists():
             _LOG.info("Preparing %s", run.files.label)
             _write(run, folder, recipe)
