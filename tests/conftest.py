@@ -102,6 +102,56 @@ def write_model(folder, factor=2, detail=0.05, **settings):
     return folder
 
 
+@pytest.fixture
+def make_series_model():
+    """A function that writes the folder of a network for the series."""
+    return write_series_model
+
+
+@pytest.fixture
+def tiny_series_model(tmp_path):
+    """Folder of a small untrained network for the series, of factor 2, that adds random detail."""
+    return write_series_model(tmp_path / "tiny-series")
+
+
+def write_series_model(folder, factor=2, detail=0.05):
+    """Write the folder of a network for the series that adds random detail; returns it."""
+    import torch
+    from safetensors.torch import save_file
+
+    from bids_sr.networks.card import ModelCard, checksum
+    from bids_sr.networks.loading import build_network
+
+    small = {"width": 4, "depth": 1, "l2_width": 4, "l2_depth": 1, "taps": 1, "l2_taps": 3}
+    architecture = {"class": "SeriesNetwork", "factor": factor, **small}
+    torch.manual_seed(0)
+    network = build_network(architecture)
+    for trunk in (network.means, network.l2):
+        torch.nn.init.normal_(trunk.head.weight, std=detail)
+        torch.nn.init.normal_(trunk.kernels.weight, std=detail)
+    folder.mkdir(parents=True)
+    save_file(network.state_dict(), folder / "weights.safetensors")
+    ModelCard(
+        name=folder.name,
+        factor=factor,
+        degradation="kspace",
+        channels=("dwi",),
+        architecture=architecture,
+        sha256=checksum(folder / "weights.safetensors"),
+        voxel_sizes_mm=[(4.0, 4.0, 2.0)],
+        b_values=[1000],
+        data=["nobody"],
+        licence="CC0",
+        seed=0,
+        command="none",
+        commit="none",
+        loss="none",
+        figures={},
+        folder=folder,
+    ).save(folder)
+    return folder
+
+
 def write_dataset(root, labels=("01",), directions=16):
     """Write a raw BIDS dataset with one tiny run for each participant; returns its folder."""
     import json

@@ -36,7 +36,7 @@ from bids_sr.superres.notes import band_notes, hot_notes, series_notes
 from bids_sr.superres.progress import Progress
 from bids_sr.superres.series_images import SeriesImages
 from bids_sr.superres.serieswise import SeriesWise
-from bids_sr.superres.spread import SpreadFiles, SpreadWriter
+from bids_sr.superres.spread import SpreadFiles, SpreadWriter, whole_or_none
 from bids_sr.superres.usage import peak_memory_gb
 from bids_sr.superres.volumewise import VolumeWise
 
@@ -180,7 +180,10 @@ def super_resolve(
         for doubt in (*doubts, *storage.doubts):
             _LOG.warning("%s: %s", run.image, doubt)
         output = _Output(out, grid, reader.header, storage, gathered.scale, gathered.signed, spread)
-        with kept_memory() if place.type == "cpu" else nullcontext():
+        with (
+            kept_memory() if place.type == "cpu" else nullcontext(),
+            whole_or_none(spread.copies if spread else ()),
+        ):
             maker = _maker(
                 network, card, run, batches, gathered, reader, grid, spread,
                 consistent=data_consistency, ensemble=ensemble, band=band,
@@ -261,7 +264,9 @@ def _maker(
 ) -> SeriesWise | VolumeWise:
     """Choose how volumes are made, which is up to the network."""
     if card.sees_series:
-        copies = spread.copies if spread else ()
+        copies: Sequence[Path | None] = ()
+        if spread is not None:
+            copies = spread.copies or [None] * how["ensemble"]
         return SeriesWise(
             network, run.files.label, batches, gathered, reader, grid, copies=copies, **how
         )

@@ -111,7 +111,7 @@ class DetailRunner:
         images: SeriesImages,
         shape: tuple[int, int, int],
         *,
-        copies: Sequence[Path] = (),
+        copies: Sequence[Path | None] = (),
         progress: Callable[[int], None] | None = None,
     ) -> tuple[SeriesDetail, tuple[SeriesDetail, ...]]:
         """Work out the detail of a series.
@@ -122,8 +122,8 @@ class DetailRunner:
             Of all its volumes; those of each shell are dropped when it is done.
         shape : tuple of int
             (slices, a, b).
-        copies : sequence of pathlib.Path
-            A folder for what each turned copy gives; none: they are not kept.
+        copies : sequence of pathlib.Path or None
+            A folder for what each turned copy gives, None for memory; empty: they are not kept.
         progress : callable, optional
             Called with the number of slices that were done.
 
@@ -131,7 +131,7 @@ class DetailRunner:
         -------
         mean : SeriesDetail
         copies : tuple of SeriesDetail
-            Of each turned copy, in the folders given.
+            Of each turned copy, if they are kept.
 
         Raises
         ------

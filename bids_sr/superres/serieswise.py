@@ -39,8 +39,8 @@ class SeriesWise:
         How its slices lie.
     consistent, ensemble, band
         See `bids_sr.superres.series_detail.DetailRunner`.
-    copies : sequence of pathlib.Path
-        A folder for the detail of each turned copy, if they are wanted.
+    copies : sequence of pathlib.Path or None
+        A folder for the detail of each turned copy, None for memory, if they are wanted.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class SeriesWise:
         consistent: bool,
         ensemble: int,
         band: tuple[float, float],
-        copies: Sequence[Path],
+        copies: Sequence[Path | None],
     ) -> None:
         assert isinstance(gathered.shared, SeriesImages)
         self._reader, self._axis, self._factor = reader, grid.slice_axis, grid.factor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -32,6 +33,17 @@ class SpreadFiles:
     the detail that the copy gave, one for volumes a ``.nii`` with the copy itself."""
     volumes: tuple[int, ...] = ()
     """Volumes that copies hold."""
+
+
+@contextmanager
+def whole_or_none(copies: Sequence[Path]) -> Iterator[None]:
+    """Remove the folders of turned copies if what is done in a ``with`` block fails."""
+    try:
+        yield
+    except BaseException:
+        for path in copies:
+            shutil.rmtree(path, ignore_errors=True)
+        raise
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bids_sr.bids.gradients import GradientTable
-from bids_sr.networks.channels import CHANNELS, FRAME, NEIGHBOURS, SeriesConditioning
+from bids_sr.networks.channels import CHANNELS, FRAME, SeriesConditioning
 from bids_sr.networks.slice_frame import slice_frame, turned_order
 
 DIFFUSIVITIES = np.diag([1.7e-3, 0.4e-3, 0.3e-3])
@@ -133,24 +133,6 @@ def test_frame_follows_fibres_in_the_slice(handed):
     assert values["tensor_across"] == pytest.approx(np.exp(-0.3), rel=1e-3)
 
 
-@pytest.mark.parametrize("slice_axis", [0, 1, 2])
-def test_neighbours_lie_across_the_slices(slice_axis):
-    gradients = table([0, *[1000] * 7])
-    volume = np.arange(24.0, dtype=np.float32).reshape(2, 3, 4) + 1
-    conditioning = SeriesConditioning(gradients, frame=slice_frame(np.eye(4), slice_axis))
-    for index in range(8):
-        conditioning.add(index, volume)
-    before, after = conditioning.channels(2, volume, NEIGHBOURS[2:])
-    assert before.base is after.base, "views of one array"
-    own, shown_before, shown_after = (
-        np.moveaxis(a, slice_axis, 0) for a in (volume, before, after)
-    )
-    np.testing.assert_allclose(shown_before[1:], own[:-1], rtol=1e-5)
-    np.testing.assert_allclose(shown_after[:-1], own[1:], rtol=1e-5)
-    np.testing.assert_allclose(shown_before[0], own[0], rtol=1e-5)
-    np.testing.assert_allclose(shown_after[-1], own[-1], rtol=1e-5)
-
-
 @pytest.mark.parametrize("quarter", range(4))
 @pytest.mark.parametrize("flip", [False, True])
 def test_turned_slices_have_turned_frames(quarter, flip):
@@ -177,12 +159,7 @@ def test_a_table_with_x_reversed_exchanges_the_diagonals_and_nothing_else():
     values = np.random.default_rng(0).random((31, 4, 3, 2), dtype=np.float32) + 0.1
     shown = []
     for each in (gradients, reversed_x):
-        conditioning = SeriesConditioning(
-            each,
-            frame=slice_frame(np.eye(4), 2),
-            harmonics=True,
-            fetch=lambda index: values[index],
-        )
+        conditioning = SeriesConditioning(each, frame=slice_frame(np.eye(4), 2))
         for index, volume in enumerate(values):
             conditioning.add(index, volume)
         shown.append(

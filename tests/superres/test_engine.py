@@ -15,27 +15,34 @@ from bids_sr.errors import InputError, ModelError
 from bids_sr.images.kspace import kspace_crop, sinc_upsample
 from bids_sr.networks.card import read_card
 from bids_sr.networks.channels import SeriesConditioning
-from bids_sr.superres import engine
+from bids_sr.superres import volumewise
 from bids_sr.superres.engine import super_resolve
 from bids_sr.superres.slice_stack import SliceStack
 from bids_sr.superres.spread import SpreadFiles
+
+
+@pytest.fixture(params=["volumes", "series"])
+def model(request, make_model, make_series_model, tmp_path):
+    """A tiny network of each kind: the engine does the same with both."""
+    make = {"volumes": make_model, "series": make_series_model}[request.param]
+    return make(tmp_path / request.param)
 
 
 def resolve(run, model, out, **options):
     return super_resolve(run, read_card(model), out, device="cpu", **options)
 
 
-def test_output_keeps_what_was_measured(make_run, tiny_model, tmp_path):
+def test_output_keeps_what_was_measured(make_run, model, tmp_path):
     run = make_run(tmp_path)
     done = []
-    result = resolve(run, tiny_model, tmp_path / "sr.nii.gz", progress=lambda: done.append(1))
+    result = resolve(run, model, tmp_path / "sr.nii.gz", progress=lambda: done.append(1))
     image, source = nib.load(result.dwi), nib.load(run.files.dwi)
     assert image.shape == (48, 44, 4, 17)
     assert image.get_data_dtype() == np.float32
     assert len(done) == 17
     assert result.slices == 17 * 4
     # what remains is the clipping at zero around the object
-    free = resolve(run, tiny_model, tmp_path / "free.nii.gz", data_consistency=False)
+    free = resolve(run, model, tmp_path / "free.nii.gz", data_consistency=False)
     left, left_free = (residual(path, source) for path in (result.dwi, free.dwi))
     assert left < 0.005 * result.scale
     assert left < 0.6 * left_free
@@ -49,9 +56,9 @@ def residual(path, source):
     return np.median(np.abs(kspace_crop(fine, 2).numpy() - coarse)[:, 6:-6, 6:-6])
 
 
-def test_world_position_of_the_content(make_run, tiny_model, tmp_path):
+def test_world_position_of_the_content(make_run, model, tmp_path):
     run = make_run(tmp_path)
-    result = resolve(run, tiny_model, tmp_path / "sr.nii.gz")
+    result = resolve(run, model, tmp_path / "sr.nii.gz")
 
     def centre(path):
         image = nib.load(path)
@@ -64,15 +71,15 @@ def test_world_position_of_the_content(make_run, tiny_model, tmp_path):
     np.testing.assert_allclose(centre(result.dwi), centre(run.files.dwi), atol=0.05)
 
 
-def test_units_are_those_of_the_input(make_run, tiny_model, tmp_path):
+def test_units_are_those_of_the_input(make_run, model, tmp_path):
     """Scaling the input scales the output: the intensity scale is undone exactly."""
     run = make_run(tmp_path)
-    first = resolve(run, tiny_model, tmp_path / "sr.nii.gz")
+    first = resolve(run, model, tmp_path / "sr.nii.gz")
     source = nib.load(run.files.dwi)
     louder = tmp_path / "louder_dwi.nii.gz"
     nib.Nifti1Image((source.get_fdata() * 40).astype(np.float32), source.affine).to_filename(louder)
     second = resolve(
-        evolve(run, files=evolve(run.files, dwi=louder)), tiny_model, tmp_path / "louder.nii.gz"
+        evolve(run, files=evolve(run.files, dwi=louder)), model, tmp_path / "louder.nii.gz"
     )
     assert second.scale == pytest.approx(40 * first.scale, rel=1e-5)
     np.testing.assert_allclose(
@@ -84,33 +91,33 @@ def test_units_are_those_of_the_input(make_run, tiny_model, tmp_path):
 
 @pytest.mark.parametrize("ahead", [0, 2])
 @pytest.mark.parametrize("batch", [2, 3, 4])
-def test_neither_pieces_nor_turns_change_a_bit(make_run, tiny_model, tmp_path, batch, ahead):
+def test_neither_pieces_nor_turns_change_a_bit(make_run, model, tmp_path, batch, ahead):
     run = make_run(tmp_path)  # four slices: batches of three leave one over
-    resolve(run, tiny_model, tmp_path / "a.nii.gz")
-    resolve(run, tiny_model, tmp_path / "b.nii.gz", batch_size=batch, ahead=ahead)
+    resolve(run, model, tmp_path / "a.nii.gz")
+    resolve(run, model, tmp_path / "b.nii.gz", batch_size=batch, ahead=ahead)
     assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
 
 
-def test_batch_and_repeat_do_not_matter(make_run, tiny_model, tmp_path):
+def test_batch_and_repeat_do_not_matter(make_run, model, tmp_path):
     run = make_run(tmp_path)
-    resolve(run, tiny_model, tmp_path / "a.nii.gz")
-    resolve(run, tiny_model, tmp_path / "b.nii.gz")
+    resolve(run, model, tmp_path / "a.nii.gz")
+    resolve(run, model, tmp_path / "b.nii.gz")
     assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
-    resolve(run, tiny_model, tmp_path / "c.nii.gz", batch_size=1)
+    resolve(run, model, tmp_path / "c.nii.gz", batch_size=1)
     a, c = (nib.load(tmp_path / f"{name}.nii.gz").get_fdata() for name in "ac")
     np.testing.assert_allclose(a, c, atol=1e-4 * a.max())
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_every_slice_axis(make_run, tiny_model, tmp_path, axis):
+def test_every_slice_axis(make_run, model, tmp_path, axis):
     run = make_run(tmp_path)
-    result = resolve(run, tiny_model, tmp_path / "sr.nii.gz", slice_axis=axis)
+    result = resolve(run, model, tmp_path / "sr.nii.gz", slice_axis=axis)
     expected = [48, 44, 8]
     expected[axis] //= 2
     assert nib.load(result.dwi).shape[:3] == tuple(expected)
 
 
-def test_failure_in_the_middle_leaves_nothing(make_run, tiny_model, tmp_path):
+def test_failure_in_the_middle_leaves_nothing(make_run, model, tmp_path):
     run = make_run(tmp_path)
 
     def stop():
@@ -118,16 +125,16 @@ def test_failure_in_the_middle_leaves_nothing(make_run, tiny_model, tmp_path):
 
     (tmp_path / "out").mkdir()
     with pytest.raises(KeyboardInterrupt):
-        resolve(run, tiny_model, tmp_path / "out" / "sr.nii.gz", progress=stop)
+        resolve(run, model, tmp_path / "out" / "sr.nii.gz", progress=stop)
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_truncated_input(make_run, tiny_model, tmp_path):
+def test_truncated_input(make_run, model, tmp_path):
     run = make_run(tmp_path)
     content = run.files.dwi.read_bytes()
     run.files.dwi.write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match=run.files.dwi.name):
-        resolve(run, tiny_model, tmp_path / "sr.nii.gz")
+        resolve(run, model, tmp_path / "sr.nii.gz")
     assert not (tmp_path / "sr.nii.gz").exists()
 
 
@@ -143,10 +150,10 @@ def test_weights_that_do_not_fit(make_run, tiny_model, tmp_path):
         )
 
 
-def test_missing_b0_is_said(make_run, tiny_model, tmp_path):
+def test_missing_b0_is_said(make_run, model, tmp_path):
     run = make_run(tmp_path)
     weighted = evolve(run.gradients, bvals=run.gradients.bvals + 1000, bvecs=_unit(run))
-    result = resolve(evolve(run, gradients=weighted), tiny_model, tmp_path / "sr.nii.gz")
+    result = resolve(evolve(run, gradients=weighted), model, tmp_path / "sr.nii.gz")
     assert any("no b0" in note for note in result.notes)
 
 
@@ -156,19 +163,19 @@ def _unit(run):
     return bvecs
 
 
-def test_some_volumes_see_what_all_share(make_run, tiny_model, tmp_path):
+def test_some_volumes_see_what_all_share(make_run, model, tmp_path):
     run = make_run(tmp_path)
-    whole = resolve(run, tiny_model, tmp_path / "whole.nii.gz")
-    some = resolve(run, tiny_model, tmp_path / "some.nii.gz", volumes=[0, 5])
+    whole = resolve(run, model, tmp_path / "whole.nii.gz")
+    some = resolve(run, model, tmp_path / "some.nii.gz", volumes=[0, 5])
     expected = nib.load(whole.dwi).get_fdata()[..., [0, 5]]
     np.testing.assert_array_equal(nib.load(some.dwi).get_fdata(), expected)
     assert some.slices == 2 * 4
 
 
-def test_stored_as_int16_it_is_the_same_within_half_a_step(make_run, tiny_model, tmp_path):
+def test_stored_as_int16_it_is_the_same_within_half_a_step(make_run, model, tmp_path):
     run = make_run(tmp_path)
-    exact = resolve(run, tiny_model, tmp_path / "exact.nii.gz")
-    short = resolve(run, tiny_model, tmp_path / "short.nii.gz", dtype="int16")
+    exact = resolve(run, model, tmp_path / "exact.nii.gz")
+    short = resolve(run, model, tmp_path / "short.nii.gz", dtype="int16")
     one, other = nib.load(exact.dwi), nib.load(short.dwi)
     assert other.get_data_dtype() == np.int16
     step = other.dataobj.slope
@@ -178,7 +185,7 @@ def test_stored_as_int16_it_is_the_same_within_half_a_step(make_run, tiny_model,
     assert short.dwi.stat().st_size < 0.6 * exact.dwi.stat().st_size
 
 
-def test_a_hot_voxel_keeps_the_series_in_float32(make_run, tiny_model, tmp_path, caplog):
+def test_a_hot_voxel_keeps_the_series_in_float32(make_run, model, tmp_path, caplog):
     run = make_run(tmp_path)
     source = nib.load(run.files.dwi)
     data = source.get_fdata()
@@ -186,7 +193,7 @@ def test_a_hot_voxel_keeps_the_series_in_float32(make_run, tiny_model, tmp_path,
     hot = tmp_path / "hot_dwi.nii.gz"
     nib.Nifti1Image(data.astype(np.float32), source.affine).to_filename(hot)
     run = evolve(run, files=evolve(run.files, dwi=hot))
-    result = resolve(run, tiny_model, tmp_path / "sr.nii.gz", dtype="int16")
+    result = resolve(run, model, tmp_path / "sr.nii.gz", dtype="int16")
     assert nib.load(result.dwi).get_data_dtype() == np.float32
     assert any("Stored as float32, not int16" in note for note in result.notes)
     assert "Stored as float32, not int16" in caplog.text
@@ -209,7 +216,7 @@ def test_channels_of_two_shells_are_never_held_together(
         others.append(len(alive))
         return made(self, *arguments)
 
-    monkeypatch.setattr(engine, "SliceStack", Watched)
+    monkeypatch.setattr(volumewise, "SliceStack", Watched)
     monkeypatch.setattr(SeriesConditioning, "_make_shared", watched)
     resolve(make_run(tmp_path), tiny_model, tmp_path / "sr.nii.gz", ahead=2)
     assert len(others) > 1 and not any(others)
@@ -329,7 +336,7 @@ def test_signed_signal_has_no_bias(signed_run, kernel_model, tmp_path, dtype):
 def test_the_network_reads_magnitudes_of_signed_signal(signed_run, tiny_model, tmp_path):
     """None of what it reads is negative, nor a logarithm's floor."""
     seen = []
-    stacks = engine.SliceStack
+    stacks = volumewise.SliceStack
 
     class Watched(stacks):
         def __init__(self, channels, measured=None):
@@ -337,7 +344,7 @@ def test_the_network_reads_magnitudes_of_signed_signal(signed_run, tiny_model, t
             seen.append([channel.copy() for channel in channels])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "SliceStack", Watched)
+        patch.setattr(volumewise, "SliceStack", Watched)
         resolve(signed_run, tiny_model, tmp_path / "sr.nii")
     for slices in seen[1:]:
         dwi, mean = slices[0], slices[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 
-from bids_sr.superres.progress import VolumeProgress
+from bids_sr.superres.progress import Progress
 
 
 class Terminal(io.StringIO):
@@ -16,19 +16,19 @@ class Terminal(io.StringIO):
 def test_plain_lines_without_a_terminal(caplog):
     stream = io.StringIO()
     with caplog.at_level(logging.INFO, "bids_sr"):
-        progress = VolumeProgress("sub-01", 3, 10, stream)
+        progress = Progress("sub-01", 3, "volume", stream)
         for _ in range(3):
             progress.advance()
     assert stream.getvalue() == ""
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 1
     assert lines[0].startswith("sub-01: volume 3 of 3, ")
-    assert "slices/s, 0 s left" in lines[0]
+    assert "volumes/s, 0 s left" in lines[0]
 
 
 def test_bar_on_a_terminal():
     stream = Terminal()
-    progress = VolumeProgress("sub-01", 2, 10, stream)
+    progress = Progress("sub-01", 2, "slice", stream)
     progress.advance()
     progress.advance()
     progress.close()

@@ -11,9 +11,11 @@ import torch
 from bids_sr.errors import DeviceError
 from bids_sr.images.kspace import kspace_crop, sinc_upsample
 from bids_sr.networks.unet import SubPixelUNet
-from bids_sr.superres.runner import TURNS, SliceRunner
+from bids_sr.superres.batches import Batches
+from bids_sr.superres.runner import SliceRunner
 from bids_sr.superres.slice_stack import SliceStack
 from bids_sr.superres.spread import standard_deviation
+from bids_sr.superres.turning import TURNS
 
 CPU = torch.device("cpu")
 
@@ -45,8 +47,8 @@ def test_any_batch_gives_the_same(batch):
     net = SubPixelUNet(4, 2, width=8, depth=1).eval()
     torch.nn.init.normal_(net.head.weight, std=0.1)
     channels = stack()
-    expected = SliceRunner(net, CPU, 1, consistent=True)(channels)
-    output = SliceRunner(net, CPU, batch, consistent=True)(channels)
+    expected = SliceRunner(net, Batches(CPU, 1), consistent=True)(channels)
+    output = SliceRunner(net, Batches(CPU, batch), consistent=True)(channels)
     np.testing.assert_allclose(output, expected, atol=1e-5)
 
 
@@ -60,32 +62,32 @@ def test_any_batch_gives_the_same(batch):
 def test_batch_halves_when_memory_is_short_and_says_so(error, caplog):
     net = Hungry(3, error)
     channels = stack()
-    runner = SliceRunner(net, CPU, 8, consistent=False)
+    runner = SliceRunner(net, Batches(CPU, 8), consistent=False)
     with caplog.at_level(logging.WARNING, "bids_sr"):
         output = runner(channels)
     np.testing.assert_array_equal(output[:, ::2, ::2], channels[:, 0])
     assert net.sizes == [8, 4, 2, 2, 2, 2, 2]
-    assert runner.batch_size == 2
+    assert runner.batches.size == 2
     assert "--batch-size 2" in caplog.text
-    assert len(runner.notes) == 2
+    assert len(runner.batches.notes) == 2
     runner(channels)
     assert max(net.sizes[7:]) == 2
 
 
 def test_one_slice_too_many():
     with pytest.raises(DeviceError, match="Not even one slice"):
-        SliceRunner(Hungry(0), CPU, 4, consistent=False)(stack())
+        SliceRunner(Hungry(0), Batches(CPU, 4), consistent=False)(stack())
 
 
 def test_other_errors_are_not_swallowed():
     with pytest.raises(RuntimeError, match="boom"):
-        SliceRunner(Hungry(0, RuntimeError("boom")), CPU, 4, consistent=False)(stack())
+        SliceRunner(Hungry(0, RuntimeError("boom")), Batches(CPU, 4), consistent=False)(stack())
 
 
 @pytest.mark.parametrize("consistent", [True, False])
 def test_consistency_keeps_the_measured_band(consistent):
     channels = stack()
-    output = SliceRunner(Hungry(99), CPU, 4, consistent=consistent)(channels)
+    output = SliceRunner(Hungry(99), Batches(CPU, 4), consistent=consistent)(channels)
     left = kspace_crop(torch.from_numpy(output), 2).numpy() - channels[:, 0]
     assert bool(np.abs(left).max() < 1e-5) is consistent
 
@@ -107,7 +109,7 @@ class Sloping(torch.nn.Module):
 @pytest.mark.parametrize("ensemble", [1, 2, 4, 8])
 def test_copies_are_turned_back_before_they_are_averaged(ensemble):
     channels = stack()
-    output = SliceRunner(Sloping(), CPU, 4, consistent=False, ensemble=ensemble)(channels)
+    output = SliceRunner(Sloping(), Batches(CPU, 4), consistent=False, ensemble=ensemble)(channels)
     added = output - interpolated(channels)
     rows, columns = added.shape[1:]
     across, down = np.arange(columns), np.arange(rows)[:, None]
@@ -140,7 +142,7 @@ class Along(torch.nn.Module):
 def test_channels_of_a_direction_change_places_when_a_slice_is_turned():
     names = ["dwi", "tensor_rows", "tensor_columns"]
     channels = stack()[:, :3]
-    runner = SliceRunner(Along(), CPU, 4, consistent=False, ensemble=4, channels=names)
+    runner = SliceRunner(Along(), Batches(CPU, 4), consistent=False, ensemble=4, channels=names)
     shown = runner(channels)[:, ::2, ::2]
     # upright and half turned it is the rows' channel, in between the columns'
     np.testing.assert_allclose(shown, (channels[:, 1] + channels[:, 2]) / 2, atol=1e-5)
@@ -149,7 +151,7 @@ def test_channels_of_a_direction_change_places_when_a_slice_is_turned():
 def test_copies_of_a_network_that_knows_up_from_down():
     """Each copy has the slope along another side of the slice; so the sd is known."""
     channels = stack()
-    runner = SliceRunner(Sloping(), CPU, 4, consistent=False, ensemble=8)
+    runner = SliceRunner(Sloping(), Batches(CPU, 4), consistent=False, ensemble=8)
     mean, copies = runner.with_copies(channels)
     np.testing.assert_array_equal(mean, runner(channels))
     np.testing.assert_allclose(copies.mean(axis=0), mean, atol=1e-4)
@@ -161,7 +163,9 @@ def test_copies_of_a_network_that_knows_up_from_down():
 
 
 def test_copies_of_a_network_that_does_not_are_alike():
-    _, copies = SliceRunner(Hungry(99), CPU, 4, consistent=True, ensemble=8).with_copies(stack())
+    _, copies = SliceRunner(Hungry(99), Batches(CPU, 4), consistent=True, ensemble=8).with_copies(
+        stack()
+    )
     assert len(copies) == 8
     assert standard_deviation(list(copies)).max() < 1e-6
 
@@ -169,7 +173,7 @@ def test_copies_of_a_network_that_does_not_are_alike():
 @pytest.mark.parametrize("consistent", [True, False])
 def test_every_copy_keeps_the_measured_band(consistent):
     channels = stack()
-    runner = SliceRunner(Sloping(), CPU, 4, consistent=consistent, ensemble=8)
+    runner = SliceRunner(Sloping(), Batches(CPU, 4), consistent=consistent, ensemble=8)
     mean, copies = runner.with_copies(channels)
     left = kspace_crop(torch.from_numpy(copies), 2).numpy() - channels[:, 0]
     assert bool(np.abs(left).max() < 1e-4) is consistent
@@ -185,7 +189,7 @@ def test_what_is_measured_may_differ_from_what_is_shown(consistent):
     shown = stack()
     measured = shown[:, 0].copy()
     measured[1, 3, 4] = 50
-    runner = SliceRunner(net, CPU, 4, consistent=consistent)
+    runner = SliceRunner(net, Batches(CPU, 4), consistent=consistent)
     planes = [shown[:, i] for i in range(shown.shape[1])]
     output = runner(SliceStack(planes, measured))
     interpolated = [

@@ -8,35 +8,52 @@ import pytest
 
 from bids_sr.networks.card import read_card
 from bids_sr.superres.engine import super_resolve
-from bids_sr.superres.spread import SpreadFiles
+from bids_sr.superres.spread import SpreadFiles, open_copies
 
 VOLUMES = (0, 3, 5)
 
 
+@pytest.fixture(params=["volumes", "series"])
+def model(request, make_model, make_series_model, tmp_path):
+    """A tiny network of each kind."""
+    make = {"volumes": make_model, "series": make_series_model}[request.param]
+    return make(tmp_path / request.param)
+
+
 @pytest.fixture
-def resolve(make_run, tiny_model, tmp_path):
+def resolve(make_run, model, tmp_path):
     run = make_run(tmp_path)
 
     def go(name, **options):
         folder = tmp_path / name
         folder.mkdir()
         return super_resolve(
-            run, read_card(tiny_model), folder / "sr.nii.gz", device="cpu", ensemble=8, **options
+            run, read_card(model), folder / "sr.nii.gz", device="cpu", ensemble=8, **options
         )
 
     return go
 
 
-def files(folder):
+def files(folder, model):
+    ending = "" if read_card(model).sees_series else ".nii"
     return SpreadFiles(
-        folder / "sd.nii.gz", tuple(folder / f"copy{i}.nii" for i in range(8)), VOLUMES
+        folder / "sd.nii.gz", tuple(folder / f"copy{i}{ending}" for i in range(8)), VOLUMES
     )
 
 
+def volumes(spread, made):
+    """All copies, (copies, x, y, z, volumes)."""
+    with open_copies(spread, made.run, made.grid, made.scale, signed=made.signed) as copies:
+        assert all(copy.shape[3] == len(VOLUMES) for copy in copies)
+        return np.stack(
+            [np.stack([copy.volume(i) for i in range(len(VOLUMES))], -1) for copy in copies]
+        )
+
+
 @pytest.mark.parametrize("axis", [0, 2])
-def test_the_series_stays_and_its_spread_lies_beside_it(resolve, tmp_path, axis):
+def test_the_series_stays_and_its_spread_lies_beside_it(resolve, model, tmp_path, axis):
     alone = resolve("alone", slice_axis=axis)
-    spread = files(tmp_path / "beside")
+    spread = files(tmp_path / "beside", model)
     made = resolve("beside", slice_axis=axis, spread=spread)
     assert made.dwi.read_bytes() == alone.dwi.read_bytes()
     assert made.spread == spread and alone.spread is None
@@ -44,7 +61,7 @@ def test_the_series_stays_and_its_spread_lies_beside_it(resolve, tmp_path, axis)
     sd = nib.load(spread.sd)
     assert sd.shape == image.shape
     np.testing.assert_array_equal(sd.affine, image.affine)
-    copies = np.stack([nib.load(path).get_fdata() for path in spread.copies])
+    copies = volumes(spread, made)
     assert copies.shape == (8, *image.shape[:3], len(VOLUMES))
     # inside the object no copy was clipped at zero
     inside = (copies > 0).all(axis=0)
@@ -69,5 +86,5 @@ def test_failure_in_the_middle_leaves_nothing(resolve, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        resolve("beside", spread=files(tmp_path / "beside"), progress=stop)
+        resolve("beside", spread=files(tmp_path / "beside", model), progress=stop)
     assert list((tmp_path / "beside").iterdir()) == []

@@ -1,0 +1,255 @@
+"""Detail of a series: from images of each shell to what every volume gets."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from attrs import evolve
+
+from bids_sr.bids.gradients import GradientTable
+from bids_sr.images.kspace import kspace_crop, sinc_upsample
+from bids_sr.networks.card import read_card
+from bids_sr.networks.series_network import SLICES
+from bids_sr.networks.series_parts import PARTS
+from bids_sr.networks.slice_frame import slice_frame
+from bids_sr.superres import engine
+from bids_sr.superres.batches import Batches
+from bids_sr.superres.engine import super_resolve
+from bids_sr.superres.series_detail import DetailRunner
+from bids_sr.superres.series_images import SeriesImages
+
+CPU = torch.device("cpu")
+SHAPE = (12, 10, 4)
+"""x, y and slices."""
+
+
+def directions(count, seed=0):
+    vectors = np.random.default_rng(seed).normal(size=(count, 3))
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def table(*shells, b0s=2):
+    """Gradients of some b0s and of shells of (b, directions)."""
+    bvals = [0] * b0s + [b for b, count in shells for _ in range(count)]
+    bvecs = [np.zeros((b0s, 3)), *(directions(count, int(b)) for b, count in shells)]
+    return GradientTable(np.array(bvals, float), np.concatenate(bvecs))
+
+
+def tensor_series(gradients, seed=1):
+    """Noise-free signals that are b0 times (1 - b g'Dg): all of it is l = 0 and l = 2."""
+    generator = np.random.default_rng(seed)
+    b0 = generator.uniform(0.5, 1, SHAPE)
+    tensor = generator.normal(0, 1e-4, (*SHAPE, 3, 3))
+    tensor += np.swapaxes(tensor, -1, -2) + 4e-4 * np.eye(3)
+    weight = np.einsum("vi,xyzij,vj->vxyz", gradients.bvecs, tensor, gradients.bvecs)
+    return (b0 * (1 - gradients.bvals[:, None, None, None] * weight / 3)).astype(np.float32)
+
+
+def gathered(gradients, series, axis=2):
+    images = SeriesImages(gradients, slice_frame(np.diag([2, 2, 3, 1]), axis))
+    for index, volume in enumerate(series):
+        images.add(index, volume)
+    return images
+
+
+class Repeating(torch.nn.Module):
+    """The detail is the slice's own images, each pixel repeated."""
+
+    def __init__(self, factor=2):
+        super().__init__()
+        self.factor = factor
+        self.seen = []
+
+    def forward(self, images):
+        self.seen.append(images.clone())
+        own = images[:, :PARTS]
+        return own.repeat_interleave(self.factor, -1).repeat_interleave(self.factor, -2)
+
+
+def repeated(volume):
+    slices = np.moveaxis(volume, 2, 0)
+    return slices.repeat(2, axis=1).repeat(2, axis=2)
+
+
+def runner(network, size=3, **how):
+    options = {"consistent": False, "ensemble": 1, "band": (1.0, 1.0)} | how
+    return DetailRunner(network, Batches(CPU, size), **options)
+
+
+@pytest.mark.parametrize("shells", [[(1000, 12)], [(1000, 30), (2000, 8)], [(700, 6)]])
+@pytest.mark.parametrize("ensemble", [1, 2, 4, 8])
+def test_every_volume_gets_its_own(shells, ensemble):
+    """What is linear in the images gives each volume what it would have given that volume."""
+    gradients = table(*shells)
+    series = tensor_series(gradients)
+    images = gathered(gradients, series)
+    detail, copies = runner(Repeating(), ensemble=ensemble).run(images, (4, 12, 10))
+    assert copies == ()
+    for index in range(2, gradients.n_volumes):
+        np.testing.assert_allclose(detail.of(index), repeated(series[index]), atol=2e-3)
+    for index in range(2):
+        np.testing.assert_allclose(detail.of(index), repeated(series[:2].mean(0)), atol=2e-3)
+
+
+def test_each_slice_is_seen_with_those_beside_it():
+    gradients = table((1000, 12))
+    network = Repeating()
+    series = tensor_series(gradients)
+    runner(network).run(gathered(gradients, series), (4, 12, 10))
+    stack = torch.cat(network.seen).numpy().reshape(-1, SLICES, PARTS, 12, 10)[[0, 1, 2, -1]]
+    for part in range(PARTS):
+        own = stack[:, 0, part]
+        np.testing.assert_array_equal(stack[:, 1, part], own[[0, 0, 1, 2]])
+        np.testing.assert_array_equal(stack[:, 2, part], own[[1, 2, 3, 3]])
+
+
+def test_images_are_in_units_of_bright_tissue():
+    gradients = table((1000, 12))
+    series = tensor_series(gradients)
+    for gain in (1, 50):
+        network = Repeating()
+        runner(network).run(gathered(gradients, series * gain), (4, 12, 10))
+        seen = torch.cat(network.seen)[:, :2].numpy()
+        assert 0.9 < np.percentile(seen[:, 0], 95) < 1.2
+        assert 0.9 < np.percentile(seen[:, 1], 95) < 1.2
+
+
+def test_shells_do_not_mix():
+    gradients = table((1000, 12), (2000, 12))
+    series = tensor_series(gradients)
+    other = series.copy()
+    other[14:] *= np.linspace(0.5, 2, 12)[:, None, None, None]
+    both = [gathered(gradients, each) for each in (series, other)]
+    made = [runner(Repeating()).run(images, (4, 12, 10))[0] for images in both]
+    for index in range(14):
+        np.testing.assert_array_equal(made[0].of(index), made[1].of(index))
+    assert np.abs(made[0].of(20) - made[1].of(20)).max() > 0.05
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_few_directions_get_the_mean(count):
+    gradients = table((1000, count))
+    series = tensor_series(gradients)
+    detail, _ = runner(Repeating()).run(gathered(gradients, series), (4, 12, 10))
+    mean = repeated(series[2:].mean(0))
+    for index in range(2, 2 + count):
+        np.testing.assert_allclose(detail.of(index), mean, atol=2e-3)
+
+
+def test_no_shell_and_no_b0():
+    alone, without = table(b0s=3), table((1000, 12), b0s=0)
+    series = tensor_series(alone)
+    detail, _ = runner(Repeating()).run(gathered(alone, series), (4, 12, 10))
+    np.testing.assert_allclose(detail.of(1), repeated(series.mean(0)), atol=2e-3)
+    series, network = tensor_series(without), Repeating()
+    detail, _ = runner(network).run(gathered(without, series), (4, 12, 10))
+    np.testing.assert_allclose(detail.of(5), repeated(series[5]), atol=2e-3)
+    assert not torch.cat(network.seen).unflatten(1, (SLICES, PARTS))[:, :, 0].any()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_slices_across_another_axis(axis):
+    gradients = table((1000, 12))
+    series = tensor_series(gradients)
+    shape = (SHAPE[axis], *(n for a, n in enumerate(SHAPE) if a != axis))
+    detail, _ = runner(Repeating(), ensemble=8).run(gathered(gradients, series, axis), shape)
+    expected = np.moveaxis(series[7], axis, 0).repeat(2, axis=1).repeat(2, axis=2)
+    np.testing.assert_allclose(detail.of(7), expected, atol=2e-3)
+
+
+def test_the_measured_band_is_not_touched():
+    gradients = table((1000, 12))
+    images = gathered(gradients, tensor_series(gradients))
+    detail, _ = runner(Repeating(), consistent=True).run(images, (4, 12, 10))
+    left = kspace_crop(torch.from_numpy(detail.of(5)), 2)
+    assert float(left.abs().max()) < 1e-3 < 0.01 < np.abs(detail.of(5)).max()
+
+
+def test_a_part_of_the_band_is_the_networks():
+    gradients = table((1000, 12))
+    series = tensor_series(gradients)
+    full, part = (
+        runner(Repeating(), consistent=True, band=band).run(
+            gathered(gradients, series), (4, 12, 10)
+        )[0]
+        for band in ((1.0, 1.0), (0.6, 1.0))
+    )
+    difference = torch.from_numpy(part.of(5) - full.of(5))
+    inside = sinc_upsample(kspace_crop(difference, 2), 2)
+    assert float((difference - inside).abs().max()) < 2e-3  # only within the input's band
+    assert float(difference.abs().max()) > 0.01
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 9])
+def test_batches_do_not_matter(size):
+    gradients = table((1000, 12), (2000, 8))
+    series = tensor_series(gradients)
+    made = [
+        runner(Repeating(), n, ensemble=2).run(gathered(gradients, series), (4, 12, 10))[0]
+        for n in (3, size)
+    ]
+    for index in range(gradients.n_volumes):
+        np.testing.assert_allclose(made[0].of(index), made[1].of(index), atol=1e-3)
+
+
+def test_short_memory_halves_the_batch_and_changes_nothing():
+    class Hungry(Repeating):
+        def forward(self, images):
+            if len(images) > 1:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().forward(images)
+
+    gradients = table((1000, 12))
+    series = tensor_series(gradients)
+    hungry, done = runner(Hungry(), 4), []
+    detail, _ = hungry.run(gathered(gradients, series), (4, 12, 10), progress=done.append)
+    assert hungry.batches.size == 1 and len(hungry.batches.notes) == 2
+    assert sum(done) == 4
+    np.testing.assert_allclose(detail.of(0), repeated(series[:2].mean(0)), atol=2e-3)
+
+
+class Counting(torch.nn.Module):
+    """Passes on to a network and counts the slices that it sees."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network, self.factor, self.slices = network, network.factor, 0
+
+    def forward(self, images):
+        self.slices += len(images)
+        return self.network(images)
+
+
+def test_cost_does_not_grow_with_volumes(make_run, tiny_series_model, tmp_path, monkeypatch):
+    counts, load = [], engine.load_network
+
+    def counted(card):
+        counts.append(Counting(load(card)))
+        return counts[-1]
+
+    monkeypatch.setattr(engine, "load_network", counted)
+    for number in (12, 40):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        run = make_run(folder, directions=number)
+        super_resolve(run, read_card(tiny_series_model), folder / "sr.nii.gz", device="cpu")
+    assert counts[0].slices == counts[1].slices
+
+
+def test_what_was_missing_is_said(make_run, tiny_series_model, tmp_path):
+    def notes(run, name):
+        return super_resolve(run, read_card(tiny_series_model), tmp_path / name, device="cpu").notes
+
+    run = make_run(tmp_path, directions=5)
+    assert any("fewer than 6 well-spread" in note for note in notes(run, "few.nii.gz"))
+    alone = evolve(run, gradients=GradientTable(np.zeros(6), np.zeros((6, 3))))
+    assert any("its b0 alone" in note for note in notes(alone, "alone.nii.gz"))
+
+
+def test_units_of_the_output_are_those_of_the_input(make_run, tiny_series_model, tmp_path):
+    run = make_run(tmp_path)
+    made = super_resolve(run, read_card(tiny_series_model), tmp_path / "sr.nii.gz", device="cpu")
+    mean = [nib.load(path).get_fdata().mean() for path in (run.files.dwi, made.dwi)]
+    assert mean[1] == pytest.approx(mean[0], rel=0.05)
