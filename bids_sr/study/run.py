@@ -26,8 +26,9 @@ from bids_sr.study.scans import Dataset, thin
 from bids_sr.study.score import Scorer, Upsampler
 from bids_sr.training.export import code_commit, export_model
 from bids_sr.training.settings import TrainingSettings
-from bids_sr.training.trainer import Trainer
+from bids_sr.training.trainer import CHECKPOINT, Trainer
 from bids_sr.training.validation import network_upsampler
+from bids_sr.training.volume_task import VolumeTask
 
 _LOG = logging.getLogger("bids_sr")
 MODEL = "model"
@@ -171,7 +172,9 @@ def _train(study: Study, row: Row, settings: Any, folder: Path) -> None:
     _LOG.info("Training %s", row.name)
     train = study.dataset.training(settings.factor, row.noise)
     held_out = [thin(run) for _, run in study.dataset.held_out(settings.factor, row.noise)]
-    trainer = Trainer(settings, train, held_out, folder, study.vgg16, study.device)
+    device, fresh = torch.device(study.device), not (folder / CHECKPOINT).exists()
+    task = VolumeTask(settings, train, held_out, study.vgg16, device, fresh=fresh)
+    trainer = Trainer(task, folder, device)
     report = study.progress
     trainer.run(None if report is None else lambda step, terms: report(row.name, step, terms))
     # half a model folder must not pass for a whole one

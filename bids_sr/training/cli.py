@@ -45,10 +45,11 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
     from bids_sr.training.checked import open_checked
     from bids_sr.training.export import code_commit, export_model
     from bids_sr.training.start import keep_start
-    from bids_sr.training.trainer import Trainer
+    from bids_sr.training.trainer import CHECKPOINT, Trainer
+    from bids_sr.training.volume_task import VolumeTask
 
     # a wrong name ends it here, not after the scans were prepared
-    device = str(choose_device(arguments.device))
+    device = choose_device(arguments.device)
     settings, commit = _settings(arguments), code_commit()
     to_learn, to_score = _find(arguments)
     runs, validation = (
@@ -72,7 +73,9 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
     ]
     held_out = _prepare(arguments, settings, validation)
     _warn_of_start(settings.init_from, to_score)
-    trainer = Trainer(settings, train, held_out, arguments.output_dir, arguments.vgg16, device)
+    out, fresh = arguments.output_dir, not (arguments.output_dir / CHECKPOINT).exists()
+    task = VolumeTask(settings, train, held_out, arguments.vgg16, device, fresh=fresh)
+    trainer = Trainer(task, out, device)
     _run_with_bar(trainer)
     if arguments.keep_start and settings.init_from:
         keep_start(

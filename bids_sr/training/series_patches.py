@@ -124,11 +124,11 @@ class SeriesSampler:
             images = kept
         left, right = (self._fill[n] for n in images.shape[2:])
         interpolated = left[fine[0]] @ images[:, 0] @ right[fine[1]].T
-        known = np.repeat(np.float32(run.known[run.shell[view]]), (1, 1, L2_PARTS))
+        known = np.repeat(np.array(run.known[run.shell[view]], np.float32), (1, 1, L2_PARTS))
         whole = (images[:, :, cut[0], cut[1]], target, interpolated)
         sides = self._patch, self._patch * self._factor, self._patch * self._factor
-        padded = [_padded(image, side) for image, side in zip(whole, sides, strict=True)]
-        return self._varied(*padded, known)
+        images, target, interpolated = map(_padded, whole, sides)
+        return self._varied(images, target, interpolated, known)
 
     def _draw_view(self, run: PreparedSeries) -> int:
         """Draw a shell, and whether its images are made of all of its directions."""
@@ -177,14 +177,15 @@ class SeriesSampler:
 
     def _mix(self, known: np.ndarray) -> np.ndarray:
         """Draw a volume: the b0, or one of a direction."""
-        mix = np.zeros(PARTS, np.float32)
+        mix: np.ndarray = np.zeros(PARTS, np.float32)
         direction = self._generator.standard_normal(3)
         if known[0] and (self._generator.random() < _B0 or not known[1]):
             mix[0] = 1
             return mix
         direction /= np.linalg.norm(direction)
         mix[1:] = harmonics(direction[None], 2)[0][0]
-        return mix * known
+        mix *= known
+        return mix
 
 
 def _shares(runs: Sequence[PreparedSeries], pixels: Sequence[int]) -> np.ndarray:

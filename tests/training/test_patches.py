@@ -8,7 +8,7 @@ import torch
 
 from bids_sr.errors import UsageError
 from bids_sr.networks.channels import BASIC, CHANNELS
-from bids_sr.training.patches import PatchSampler
+from bids_sr.training.patches import PatchSampler, draw_band
 from bids_sr.training.stacks import read_slice
 
 
@@ -114,7 +114,7 @@ def test_noise_is_added_to_the_slice_alone(prepared):
 
 def test_zero_filled_patches_lack_the_outer_band(prepared):
     def band(share):
-        return PatchSampler([prepared], 2, BASIC, patch=8, zero_filled=share)._draw_band()
+        return draw_band(np.random.default_rng(0), share)
 
     assert band(0.0) is None
     assert band(1e-9) is None
