@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from attrs import evolve, field, frozen
+from attrs import evolve, field, fields, frozen
 
 from bids_sr.bids.atomic import atomic_path, write_json
 from bids_sr.bids.locking import lock_path, locked, try_lock
@@ -218,7 +218,10 @@ def _is_scored(folder: Path, facts: dict[str, Any]) -> bool:
     known = read_json(folder / SCORES)
     if "settings" in facts:
         # settings that came later had their default then
-        known["settings"] = {**TrainingSettings().to_dict(), **known.get("settings", {})}
+        given = known.get("settings", {})
+        names = {attribute.name for attribute in fields(TrainingSettings)}
+        then = TrainingSettings(**{name: given[name] for name in names & given.keys()})
+        known["settings"] = then.to_dict()
     for key in ("train", "test"):  # older scores do not say
         known.setdefault(key, facts[key])
     changed = [key for key in facts if known.get(key) != facts[key]]

@@ -177,7 +177,7 @@ class SeriesSampler:
 
     def _mix(self, known: np.ndarray) -> np.ndarray:
         """Draw a volume: the b0, or one of a direction."""
-        mix: np.ndarray = np.zeros(PARTS, np.float32)
+        mix = np.zeros(PARTS, np.float32)
         direction = self._generator.standard_normal(3)
         if known[0] and (self._generator.random() < _B0 or not known[1]):
             mix[0] = 1
@@ -202,10 +202,10 @@ def _shares(runs: Sequence[PreparedSeries], pixels: Sequence[int]) -> np.ndarray
 
 def _padded(images: np.ndarray, side: int) -> np.ndarray:
     margins = [(0, 0)] * (images.ndim - 2) + [(0, side - n) for n in images.shape[-2:]]
-    return np.pad(images, margins)
+    padded: np.ndarray = np.pad(images, margins)
+    return padded
 
 
 def _present(images: np.ndarray) -> np.ndarray:
     """Return which images there are, (7, 1, 1, 1)."""
-    present: np.ndarray = images.any(axis=(1, 2, 3), keepdims=True).astype(np.float32)
-    return present
+    return np.asarray(images.any(axis=(1, 2, 3), keepdims=True), np.float32)
