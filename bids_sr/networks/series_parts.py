@@ -136,7 +136,7 @@ def turned_parts(quarter: int, *, flip: bool, back: bool = False) -> Floats:
         turn = np.diag([1.0, -1.0]) @ turn
     whole = np.diag([1.0, 1.0, -1.0 if back else 1.0])
     whole[:2, :2] = turn
-    return np.round(_rotation(whole))
+    return np.asarray(np.round(_rotation(whole)), np.float64)
 
 
 def _rotation(axes: Floats) -> Floats:

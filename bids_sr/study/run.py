@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from attrs import evolve, field, frozen
+from attrs import evolve, field, fields, frozen
 
 from bids_sr.bids.atomic import atomic_path, write_json
 from bids_sr.bids.locking import lock_path, locked, try_lock
@@ -26,8 +26,9 @@ from bids_sr.study.scans import Dataset, thin
 from bids_sr.study.score import Scorer, Upsampler
 from bids_sr.training.export import code_commit, export_model
 from bids_sr.training.settings import TrainingSettings
-from bids_sr.training.trainer import Trainer
+from bids_sr.training.trainer import CHECKPOINT, Trainer
 from bids_sr.training.validation import network_upsampler
+from bids_sr.training.volume_task import VolumeTask
 
 _LOG = logging.getLogger("bids_sr")
 MODEL = "model"
@@ -171,7 +172,9 @@ def _train(study: Study, row: Row, settings: Any, folder: Path) -> None:
     _LOG.info("Training %s", row.name)
     train = study.dataset.training(settings.factor, row.noise)
     held_out = [thin(run) for _, run in study.dataset.held_out(settings.factor, row.noise)]
-    trainer = Trainer(settings, train, held_out, folder, study.vgg16, study.device)
+    device, fresh = torch.device(study.device), not (folder / CHECKPOINT).exists()
+    task = VolumeTask(settings, train, held_out, study.vgg16, device, fresh=fresh)
+    trainer = Trainer(task, folder, device)
     report = study.progress
     trainer.run(None if report is None else lambda step, terms: report(row.name, step, terms))
     # half a model folder must not pass for a whole one
@@ -215,7 +218,10 @@ def _is_scored(folder: Path, facts: dict[str, Any]) -> bool:
     known = read_json(folder / SCORES)
     if "settings" in facts:
         # settings that came later had their default then
-        known["settings"] = {**TrainingSettings().to_dict(), **known.get("settings", {})}
+        given = known.get("settings", {})
+        names = {attribute.name for attribute in fields(TrainingSettings)}
+        then = TrainingSettings(**{name: given[name] for name in names & given.keys()})
+        known["settings"] = then.to_dict()
     for key in ("train", "test"):  # older scores do not say
         known.setdefault(key, facts[key])
     changed = [key for key in facts if known.get(key) != facts[key]]

@@ -190,8 +190,6 @@ def thin(prepared: PreparedRun, weighted: int = 2) -> PreparedRun:
         frame=view.frame,
         shell=view.shell[kept],
         is_b0=view.is_b0[kept],
-        near=view.near[kept],
-        harmonics=view.harmonics[kept] if view.harmonics.size else view.harmonics,
         level=view.level[kept],
     )
     return evolve(prepared, views=(small,))

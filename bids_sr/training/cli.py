@@ -44,11 +44,11 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
     from bids_sr.superres.device import choose_device
     from bids_sr.training.checked import open_checked
     from bids_sr.training.export import code_commit, export_model
-    from bids_sr.training.start import keep_start
-    from bids_sr.training.trainer import Trainer
+    from bids_sr.training.trainer import CHECKPOINT, Trainer
+    from bids_sr.training.volume_task import VolumeTask
 
     # a wrong name ends it here, not after the scans were prepared
-    device = str(choose_device(arguments.device))
+    device = choose_device(arguments.device)
     settings, commit = _settings(arguments), code_commit()
     to_learn, to_score = _find(arguments)
     runs, validation = (
@@ -59,25 +59,20 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
         run
         for coarsening in settings.coarsening
         for degradation in settings.degradation
-        for means in ((False, True) if settings.means else (False,))
         for run in _prepare(
             arguments,
             settings,
             runs,
-            other_planes=settings.planes == "all",
             coarsening=coarsening,
             degradation=degradation,
-            means=means,
         )
     ]
     held_out = _prepare(arguments, settings, validation)
     _warn_of_start(settings.init_from, to_score)
-    trainer = Trainer(settings, train, held_out, arguments.output_dir, arguments.vgg16, device)
+    out, fresh = arguments.output_dir, not (arguments.output_dir / CHECKPOINT).exists()
+    task = VolumeTask(settings, train, held_out, arguments.vgg16, device, fresh=fresh)
+    trainer = Trainer(task, out, device)
     _run_with_bar(trainer)
-    if arguments.keep_start and settings.init_from:
-        keep_start(
-            trainer.mean_network, settings.init_from, settings.channels, arguments.keep_start
-        )
     name = arguments.name or f"trained-x{settings.factor}"
     card = export_model(
         trainer.mean_network,
@@ -104,11 +99,6 @@ def _settings(arguments: argparse.Namespace) -> TrainingSettings:
     from bids_sr.training.settings import TrainingSettings
     from bids_sr.training.start import settings_of
 
-    if arguments.keep_start and not arguments.init_from:
-        raise UsageError(
-            "--keep-start averages with the start, and there is none.",
-            remedy="Give --init-from MODEL as well.",
-        )
     start = settings_of(find_card(arguments.init_from)) if arguments.init_from else {}
     said = dict(vars(arguments))
     if "scale" in said:
@@ -175,11 +165,8 @@ def _prepare(
     arguments: argparse.Namespace,
     settings: TrainingSettings,
     runs: list[DwiRun],
-    *,
-    other_planes: bool = False,
     **how: Any,
 ) -> list[PreparedRun]:
-    from bids_sr.networks.angular import HARMONICS
     from bids_sr.training import prepare
 
     cache = arguments.cache or arguments.output_dir / "cache"
@@ -187,8 +174,6 @@ def _prepare(
         factor=settings.factor,
         subset=settings.subset,
         seed=settings.seed,
-        target=settings.target,
-        harmonics=HARMONICS in settings.channels,
         **{"degradation": settings.degradation[0], **how},
     )
     prepared = []
@@ -198,8 +183,6 @@ def _prepare(
             _LOG.info("%s: too small to be made %g times coarser.", ready.label, recipe.coarsening)
             continue
         prepared.append(ready)
-        if other_planes:
-            prepared += prepare.other_planes(run, cache, recipe, settings.patch)
     return prepared
 
 

@@ -147,37 +147,6 @@ class FeatureLoss(nn.Module):
         return torch.stack(terms).sum()
 
 
-def directional_loss(
-    output: torch.Tensor, target: torch.Tensor, weighted: torch.Tensor, directions: int
-) -> torch.Tensor:
-    """Return the L1 difference of what tells directions of one place apart.
-
-    Both images are taken relative to their mean over the directions of the place:
-    detail that all directions share does not count.
-
-    Parameters
-    ----------
-    output, target : torch.Tensor
-        (batch, 1, A, B), `directions` patches of each place one after another.
-    weighted : torch.Tensor
-        (batch,) bool; b0s do not take part.
-    directions : int
-        Patches per place; what is left over at the end of the batch is left out.
-
-    Returns
-    -------
-    torch.Tensor
-        Scalar.
-    """
-    places = len(output) // directions
-    used = places * directions
-    error = (output - target)[:used].unflatten(0, (places, directions))
-    weights = weighted[:used].view(places, directions, 1, 1, 1).to(error.dtype)
-    count = weights.sum(1, keepdim=True).clamp_min(1)
-    apart = (error - (error * weights).sum(1, keepdim=True) / count).abs() * weights
-    return apart.sum() / (weights.sum() * error[0, 0].numel()).clamp_min(1)
-
-
 def _check(kind: str, given: Iterable[str], known: Collection[str]) -> None:
     unknown = sorted(set(given) - set(known))
     if unknown:

@@ -67,11 +67,6 @@ def build_parser() -> argparse.ArgumentParser:
         help="how low-resolution slices are made; several: each scan in all these ways",
     )
     data.add_argument(
-        "--means",
-        action="store_true",
-        help="learn from each scan's mean b0 and mean of each shell, too",
-    )
-    data.add_argument(
         "--coarsening",
         nargs="+",
         action=_Several,
@@ -85,20 +80,6 @@ def build_parser() -> argparse.ArgumentParser:
         default=0.0,
         help="share of patches whose input is cut to 60-95 %% of its band, as scanners that"
         " interpolate do",
-    )
-    data.add_argument(
-        "--target",
-        default="scan",
-        choices=["scan", "denoised", "tensor"],
-        help="what the network is to give: the scan, the scan denoised by MP-PCA, or what a"
-        " tensor fit to the scan predicts",
-    )
-    data.add_argument(
-        "--planes",
-        default="own",
-        choices=["own", "all"],
-        help="learn from the acquired slices, or from those along all three axes where voxels"
-        " have equal sides",
     )
     data.add_argument(
         "--noise",
@@ -119,15 +100,6 @@ def build_parser() -> argparse.ArgumentParser:
         help="VGG16 layers of the feature loss; none for L1 alone",
     )
     loss.add_argument(
-        "--directions", type=int, default=1, help="directions of each place in a batch"
-    )
-    loss.add_argument(
-        "--directional",
-        type=float,
-        default=0.0,
-        help="weight of the difference between directions of one place",
-    )
-    loss.add_argument(
         "--feature-network",
         default="vgg16",
         choices=["vgg16", "vgg16_bn"],
@@ -143,13 +115,6 @@ def build_parser() -> argparse.ArgumentParser:
         default="",
         metavar="MODEL",
         help="start from the weights of this model (name or folder), of any factor",
-    )
-    how.add_argument(
-        "--keep-start",
-        type=float,
-        default=0.0,
-        metavar="SHARE",
-        help="average the result with so much of the weights of --init-from",
     )
     how.add_argument("--steps", type=int, default=8000, help=" ")
     how.add_argument("--batch-size", type=int, default=16, help="patches per step")

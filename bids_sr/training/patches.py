@@ -11,7 +11,6 @@ from attrs import frozen
 from bids_sr.errors import UsageError
 from bids_sr.images.band import keep_band
 from bids_sr.images.kspace import fill_matrix
-from bids_sr.networks.angular import HARMONICS
 from bids_sr.networks.slice_frame import turned_order
 from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.stacks import read_slice
@@ -22,7 +21,7 @@ _FULL_VIEW_SHARE = 0.5
 
 _DROP = {"mean_b0": 0.1, "tensor": 0.1}
 """How often a shared channel falls back to the mean DWI, as where it is missing; with the
-tensor go the channels of the frame, with the mean b0 its neighbours."""
+tensor go the channels of the frame."""
 
 _FILLED_BAND = (0.6, 0.95)
 """Measured share of the band, in slices that are to look interpolated by the scanner."""
@@ -41,13 +40,11 @@ class Batch:
     """(batch, 1, f p, f p): sinc interpolation of the whole slice, cut here."""
     target: torch.Tensor
     """(batch, 1, f p, f p)."""
-    weighted: torch.Tensor
-    """Which patches are diffusion-weighted, (batch,) bool."""
 
 
 @frozen
 class _Flaws:
-    """What is varied about the patches of one place, alike for all its directions."""
+    """What is varied about a patch."""
 
     b0_contrast: np.float32
     missing: frozenset[str]
@@ -75,11 +72,9 @@ class PatchSampler:
     zero_filled : float
         Share of patches whose low-resolution slice and channels are cut to a part
         of their band, as if the scanner had interpolated them.
-    directions : int
-        Directions drawn at each place; they share gain, flips and flaws.
     noise : float
         Largest level of Rician noise added to the low-resolution slice (not to
-        what the directions share), in units of the run's scale.
+        what the series shares), in units of the run's scale.
     augment : bool
         False: patches are cut as they are, in units of the run's intensity scale.
     b0_share : float
@@ -99,7 +94,6 @@ class PatchSampler:
         patch: int = 40,
         seed: int = 0,
         zero_filled: float = 0.0,
-        directions: int = 1,
         noise: float = 0.0,
         *,
         augment: bool = True,
@@ -117,7 +111,6 @@ class PatchSampler:
         self._channels = list(channels)
         self._patch = patch
         self._zero_filled = zero_filled
-        self._directions = directions
         self._noise = noise
         self._augment = augment
         self._b0_share = b0_share
@@ -137,17 +130,15 @@ class PatchSampler:
         self._generator.bit_generator.state = value
 
     def draw(self, size: int) -> Batch:
-        """Return `size` patches, those of one place one after another."""
-        patches: list[tuple[np.ndarray, ...]] = []
-        while len(patches) < size:
-            patches += self._draw_place(min(self._directions, size - len(patches)))
+        """Return `size` patches."""
+        patches = [self._draw_patch() for _ in range(size)]
         stacked = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*patches, strict=True))
         return Batch(*stacked)
 
-    def _draw_place(self, count: int) -> list[tuple[np.ndarray, ...]]:
+    def _draw_patch(self) -> tuple[np.ndarray, ...]:
         number = int(self._generator.integers(len(self._runs)))
         run, view = self._runs[number], self._draw_view(self._runs[number])
-        volumes = self._draw_volumes(view, count)
+        k = self._draw_volume(view)
         z, row, column = self._centres[number][self._generator.integers(len(self._centres[number]))]
         windows = (
             window(row, self._patch, run.lr.shape[2]),
@@ -155,7 +146,7 @@ class PatchSampler:
         )
         band = draw_band(self._generator, self._zero_filled) if self._augment else None
         flaws = self._draw_flaws() if self._augment else None
-        return [self._make(run, view, k, int(z), windows, band, flaws) for k in volumes]
+        return self._make(run, view, k, int(z), windows, band, flaws)
 
     def _make(
         self,
@@ -177,15 +168,13 @@ class PatchSampler:
         fine = (enlarge(windows[0], self._factor), enlarge(windows[1], self._factor))
         left, right = (self._fill[n] for n in lr.shape)
         interpolated = left[fine[0]] @ lr @ right[fine[1]].T
-        target = run.clean[volume, z, fine[0], fine[1]].astype(np.float32)
-        weighted = np.asarray(not view.is_b0[k])
+        target = run.hr[volume, z, fine[0], fine[1]].astype(np.float32)
         if flaws is None:
-            return channels, interpolated[None], target[None], weighted
+            return channels, interpolated[None], target[None]
         gain = np.float32(flaws.gain / view.level[k])
         order = turned_order(self._channels, flaws.quarter, flip=flaws.flip)
         arrays = (channels[order] * gain, interpolated[None] * gain, target[None] * gain)
-        turned = [turn(array, flaws.quarter, flaws.flip) for array in arrays]
-        return (*turned, weighted)
+        return tuple(turn(array, flaws.quarter, flaws.flip) for array in arrays)
 
     def _slices(
         self,
@@ -225,19 +214,12 @@ class PatchSampler:
             return run.views[0]
         return run.views[int(self._generator.integers(1, len(run.views)))]
 
-    def _draw_volumes(self, view: SeriesView, count: int) -> list[int]:
-        """Draw one volume, or several weighted ones of which the first may be a b0."""
+    def _draw_volume(self, view: SeriesView) -> int:
         b0s = np.flatnonzero(view.is_b0)
         others = np.flatnonzero(~view.is_b0)
-        # of a group only one is a b0, so that the share of patches is the same
-        pick_b0 = self._generator.random() < self._b0_share * count
+        pick_b0 = self._generator.random() < self._b0_share
         pool = b0s if (pick_b0 and b0s.size) or not others.size else others
-        first = int(self._generator.choice(pool))
-        if count == 1:
-            return [first]
-        pool = np.setdiff1d(others, [first]) if others.size > 1 else pool
-        rest = self._generator.choice(pool, count - 1, replace=pool.size < count - 1)
-        return [first, *rest.tolist()]
+        return int(self._generator.choice(pool))
 
 
 def _flawed(images: dict[str, np.ndarray], flaws: _Flaws) -> dict[str, np.ndarray]:
@@ -246,13 +228,10 @@ def _flawed(images: dict[str, np.ndarray], flaws: _Flaws) -> dict[str, np.ndarra
         return dict.fromkeys(images, images["dwi"])
     known = dict(images)
     for name, image in images.items():
-        fitted = name.startswith("tensor") or name == HARMONICS
-        basic = "tensor" if fitted else "_".join(name.split("_")[:2])
+        basic = "tensor" if name.startswith("tensor") else name
         if basic in flaws.missing:
-            # a neighbour's mean b0 is missing as the slice's own: its mean DWI stands in
-            beside = name.replace("mean_b0", "mean_dwi")
             # what the network does not read cannot stand in
-            known[name] = images.get("mean_dwi" if basic == "tensor" else beside, image)
+            known[name] = images.get("mean_dwi", image)
         elif basic == "mean_b0":
             known[name] = image * flaws.b0_contrast
     return known

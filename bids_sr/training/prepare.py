@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from attrs import asdict, evolve, frozen
+from attrs import asdict, frozen
 
 from bids_sr.bids.atomic import write_json
 from bids_sr.bids.cache import cache_key, save
-from bids_sr.bids.dwi_run import DwiRun, refuse_not_linear
+from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.bids.locking import lock_path, locked
-from bids_sr.diffusion.denoising import denoised
 from bids_sr.images.census import Census, counted_volumes
 from bids_sr.images.grid import to_slices
 from bids_sr.images.hot_voxels import find_hot_voxels
@@ -26,12 +25,9 @@ from bids_sr.images.nifti import DwiReader
 from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.networks.slice_frame import slice_frame
 from bids_sr.training.degradation import DEGRADATIONS, add_rician_noise, coarsen
-from bids_sr.training.targets import mean_table, mean_volumes, predicted, with_band
 from bids_sr.training.views import SeriesView, load_view, save_view, subsets
 
 _LOG = logging.getLogger("bids_sr")
-_EQUAL_SIDES = 1.05
-"""Largest ratio of voxel sides at which slices along other axes are learned from."""
 
 
 @frozen
@@ -46,8 +42,6 @@ class PreparedRun:
     """(V, slices, a, b), float16."""
     foreground: np.ndarray
     """Where there is tissue, (slices, a, b) bool."""
-    clean: np.ndarray
-    """What the network is to give: `hr`, or `hr` without noise; of its shape."""
     views: tuple[SeriesView, ...]
     """The first holds all volumes; the others a dozen or so directions each."""
     lr_zooms: tuple[float, float, float]
@@ -74,15 +68,6 @@ class Recipe:
     coarsening: float = 1.0
     """In-plane voxel size over the scan's own, >= 1: the scan is first made coarser by a
     k-space crop."""
-    target: str = "scan"
-    """``scan``, ``denoised`` (by MP-PCA) or ``tensor`` (what a tensor fit to the scan
-    predicts). What is degraded is the scan, and its low-resolution band is the target's."""
-    slice_axis: int | None = None
-    """Voxel axis across the slices; None: found out."""
-    means: bool = False
-    """Not the scan itself, but its mean b0 and the mean of each shell, as one volume each."""
-    harmonics: bool = False
-    """Whether the channel of that name is prepared, too."""
     scan_noise: float = 0.0
     """Rician noise added to the scan before it is degraded: standard deviation per real and
     imaginary part, in units of the run's intensity scale."""
@@ -141,63 +126,20 @@ def prepare_run(run: DwiRun, cache: Path, recipe: Recipe) -> PreparedRun:
         if not (folder / "run.json").exists():
             _LOG.info("Preparing %s", run.files.label)
             _write_run(run, folder, recipe)
-    return _open_prepared(folder, mean_table(run.gradients) if recipe.means else run.gradients)
-
-
-def other_planes(run: DwiRun, cache: Path, recipe: Recipe, smallest: int = 0) -> list[PreparedRun]:
-    """Prepare a run along the two axes that are not its own slice axis.
-
-    Parameters
-    ----------
-    run, cache, recipe
-        See `prepare_run`.
-    smallest : int
-        Low-resolution side, pixels, that slices must have.
-
-    Returns
-    -------
-    list of PreparedRun
-        Empty where voxels have unequal sides: such slices look like none acquired.
-    """
-    run = at_acquired_matrix(run, cache)
-    with DwiReader(run.files.dwi) as reader:
-        own, zooms, shape = slice_axis_of(run, reader), reader.zooms, reader.shape[:3]
-    if max(zooms) > _EQUAL_SIDES * min(zooms):
-        return []
-    prepared = []
-    for axis in range(3):
-        sides = [
-            _coarse(n, recipe.factor, recipe.coarsening) // recipe.factor
-            for a, n in enumerate(shape)
-            if a != axis
-        ]
-        if axis != own and min(sides) >= smallest:
-            prepared.append(prepare_run(run, cache, evolve(recipe, slice_axis=axis)))
-    return prepared
+    return _open_prepared(folder, run.gradients)
 
 
 def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
     factor, coarsening = recipe.factor, recipe.coarsening
     with DwiReader(run.files.dwi) as reader:
-        axis = recipe.slice_axis
-        if axis is None:
-            axis = slice_axis_of(run, reader)
+        axis = slice_axis_of(run, reader)
         frame = slice_frame(reader.affine, axis, across=0)
         census = Census(run.files.sidecar)
         series = coarse_slices(counted_volumes(reader, census), axis, factor, coarsening)
         reader.refuse_nonfinite()
         census.refuse_signed(run.files.dwi, "networks are trained on magnitudes")
-        clean = None
-        if recipe.target == "denoised":
-            volumes = np.moveaxis(denoised(run, folder.parent), -1, 0)
-            clean = coarse_slices(volumes, axis, factor, coarsening)
         in_plane = in_plane_sides(reader.zooms, reader.shape, axis, factor, coarsening)
     gradients = run.gradients
-    if recipe.target == "tensor":
-        refuse_not_linear(run)
-        clean = predicted(series, gradients)
-    if recipe.means:
-        series, clean, gradients = mean_volumes(series, gradients), None, mean_table(gradients)
     reference = np.flatnonzero(gradients.is_b0)
     scale = robust_scale(series[int(reference[0]) if reference.size else 0].astype(np.float32))
     series /= scale
@@ -206,14 +148,12 @@ def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
         series = add_rician_noise(torch.from_numpy(series), recipe.scan_noise, generator).numpy()
     lr = DEGRADATIONS[recipe.degradation](torch.from_numpy(series), factor).numpy()
     save(folder / "hr.npy", series.astype(np.float16))
-    if clean is not None:
-        save(folder / "clean.npy", with_band(clean / scale, lr, factor).astype(np.float16))
     save(folder / "lr.npy", lr.astype(np.float16))
     save(folder / "foreground.npy", foreground(lr))
     parts = subsets(gradients, recipe.subset, recipe.seed)
     choices = [list(range(gradients.n_volumes)), *parts]
     for number, chosen in enumerate(choices):
-        save_view(folder, number, gradients, lr, chosen, frame, harmonics=recipe.harmonics)
+        save_view(folder, number, gradients, lr, chosen, frame)
     facts = {
         "label": run.files.label,
         "views": len(choices),
@@ -291,7 +231,6 @@ def _open_prepared(folder: Path, gradients: GradientTable) -> PreparedRun:
     return PreparedRun(
         label=facts["label"],
         hr=load("hr"),
-        clean=load("clean" if (folder / "clean.npy").exists() else "hr"),
         lr=load("lr"),
         foreground=load("foreground"),
         views=views,

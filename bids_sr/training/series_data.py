@@ -203,7 +203,8 @@ def _subsets(
     if number >= len(parts.shells) or len(parts.shells[number].indices) <= _FEWEST:
         return []
     generator = np.random.default_rng([recipe.seed, number])
-    indices, found = parts.shells[number].indices, []
+    indices = parts.shells[number].indices
+    found: list[SeriesParts] = []
     for _ in range(_TRIES):
         if len(found) == recipe.subsets:
             break

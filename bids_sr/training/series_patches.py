@@ -124,11 +124,11 @@ class SeriesSampler:
             images = kept
         left, right = (self._fill[n] for n in images.shape[2:])
         interpolated = left[fine[0]] @ images[:, 0] @ right[fine[1]].T
-        known = np.repeat(np.float32(run.known[run.shell[view]]), (1, 1, L2_PARTS))
+        known = np.repeat(np.array(run.known[run.shell[view]], np.float32), (1, 1, L2_PARTS))
         whole = (images[:, :, cut[0], cut[1]], target, interpolated)
         sides = self._patch, self._patch * self._factor, self._patch * self._factor
-        padded = [_padded(image, side) for image, side in zip(whole, sides, strict=True)]
-        return self._varied(*padded, known)
+        images, target, interpolated = map(_padded, whole, sides)
+        return self._varied(images, target, interpolated, known)
 
     def _draw_view(self, run: PreparedSeries) -> int:
         """Draw a shell, and whether its images are made of all of its directions."""
@@ -184,7 +184,8 @@ class SeriesSampler:
             return mix
         direction /= np.linalg.norm(direction)
         mix[1:] = harmonics(direction[None], 2)[0][0]
-        return mix * known
+        mix *= known
+        return mix
 
 
 def _shares(runs: Sequence[PreparedSeries], pixels: Sequence[int]) -> np.ndarray:
@@ -201,10 +202,10 @@ def _shares(runs: Sequence[PreparedSeries], pixels: Sequence[int]) -> np.ndarray
 
 def _padded(images: np.ndarray, side: int) -> np.ndarray:
     margins = [(0, 0)] * (images.ndim - 2) + [(0, side - n) for n in images.shape[-2:]]
-    return np.pad(images, margins)
+    padded: np.ndarray = np.pad(images, margins)
+    return padded
 
 
 def _present(images: np.ndarray) -> np.ndarray:
     """Return which images there are, (7, 1, 1, 1)."""
-    present: np.ndarray = images.any(axis=(1, 2, 3), keepdims=True).astype(np.float32)
-    return present
+    return np.asarray(images.any(axis=(1, 2, 3), keepdims=True), np.float32)

@@ -64,7 +64,8 @@ class SeriesTask:
             "scans held out": sorted({run.label for run in held_out}),
         }
         self.network = build_network(settings.architecture)
-        self.groups = [list(self.network.means.parameters()), list(self.network.l2.parameters())]
+        trunks = map(self.network.get_submodule, ("means", "l2"))
+        self.groups = [list(trunk.parameters()) for trunk in trunks]
         self._crops = np.random.default_rng(settings.seed + 1)
         self._features = None
         if settings.layers:

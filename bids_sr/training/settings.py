@@ -24,26 +24,16 @@ class TrainingSettings:
     degradation: tuple[str, ...] = field(default=("kspace",), converter=_names)
     """How low-resolution slices are made; each scan comes in all of these ways, and
     validation in the first."""
-    means: bool = False
-    """Whether each scan's mean b0 and mean of each shell are learned from, too."""
     coarsening: tuple[float, ...] = field(default=(1.0,), converter=tuple)
     """In-plane voxel sizes trained on, relative to each scan's own."""
     zero_filled: float = 0.0
     """Share of patches that look as if the scanner had interpolated them."""
     channels: tuple[str, ...] = field(default=BASIC, converter=tuple, validator=known_channels)
     """What the network reads."""
-    target: str = "scan"
-    """What it is to give: the ``scan``, the scan ``denoised``, or its ``tensor`` fit."""
-    planes: str = "own"
-    """``own`` slices, or those along ``all`` three axes of scans of equal voxel sides."""
     noise: float = 0.0
     """Largest level of Rician noise added to the low-resolution slices."""
     b0_share: float = 0.15
     """Share of patches that show a b0."""
-    directions: int = 1
-    """Directions of one place in a batch."""
-    directional: float = 0.0
-    """Weight of the L1 difference between directions of one place; needs two or more."""
     network: str = "SubPixelUNet"
     """Class of the network: ``SubPixelUNet``, or ``PaperSuperResolver``, which reads the
     slice alone and of the sizes below only heeds `width`."""

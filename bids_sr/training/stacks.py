@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bids_sr.networks.angular import HARMONICS, NEAREST
-from bids_sr.networks.channels import BASIC, FRAME, NEIGHBOURS
+from bids_sr.networks.channels import BASIC, FRAME
 from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.views import SeriesView
 
@@ -42,18 +41,6 @@ def read_slice(
         own = [images["mean_b0"]] * len(FRAME)
         along = view.frame[view.shell[k], :, z] if view.shell[k] >= 0 else own
         images.update(zip(FRAME, along, strict=True))
-    if HARMONICS in names:
-        images[HARMONICS] = view.harmonics[k, z]
-    for rank, name in enumerate(NEAREST):
-        if name in names:
-            near = int(view.near[k, rank])
-            own = images["mean_b0" if view.is_b0[k] else "mean_dwi"]
-            images[name] = run.lr[near, z] if near >= 0 else own
-    for name in NEIGHBOURS:
-        if name in names:
-            source, _, side = name.rpartition("_")
-            beside = min(max(z + (-1 if side == "before" else 1), 0), run.lr.shape[1] - 1)
-            images[name] = view.shared[k, BASIC[1:].index(source), beside]
     return images
 
 

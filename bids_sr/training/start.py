@@ -110,42 +110,6 @@ def start_from(network: torch.nn.Module, model: str, channels: Sequence[str]) ->
     return Start(tuple(dropped), tuple(fresh))
 
 
-def keep_start(network: torch.nn.Module, model: str, channels: Sequence[str], share: float) -> None:
-    """Average a trained network with the weights that it started from.
-
-    A network and its start lie in one valley of the loss; between them the scores on
-    scans it has not seen are often better than at either end [1]_.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Trained; changed in place. Weights without counterpart stay.
-    model : str
-        Name or folder of the model that it started from.
-    channels : sequence of str
-        What `network` reads, in order.
-    share : float
-        Of the start, 0 to 1.
-
-    Raises
-    ------
-    ModelError
-        If there is no such model, or not one weight agrees.
-
-    References
-    ----------
-    .. [1] Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
-    """
-    card, own = find_card(model), network.state_dict()
-    start = _fitting(card, load_network(card), network, channels)
-    network.load_state_dict(
-        {
-            k: torch.lerp(v, start[k].to(v.device), share) if k in start else v
-            for k, v in own.items()
-        }
-    )
-
-
 def _fitting(
     card: ModelCard, model: torch.nn.Module, network: torch.nn.Module, channels: Sequence[str]
 ) -> dict[str, torch.Tensor]:

@@ -53,7 +53,7 @@ class Task(Protocol):
 
     settings: Any
     network: torch.nn.Module
-    groups: Sequence[Sequence[torch.nn.Parameter]]
+    groups: list[list[torch.nn.Parameter]]
     """Weights whose gradients are clipped together."""
     scans: dict[str, list[str]]
     """Who is learned from, and who is held out."""

@@ -11,7 +11,6 @@ from attrs import frozen
 from bids_sr.bids.cache import save
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.images.intensity import robust_scale
-from bids_sr.networks.angular import HARMONICS, NEAREST, nearest
 from bids_sr.networks.channels import BASIC, FRAME, SeriesConditioning
 from bids_sr.networks.slice_frame import SliceFrame
 
@@ -30,10 +29,6 @@ class SeriesView:
     """Which of `frame` belongs to each volume, (V',); -1 for b0s."""
     is_b0: np.ndarray
     """Which of the view's volumes are b0, (V',) bool."""
-    near: np.ndarray
-    """Volumes of the nearest directions of the view, indices into the run's, (V', 3); -1: none."""
-    harmonics: np.ndarray
-    """The channel of that name, (V', slices, a, b), float16; (0,) if it was not asked for."""
     level: np.ndarray
     """Bright tissue's signal of each volume's shell, in units of the run's scale, (V',)."""
 
@@ -76,11 +71,9 @@ def save_view(
     lr: np.ndarray,
     volumes: Sequence[int],
     frame: SliceFrame,
-    *,
-    harmonics: bool = False,
 ) -> None:
     """Work out the channels of a choice of volumes of `lr`, (V, slices, a, b), and keep them."""
-    conditioning = SeriesConditioning(gradients, volumes, frame=frame, harmonics=harmonics)
+    conditioning = SeriesConditioning(gradients, volumes, frame=frame)
     for index in volumes:
         conditioning.add(index, lr[index])
     shared = np.stack(
@@ -101,29 +94,12 @@ def save_view(
             first = volumes[rows[0]]
             along = np.stack(conditioning.channels(first, lr[first], FRAME)).astype(np.float16)
             frames = np.concatenate([frames, along[None]])
-    smooth = np.zeros(0, np.float16)
-    if harmonics:
-        smooth = np.stack(
-            [conditioning.channels(i, lr[i], [HARMONICS])[0].astype(np.float16) for i in volumes]
-        )
-    save(folder / f"view{number}_harmonics.npy", smooth)
-    save(folder / f"view{number}_near.npy", _near(gradients, volumes))
     save(folder / f"view{number}_shared.npy", shared)
     save(folder / f"view{number}_frame.npy", frames)
     save(folder / f"view{number}_shell.npy", shell)
     save(folder / f"view{number}_volumes.npy", np.asarray(volumes))
     save(folder / f"view{number}_b0.npy", is_b0)
     save(folder / f"view{number}_level.npy", np.asarray(level, dtype=np.float32))
-
-
-def _near(gradients: GradientTable, volumes: Sequence[int]) -> np.ndarray:
-    found, chosen = np.full((len(volumes), len(NEAREST)), -1), np.asarray(volumes)
-    for members in gradients.shells:
-        rows = np.flatnonzero(np.isin(volumes, members.indices))
-        order = nearest(gradients.bvecs[chosen[rows]])
-        if rows.size:
-            found[rows] = np.where(order >= 0, chosen[rows][order], -1)
-    return found
 
 
 def load_view(folder: Path, number: int) -> SeriesView:
@@ -140,8 +116,6 @@ _STEMS = {
     "shared": "shared",
     "frame": "frame",
     "shell": "shell",
-    "near": "near",
-    "harmonics": "harmonics",
     "is_b0": "b0",
     "level": "level",
 }

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from bids_sr.networks.loading import build_network
 from bids_sr.networks.paper_unet import start_paper_network
-from bids_sr.training.losses import FeatureLoss, directional_loss
+from bids_sr.training.losses import FeatureLoss
 from bids_sr.training.patches import Batch, PatchSampler
 from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.settings import TrainingSettings
@@ -78,7 +78,6 @@ class VolumeTask:
             settings.patch,
             settings.seed,
             settings.zero_filled,
-            settings.directions,
             settings.noise,
             augment=settings.augment,
             b0_share=settings.b0_share,
@@ -106,11 +105,6 @@ class VolumeTask:
         output = network(channels, batch.interpolated.to(self.device))
         pixel = functional.l1_loss(output, target)
         loss, terms = pixel, {"l1": float(pixel.detach())}
-        if self.settings.directional:
-            weighted = batch.weighted.to(self.device)
-            apart = directional_loss(output, target, weighted, self.settings.directions)
-            loss = loss + self.settings.directional * apart
-            terms["directional"] = float(apart.detach())
         if self.features is not None:
             rows, columns = self._crop(target.shape[-1])
             feature = self.features(output[..., rows, columns], target[..., rows, columns])

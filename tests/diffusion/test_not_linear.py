@@ -12,7 +12,6 @@ from bids_sr.errors import InputError
 from bids_sr.evaluation.references import make_reference
 from bids_sr.networks.channels import SeriesConditioning
 from bids_sr.quality.neighbours import neighbour_correlation
-from bids_sr.training.prepare import Recipe, prepare_run
 
 SAID = "the sidecar says BDelta: 0"
 
@@ -31,18 +30,17 @@ def test_no_model_is_fitted(run):
 
 
 def test_the_network_sees_the_mean_of_the_shell(run):
-    names = ["dwi", "tensor", "harmonics"]
+    names = ["dwi", "tensor"]
     volumes = np.random.default_rng(0).uniform(1, 2, (25, 6, 6)).astype(np.float32)
 
     def channels(gradients):
-        conditioning = SeriesConditioning(gradients, harmonics=True)
+        conditioning = SeriesConditioning(gradients)
         for index, volume in enumerate(volumes):
             conditioning.add(index, volume)
         return conditioning.channels(3, volumes[3], names)
 
-    _, tensor, harmonics = channels(run.gradients)
+    _, tensor = channels(run.gradients)
     np.testing.assert_allclose(tensor, volumes[1:].mean(axis=0), rtol=1e-5)
-    np.testing.assert_array_equal(harmonics, tensor)
     assert not np.allclose(channels(evolve(run.gradients, not_linear=""))[1], tensor, rtol=1e-3)
 
 
@@ -53,11 +51,9 @@ def test_volumes_have_no_neighbours(run):
     assert np.isfinite(neighbour_correlation(signals, evolve(weighted, not_linear="")))
 
 
-def test_scoring_and_tensor_targets_need_a_tensor(run, tmp_path):
+def test_scoring_needs_a_tensor(run, tmp_path):
     with pytest.raises(InputError, match="has no tensor: the sidecar says BDelta: 0"):
         refuse_not_linear(run)
     mask = np.ones(run.shape[:3], bool)
     with pytest.raises(InputError, match="has no tensor"):
         make_reference(run, mask, "scan", tmp_path, (slice(None),) * 3)
-    with pytest.raises(InputError, match="has no tensor"):
-        prepare_run(run, tmp_path / "cache", Recipe(target="tensor"))

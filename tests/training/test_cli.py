@@ -165,10 +165,10 @@ def test_the_network_comes_from_the_card(train, start, tmp_path, caplog):
 
 
 def test_what_is_said_otherwise_is_honoured_and_told(train, start, tmp_path, caplog):
-    more = ("--width", "6", "--scale", "2", "--channels", "dwi", "tensor", "mean_b0_before")
+    more = ("--width", "6", "--scale", "2", "--channels", "dwi", "tensor", "tensor_rows")
     assert train("--init-from", str(start), *more) == 0
     card, given = load_card(str(tmp_path / "out" / "trained-x2"), 2), load_card(str(start), 3)
-    assert card.channels == ("dwi", "tensor", "mean_b0_before")
+    assert card.channels == ("dwi", "tensor", "tensor_rows")
     expected = {**given.architecture, "width": 6, "factor": 2, "in_channels": 3, "filtered": 3}
     assert card.architecture == expected
     assert (
@@ -176,7 +176,7 @@ def test_what_is_said_otherwise_is_honoured_and_told(train, start, tmp_path, cap
         "kernels.weight" in caplog.text
     )
     assert (
-        "Fresh, since start has none: channel mean_b0_before, head.weight, kernels.weight, "
+        "Fresh, since start has none: channel tensor_rows, head.weight, kernels.weight, "
         "feature maps 5 to 6" in caplog.text
     )
 
@@ -186,7 +186,6 @@ def test_what_is_said_otherwise_is_honoured_and_told(train, start, tmp_path, cap
     [
         (("--channels", "mean_b0", "dwi"), "must start with 'dwi'"),
         (("--channels", "dwi", "flair"), "flair"),
-        (("--keep-start", "0.3"), "Give --init-from MODEL as well."),
         (("--validate-label", "sub-01"), "sub-01: to learn from and held out as well."),
         (("--init-from", "nowhere"), "There is no network 'nowhere'."),
         (("--device", "tpu"), "no such device"),

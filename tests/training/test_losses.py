@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from bids_sr.errors import UsageError
-from bids_sr.training.losses import NETWORKS, FeatureLoss, directional_loss
+from bids_sr.training.losses import NETWORKS, FeatureLoss
 
 pytest.importorskip("torchvision")
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "vgg16"
@@ -88,22 +88,6 @@ def test_five_layers_of_the_real_network():
         "relu4_3": (512, 8, 8),
         "relu5_3": (512, 4, 4),
     }
-
-
-def test_directional_loss_forgives_what_directions_share():
-    generator = torch.Generator().manual_seed(0)
-    target = torch.rand(9, 1, 6, 6, generator=generator)
-    weighted = torch.ones(9, dtype=torch.bool)
-    shared = torch.rand(1, 1, 6, 6, generator=generator)
-    # eight patches of two places; the ninth is left over
-    assert float(directional_loss(target + shared, target, weighted, 4)) < 1e-6
-    apart = target.clone()
-    apart[0] += 1
-    # one of four is off by 1: it is 3/4 from the mean, the others 1/4
-    expected = (0.75 + 3 * 0.25) / 8
-    assert float(directional_loss(apart, target, weighted, 4)) == pytest.approx(expected, rel=1e-5)
-    weighted[0] = False
-    assert float(directional_loss(apart, target, weighted, 4)) < 1e-6
 
 
 def test_rolled_images_are_shifted_together(weights):

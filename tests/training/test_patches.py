@@ -8,7 +8,7 @@ import torch
 
 from bids_sr.errors import UsageError
 from bids_sr.networks.channels import BASIC, CHANNELS
-from bids_sr.training.patches import PatchSampler
+from bids_sr.training.patches import PatchSampler, draw_band
 from bids_sr.training.stacks import read_slice
 
 
@@ -62,42 +62,16 @@ def test_patch_larger_than_the_slices(prepared):
         sampler(prepared, patch=40)
 
 
-def test_every_channel_can_be_drawn_and_neighbours_are_of_the_next_slices(prepared):
+def test_every_channel_can_be_drawn(prepared):
     source = PatchSampler([prepared], 2, CHANNELS, patch=8, seed=1)
     assert source.draw(6).channels.shape == (6, len(CHANNELS), 8, 8)
     view = prepared.views[0]
     images = read_slice(prepared, view, 3, 1, CHANNELS)
-    np.testing.assert_array_equal(images["mean_dwi_before"], view.shared[3, 1, 0])
-    np.testing.assert_array_equal(images["mean_dwi_after"], view.shared[3, 1, 2])
-    np.testing.assert_array_equal(images["mean_b0_after"], view.shared[3, 0, 2])
-    first = read_slice(prepared, view, 3, 0, CHANNELS)
-    np.testing.assert_array_equal(first["mean_b0_before"], view.shared[3, 0, 0])
+    np.testing.assert_array_equal(images["mean_dwi"], view.shared[3, 1, 1])
+    np.testing.assert_array_equal(images["tensor_columns"], view.frame[view.shell[3], 1, 1])
     b0 = int(np.flatnonzero(view.is_b0)[0])
     images = read_slice(prepared, view, b0, 1, CHANNELS)
     np.testing.assert_array_equal(images["tensor_across"], images["mean_b0"])
-
-
-def test_directions_of_one_place_share_all_but_the_slice(prepared):
-    names = ["dwi", "mean_dwi", "tensor_rows"]
-    source = PatchSampler([prepared], 2, names, patch=8, directions=4, seed=3)
-    batch = source.draw(10)
-    assert len(batch.channels) == 10
-    for place in range(2):
-        group = batch.channels[4 * place : 4 * place + 4][batch.weighted[4 * place : 4 * place + 4]]
-        assert len(group) >= 3
-        alone = (group[:, 0] == group[:, 1]).all()  # all channels were dropped there
-        for number in range(1, len(group)):
-            assert alone or torch.equal(group[0, 1:], group[number, 1:])
-            assert not torch.equal(group[0, 0], group[number, 0])
-
-
-def test_share_of_b0s_is_that_of_single_directions(prepared):
-    single = sampler(prepared).draw(800).weighted.float().mean()
-    grouped = PatchSampler([prepared], 2, BASIC, patch=8, directions=4).draw(800).weighted
-    assert 0.78 < float(single) < 0.92
-    assert 0.78 < float(grouped.float().mean()) < 0.92
-    never = PatchSampler([prepared], 2, BASIC, patch=8, b0_share=0.0).draw(200)
-    assert never.weighted.all()
 
 
 def test_noise_is_added_to_the_slice_alone(prepared):
@@ -114,7 +88,7 @@ def test_noise_is_added_to_the_slice_alone(prepared):
 
 def test_zero_filled_patches_lack_the_outer_band(prepared):
     def band(share):
-        return PatchSampler([prepared], 2, BASIC, patch=8, zero_filled=share)._draw_band()
+        return draw_band(np.random.default_rng(0), share)
 
     assert band(0.0) is None
     assert band(1e-9) is None
@@ -136,3 +110,15 @@ def test_without_augmentation_patches_are_cut_as_they_are(prepared):
     windows = np.lib.stride_tricks.sliding_window_view(hr, (16, 16), axis=(2, 3))[:, :, ::2, ::2]
     for target in batch.target[:, 0].numpy():
         assert (windows == target).all(axis=(-2, -1)).any()
+
+
+def test_so_many_patches_are_of_b0s(prepared):
+    view = prepared.views[0]
+
+    def share(**how):
+        source = PatchSampler([prepared], 2, BASIC, patch=8, **how)
+        return np.mean([view.is_b0[source._draw_volume(view)] for _ in range(800)])
+
+    assert 0.08 < share() < 0.22
+    assert share(b0_share=0.0) == 0
+    assert 0.4 < share(b0_share=0.5) < 0.6

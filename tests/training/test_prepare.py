@@ -10,9 +10,7 @@ import torch
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.errors import InputError
 from bids_sr.images.kspace import kspace_downsample
-from bids_sr.training.prepare import Recipe, other_planes, prepare_run
-from bids_sr.training.stacks import read_slice
-from bids_sr.training.targets import mean_table
+from bids_sr.training.prepare import Recipe, prepare_run
 from bids_sr.training.views import subsets
 
 
@@ -75,45 +73,6 @@ def test_three_fold_cuts_to_whole_multiples(tmp_path, make_run):
     assert prepared.lr_zooms == pytest.approx((6, 6, 3))
 
 
-def test_denoised_target_is_the_same_scan_with_less_noise(tmp_path, make_run):
-    run = make_run(tmp_path)
-    plain, clean = (
-        prepare_run(run, tmp_path / "cache", Recipe(target=t)) for t in ("scan", "denoised")
-    )
-    np.testing.assert_array_equal(plain.clean, plain.hr)
-    # what is degraded stays the scan; what is learned is another image of the same place
-    np.testing.assert_array_equal(clean.lr, plain.lr)
-    assert not np.array_equal(clean.clean, clean.hr)
-    together = np.corrcoef(clean.clean[3].ravel(), clean.hr[3].ravel())[0, 1]
-    assert together > 0.9
-
-
-def test_other_planes_only_of_equal_voxel_sides(tmp_path, make_run, monkeypatch):
-    run = make_run(tmp_path)
-    assert other_planes(run, tmp_path / "cache", Recipe()) == []  # 2 x 2 x 3 mm
-    monkeypatch.setattr("bids_sr.training.prepare._EQUAL_SIDES", 2.0)
-    assert other_planes(run, tmp_path / "cache", Recipe(), smallest=12) == []
-    first, second = other_planes(run, tmp_path / "cache", Recipe())
-    own = prepare_run(run, tmp_path / "cache", Recipe())
-    assert first.hr.shape == (17, 24, 22, 4)
-    assert second.hr.shape == (17, 22, 24, 4)
-    # one voxel seen from three sides: (slices, rows, columns) of each
-    assert first.hr[5, 7, 6, 2] == second.hr[5, 6, 7, 2] == own.hr[5, 2, 7, 6]
-
-
-def test_tensor_target_is_smooth_in_direction(tmp_path, make_run):
-    prepared = prepare_run(make_run(tmp_path), tmp_path / "cache", Recipe(target="tensor"))
-    b0 = prepared.views[0].is_b0
-    apart = np.abs(prepared.clean[b0].astype(np.float32) - prepared.hr[b0])
-    assert np.median(apart) < 1e-2  # where the magnitude folded nothing over
-    # seventeen volumes, six unknowns a voxel: what remains of the noise is less than the scan's
-    inside = np.repeat(np.repeat(prepared.foreground, 2, 1), 2, 2)
-    off = (prepared.clean - prepared.hr).astype(np.float32)[~b0][:, inside]
-    assert 0 < np.abs(off).mean() < 0.1
-    mean = [a.astype(np.float32)[~b0][:, inside].mean() for a in (prepared.clean, prepared.hr)]
-    assert mean[0] == pytest.approx(mean[1], rel=0.02)
-
-
 def test_noise_is_added_before_the_degradation(tmp_path, make_run):
     run = make_run(tmp_path)
     clean = prepare_run(run, tmp_path / "cache", Recipe(subset=0))
@@ -126,36 +85,6 @@ def test_noise_is_added_before_the_degradation(tmp_path, make_run):
     assert not np.array_equal(noisy.lr, clean.lr)
     again = prepare_run(run, tmp_path / "other", Recipe(subset=0, scan_noise=0.05))
     assert np.array_equal(again.hr, noisy.hr)
-
-
-def test_nearest_directions_are_those_of_the_view_in_the_volumes_of_the_run(prepared):
-    small, bvecs = prepared.views[1], prepared.gradients.bvecs
-    k = int(np.flatnonzero(~small.is_b0)[2])
-    others = [v for v in small.volumes if v != small.volumes[k] and prepared.gradients.bvals[v]]
-    likeness = np.abs(bvecs[others] @ bvecs[small.volumes[k]])
-    assert small.near[k, 0] == others[int(np.argmax(likeness))]
-    assert (small.near[small.is_b0] == -1).all()
-    read = read_slice(prepared, small, k, 1, ["dwi", "nearest_1"])
-    np.testing.assert_array_equal(read["nearest_1"], prepared.lr[small.near[k, 0], 1])
-
-
-def test_means_stand_for_the_scan(tmp_path, make_run):
-    run = make_run(tmp_path)
-    whole = prepare_run(run, tmp_path / "cache", Recipe(subset=0))
-    means = prepare_run(run, tmp_path / "cache", Recipe(subset=0, means=True))
-    assert means.hr.shape == (2, *whole.hr.shape[1:])
-    weighted = whole.hr[whole.gradients.bvals > 0].astype(np.float32).mean(axis=0)
-    ratio = weighted[weighted > 0.05] / means.hr[1].astype(np.float32)[weighted > 0.05]
-    # each in units of its own first b0: all the same factor
-    np.testing.assert_allclose(ratio, np.median(ratio), rtol=0.02)
-    assert means.gradients.bvals.tolist() == [0, 1000]
-
-
-def test_means_know_their_b0s_above_50():
-    table = GradientTable([65, 1005, 70, 1000], np.eye(4, 3) + np.eye(4, 3, -1), 100.0)
-    means = mean_table(table)
-    assert means.bvals.tolist() == [65, 1005]
-    assert means.is_b0.tolist() == [True, False]
 
 
 def test_a_hot_voxel_is_nothing_to_be_learned(tmp_path, make_run):

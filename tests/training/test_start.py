@@ -1,4 +1,4 @@
-"""A training can begin with the weights of another network, and keep some of them."""
+"""A training can begin with the weights of another network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bids_sr.networks.loading import build_network, load_network
 from bids_sr.networks.registry import find_card
 from bids_sr.networks.unet import SubPixelUNet
 from bids_sr.training.settings import TrainingSettings
-from bids_sr.training.start import Start, keep_start, settings_of, start_from
+from bids_sr.training.start import Start, settings_of, start_from
 
 
 @pytest.fixture
@@ -165,16 +165,3 @@ def test_a_wider_network_starts_as_its_model_and_all_of_it_learns(make_model, tm
     for name, parameter in wide.named_parameters():
         assert (parameter.grad != 0).flatten(1).any(1).all(), name
         assert (parameter.grad != 0).transpose(0, 1).flatten(1).any(1).all(), name
-
-
-def test_a_share_of_the_start_is_kept(model, given):
-    net = network(channels=9)
-    start_from(net, model, BASIC + FRAME)
-    with torch.no_grad():
-        for parameter in net.parameters():
-            parameter.add_(1.0)
-    keep_start(net, model, BASIC + FRAME, 0.25)
-    moved = net.state_dict()
-    torch.testing.assert_close(moved["head.weight"], given["head.weight"] + 0.75)
-    torch.testing.assert_close(moved["stem.weight"][:, :4], given["stem.weight"] + 0.75)
-    torch.testing.assert_close(moved["stem.weight"][:, 4:], torch.full((4, 5, 3, 3), 0.75))
