@@ -193,7 +193,7 @@ def _shares(runs: Sequence[PreparedSeries], pixels: Sequence[int]) -> np.ndarray
     shares = np.zeros(len(runs))
     people = np.array([run.label.partition("_")[0] for run in runs])
     for person in set(people):
-        own = np.flatnonzero(people == person)
+        own = np.flatnonzero(people == person).tolist()
         size = np.array([pixels[i] for i in own], float)
         alone = not any(mean for i in own for _, mean, _ in runs[i].known)
         shares[own] = size / np.sqrt(size.sum()) * (_B0_ALONE if alone else 1.0)
