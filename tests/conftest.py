@@ -135,7 +135,6 @@ def write_series_model(folder, factor=2, detail=0.05):
         name=folder.name,
         factor=factor,
         degradation="kspace",
-        channels=("dwi",),
         architecture=architecture,
         sha256=checksum(folder / "weights.safetensors"),
         voxel_sizes_mm=[(4.0, 4.0, 2.0)],

@@ -40,6 +40,18 @@ def known_channels(_instance: object, _attribute: object, value: tuple[str, ...]
         raise ValueError(f"channels must start with 'dwi' and be among {CHANNELS}, not {value}")
 
 
+def _names_a_class(_instance: object, _attribute: object, value: object) -> None:
+    if not isinstance(value, Mapping) or "class" not in value:
+        raise ValueError(f"architecture must name a class, not be {value!r}")
+
+
+def _channels_of_its_class(instance: ModelCard, attribute: object, value: tuple[str, ...]) -> None:
+    if not instance.sees_series:
+        known_channels(instance, attribute, value)
+    elif value:
+        raise ValueError(f"a network for the series has no channels, not {value}")
+
+
 def _known_factor(_instance: object, _attribute: object, value: int) -> None:
     if value not in (2, 3):
         raise ValueError(f"factor must be 2 or 3, not {value}")
@@ -61,9 +73,7 @@ class ModelCard:
     degradation: str
     """How its low-resolution training slices were made: kspace, kspace-tukey, box or resize-cubic,
     several joined by +."""
-    channels: tuple[str, ...] = field(converter=_texts, validator=known_channels)
-    """What it reads, in order (see `bids_sr.networks.channels`)."""
-    architecture: Mapping[str, Any]
+    architecture: Mapping[str, Any] = field(validator=_names_a_class)
     """Keyword arguments of its class, and ``"class"``."""
     sha256: str
     """Checksum of ``weights.safetensors``."""
@@ -85,6 +95,11 @@ class ModelCard:
     """The loss, in words."""
     figures: Mapping[str, Any]
     """Measured figures of merit, with the scan they were measured on."""
+    channels: tuple[str, ...] = field(
+        default=(), converter=_texts, validator=_channels_of_its_class
+    )
+    """What it reads, in order (see `bids_sr.networks.channels`); none if it sees the series:
+    what it reads of that is always the same (`bids_sr.networks.series_parts`)."""
     snr_b0: tuple[float, ...] | None = None
     """Signal-to-noise ratio of the b0s seen in training, smallest and largest; if known."""
     input_rule: str = field(default="series", validator=_known_rule)
@@ -108,7 +123,7 @@ class ModelCard:
         """Return the JSON content of the card."""
         content = asdict(self)
         del content["folder"]
-        for name, unknown in (("snr_b0", None), ("limitations", ())):
+        for name, unknown in (("channels", ()), ("snr_b0", None), ("limitations", ())):
             if content[name] == unknown:
                 del content[name]
         return content

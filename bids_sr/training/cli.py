@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from bids_sr.door import enter_logging
 from bids_sr.errors import UsageError
-from bids_sr.training.parser import build_parser
+from bids_sr.training.parser import KINDS, SERIES, build_parser, refused, settings_given
 
 if TYPE_CHECKING:
-    from bids_sr.bids.dwi_run import DwiFiles, DwiRun
-    from bids_sr.training.prepare import PreparedRun
-    from bids_sr.training.settings import TrainingSettings
+    import torch
+
+    from bids_sr.bids.dwi_run import DwiFiles
+    from bids_sr.training.tasks import Settings
     from bids_sr.training.trainer import Trainer
 
 
@@ -44,39 +45,28 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
     from bids_sr.superres.device import choose_device
     from bids_sr.training.checked import open_checked
     from bids_sr.training.export import code_commit, export_model
+    from bids_sr.training.tasks import make_task
     from bids_sr.training.trainer import CHECKPOINT, Trainer
-    from bids_sr.training.volume_task import VolumeTask
 
     # a wrong name ends it here, not after the scans were prepared
     device = choose_device(arguments.device)
-    settings, commit = _settings(arguments), code_commit()
+    settings, commit = _settings(arguments, device), code_commit()
     to_learn, to_score = _find(arguments)
-    runs, validation = (
+    learn, held_out = (
         [open_checked(files, arguments.gradient_check) for files in found]
         for found in (to_learn, to_score)
     )
-    train = [
-        run
-        for coarsening in settings.coarsening
-        for degradation in settings.degradation
-        for run in _prepare(
-            arguments,
-            settings,
-            runs,
-            coarsening=coarsening,
-            degradation=degradation,
-        )
-    ]
-    held_out = _prepare(arguments, settings, validation)
+    out = arguments.output_dir
+    cache, fresh = arguments.cache or out / "cache", not (out / CHECKPOINT).exists()
+    task, train = make_task(
+        settings, learn, held_out, cache, arguments.vgg16, device, fresh=fresh
+    )  # fmt: skip
     _warn_of_start(settings.init_from, to_score)
-    out, fresh = arguments.output_dir, not (arguments.output_dir / CHECKPOINT).exists()
-    task = VolumeTask(settings, train, held_out, arguments.vgg16, device, fresh=fresh)
     trainer = Trainer(task, out, device)
     _run_with_bar(trainer)
-    name = arguments.name or f"trained-x{settings.factor}"
     card = export_model(
         trainer.mean_network,
-        arguments.output_dir / name,
+        out / (arguments.name or f"trained-x{settings.factor}"),
         settings=settings,
         runs=train,
         credit=arguments.credit,
@@ -92,22 +82,26 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
     )  # fmt: skip
 
 
-def _settings(arguments: argparse.Namespace) -> TrainingSettings:
-    from attrs import fields_dict
-
+def _settings(arguments: argparse.Namespace, device: torch.device) -> Settings:
     from bids_sr.networks.registry import find_card
-    from bids_sr.training.settings import TrainingSettings
-    from bids_sr.training.start import settings_of
+    from bids_sr.training.tasks import choose_precision, settings_of_start
 
-    start = settings_of(find_card(arguments.init_from)) if arguments.init_from else {}
-    said = dict(vars(arguments))
-    if "scale" in said:
-        said["factor"] = said["scale"]
-    said["layers"] = dict(_layer(text) for text in arguments.layers)
-    given = start | {key: said[key] for key in fields_dict(TrainingSettings) if key in said}
-    _check_heeded(given, said, arguments.init_from)
+    said = settings_given(arguments)
+    if vain := refused(arguments.kind, said):
+        raise UsageError(
+            f"A training of --kind {arguments.kind} has no {' and no '.join(vain)}.",
+            remedy="Leave that out, or give the other --kind.",
+        )
+    kind, model = KINDS[arguments.kind], arguments.init_from
+    if "layers" in said:
+        said["layers"] = dict(_layer(text) for text in said["layers"])
+    given = settings_of_start(kind, find_card(model)) if model else {}
+    given |= {**said, "init_from": model}
+    _check_heeded(given, said, model)
+    if arguments.kind == SERIES:
+        given["precision"] = choose_precision(said.get("precision", "auto"), device)
     try:
-        return TrainingSettings(**given)
+        return kind(**given)
     except ValueError as error:
         raise UsageError(f"{error}.", remedy="Correct --channels.") from error
 
@@ -159,31 +153,6 @@ def _warn_of_start(model: str, held_out: list[DwiFiles]) -> None:
     for participant in dict.fromkeys(files.subject for files in held_out):
         if told := seen_in_training(card, participant):
             _LOG.warning("Validation: %s", told)
-
-
-def _prepare(
-    arguments: argparse.Namespace,
-    settings: TrainingSettings,
-    runs: list[DwiRun],
-    **how: Any,
-) -> list[PreparedRun]:
-    from bids_sr.training import prepare
-
-    cache = arguments.cache or arguments.output_dir / "cache"
-    recipe = prepare.Recipe(
-        factor=settings.factor,
-        subset=settings.subset,
-        seed=settings.seed,
-        **{"degradation": settings.degradation[0], **how},
-    )
-    prepared = []
-    for run in runs:
-        ready = prepare.prepare_run(run, cache, recipe)
-        if recipe.coarsening > 1 and min(ready.lr.shape[2:]) < settings.patch:
-            _LOG.info("%s: too small to be made %g times coarser.", ready.label, recipe.coarsening)
-            continue
-        prepared.append(ready)
-    return prepared
 
 
 def _run_with_bar(trainer: Trainer) -> None:

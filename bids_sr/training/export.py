@@ -15,6 +15,8 @@ from bids_sr.networks.card import WEIGHTS, ModelCard, checksum
 from bids_sr.networks.registry import find_card
 from bids_sr.training.noise import snr_range
 from bids_sr.training.prepare import PreparedRun
+from bids_sr.training.series_data import PreparedSeries
+from bids_sr.training.series_settings import SeriesSettings
 from bids_sr.training.settings import TrainingSettings
 
 
@@ -22,8 +24,8 @@ def export_model(
     network: torch.nn.Module,
     folder: Path,
     *,
-    settings: TrainingSettings,
-    runs: Sequence[PreparedRun],
+    settings: TrainingSettings | SeriesSettings,
+    runs: Sequence[PreparedRun] | Sequence[PreparedSeries],
     credit: Sequence[str],
     licence: str,
     command: str,
@@ -42,9 +44,9 @@ def export_model(
         The trained network (the running mean of its weights).
     folder : pathlib.Path
         Model folder; its name becomes the model's.
-    settings : TrainingSettings
+    settings : TrainingSettings or SeriesSettings
         How it was trained.
-    runs : sequence of PreparedRun
+    runs : sequence of PreparedRun or PreparedSeries
         What it was trained on.
     credit : sequence of str
         Who is to be credited for the data and the feature network.
@@ -82,26 +84,13 @@ def export_model(
         seed=settings.seed,
         command=command,
         commit=commit,
-        loss=_describe_loss(settings),
+        loss=settings.loss,
         figures=figures,
         snr_b0=snr_range(runs),
         folder=folder,
     )
     card.save(folder)
     return card
-
-
-def _describe_loss(settings: TrainingSettings) -> str:
-    network = settings.feature_network.upper().replace("_", "-")
-    how = ["L1 / rms" if settings.relative_features else "L1"]
-    how += ["average pooling"] if settings.pool == "average" else []
-    how += [f"rolled by up to {settings.roll} pixels"] if settings.roll else []
-    how += [] if settings.normalise_features else ["raw input"]
-    terms = [
-        f"{weight:g} x {network} {layer} ({', '.join(how)})"
-        for layer, weight in settings.layers.items()
-    ]
-    return " + ".join(["L1", *terms])
 
 
 def code_commit() -> str:

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from bids_sr.diffusion.defaults import REFUSE, TRAINING_CHECKS
+from attrs import fields_dict
 
+from bids_sr.diffusion.defaults import REFUSE, TRAINING_CHECKS
+from bids_sr.training.series_settings import SeriesSettings
+from bids_sr.training.settings import TrainingSettings
+
+SERIES, VOLUME = "series", "volume"
+KINDS = {SERIES: SeriesSettings, VOLUME: TrainingSettings}
+"""Settings of each kind of network."""
 _TAPS = (0, 1, 3, 5, 7, 9)
+_SCHEDULES = ("constant", "cosine", "one-cycle")
+_NAMES = {"factor": "scale"}
+"""Settings whose option has another name."""
+
+
+def option_of(setting: str) -> str:
+    """Return the option that gives a setting."""
+    return "--" + _NAMES.get(setting, setting).replace("_", "-")
 
 
 class _Several(argparse.Action):
@@ -28,105 +43,76 @@ class _Several(argparse.Action):
         setattr(namespace, self.dest, [*given, *values])
 
 
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults where there are any."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, "", []) else super()._get_help_string(action)
+
+
+class _Settings:
+    """Adds options whose defaults are those of the settings; absent if they are not given."""
+
+    def __init__(self, group: argparse._ArgumentGroup) -> None:
+        self._group = group
+
+    def __call__(self, setting: str, words: str, **how: Any) -> None:
+        self._group.add_argument(
+            option_of(setting),
+            dest=setting,
+            default=argparse.SUPPRESS,
+            help=f"{words} ({_default(setting)})",
+            **how,
+        )
+
+
+def _default(setting: str) -> str:
+    told = {}
+    if setting in fields_dict(SeriesSettings):
+        two, three = (_shown(getattr(SeriesSettings(factor=f), setting)) for f in (2, 3))
+        told[SERIES] = two if two == three or setting == "factor" else f"{two}, x3: {three}"
+    if setting in fields_dict(TrainingSettings):
+        told[VOLUME] = _shown(getattr(TrainingSettings(), setting))
+    if setting == "precision":
+        told[SERIES] = "auto"
+    if len(set(told.values())) == 1 and len(told) > 1:
+        return f"default: {told[SERIES]}"
+    if len(told) > 1:
+        return f"default: {told[SERIES]}; with --kind volume: {told[VOLUME]}"
+    ((kind, value),) = told.items()
+    return f"--kind {kind} only; default: {value}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{layer}={weight:g}" for layer, weight in value.items())
+    if isinstance(value, tuple):
+        return " ".join(map(_shown, value))
+    return f"{value:g}" if isinstance(value, float) else str(value) or "none"
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser."""
     parser = argparse.ArgumentParser(
         prog="bids-sr-train",
         description="Train a super-resolution network on the DWI runs of a BIDS dataset."
         " Run it again with the same arguments to go on after an interruption.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=_Formatter,
     )
     add = parser.add_argument
     add("bids_dir", type=Path, help="BIDS dataset, or HCP folder, with high-resolution DWI")
     add("output_dir", type=Path, help="takes checkpoint, logs and the model folder")
-    data = parser.add_argument_group("data")
-    data.add_argument(
-        "--train-label",
-        nargs="+",
-        action=_Several,
-        required=True,
-        help="participants to learn from",
+    add(
+        "--kind",
+        default=SERIES,
+        choices=list(KINDS),
+        help="a network that sees a slice once per shell and gives the detail of all its"
+        " directions, or one that sees each volume in turn",
     )
-    data.add_argument(
-        "--validate-label", nargs="+", action=_Several, default=[], help="participants held out"
-    )
-    data.add_argument(
-        "--gradient-check",
-        default=REFUSE,
-        choices=TRAINING_CHECKS,
-        help="what is done about a scan whose gradient table does not fit its image: it is"
-        " refused; it is used, with a warning; it is used with a corrected table; nobody looks",
-    )
-    data.add_argument("--cache", type=Path, help="prepared slices (default: OUTPUT_DIR/cache)")
-    data.add_argument(
-        "--degradation",
-        nargs="+",
-        action=_Several,
-        default=["kspace"],
-        choices=["kspace", "kspace-tukey", "box", "resize-cubic"],
-        help="how low-resolution slices are made; several: each scan in all these ways",
-    )
-    data.add_argument(
-        "--coarsening",
-        nargs="+",
-        action=_Several,
-        type=float,
-        default=[1.0],
-        help="in-plane voxel sizes to train on, relative to each scan's own",
-    )
-    data.add_argument(
-        "--zero-filled",
-        type=float,
-        default=0.0,
-        help="share of patches whose input is cut to 60-95 %% of its band, as scanners that"
-        " interpolate do",
-    )
-    data.add_argument(
-        "--noise",
-        type=float,
-        default=0.0,
-        help="largest level of Rician noise added to the input, of the b0's bright tissue",
-    )
-    data.add_argument("--b0-share", type=float, default=0.15, help="share of patches of b0s")
-    data.add_argument("--subset", type=int, default=15, help="directions per smaller view")
-    _add_network(parser.add_argument_group("network", "default: as the model of --init-from"))
-    loss = parser.add_argument_group("loss")
-    loss.add_argument(
-        "--layers",
-        nargs="*",
-        action=_Several,
-        default=["relu1_2=0.1"],
-        metavar="LAYER=WEIGHT",
-        help="VGG16 layers of the feature loss; none for L1 alone",
-    )
-    loss.add_argument(
-        "--feature-network",
-        default="vgg16",
-        choices=["vgg16", "vgg16_bn"],
-        help="network of the feature loss; vgg16_bn is the article's",
-    )
-    loss.add_argument(
-        "--vgg16", type=Path, help="its weights as safetensors, in place of a download"
-    )
-    loss.add_argument("--feature-crop", type=int, default=48, help="pixels compared by features")
-    how = parser.add_argument_group("optimisation")
-    how.add_argument(
-        "--init-from",
-        default="",
-        metavar="MODEL",
-        help="start from the weights of this model (name or folder), of any factor",
-    )
-    how.add_argument("--steps", type=int, default=8000, help=" ")
-    how.add_argument("--batch-size", type=int, default=16, help="patches per step")
-    how.add_argument("--patch", type=int, default=40, help="low-resolution patch side, pixels")
-    how.add_argument("--learning-rate", type=float, default=8e-4, help=" ")
-    how.add_argument("--schedule", default="cosine", choices=["cosine", "one-cycle"], help=" ")
-    how.add_argument("--weight-decay", type=float, default=1e-4, help=" ")
-    how.add_argument("--ema", type=float, default=0.998, help="decay of the mean of weights")
-    how.add_argument("--seed", type=int, default=42, help=" ")
-    how.add_argument("--validate-every", type=int, default=500, help="steps")
-    how.add_argument("--checkpoint-every", type=int, default=250, help="steps")
-    how.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
+    _add_data(parser.add_argument_group("data"))
+    _add_network(parser.add_argument_group("network", "as the model of --init-from, if given"))
+    _add_loss(parser.add_argument_group("loss"))
+    _add_optimisation(parser.add_argument_group("optimisation"))
     card = parser.add_argument_group("model card")
     card.add_argument("--name", help="name of the model folder (default: trained-x<scale>)")
     card.add_argument("--licence", default="not stated", help="licence of the weights")
@@ -136,26 +122,155 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_data(group: argparse._ArgumentGroup) -> None:
+    setting = _Settings(group)
+    group.add_argument(
+        "--train-label",
+        nargs="+",
+        action=_Several,
+        required=True,
+        help="participants to learn from",
+    )
+    group.add_argument(
+        "--validate-label", nargs="+", action=_Several, default=[], help="participants held out"
+    )
+    group.add_argument(
+        "--gradient-check",
+        default=REFUSE,
+        choices=TRAINING_CHECKS,
+        help="what is done about a scan whose gradient table does not fit its image: it is"
+        " refused; it is used, with a warning; it is used with a corrected table; nobody looks",
+    )
+    group.add_argument("--cache", type=Path, help="prepared slices (default: OUTPUT_DIR/cache)")
+    setting(
+        "coarsening",
+        "in-plane voxel sizes to train on, relative to each scan's own",
+        nargs="+",
+        action=_Several,
+        type=_number(1),
+    )
+    setting(
+        "finest",
+        "low-resolution in-plane voxel side, mm, below which nothing is learned from",
+        type=_number(0),
+    )
+    setting(
+        "zero_filled",
+        "share of patches whose input is cut to 60-95 %% of its band, as scanners that"
+        " interpolate do",
+        type=_number(0, 1),
+    )
+    setting("noise", "largest noise added to the input, of the bright tissue", type=_number(0))
+    setting(
+        "subsets",
+        "choices of 8 to 16 directions of each shell that the input is made of as well",
+        type=_counted(0),
+    )
+    setting(
+        "degradation",
+        "how low-resolution slices are made; several: each scan in all these ways",
+        nargs="+",
+        action=_Several,
+        choices=["kspace", "kspace-tukey", "box", "resize-cubic"],
+    )
+    setting("b0_share", "share of patches of b0s", type=_number(0, 1))
+    setting("subset", "directions per smaller view of a run; 0 for none", type=_counted(0))
+
+
 def _add_network(group: argparse._ArgumentGroup) -> None:
-    """Add what a model to start from decides, unless it is said: absent if it is not."""
+    setting = _Settings(group)
+    setting("factor", "in-plane factor", type=int, choices=[2, 3])
+    setting("channels", "what it reads", nargs="+", action=_Several)
+    setting("width", "feature maps at full resolution", type=_counted(1))
+    setting("depth", "number of halvings", type=_counted(1))
+    setting("blocks", "residual blocks per level", type=_counted(1))
+    setting("widest", "most feature maps of a level", type=_counted(1))
+    setting("taps", "side of predicted kernels; 0 for none", type=int, choices=_TAPS)
+    setting("l2_width", "as --width, of the part for l = 2", type=_counted(1))
+    setting("l2_depth", "as --depth, of the part for l = 2", type=_counted(1))
+    setting("l2_widest", "as --widest, of the part for l = 2", type=_counted(1))
+    setting("l2_taps", "as --taps, of the part for l = 2", type=int, choices=_TAPS)
 
-    def add(name: str, words: str, otherwise: str, **how: Any) -> None:
-        words += f" (without --init-from: {otherwise})"
-        group.add_argument(name, default=argparse.SUPPRESS, help=words, **how)
 
-    add("--scale", "in-plane factor", "2", type=int, choices=[2, 3])
-    add("--channels", "what it reads", "dwi mean_b0 mean_dwi tensor", nargs="+", action=_Several)
-    add("--width", "feature maps at full resolution", "40", type=_counted(1))
-    add("--depth", "number of halvings", "3", type=_counted(1))
-    add("--blocks", "residual blocks per level", "1", type=_counted(1))
-    add("--taps", "side of predicted kernels; 0 for none", "0", type=int, choices=_TAPS)
+def _add_loss(group: argparse._ArgumentGroup) -> None:
+    setting = _Settings(group)
+    setting(
+        "layers",
+        "VGG16 layers of the feature loss; none for a loss of pixels alone",
+        nargs="*",
+        action=_Several,
+        metavar="LAYER=WEIGHT",
+    )
+    setting(
+        "feature_network",
+        "network of the feature loss; vgg16_bn is the article's",
+        choices=["vgg16", "vgg16_bn"],
+    )
+    group.add_argument(
+        "--vgg16", type=Path, help="its weights as safetensors, in place of a download"
+    )
+    setting("feature_crop", "pixels compared by features", type=_counted(1))
+
+
+def _add_optimisation(group: argparse._ArgumentGroup) -> None:
+    setting = _Settings(group)
+    group.add_argument(
+        "--init-from",
+        default="",
+        metavar="MODEL",
+        help="start from the weights of this model (name or folder), of any factor",
+    )
+    setting("steps", "optimiser steps in all", type=_counted(1))
+    setting("batch_size", "patches per step", type=_counted(1))
+    setting("patch", "low-resolution patch side, pixels", type=_counted(4))
+    setting("learning_rate", "largest of the schedule", type=_number(0))
+    setting("warmup", "steps of linear warm-up", type=_counted(0))
+    setting(
+        "schedule",
+        "of the learning rate; constant goes down over the last fifth of the steps",
+        choices=_SCHEDULES,
+    )
+    setting("clip", "largest norm of the gradient; 0: twice what is usual", type=_number(0))
+    setting("weight_decay", "of AdamW", type=_number(0))
+    setting("ema", "decay of the mean of weights that is kept", type=_number(0, 1))
+    setting(
+        "precision",
+        "of the layers; auto: bfloat16 where the processor computes in it",
+        choices=["auto", "float32", "bfloat16"],
+    )
+    setting("seed", "of initial weights and patches", type=_counted(0))
+    setting("validate_every", "steps", type=_counted(1))
+    setting("checkpoint_every", "steps", type=_counted(1))
+    group.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
+
+
+def refused(kind: str, given: Iterable[str]) -> list[str]:
+    """Return the options among those given that a kind of network has no use for."""
+    return [option_of(name) for name in given if name not in fields_dict(KINDS[kind])]
+
+
+def settings_given(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that were said, by their names."""
+    known = {name for kind in KINDS.values() for name in fields_dict(kind)} - {"init_from"}
+    return {name: value for name, value in vars(arguments).items() if name in known}
 
 
 def _counted(least: int) -> Callable[[str], int]:
     def number(text: str) -> int:
         value = int(text)
         if value < least:
-            raise ValueError(text)
+            raise argparse.ArgumentTypeError(f"{text} is less than {least}")
+        return value
+
+    return number
+
+
+def _number(least: float, most: float | None = None) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        value = float(text)
+        if not value >= least or (most is not None and value > most):
+            end = "" if most is None else f" and at most {most:g}"
+            raise argparse.ArgumentTypeError(f"{text} is not at least {least:g}{end}")
         return value
 
     return number

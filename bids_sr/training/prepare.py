@@ -25,6 +25,7 @@ from bids_sr.images.nifti import DwiReader
 from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.networks.slice_frame import slice_frame
 from bids_sr.training.degradation import DEGRADATIONS, add_rician_noise, coarsen
+from bids_sr.training.noise import snr_of
 from bids_sr.training.views import SeriesView, load_view, save_view, subsets
 
 _LOG = logging.getLogger("bids_sr")
@@ -50,6 +51,11 @@ class PreparedRun:
     """Shells, s/mm2."""
     gradients: GradientTable
     """Of all volumes."""
+
+    @property
+    def snr_b0(self) -> float | None:
+        """Signal-to-noise ratio of its b0s, at low resolution; None where nothing tells it."""
+        return snr_of(self.lr, self.foreground, self.gradients.is_b0)
 
 
 @frozen

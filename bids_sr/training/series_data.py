@@ -28,6 +28,7 @@ from bids_sr.networks.series_parts import (
 )
 from bids_sr.networks.slice_frame import SliceFrame, slice_frame
 from bids_sr.quality.high_band import high_band
+from bids_sr.training.noise import snr_of
 from bids_sr.training.prepare import at_acquired_matrix, coarse_slices, foreground, in_plane_sides
 
 _LOG = logging.getLogger("bids_sr")
@@ -81,6 +82,13 @@ class PreparedSeries:
     """(V, slices, f a, f b), float32, in units of the scan; if they were kept."""
     parts: SeriesParts | None = None
     """How the volumes are split."""
+    snr_b0: float | None = None
+    """Signal-to-noise ratio of its b0s, at low resolution; None where nothing tells it."""
+
+    @property
+    def teaching(self) -> tuple[int, ...]:
+        """Shells that say something of b0, mean or l = 2."""
+        return tuple(number for number, known in enumerate(self.known) if any(known))
 
 
 def prepare_series(run: DwiRun, cache: Path, recipe: SeriesRecipe) -> PreparedSeries:
@@ -106,7 +114,7 @@ def prepare_series(run: DwiRun, cache: Path, recipe: SeriesRecipe) -> PreparedSe
         If the run cannot be read.
     """
     run = at_acquired_matrix(run, cache)
-    folder = cache / f"{run.files.label}-{cache_key(run, asdict(recipe), 'series')}"
+    folder = cache / f"{run.files.label}-{cache_key(run, asdict(recipe), 'series', 2)}"
     with locked(lock_path(folder, "run")):
         if not (folder / "run.json").exists():
             _LOG.info("Preparing %s", run.files.label)
@@ -138,7 +146,8 @@ def _write(run: DwiRun, folder: Path, recipe: SeriesRecipe) -> None:
         shell += [number] * len(choices)
     save(folder / "detail.npy", np.stack(details).astype(np.float16))
     save(folder / "lr.npy", np.stack(views).astype(np.float16))
-    save(folder / "foreground.npy", foreground(small))
+    tissue = foreground(small)
+    save(folder / "foreground.npy", tissue)
     if recipe.volumes:
         save(folder / "volumes.npy", volumes)
     facts = {
@@ -147,6 +156,7 @@ def _write(run: DwiRun, folder: Path, recipe: SeriesRecipe) -> None:
         "known": known,
         "units": units,
         "axes": frame.axes.tolist(),
+        "snr_b0": snr_of(small, tissue, run.gradients.is_b0),
         "lr_zooms": [round(z, 4) for z in (*sides, reader.zooms[axis])],
         "b_values": [round(each.bval) for each in run.gradients.shells],
     }
@@ -238,4 +248,5 @@ def _open(gradients: GradientTable, folder: Path) -> PreparedSeries:
         units=facts["units"],
         volumes=load("volumes") if (folder / "volumes.npy").exists() else None,
         parts=series_parts(gradients, SliceFrame(np.array(facts["axes"]), 0)),
+        snr_b0=facts["snr_b0"],
     )

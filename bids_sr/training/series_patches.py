@@ -132,7 +132,7 @@ class SeriesSampler:
 
     def _draw_view(self, run: PreparedSeries) -> int:
         """Draw a shell, and whether its images are made of all of its directions."""
-        shell = int(self._generator.integers(len(run.known)))
+        shell = int(self._generator.choice(run.teaching))
         views = np.flatnonzero(np.equal(run.shell, shell))
         if len(views) == 1 or self._generator.random() < _WHOLE:
             return int(views[0])
@@ -191,9 +191,9 @@ class SeriesSampler:
 def _shares(runs: Sequence[PreparedSeries], pixels: Sequence[int]) -> np.ndarray:
     """Return how often each run is drawn: many runs of one person are not many people."""
     shares = np.zeros(len(runs))
-    people = np.array([run.label.partition("_")[0] for run in runs])
-    for person in set(people):
-        own = np.flatnonzero(people == person).tolist()
+    people = [run.label.partition("_")[0] for run in runs]
+    for person in dict.fromkeys(people):
+        own = [i for i, other in enumerate(people) if other == person]
         size = np.array([pixels[i] for i in own], float)
         alone = not any(mean for i in own for _, mean, _ in runs[i].known)
         shares[own] = size / np.sqrt(size.sum()) * (_B0_ALONE if alone else 1.0)

@@ -7,6 +7,11 @@ from typing import Any
 
 from attrs import asdict, field, frozen
 
+EDGES = {"means": 0.05, "l2": 0.3}
+"""Below so much, of bright tissue and after the lift, errors count by their squares."""
+_SMALL = 3
+"""In-plane factor from which patches are smaller, and more of them make a step."""
+
 
 @frozen
 class SeriesSettings:
@@ -46,18 +51,18 @@ class SeriesSettings:
     """Weight of the feature loss per VGG16 layer; empty for none."""
     feature_crop: int = 48
     """Side of the random sub-crop on which features are compared, high-resolution pixels."""
-    patch: int = 48
-    """Side of a patch, low-resolution pixels."""
-    batch_size: int = 8
-    """Patches per step."""
-    steps: int = 16000
+    patch: int = field()
+    """Side of a patch, low-resolution pixels; of factor 2 it is 40, of factor 3 it is 32."""
+    batch_size: int = field()
+    """Patches per step: 12, of factor 3 16."""
+    steps: int = 12000
     """Optimiser steps in all."""
     learning_rate: float = 6e-4
     """After the warm-up; the last fifth of the steps takes it down to zero."""
     warmup: int = 200
     """Steps of linear warm-up."""
     schedule: str = "constant"
-    """``constant``, with the way down at the end, or ``cosine``."""
+    """``constant``, with the way down at the end, ``cosine`` or ``one-cycle``."""
     clip: float = 0.0
     """Largest norm of the gradient; 0: twice what has been usual of late."""
     weight_decay: float = 1e-4
@@ -70,10 +75,33 @@ class SeriesSettings:
     """Of initial weights and patches."""
     init_from: str = ""
     """Model (name or folder) whose weights are the start; empty for none."""
-    validate_every: int = 1000
+    validate_every: int = 500
     """Steps between validations."""
     checkpoint_every: int = 250
     """Steps between checkpoints."""
+
+    channels = ()
+    """A network for the series has none: what it reads is always the same."""
+    degradation = ("kspace",)
+    """How low-resolution images are made."""
+
+    @patch.default
+    def _patch(self) -> int:
+        return 40 if self.factor < _SMALL else 32
+
+    @batch_size.default
+    def _batch_size(self) -> int:
+        return 12 if self.factor < _SMALL else 16
+
+    @property
+    def loss(self) -> str:
+        """The loss in words, for model cards."""
+        terms = [
+            f"Charbonnier ({EDGES['means']:g}) of b0 and mean",
+            f"Charbonnier ({EDGES['l2']:g}) of l = 2",
+            *(f"{w:g} x VGG16 {n} (L1 / rms) of one direction" for n, w in self.layers.items()),
+        ]
+        return " + ".join(terms)
 
     @property
     def architecture(self) -> dict[str, Any]:

@@ -10,17 +10,16 @@ import numpy as np
 import torch
 
 from bids_sr.networks.loading import build_network
-from bids_sr.networks.series_network import LIFT
+from bids_sr.networks.series_network import LIFT, SeriesNetwork
 from bids_sr.networks.series_parts import L2_PARTS, PARTS
 from bids_sr.training.losses import FeatureLoss
 from bids_sr.training.series_data import PreparedSeries
 from bids_sr.training.series_patches import SeriesBatch, SeriesSampler
-from bids_sr.training.series_settings import SeriesSettings
+from bids_sr.training.series_settings import EDGES, SeriesSettings
+from bids_sr.training.series_start import start_series
 from bids_sr.training.series_validation import validate_series
 
 _MEANS = PARTS - L2_PARTS
-_EDGE = {"means": 0.05, "l2": 0.3}
-"""Below so much, of bright tissue and after the lift, errors count by their squares."""
 
 
 def charbonnier(difference: torch.Tensor, edge: float) -> torch.Tensor:
@@ -47,6 +46,8 @@ class SeriesTask:
         Weights of the feature loss.
     device : torch.device
         Where to compute.
+    fresh : bool
+        Whether weights of ``init_from`` are wanted: not where a checkpoint follows.
     """
 
     def __init__(
@@ -56,6 +57,8 @@ class SeriesTask:
         held_out: Sequence[PreparedSeries],
         vgg16: Path | None,
         device: torch.device,
+        *,
+        fresh: bool = True,
     ) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.device = settings, device
@@ -63,7 +66,9 @@ class SeriesTask:
             "scans to learn from": sorted({run.label for run in train}),
             "scans held out": sorted({run.label for run in held_out}),
         }
-        self.network = build_network(settings.architecture)
+        network = build_network(settings.architecture)
+        assert isinstance(network, SeriesNetwork)
+        self.network: torch.nn.Module = network
         trunks = map(self.network.get_submodule, ("means", "l2"))
         self.groups = [list(trunk.parameters()) for trunk in trunks]
         self._crops = np.random.default_rng(settings.seed + 1)
@@ -71,11 +76,16 @@ class SeriesTask:
         if settings.layers:
             features = FeatureLoss(settings.layers, vgg16, generator=self._crops)
             self._features = features.to(device)
-        self._sampler = SeriesSampler(
-            train, settings.factor, settings.patch, settings.seed, settings.zero_filled,
-            settings.noise,
-        )  # fmt: skip
+        self._sampler = self._new_sampler(train)
+        if settings.init_from and fresh:
+            # of a sampler of its own: what is learned from does not depend on the start
+            shown = self._new_sampler(train).draw(settings.batch_size).images
+            start_series(network, settings.init_from, shown)
         self._held_out = list(held_out)
+
+    def _new_sampler(self, train: Sequence[PreparedSeries]) -> SeriesSampler:
+        s = self.settings
+        return SeriesSampler(train, s.factor, s.patch, s.seed, s.zero_filled, s.noise)
 
     @property
     def state(self) -> dict[str, object]:
@@ -101,8 +111,8 @@ class SeriesTask:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
             output = network(images)
         difference = (output - target) * known[:, :, None, None]
-        means = charbonnier(difference[:, :_MEANS], _EDGE["means"]).mean()
-        l2 = charbonnier(difference[:, _MEANS:] * LIFT, _EDGE["l2"]).mean()
+        means = charbonnier(difference[:, :_MEANS], EDGES["means"]).mean()
+        l2 = charbonnier(difference[:, _MEANS:] * LIFT, EDGES["l2"]).mean()
         loss, terms = means + l2, {"means": float(means.detach()), "l2": float(l2.detach())}
         if self._features is not None:
             feature = self._compare_features(batch, output, target)

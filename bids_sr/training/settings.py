@@ -72,12 +72,13 @@ class TrainingSettings:
     warmup: int = 200
     """Steps of linear warm-up before the cosine."""
     schedule: str = "cosine"
-    """``cosine`` (warm-up, then down to zero) or ``one-cycle`` (up for 30 %, then down)."""
+    """``cosine`` (warm-up, then down to zero), ``one-cycle`` (up for 30 %, then down) or
+    ``constant``, with a way down over the last fifth."""
     weight_decay: float = 1e-4
     """Of AdamW."""
     clip: float = 0.02
     """Largest norm of the gradient, some four times the usual one; without normalisation
-    layers a rare steep step can throw the network off for good."""
+    layers a rare steep step can throw the network off for good. 0: twice what is usual."""
     ema: float = 0.998
     """Decay of the running mean of weights that is kept as the result."""
     subset: int = 15
@@ -94,6 +95,20 @@ class TrainingSettings:
     """Steps between validations."""
     checkpoint_every: int = 250
     """Steps between checkpoints."""
+
+    @property
+    def loss(self) -> str:
+        """The loss in words, for model cards."""
+        network = self.feature_network.upper().replace("_", "-")
+        how = ["L1 / rms" if self.relative_features else "L1"]
+        how += ["average pooling"] if self.pool == "average" else []
+        how += [f"rolled by up to {self.roll} pixels"] if self.roll else []
+        how += [] if self.normalise_features else ["raw input"]
+        terms = [
+            f"{weight:g} x {network} {layer} ({', '.join(how)})"
+            for layer, weight in self.layers.items()
+        ]
+        return " + ".join(["L1", *terms])
 
     @property
     def architecture(self) -> dict[str, Any]:

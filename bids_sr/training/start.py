@@ -59,6 +59,12 @@ def settings_of(card: ModelCard) -> dict[str, Any]:
     load_network(card)
     given = dict(card.architecture)
     network = given.pop("class")
+    if card.sees_series:
+        raise ModelError(
+            "is a network for the series, not for single volumes.",
+            file=card.folder,
+            remedy="Leave --kind volume out, or start from another model.",
+        )
     # what a card leaves out has the network's own default, not that of a training
     parameters = signature(CLASSES[network]).parameters
     given = {name: p.default for name, p in parameters.items() if p.default is not p.empty} | given
@@ -106,7 +112,7 @@ def start_from(network: torch.nn.Module, model: str, channels: Sequence[str]) ->
     dropped = _lacking(card.channels, channels, given, fitting)
     fresh = [*_lacking(channels, card.channels, network, fitting), *_further_maps(given, network)]
     network.load_state_dict({**own, **fitting})
-    _tell(card, dropped, fresh)
+    tell(card, dropped, fresh)
     return Start(tuple(dropped), tuple(fresh))
 
 
@@ -119,7 +125,7 @@ def _fitting(
     kernels = _kernels(model, network, read)
     fitting = {}
     for name in given.keys() & own.keys():
-        weight = _fit(name, given[name], own[name], read, kernels)
+        weight = fit_weight(name, given[name], own[name], read, kernels)
         if weight is not None:
             fitting[name] = weight
     if not fitting:
@@ -131,7 +137,7 @@ def _fitting(
     return fitting
 
 
-def _fit(
+def fit_weight(
     name: str, given: torch.Tensor, own: torch.Tensor, read: _Pairs, kernels: _Pairs
 ) -> torch.Tensor | None:
     """Return `given` in the shape of `own`, or None.
@@ -179,7 +185,7 @@ def _kernels(model: torch.nn.Module, network: torch.nn.Module, read: _Pairs) -> 
 def _rows(layer: str, given: torch.Tensor, own: torch.Tensor) -> _Pairs:
     """Return which outputs of a layer are which; none if there is no room for those given."""
     maps, wide = len(given), len(own)
-    return _same(maps) if maps == wide or (maps < wide and layer != "head") else []
+    return same_places(maps) if maps == wide or (maps < wide and layer != "head") else []
 
 
 def _columns(layer: str, given: torch.Tensor, own: torch.Tensor) -> _Pairs:
@@ -188,13 +194,14 @@ def _columns(layer: str, given: torch.Tensor, own: torch.Tensor) -> _Pairs:
     if inputs > total:
         return []
     if layer != "narrow":
-        return _same(inputs)
+        return same_places(inputs)
     # Maps from below come first, those of the skip, as many as its outputs, after them.
     below = inputs - maps
-    return [*_same(below), *((below + i, total - wide + i) for i in range(maps))]
+    return [*same_places(below), *((below + i, total - wide + i) for i in range(maps))]
 
 
-def _same(count: int) -> _Pairs:
+def same_places(count: int) -> _Pairs:
+    """Return the places of a layer that are the same in both networks."""
     return [(i, i) for i in range(count)]
 
 
@@ -224,7 +231,8 @@ def _further_maps(model: torch.nn.Module, network: torch.nn.Module) -> list[str]
     return [f"feature maps {narrow + 1} to {wide}"] if narrow < wide else []
 
 
-def _tell(card: ModelCard, dropped: Sequence[str], fresh: Sequence[str]) -> None:
+def tell(card: ModelCard, dropped: Sequence[str], fresh: Sequence[str]) -> None:
+    """Say what of a model is dropped, and what of the network begins afresh."""
     if card.input_rule != _RULE:
         _LOG.warning(
             "%s was trained on intensities scaled by the rule '%s'; here it is '%s'.",

@@ -183,6 +183,12 @@ class Trainer:
         # settings that came later had their default then
         now = self.settings.to_dict()
         then = type(self.settings)().to_dict() | content["settings"]
+        if unknown := sorted(content["settings"].keys() - now.keys()):
+            raise UsageError(
+                f"is of a training of another kind or version, with {', '.join(unknown)}.",
+                file=path,
+                remedy="Train into another folder.",
+            )
         now, then = now | self._scans, then | content.get("scans", self._scans)
         changed = sorted(key for key in now if now[key] != then[key] and key != "steps")
         if changed:

@@ -1,4 +1,4 @@
-"""bids-sr-train from the command line: dataset in, model folder out."""
+"""bids-sr-train --kind volume from the command line: dataset in, model folder out."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def test_trains_and_exports(dataset, tmp_path):
     arguments = [
         str(dataset), str(tmp_path / "out"), "--train-label", "01", "--validate-label", "02",
         "--steps", "4", "--patch", "8", "--batch-size", "2", "--width", "8", "--depth", "1",
-        "--layers", "--ema", "0.9", "--name", "mine", "--licence", "CC0", "--credit", "somebody",
+        "--layers", "--kind", "volume", "--ema", "0.9", "--name", "mine",
+        "--licence", "CC0", "--credit", "somebody",
     ]  # fmt: skip
     assert main(arguments) == 0
     card = load_card(str(tmp_path / "out" / "mine"), 2)
@@ -65,7 +66,7 @@ def test_trains_on_hcp_folders(make_hcp, tmp_path):
     arguments = [
         str(make_hcp("100610", "102311")), str(tmp_path / "out"), "--train-label", "100610",
         "--validate-label", "102311", "--steps", "2", "--patch", "8", "--batch-size", "2",
-        "--width", "8", "--depth", "1", "--layers", "--name", "hcp",
+        "--width", "8", "--depth", "1", "--layers", "--name", "hcp", "--kind", "volume",
     ]  # fmt: skip
     assert main(arguments) == 0
     card = load_card(str(tmp_path / "out" / "hcp"), 2)
@@ -81,10 +82,9 @@ def test_a_folder_of_neither_kind(tmp_path, capsys):
 
 def test_lists_given_in_parts_add_up_and_defaults_do_not_count():
     words = ["data", "out", "--train-label", "1", "--train-label", "2", "3", "--layers", "--layers"]
-    found = build_parser().parse_args([*words, "relu1_2=1", "--degradation", "box"])
+    found = build_parser().parse_args([*words, "relu1_2=1", "--credit", "a", "--credit", "b", "c"])
     assert found.train_label == ["1", "2", "3"] and not found.validate_label
-    assert (found.layers, found.degradation, found.coarsening) == (["relu1_2=1"], ["box"], [1.0])
-    assert build_parser().parse_args(words[:4]).degradation == ["kspace"]
+    assert (found.layers, found.credit) == (["relu1_2=1"], ["a", "b", "c"])
 
 
 @pytest.fixture
@@ -124,6 +124,7 @@ def test_a_wrong_table_may_be_corrected_or_used_all_the_same(
     arguments = [
         str(flipped), str(tmp_path / "out"), "--train-label", "01", "--steps", "1", "--patch", "8",
         "--batch-size", "2", "--width", "8", "--depth", "1", "--layers", "--subset", "0",
+        "--kind", "volume",
         "--cache", str(tmp_path / "cache"),
     ]  # fmt: skip
     assert main([*arguments, "--gradient-check", "fix"]) == 0
@@ -135,7 +136,7 @@ def test_a_wrong_table_may_be_corrected_or_used_all_the_same(
     assert np.allclose(corrected, given * [1, -1, 1])
 
 
-SHORT = ("--steps", "2", "--patch", "6", "--batch-size", "2", "--layers")
+SHORT = ("--kind", "volume", "--steps", "2", "--patch", "6", "--batch-size", "2", "--layers")
 BARE = ("dwi", "tensor", "mean_b0", "mean_dwi", "tensor_across")
 
 

@@ -1,0 +1,72 @@
+"""Leaving out feature maps of a UNet for which a narrower one has no room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from bids_sr.networks.unet import UNet
+
+
+def level_widths(network: UNet) -> list[int]:
+    """Return the feature maps of each level, from full resolution down."""
+    return [len(stage[0].first.weight) for stage in network.encoders]  # type: ignore[index]
+
+
+def pruned(network: UNet, widths: Sequence[int]) -> dict[str, torch.Tensor]:
+    """Return the weights of a UNet with no more maps at each level than these.
+
+    Kept are the maps of which most comes in and of which most is read, as told by the
+    weights at the level's upper end.
+
+    Parameters
+    ----------
+    network : UNet
+        Not changed.
+    widths : sequence of int
+        Of each level; larger ones change nothing.
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+        As its ``state_dict``.
+    """
+    state, own = network.state_dict(), level_widths(network)
+    kept = [
+        torch.sort(torch.topk(_importance(state, level), min(width, wanted)).indices).values
+        for level, (width, wanted) in enumerate(zip(own, widths, strict=True))
+    ]
+    return {name: _cut(name, weight, kept, own) for name, weight in state.items()}
+
+
+def _importance(state: dict[str, torch.Tensor], level: int) -> torch.Tensor:
+    if level == 0:
+        made = state["stem.weight"].flatten(1).norm(dim=1)
+        readers = [state[name] for name in ("head.weight", "kernels.weight") if name in state]
+        return made * torch.cat([_read(weight) for weight in readers]).norm(dim=0)
+    made = state[f"widen.{level - 1}.weight"].flatten(1).norm(dim=1)
+    # of what is read there, the maps from below come first
+    return made * _read(state[f"narrow.{level - 1}.weight"])[:, : len(made)].norm(dim=0)
+
+
+def _read(weight: torch.Tensor) -> torch.Tensor:
+    """Return how much each output reads of each input, (outputs, inputs)."""
+    return weight.flatten(2).norm(dim=2)
+
+
+def _cut(
+    name: str, weight: torch.Tensor, kept: Sequence[torch.Tensor], widths: Sequence[int]
+) -> torch.Tensor:
+    layer, *rest = name.split(".")
+    if layer == "stem":
+        return weight[kept[0]]
+    if layer in ("head", "kernels"):
+        return weight[:, kept[0]]
+    level = int(rest[0])
+    if layer in ("encoders", "decoders"):
+        return weight[kept[level]][:, kept[level]]
+    if layer == "widen":
+        return weight[kept[level + 1]][:, kept[level]]
+    read = torch.cat([kept[level + 1], widths[level + 1] + kept[level]])
+    return weight[kept[level]][:, read]
