@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 
 
@@ -11,3 +14,31 @@ def prepared(make_run, tmp_path):
     from bids_sr.training.prepare import Recipe, prepare_run
 
     return prepare_run(make_run(tmp_path), tmp_path / "prepared", Recipe(subset=8))
+
+
+@pytest.fixture(scope="session")
+def bent():
+    """The module that makes series of known parts."""
+    path = Path(__file__).with_name("bent_series.py")
+    spec = importlib.util.spec_from_file_location("bent_series", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def make_series(tmp_path, bent):
+    """A function that prepares a made-up series: shells of (b, directions), b0s, recipe."""
+    import numpy as np
+
+    from bids_sr.training.series_data import SeriesRecipe, prepare_series
+
+    def make(shells=((1000, 16),), b0s=2, seed=0, label="one", run_only=False, **how):
+        bvals = np.concatenate([np.zeros(b0s), *(np.full(n, b) for b, n in shells)])
+        spread = [bent.spread(n, number) for number, (_, n) in enumerate(shells)]
+        vectors = np.vstack([np.zeros((b0s, 3)), *spread])
+        data = bent.signal(bent.SIZE, bvals, vectors, seed)
+        run = bent.write_series(tmp_path / label, data, bvals, vectors)
+        return run if run_only else prepare_series(run, tmp_path / "cache", SeriesRecipe(**how))
+
+    return make
