@@ -22,6 +22,14 @@ def test_another_width_and_depth(make_model, tmp_path):
     assert multiply_adds(card) == pytest.approx(cost._counted(card), rel=0.01)
 
 
+def test_a_network_for_the_series(tiny_series_model):
+    card = load_card(str(tiny_series_model), 2)
+    # torch does not count what the predicted kernels are multiplied with: 2 x 2 images by 3 x 3
+    # taps, and 5 images with one kernel each sub-pixel
+    applied = 4 * 9 * (2 * 2 + 5)
+    assert multiply_adds(card) == pytest.approx(cost._counted(card) + applied, rel=1e-9)
+
+
 def test_a_network_of_another_class_is_run(tiny_model, monkeypatch):
     card = load_card(str(tiny_model), 2)
     monkeypatch.setattr(cost, "_SHALLOW", "something else")
