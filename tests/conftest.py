@@ -76,36 +76,6 @@ def tiny_model(tmp_path):
     return write_model(tmp_path / "tiny")
 
 
-@pytest.fixture
-def tiny_series_model(tmp_path):
-    """Folder of a small untrained network for the series, of factor 2."""
-    return write_series_model(tmp_path / "tiny-series")
-
-
-def write_series_model(folder, factor=2, detail=0.05):
-    """Write the folder of a network for the series that adds random detail; returns it."""
-    import json
-
-    import torch
-    from safetensors.torch import save_file
-
-    from bids_sr.networks.card import checksum
-    from bids_sr.networks.series_network import SeriesNetwork
-
-    torch.manual_seed(0)
-    sides = {"width": 4, "depth": 2, "widest": 8, "l2_width": 4, "l2_depth": 1, "l2_taps": 3}
-    network = SeriesNetwork(factor=factor, **sides)
-    for trunk in (network.means, network.l2):
-        torch.nn.init.normal_(trunk.head.weight, std=detail)
-    write_model(folder, factor)
-    save_file(network.state_dict(), folder / "weights.safetensors")
-    card = json.loads((folder / "card.json").read_text())
-    card["architecture"] = {"class": "SeriesNetwork", "factor": factor, **sides}
-    card["sha256"] = checksum(folder / "weights.safetensors")
-    (folder / "card.json").write_text(json.dumps(card))
-    return folder
-
-
 def write_model(folder, factor=2, detail=0.05, **settings):
     """Write the folder of a network that adds random detail of this strength; returns it."""
     import torch
