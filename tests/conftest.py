@@ -122,7 +122,7 @@ def write_series_model(folder, factor=2, detail=0.05):
     from bids_sr.networks.card import ModelCard, checksum
     from bids_sr.networks.loading import build_network
 
-    small = {"width": 4, "depth": 1, "l2_width": 4, "l2_depth": 1, "taps": 1, "l2_taps": 3}
+    small = {"width": 4, "depth": 2, "widest": 8, "l2_width": 4, "l2_depth": 1, "l2_taps": 3}
     architecture = {"class": "SeriesNetwork", "factor": factor, **small}
     torch.manual_seed(0)
     network = build_network(architecture)

@@ -69,10 +69,10 @@ class VolumeWise:
     def make(self, volumes: Sequence[int], ahead: int) -> Iterator[Made]:
         """Yield each volume, its input read `ahead` in a thread."""
         for stack in self._stacks(volumes, ahead):
-            if self._keep:
-                yield Made(*self._runner.with_copies(stack))
-            else:
-                yield Made(self._runner(stack))
+            made = self._runner.with_copies(stack) if self._keep else (self._runner(stack), None)
+            del stack  # its channels take many volumes: gone before another shell's are made
+            yield Made(*made)
+            del made
 
     def _read(self, index: int) -> SliceStack:
         scale = np.float32(self._gathered.scale)

@@ -69,10 +69,10 @@ def test_the_series_stays_and_its_spread_lies_beside_it(resolve, model, tmp_path
     assert of_copies[inside].max() > 0.01 * made.scale
     here = list(VOLUMES)
     np.testing.assert_allclose(
-        sd.get_fdata()[..., here][inside], of_copies[inside], atol=1e-4 * made.scale
+        sd.get_fdata()[..., here][inside], of_copies[inside], atol=5e-4 * made.scale
     )
     np.testing.assert_allclose(
-        copies.mean(axis=0)[inside], image.get_fdata()[..., here][inside], atol=1e-4 * made.scale
+        copies.mean(axis=0)[inside], image.get_fdata()[..., here][inside], atol=5e-4 * made.scale
     )
 
 
@@ -81,7 +81,7 @@ def test_the_sd_alone(resolve, tmp_path):
     assert {path.name for path in made.dwi.parent.iterdir()} == {"sr.nii.gz", "sd.nii.gz"}
 
 
-def test_failure_in_the_middle_leaves_nothing(resolve, tmp_path):
+def test_failure_in_the_middle_leaves_nothing(resolve, model, tmp_path):
     def stop():
         raise KeyboardInterrupt
 
