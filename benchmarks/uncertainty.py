@@ -35,8 +35,7 @@ from bids_sr.evaluation.trial import Trial, choose_run, interpolated, make_trial
 from bids_sr.images.nifti import DwiReader, load_volume
 from bids_sr.networks.registry import load_card
 from bids_sr.superres.engine import super_resolve
-from bids_sr.superres.runner import TURNS
-from bids_sr.superres.spread import SpreadFiles
+from bids_sr.superres.spread import open_copies, spread_files
 
 BINS = 10
 """Of the calibration curve: equally many voxels in each."""
@@ -183,17 +182,17 @@ def measure(options: argparse.Namespace, reference: str, folder: Path) -> list[S
         run, options.scale, options.slices_step, folder, reference=reference, work=options.work
     )
     volumes = dti_volumes(run.gradients).indices
-    copies = tuple(folder / f"copy{i}.nii" for i in range(len(TURNS[8])))
-    files = SpreadFiles(folder / "sd.nii.gz", copies, tuple(volumes))
+    files = spread_files(card, folder / "sd.nii.gz", folder, volumes, 8)
     made = super_resolve(
         trial.lr, card, folder / "sr.nii.gz", device=options.device, threads=options.threads,
         ensemble=8, slice_axis=trial.grid.slice_axis, spread=files,
     )  # fmt: skip
     interpolated(trial, "sinc", folder / "sinc.nii.gz")
-    fa_sd = fa_spread(
-        copies, subset(run.gradients, volumes), trial.mask, folder / "fa_sd.nii.gz",
-        folder=folder, threads=options.threads,
-    )  # fmt: skip
+    with open_copies(files, trial.lr, trial.grid, made.scale, signed=made.signed) as copies:
+        fa_sd = fa_spread(
+            copies, subset(run.gradients, volumes), trial.mask, folder / "fa_sd.nii.gz",
+            folder=folder, threads=options.threads,
+        )  # fmt: skip
     found = collect(trial, folder, files.sd, made.scale)
     return [*found, collect_fa(trial, folder, fa_sd, options.threads)]
 

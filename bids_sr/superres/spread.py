@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.images.grid import SliceGrid
 from bids_sr.images.nifti import DwiReader, VolumeSource, VolumeWriter
+from bids_sr.networks.card import ModelCard
 from bids_sr.networks.series_parts import series_parts
 from bids_sr.networks.slice_frame import slice_frame
 from bids_sr.superres.series_detail import SeriesDetail
@@ -33,6 +34,34 @@ class SpreadFiles:
     the detail that the copy gave, one for volumes a ``.nii`` with the copy itself."""
     volumes: tuple[int, ...] = ()
     """Volumes that copies hold."""
+
+
+def spread_files(
+    card: ModelCard, sd: Path, folder: Path, volumes: Sequence[int], ensemble: int
+) -> SpreadFiles:
+    """Say where the standard deviation goes, and the copies.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The network, which decides how copies are kept.
+    sd : pathlib.Path
+        Where the standard deviation goes.
+    folder : pathlib.Path
+        Takes the copies.
+    volumes : sequence of int
+        Volumes that will be wanted of the copies.
+    ensemble : int
+        How many copies there are.
+
+    Returns
+    -------
+    SpreadFiles
+    """
+    ending = "" if card.sees_series else ".nii"
+    count = ensemble if volumes else 0
+    paths = tuple(folder / f"copy{number}{ending}" for number in range(count))
+    return SpreadFiles(sd, paths, tuple(volumes))
 
 
 @contextmanager

@@ -91,14 +91,12 @@ def _super_resolve(
 def _spread_files(plan: RunPlan, run: DwiRun, sd: Path, folder: Path) -> SpreadFiles | None:
     """Say where the spread goes, and copies of the volumes that a tensor is fitted to."""
     from bids_sr.diffusion.selection import dti_volumes
-    from bids_sr.superres.spread import SpreadFiles
+    from bids_sr.superres.spread import spread_files
 
     if not plan.choices.uncertainty:
         return None
-    volumes = tuple(dti_volumes(run.gradients).indices)
-    ending = "" if plan.choices.card.sees_series else ".nii"
-    count = plan.choices.ensemble if volumes or not ending else 0
-    return SpreadFiles(sd, tuple(folder / f"copy{i}{ending}" for i in range(count)), volumes)
+    how, volumes = plan.choices, dti_volumes(run.gradients).indices
+    return spread_files(how.card, sd, folder, volumes, how.ensemble)
 
 
 def describe(plan: RunPlan, sr: SuperResolvedDwi, checked: CheckedRun) -> Path:
@@ -219,8 +217,7 @@ def spread(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -
         return None
     gradients = sr.run.gradients
     companions.write_spread_companion(plan, plan.names.dwi_sd, gradients, sr.grid)
-    if not sr.spread.volumes:
-        _remove(sr.spread.copies)
+    if not sr.spread.copies:
         return SpreadMaps(plan.names.dwi_sd, None)
     beside = _with_copies(plan, sr, folder)
     with open_copies(beside, sr.run, sr.grid, sr.scale, signed=sr.signed) as copies:

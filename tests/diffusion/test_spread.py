@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import nibabel as nib
 import numpy as np
 import pytest
 
 from bids_sr.diffusion.spread import fa_spread, subset
 from bids_sr.diffusion.tensor import fit_tensor
+from bids_sr.images.nifti import DwiReader
 
 
 @pytest.fixture
@@ -23,11 +26,17 @@ def copies(make_run, tmp_path):
     return run, paths, source.get_fdata()[..., 0] > 300
 
 
+def spread(paths, run, mask, out, folder):
+    with ExitStack() as stack:
+        sources = [stack.enter_context(DwiReader(path)) for path in paths]
+        return fa_spread(sources, run.gradients, mask, out, folder=folder, threads=1)
+
+
 def test_it_is_that_of_separate_fits(copies, tmp_path):
     run, paths, mask = copies
     folder = tmp_path / "work"
     folder.mkdir()
-    made = fa_spread(paths, run.gradients, mask, tmp_path / "sd.nii.gz", folder=folder, threads=1)
+    made = spread(paths, run, mask, tmp_path / "sd.nii.gz", folder)
     fits = [
         fit_tensor(path, run.gradients, mask, {"fa": tmp_path / f"fa{i}.nii.gz"}, params=("fa",))
         for i, path in enumerate(paths)
@@ -42,16 +51,14 @@ def test_it_is_that_of_separate_fits(copies, tmp_path):
 
 def test_equal_copies_do_not_spread(copies, tmp_path):
     run, paths, mask = copies
-    made = fa_spread(
-        [paths[0]] * 2, run.gradients, mask, tmp_path / "sd.nii.gz", folder=tmp_path, threads=1
-    )
+    made = spread([paths[0]] * 2, run, mask, tmp_path / "sd.nii.gz", tmp_path)
     assert not nib.load(made).get_fdata().any()
 
 
 def test_one_copy_is_refused(copies, tmp_path):
     run, paths, mask = copies
     with pytest.raises(ValueError, match="1 copies"):
-        fa_spread(paths[:1], run.gradients, mask, tmp_path / "sd.nii.gz", folder=tmp_path)
+        spread(paths[:1], run, mask, tmp_path / "sd.nii.gz", tmp_path)
 
 
 def test_gradients_of_some_volumes(copies):

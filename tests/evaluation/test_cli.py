@@ -96,9 +96,9 @@ def test_scores_on_hcp_folders(make_hcp, tiny_model, capsys):
     assert capsys.readouterr().out.startswith("sub-100610, x2, against scan")
 
 
-def test_neighbouring_slices_must_be_there(make_dataset, make_model, tmp_path, capsys):
-    model = make_model(tmp_path / "beside", channels=("dwi", "mean_dwi_before"))
-    arguments = [str(make_dataset("01")), "--participant-label", "01", "--model", str(model)]
+def test_neighbouring_slices_must_be_there(make_dataset, tiny_series_model, capsys):
+    model = str(tiny_series_model)
+    arguments = [str(make_dataset("01")), "--participant-label", "01", "--model", model]
     assert main([*arguments, "--slices-step", "2"]) == 2
     assert "Give --slices-step 1." in capsys.readouterr().err
 
