@@ -24,6 +24,7 @@ from bids_sr.training.series_settings import SeriesSettings
 from bids_sr.training.series_start import start_series
 from bids_sr.training.settings import TrainingSettings
 from bids_sr.training.tasks import make_task, settings_of_start
+from bids_sr.training.trainer import Trainer
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "dwi-open"
 SMALL = {"depth": 1, "widest": 99, "l2_width": 5, "l2_depth": 1, "l2_widest": 99, "l2_taps": 3}
@@ -211,7 +212,7 @@ def test_another_factor_has_a_fresh_head(volume_model):
     assert torch.equal(net.means.state_dict()[name], old[name])
 
 
-def test_what_cannot_be_a_start_is_told(volume_model, tmp_path):
+def test_what_cannot_be_a_start_is_told(volume_model, series_model, tmp_path):
     from bids_sr.networks.paper_unet import PaperSuperResolver
 
     with pytest.raises(ModelError, match="has 1 halvings with 1 residual blocks each, unlike"):
@@ -220,6 +221,9 @@ def test_what_cannot_be_a_start_is_told(volume_model, tmp_path):
     folder = write(tmp_path / "paper", PaperSuperResolver(2, width=16), settings)
     with pytest.raises(ModelError, match="is a PaperSuperResolver, which is no start"):
         start_series(series(), str(folder), images())
+    wide = series_model("wide", width=9, l2_width=9)
+    with pytest.raises(ModelError, match="has no weight in common"):
+        start_series(series(), wide, images())
 
 
 def test_cards_say_what_their_network_reads(series_model, volume_model):
@@ -266,3 +270,26 @@ def test_a_real_start_leaves_of_the_mean_what_its_model_left(tmp_path):
     (row,) = task.validate(task.network.eval())
     assert row["left_mean"] == pytest.approx(0.556, abs=0.02)
     assert row["left_b0"] == row["left_l2"] == 1
+
+
+def test_the_start_leaves_of_the_mean_about_what_its_model_leaves(make_series, tmp_path):
+    """A network for volumes is trained for a moment; its heir has learned the mean already."""
+    run = make_series(run_only=True)
+    settings = TrainingSettings(
+        width=12, depth=1, taps=3, channels=BASIC + FRAME, layers={}, patch=8, batch_size=8,
+        steps=150, learning_rate=6e-3, warmup=20, ema=0.9, subset=0, validate_every=150,
+    )  # fmt: skip
+    cpu = torch.device("cpu")
+    task, _ = make_task(settings, [run], [run], tmp_path / "cache", None, cpu, fresh=True)
+    trainer = Trainer(task, tmp_path / "out", cpu)
+    trainer.run()
+    left = {row["method"]: row["left_mean"] for row in trainer.validations}["network"]
+    model = str(write(tmp_path / "trained", trainer.mean_network, settings))
+    settings = SeriesSettings(
+        **SMALL, width=12, layers={}, patch=8, coarsening=(1.0,), subsets=0, init_from=model
+    )
+    heir, _ = make_task(settings, [run], [run], tmp_path / "cache", None, cpu, fresh=True)
+    (row,) = heir.validate(heir.network.eval())
+    assert left < 0.7
+    assert row["left_mean"] < min(0.8, left + 0.15)
+    assert row["left_l2"] == pytest.approx(1)
