@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 
 from bids_sr.errors import ModelError
+from bids_sr.networks.angular_parts import harmonics
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.channels import FRAME
 from bids_sr.networks.loading import load_network
 from bids_sr.networks.registry import find_card
 from bids_sr.networks.series_network import LIFT, SLICES, DetailTrunk, SeriesNetwork
 from bids_sr.networks.series_parts import PARTS
+from bids_sr.networks.slice_frame import SliceFrame
 from bids_sr.networks.unet import SubPixelUNet, UNet
 from bids_sr.training.pruning import level_widths, pruned
 from bids_sr.training.start import Start, fit_weight, same_places, tell
@@ -61,7 +64,7 @@ def start_series(network: SeriesNetwork, model: str, images: torch.Tensor) -> St
     card = find_card(model)
     given = load_network(card)
     if isinstance(given, SeriesNetwork):
-        start = _from_series(network, given, images)
+        start = _from_series(network, given, card, images)
     elif isinstance(given, SubPixelUNet):
         start = _from_volumes(network, given, card, images)
     else:
@@ -74,8 +77,11 @@ def start_series(network: SeriesNetwork, model: str, images: torch.Tensor) -> St
     return start
 
 
-def _from_series(network: SeriesNetwork, given: SeriesNetwork, images: torch.Tensor) -> Start:
-    dropped, fresh = [], []
+def _from_series(
+    network: SeriesNetwork, given: SeriesNetwork, card: ModelCard, images: torch.Tensor
+) -> Start:
+    dropped: list[str] = []
+    fresh: list[str] = []
     for name in _TRUNKS:
         own, theirs = _trunk(network, name), _trunk(given, name)
         weights, kernels = theirs.state_dict(), []
@@ -89,6 +95,12 @@ def _from_series(network: SeriesNetwork, given: SeriesNetwork, images: torch.Ten
         if narrow < wide:
             fresh.append(f"feature maps {narrow + 1} to {wide} of {name}")
             _resize_kernels(own, _size(theirs, images * given.lift), images * network.lift)
+    if len(fresh) >= len(network.state_dict()):
+        raise ModelError(
+            "has no weight in common with the network to train.",
+            file=card.weights,
+            remedy="Leave the sizes of the network out: its card says them.",
+        )
     return Start(tuple(dropped), tuple(fresh))
 
 
@@ -142,7 +154,7 @@ def _fit(
     read, fitting = same_places(trunk.in_channels), {}
     for name, own in trunk.state_dict().items():
         if name in weights:
-            weight = fit_weight(name, weights[name], own, read, list(kernels))
+            weight = fit_weight(name, weights[name], own, read, kernels)
             if weight is not None:
                 fitting[name] = weight
     return fitting
@@ -154,12 +166,8 @@ def _as_stem(weight: torch.Tensor, channels: Sequence[str]) -> torch.Tensor:
     The tensor's channels of directions fixed to the slice are those directions' sums of
     functions.
     """
-    from bids_sr.networks.angular_parts import harmonics
-    from bids_sr.networks.slice_frame import SliceFrame
-
     at = {name: weight[:, place] for place, name in enumerate(channels)}
-    fixed = torch.eye(3).double().numpy()
-    functions = harmonics(SliceFrame(fixed, 0).directions, 2)[0][:, 1:]
+    functions = harmonics(SliceFrame(np.eye(3), 0).directions, 2)[0][:, 1:]
     whole = weight.new_zeros((len(weight), SLICES * PARTS, *weight.shape[2:]))
     if "mean_b0" in at:
         whole[:, 0] = at["mean_b0"]

@@ -163,7 +163,7 @@ def settings_of_start(kind: type[Settings], card: ModelCard) -> dict[str, Any]:
         return settings_of(card)
     given = load_network(card)
     if card.sees_series:
-        return {**{k: v for k, v in card.architecture.items() if k != "class"}}
+        return {name: value for name, value in card.architecture.items() if name != "class"}
     if not isinstance(given, SubPixelUNet):
         return {"factor": card.factor}
     taps = {"taps": given.taps} if given.taps else {}

@@ -42,3 +42,17 @@ def make_series(tmp_path, bent):
         return run if run_only else prepare_series(run, tmp_path / "cache", SeriesRecipe(**how))
 
     return make
+
+
+@pytest.fixture
+def vgg16(tmp_path):
+    """Random weights of the first block of VGG16."""
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    shapes = {"0.weight": (64, 3, 3, 3), "0.bias": (64,)}
+    shapes |= {"2.weight": (64, 64, 3, 3), "2.bias": (64,)}
+    tensors = {name: 0.1 * torch.randn(shape) for name, shape in shapes.items()}
+    save_file(tensors, tmp_path / "vgg.safetensors")
+    return tmp_path / "vgg.safetensors"

@@ -84,7 +84,7 @@ def test_subsets_are_of_8_to_16_directions_of_one_shell(make_series):
     assert _subsets(run.gradients, run.parts, 2, frame, recipe) == []
     # the signal is a mean and l = 2 alone: any directions tell the same
     for view in (1, 2, 3):
-        np.testing.assert_allclose(run.lr[view], values(run.lr[0]), atol=3e-3)
+        np.testing.assert_allclose(run.lr[view], values(run.lr[0]), atol=1e-2)
 
 
 def test_a_scan_of_b0s_alone(make_series):

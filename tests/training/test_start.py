@@ -11,10 +11,13 @@ from bids_sr.errors import ModelError
 from bids_sr.networks.card import WEIGHTS, checksum
 from bids_sr.networks.channels import BASIC, FRAME
 from bids_sr.networks.loading import build_network, load_network
-from bids_sr.networks.registry import find_card
+from bids_sr.networks.registry import find_card, list_models
 from bids_sr.networks.unet import SubPixelUNet
+from bids_sr.training.series_settings import SeriesSettings
+from bids_sr.training.series_start import start_series
 from bids_sr.training.settings import TrainingSettings
 from bids_sr.training.start import Start, settings_of, start_from
+from bids_sr.training.tasks import settings_of_start
 
 
 @pytest.fixture
@@ -119,13 +122,17 @@ def test_the_rule_of_intensities_is_told(make_model, tmp_path, caplog):
     ]
 
 
-@pytest.mark.parametrize("name", ["shallow-x2", "shallow-x3", "quick-x2"])
+@pytest.mark.parametrize("name", sorted(list_models()))
 def test_the_card_gives_the_network_that_takes_all_weights(name):
     card = find_card(name)
-    settings = TrainingSettings(**settings_of(card))
+    kind = SeriesSettings if card.sees_series else TrainingSettings
+    settings = kind(**settings_of_start(kind, card))
     assert settings.architecture == card.architecture
     net = build_network(settings.architecture)
-    assert start_from(net, name, settings.channels) == Start()
+    if card.sees_series:
+        assert start_series(net, name, torch.rand(1, 21, 8, 8)) == Start()
+    else:
+        assert start_from(net, name, settings.channels) == Start()
 
 
 def test_what_a_card_leaves_out_is_the_default_of_the_network(make_model, tmp_path):
