@@ -12,7 +12,7 @@ BROWSER_SUBJECTS ?= philips02 sherbrooke01 prisma01 prisma02 canon01
 BROWSER_OUT ?= browser-out
 CHAOS_OUT ?= chaos-out
 PYTEST_ARGS ?= -n 2 --dist loadfile
-SIZING_CASES := uih01_acq-AP:2:4 canon01_acq-ax_run-1:2:1 prisma02_acq-AP:2:1 prisma02_acq-AP:3:1 philips02:2:1
+SIZING_CASES := uih01_acq-AP:2:8 canon01_acq-ax_run-1:2:1 prisma02_acq-AP:2:1 prisma02_acq-AP:3:1 philips02:2:8
 VARIANT ?= cuda
 IMAGE_NAME := $(if $(filter cpu,$(VARIANT)),bids_sr-cpu,bids_sr)
 TORCH_CPU := $(shell sed -n 's/^ARG TORCH="\(.*\)"/\1/p' Dockerfile)+cpu
@@ -22,7 +22,7 @@ override DEMO_OUT := demo-out
 override DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test parity-test chaos fuzz browser-test slurm-test benchmark benchmark-pieces benchmark-growth benchmark-memory \
+.PHONY: help setup demo test parity-test chaos fuzz browser-test slurm-test benchmark benchmark-pieces benchmark-growth benchmark-memory benchmark-hcp \
 	benchmark-dtype benchmark-quality benchmark-uncertainty benchmark-grid benchmark-gradients benchmark-filling benchmark-discovery \
 	benchmark-sizing lint format container container-test apptainer-test clean
 
@@ -90,6 +90,10 @@ benchmark-memory: $(STAMP) ## peak memory of a scan of HCP-7T size; SCALE=2, WOR
 	$(BIN)/python benchmarks/memory_limit.py --scale $(or $(SCALE),2) --work $(or $(WORK),$(DEMO_WORK)/memory) \
 		--out docs/performance --page docs/performance.md
 
+benchmark-hcp: $(STAMP) ## core hours and memory of a scan of HCP-3T size, default network; WORK=folder with 25 GB
+	$(BIN)/python benchmarks/memory_limit.py --scan 3T --shipped --work $(or $(WORK),$(DEMO_WORK)/memory) \
+		--out docs/performance --page docs/performance.md
+
 benchmark-dtype: $(STAMP) ## what storing the series as int16 saves and changes; DATA=BIDS folder
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-philips03 and sub-philips01."; exit 2; }
 	$(BIN)/python benchmarks/output_dtype.py $(DATA) --participant-label philips03 philips01 \
@@ -101,7 +105,6 @@ benchmark-quality: $(STAMP) ## quality tables of the shipped networks; DATA=BIDS
 		$(BIN)/bids-sr-evaluate $(DATA) --participant-label $(SUBJECT) --scale $$factor \
 			--reference $$reference --goals --slices-step $(SLICES_STEP) --work $(DEMO_WORK)/quality || exit 1; \
 	done; done
-	$(BIN)/bids-sr-evaluate $(DATA) --participant-label $(SUBJECT) --model quick-x2 --ensemble 1 --slices-step $(SLICES_STEP)
 
 benchmark-uncertainty: $(STAMP) ## does the spread of the copies predict the error; DATA=BIDS folder, SUBJECT=label
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }

@@ -11,7 +11,8 @@ layers read and write by the bandwidth; all other steps stay on one core.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,14 @@ from bids_sr.networks.card import ModelCard
 from bids_sr.networks.cost import multiply_adds
 from bids_sr.networks.loading import load_network
 from bids_sr.networks.registry import load_card
-from bids_sr.workflow.estimate import REFERENCE, SEEN, Task, step_seconds
+from bids_sr.networks.series_network import SLICES
+from bids_sr.networks.series_parts import L2_PARTS, PARTS
+from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
+from bids_sr.workflow.estimate import REFERENCE, Task, step_seconds
 
 _SIDE = 128
 SUBJECTS = 10_000
+COPIES = tuple(dict.fromkeys((1, DEFAULT_ENSEMBLE)))
 
 
 @frozen
@@ -64,37 +69,38 @@ def main() -> None:
 def rows() -> Iterator[str]:
     """Yield its lines."""
     heads = "".join(f" {gpu.name} (estimate) |" for gpu in GPUS)
-    yield f"| scan | network, copies | CPU, one core | of it network | all but network |{heads}"
+    yield f"| scan | copies | CPU, one core | of it network | all but network |{heads}"
     yield "|---|---|---|---|---|" + "---|" * len(GPUS)
+    card = load_card(None, 2)
     for scan in SCHEMES:
-        for model, copies in (("quick-x2", 1), ("shallow-x2", 1), ("shallow-x2", 4)):
-            card = load_card(model, 2)
+        for copies in COPIES:
             task = _task(scan, card, copies)
             whole = _seconds(task)
             rest = _seconds(evolve(task, macs=0.0))
             cells = [_hours(whole), f"{1 - rest / whole:.0%}", _hours(rest)]
-            pixels = task.shape[0] * task.shape[1] * task.shape[2] * task.shape[3] * copies * SEEN
-            cells += [_hours(rest + gpu_seconds(card, gpu, pixels)) for gpu in GPUS]
-            yield f"| {scan} | {model}, {copies} | " + " | ".join(cells) + " |"
+            cells += [_hours(rest + gpu_seconds(card, gpu, _pixels(task))) for gpu in GPUS]
+            yield f"| {scan} | {copies} | " + " | ".join(cells) + " |"
     yield ""
     yield f"{SUBJECTS:,} subjects, one run each:"
     yield ""
-    yield "| scan | network, copies | core hours | core hours with a GPU | H100 hours (estimate) |"
+    yield "| scan | copies | core hours | core hours with a GPU | H100 hours (estimate) |"
     yield "|---|---|---|---|---|"
     for scan in SCHEMES:
-        for model, copies in (("quick-x2", 1), ("shallow-x2", 4)):
-            card = load_card(model, 2)
-            task = _task(scan, card, copies)
-            pixels = task.shape[0] * task.shape[1] * task.shape[2] * task.shape[3] * copies * SEEN
-            hours = [
-                SUBJECTS * seconds / 3600
-                for seconds in (
-                    _seconds(task),
-                    _seconds(evolve(task, macs=0.0)),
-                    gpu_seconds(card, GPUS[-1], pixels),
-                )
-            ]
-            yield f"| {scan} | {model}, {copies} | " + " | ".join(f"{h:,.0f}" for h in hours) + " |"
+        task = _task(scan, card, DEFAULT_ENSEMBLE)
+        hours = [
+            SUBJECTS * seconds / 3600
+            for seconds in (
+                _seconds(task),
+                _seconds(evolve(task, macs=0.0)),
+                gpu_seconds(card, GPUS[-1], _pixels(task)),
+            )
+        ]
+        yield f"| {scan} | {DEFAULT_ENSEMBLE} | " + " | ".join(f"{h:,.0f}" for h in hours) + " |"
+
+
+def _pixels(task: Task) -> float:
+    """Return the low-resolution pixels that go through the network."""
+    return math.prod(task.shape[:3]) * (task.shells or task.shape[3]) * task.copies
 
 
 def _task(scan: str, card: ModelCard, copies: int) -> Task:
@@ -103,8 +109,15 @@ def _task(scan: str, card: ModelCard, copies: int) -> Task:
     fitted = sum(n for b, n in volumes.items() if b <= 1500)
     return Task(
         shape=(*matrix, count), factor=2, macs=multiply_adds(card), copies=copies,
-        tensor_volumes=fitted, gqi_volumes=count,
+        tensor_volumes=fitted, gqi_volumes=count, **_seen(card, volumes),
     )  # fmt: skip
+
+
+def _seen(card: ModelCard, volumes: Mapping[int, int]) -> dict[str, int]:
+    if not card.sees_series:
+        return {}
+    shells = sum(b > 0 for b in volumes)
+    return {"shells": shells, "details": 1 + (1 + L2_PARTS) * shells}
 
 
 def _seconds(task: Task) -> float:
@@ -121,7 +134,7 @@ def gpu_seconds(card: ModelCard, gpu: Gpu, pixels: float) -> float:
     gpu : Gpu
         The device.
     pixels : float
-        Of all slices, volumes and copies.
+        Of all slices and copies, and all shells or volumes that the network sees.
 
     Returns
     -------
@@ -151,7 +164,10 @@ def moved_bytes(card: ModelCard) -> float:
         if isinstance(layer, nn.Conv2d)
     ]
     with torch.inference_mode():
-        network.detail(torch.zeros(1, len(card.channels), _SIDE, _SIDE))  # type: ignore[operator]
+        if card.sees_series:
+            network(torch.zeros(1, SLICES * PARTS, _SIDE, _SIDE))
+        else:
+            network.detail(torch.zeros(1, len(card.channels), _SIDE, _SIDE))  # type: ignore[operator]
     for hook in hooks:
         hook.remove()
     return 3 * moved / _SIDE**2

@@ -32,8 +32,10 @@ def _watch() -> None:
 
     def watched(*arguments: Any) -> Any:
         from bids_sr.superres.runner import SliceRunner
+        from bids_sr.superres.series_detail import DetailRunner
 
-        SliceRunner._batch = _ending(SliceRunner._batch)  # type: ignore[method-assign]
+        for runner in (DetailRunner, SliceRunner):
+            runner._batch = _ending(runner._batch)  # type: ignore[attr-defined]
         return super_resolve(*arguments)
 
     steps._super_resolve = watched

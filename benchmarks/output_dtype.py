@@ -35,11 +35,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--participant-label", nargs="+", required=True, help="with one run each")
-    parser.add_argument("--model", default="quick-x2")
+    parser.add_argument("--model", help="default: the shipped one")
     parser.add_argument("--scale", type=int, default=2)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--page", type=Path, help="documentation that has room for the table")
     given = parser.parse_args()
+    model = ("--model", given.model) if given.model else ()
     costs, changes = {}, {}
     for label in given.participant_label:
         stems = {}
@@ -47,8 +48,7 @@ def main() -> None:
             work = given.work / label / dtype
             costs[label, dtype] = speed_sides.app(
                 given.dataset, label, work, 1,
-                ("--model", given.model, "--scale", str(given.scale), "--ensemble", "1",
-                 "--output-dtype", dtype),
+                (*model, "--scale", str(given.scale), "--ensemble", "1", "--output-dtype", dtype),
             )  # fmt: skip
             stems[dtype] = _stem(work)
         changes[label] = _changes(stems)

@@ -27,16 +27,19 @@ from bids_sr.diffusion.wls import fit_wls
 from bids_sr.images.band import effective_band
 from bids_sr.images.kspace import data_consistency, sinc_upsample
 from bids_sr.images.nifti import DwiReader, VolumeWriter
-from bids_sr.networks.channels import SeriesConditioning
-from bids_sr.networks.loading import load_network
-from bids_sr.networks.registry import load_card
+from bids_sr.networks.series_network import SLICES as STACKED
+from bids_sr.networks.series_network import SeriesNetwork
+from bids_sr.networks.series_parts import PARTS
 from bids_sr.networks.slice_frame import slice_frame
 from bids_sr.quality.lattice import normalised_residual
 from bids_sr.superres.allocator import kept_memory
-from bids_sr.superres.focus import find_head
+from bids_sr.superres.series_detail import SeriesDetail
+from bids_sr.superres.series_images import SeriesImages
 
 ROWS, SLICES, VOLUMES, FACTOR = 128, 82, 17, 2
 VOXELS = 100_000
+SERIES_CHANNELS = STACKED * PARTS
+FRAME = slice_frame(np.eye(4), 2)
 _RANDOM = np.random.default_rng(0)
 
 
@@ -64,9 +67,9 @@ def signals() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def conditioning(gradients, head) -> SeriesConditioning:
-    """Return what the volumes of a series share."""
-    made = SeriesConditioning(gradients, frame=slice_frame(np.eye(4), 2))
+def images(gradients, head) -> SeriesImages:
+    """Return what a network for the series reads."""
+    made = SeriesImages(gradients, FRAME)
     for index in range(VOLUMES):
         made.add(index, head)
     return made
@@ -88,21 +91,22 @@ def test_write_a_volume(benchmark, head, tmp_path):
     benchmark(write)
 
 
-def test_gather_what_volumes_share(benchmark, gradients, head):
-    made = SeriesConditioning(gradients, frame=slice_frame(np.eye(4), 2))
+def test_gather_images(benchmark, gradients, head):
+    made = SeriesImages(gradients, FRAME)
     benchmark(made.add, 3, head)
 
 
-def test_channels_of_a_volume(benchmark, conditioning, head):
-    benchmark(conditioning.channels, 3, head, load_card(None, FACTOR).channels)
+def test_stack_what_the_network_reads(benchmark, images):
+    benchmark(images.stack, 0, 40, 44)
+
+
+def test_detail_of_a_volume(benchmark, images):
+    fine = (SLICES, FACTOR * ROWS, FACTOR * ROWS)
+    benchmark(SeriesDetail(images.parts, fine).of, 3)
 
 
 def test_find_the_measured_band(benchmark, head):
     benchmark(effective_band, [head])
-
-
-def test_find_the_head(benchmark, head):
-    benchmark(find_head, [np.moveaxis(head, 2, 0)], FACTOR)
 
 
 def test_interpolate(benchmark):
@@ -114,15 +118,13 @@ def test_data_consistency(benchmark):
     benchmark(data_consistency, fine, torch.rand(8, ROWS, ROWS), FACTOR)
 
 
-@pytest.mark.parametrize("model", ["shallow-x2", "quick-x2"])
-def test_network_on_eight_slices(benchmark, model):
+def test_network_on_four_slices(benchmark):
     torch.set_num_threads(1)
-    card = load_card(model, FACTOR)
-    network = load_network(card).eval().to(memory_format=torch.channels_last)
-    channels = torch.rand(8, len(card.channels), ROWS, ROWS)
-    channels = channels.contiguous(memory_format=torch.channels_last)
+    network = SeriesNetwork(FACTOR).eval().to(memory_format=torch.channels_last)
+    given = torch.rand(4, SERIES_CHANNELS, ROWS, ROWS)
+    given = given.contiguous(memory_format=torch.channels_last)
     with torch.inference_mode(), kept_memory():
-        benchmark.pedantic(network.detail, [channels], rounds=5, warmup_rounds=1)
+        benchmark.pedantic(network, [given], rounds=5, warmup_rounds=1)
 
 
 def test_fit_the_tensor(benchmark, gradients, signals):

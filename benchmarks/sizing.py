@@ -34,6 +34,7 @@ def main() -> int:
     measure = commands.add_parser("measure", help="process real scans and keep what they cost")
     measure.add_argument("bids_dir", type=Path)
     measure.add_argument("--case", nargs="+", required=True, help="RUN:FACTOR:COPIES")
+    measure.add_argument("--model", help="default: the shipped one of the factor")
     measure.add_argument("--out", type=Path, required=True, help="folder for one JSON a case")
     measure.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     measure.set_defaults(command=_measure)
@@ -51,16 +52,17 @@ def _measure(options: argparse.Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     for case in options.case:
         if options.alone:
-            facts = _one(options.bids_dir, *case.split(":"))
+            facts = _one(options.bids_dir, options.model, *case.split(":"))
             path = options.out / f"{case.replace(':', '_')}.json"
             path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
             continue
         # a process each: its peak memory is its own
         words = ["measure", options.bids_dir, "--case", case, "--out", options.out, "--alone"]
+        words += ["--model", options.model] if options.model else []
         subprocess.run([sys.executable, __file__, *map(str, words)], check=True)
 
 
-def _one(bids_dir: Path, run: str, factor: str, copies: str) -> dict[str, Any]:
+def _one(bids_dir: Path, model: str | None, run: str, factor: str, copies: str) -> dict[str, Any]:
     prepare_environment(1)
     from bids_sr.bids.dwi_run import open_run
     from bids_sr.bids.finding import find_dwi
@@ -71,7 +73,7 @@ def _one(bids_dir: Path, run: str, factor: str, copies: str) -> dict[str, Any]:
     subject = run.split("_")[0]
     label = f"sub-{run}"
     files = next(f for f in find_dwi(bids_dir, participants=[subject]) if f.label == label)
-    choices = Choices(card=load_card(None, int(factor)), ensemble=int(copies))
+    choices = Choices(card=load_card(model, int(factor)), ensemble=int(copies))
     with tempfile.TemporaryDirectory(prefix="sizing-") as folder:
         plan = make_plan(files, Path(folder, "out"), choices)
         pages = _timed_pages(Path(folder, "out"), plan)
@@ -83,6 +85,7 @@ def _one(bids_dir: Path, run: str, factor: str, copies: str) -> dict[str, Any]:
             "run": label,
             "shape": open_run(files).shape,
             "b0s": int(gradients.is_b0.sum()),
+            "model": model,
             "factor": int(factor),
             "copies": int(copies),
             "steps": pages.steps,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 from bids_sr.bids.finding import find_dwi
 from bids_sr.networks.cost import multiply_adds
 from bids_sr.networks.registry import load_card
+from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 from bids_sr.workflow.estimate import PAGE, REFERENCE, wall_seconds
 from bids_sr.workflow.forecast import Forecast, forecast
 from bids_sr.workflow.plan import Choices, make_plan
@@ -44,7 +46,7 @@ def compared(facts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for fact in facts:
         x, y, z, volumes = fact["shape"]
         bvals = _like(fact)
-        made = _forecast((x, y, z), bvals, fact["factor"], fact["copies"])
+        made = _forecast((x, y, z), bvals, fact["factor"], fact["copies"], fact["model"])
         assert made.task is not None
         assert made.task.shape[3] == volumes
         seconds = sum(step["cpu_s"] for step in fact["steps"].values())
@@ -68,7 +70,7 @@ def extrapolated() -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|---|"
     for name, (matrix, volumes) in SCHEMES.items():
         bvals = [b for b, count in volumes.items() for _ in range(count)]
-        for factor, copies in ((2, 1), (2, 4), (3, 1), (3, 4)):
+        for factor, copies in product((2, 3), sorted({1, DEFAULT_ENSEMBLE})):
             made = _forecast(matrix, bvals, factor, copies)
             one, two = (REFERENCE.start + wall_seconds(made.seconds, n) for n in (1, 2))
             yield (
@@ -79,9 +81,13 @@ def extrapolated() -> Iterator[str]:
 
 
 def _forecast(
-    matrix: tuple[int, int, int], bvals: Sequence[int], factor: int, copies: int
+    matrix: tuple[int, int, int],
+    bvals: Sequence[int],
+    factor: int,
+    copies: int,
+    model: str | None = None,
 ) -> Forecast:
-    card = load_card(None, factor)
+    card = load_card(model, factor)
     with tempfile.TemporaryDirectory(prefix="sizing-") as name:
         _write_empty(Path(name, "raw"), matrix, bvals)
         (files,) = find_dwi(Path(name, "raw"))

@@ -6,10 +6,10 @@ which is, in an environment with ``bids_sr[benchmark]``,
 
     python benchmarks/speed.py DATASET --participant-label philips02 --out docs/performance
 
-The sides: the app, end to end and step by step, with each shipped network; the article's
-pipeline, rebuilt on fastai (`authors_pipeline.py`); MRtrix3's ``mrgrid``, cubic and sinc; cubic
-splines of scipy; and the bare network on tensors that are there already. Then the tensor fit
-beside MRtrix3's, and the start. Sides take turns, ``--runs`` times; figures are medians.
+The sides: the app, end to end and step by step, also on a made-up scan of 100 volumes; the
+article's pipeline, rebuilt on fastai (`authors_pipeline.py`); MRtrix3's ``mrgrid``, cubic and
+sinc; cubic splines of scipy; and the bare network on tensors that are there already. Then the tensor
+fit beside MRtrix3's, and the start. Sides take turns, ``--runs`` times; figures are medians.
 
 Prints all tables, writes speed.json into ``--out``, and the tables into ``--page``. A side
 whose program is not there is left out and said to be.
@@ -34,18 +34,18 @@ import pages
 import speed_fit
 import speed_sides
 import speed_tables
+from synthetic_scan import make_scan
 
 from bids_sr.bids.dwi_run import open_run
 from bids_sr.bids.finding import find_dwi
 from bids_sr.resources import read_version
 
 HERE = Path(__file__).resolve().parent
-APPS = {
-    "default": ("shallow-x2", ()),
-    "one copy": ("shallow-x2", ("--ensemble", "1")),
-    "quick": ("quick-x2", ("--model", "quick-x2", "--ensemble", "1")),
-}
-"""Networks and options of the app's rows."""
+APPS: dict[str, tuple[str, ...]] = {"default": (), "one copy": ("--ensemble", "1")}
+"""Options of the app's rows."""
+MANY = "default, 100 volumes"
+"""Row of the app on a made-up scan of the same matrix, one shell."""
+_VOLUMES = {0: 4, 1000: 96}
 
 
 def main() -> int:
@@ -60,6 +60,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--slices", type=int, default=32, help="slices of the article's pipeline")
     parser.add_argument("--apps", nargs="+", choices=APPS, default=list(APPS))
+    parser.add_argument("--model", help="default: the shipped one")
     parser.add_argument("--work", type=Path, help="default: a temporary folder")
     parser.add_argument("--out", type=Path, required=True, help="folder of speed.json")
     parser.add_argument("--page", type=Path, help="documentation that has room for the tables")
@@ -105,11 +106,10 @@ def measured(given: argparse.Namespace, work: Path) -> dict[str, Any]:
         "shape": list(run.shape),
         "threads": given.threads,
         "runs": given.runs,
-        "models": {name: APPS[name][0] for name in given.apps},
         "sides": {},
         "left_out": [],
     }
-    sides = _sides(given, run.files.dwi, work, facts["left_out"])
+    sides = _sides(given, run.files.dwi, run.shape[:3], work, facts["left_out"])
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
     for turn in range(given.runs):
         for name, side in sides.items():
@@ -119,11 +119,13 @@ def measured(given: argparse.Namespace, work: Path) -> dict[str, Any]:
             runs[name].append(side())
     facts["sides"] = {name: {**_medians(r), "turns": len(r)} for name, r in runs.items()}
     _say("the bare network")
-    facts["forward"] = {model: _network("forward", given, model, run) for model in _models(given)}
-    facts["pieces"] = {name: _network("stage", given, APPS[name][0], run, name)
-                       for name in given.apps}  # fmt: skip
-    facts["check"] = {name: _network("check", given, APPS[name][0], run, name)
-                      for name in given.apps}  # fmt: skip
+    size = ["--rows", run.shape[0], "--columns", run.shape[1]]
+    facts["forward"] = _network(given, "forward", *size, *_model(given))
+    scan = [given.dataset, "--participant-label", given.participant_label]
+    facts["pieces"] = {
+        name: _network(given, "stage", *scan, *_model(given), *APPS[name]) for name in given.apps
+    }
+    facts["copy"] = _network(given, "copy", speed_sides.series_of(work))
     _say("the fit")
     facts["fit"] = speed_fit.compare(work, given.runs)
     _say("the start")
@@ -132,15 +134,24 @@ def measured(given: argparse.Namespace, work: Path) -> dict[str, Any]:
 
 
 def _sides(
-    given: argparse.Namespace, dwi: Path, work: Path, left_out: list[str]
+    given: argparse.Namespace,
+    dwi: Path,
+    shape: tuple[int, int, int],
+    work: Path,
+    left_out: list[str],
 ) -> dict[str, Callable[[], dict[str, Any]]]:
     label, threads = given.participant_label, given.threads
     sides: dict[str, Callable[[], dict[str, Any]]] = {}
     for name in given.apps:
-        options = APPS[name][1]
+        options = (*_model(given), *APPS[name])
         sides[f"bids-sr, {name}"] = lambda name=name, options=options: speed_sides.app(
             given.dataset, label, work / name.replace(" ", "-"), threads, options
         )
+    make_scan(work / "many", shape, _VOLUMES, ("01",))
+    sides[f"bids-sr, {MANY}"] = lambda: {
+        **speed_sides.app(work / "many", "01", work / "of-many", threads, _model(given)),
+        "slices": shape[2] * sum(_VOLUMES.values()),
+    }
     if find_spec("fastai"):
         sides["the article's pipeline"] = lambda: speed_sides.authors(
             sys.executable, dwi, work, 2, threads, given.slices
@@ -158,19 +169,13 @@ def _sides(
     return sides
 
 
-def _models(given: argparse.Namespace) -> list[str]:
-    return list(dict.fromkeys(APPS[name][0] for name in given.apps))
+def _model(given: argparse.Namespace) -> tuple[str, ...]:
+    return ("--model", given.model) if given.model else ()
 
 
-def _network(what: str, given: argparse.Namespace, model: str, run: Any, app: str = "") -> Any:
+def _network(given: argparse.Namespace, what: str, *more: Any) -> Any:
     """Call `speed_network.py`, in a process of its own."""
-    words = [sys.executable, HERE / "speed_network.py", what, "--model", model]
-    words += ["--threads", given.threads]
-    if what == "forward":
-        words += ["--rows", run.shape[0], "--columns", run.shape[1]]
-    else:
-        words += [given.dataset, "--participant-label", given.participant_label]
-        words += ["--ensemble", "1" if APPS[app][1] else "4"]
+    words = [sys.executable, HERE / "speed_network.py", what, *more, "--threads", given.threads]
     cost = speed_sides.measure(words, given.threads)
     return json.loads(cost.output.strip().splitlines()[-1])
 
@@ -182,7 +187,11 @@ def start(given: argparse.Namespace, work: Path) -> dict[str, float]:
     firsts = {
         f"first slices, {name}": statistics.median(
             speed_sides.first_slices(
-                given.dataset, given.participant_label, work / "first", given.threads, APPS[name][1]
+                given.dataset,
+                given.participant_label,
+                work / "first",
+                given.threads,
+                (*_model(given), *APPS[name]),
             )
             for _ in range(given.runs)
         )

@@ -27,7 +27,7 @@ def compare(work: Path, runs: int) -> dict[str, Any]:
         Medians of `speed_sides.Cost` for ``bids-sr tensor``, ``bids-sr QA`` and, where it is
         installed, ``dwi2tensor`` and ``tensor2metric``.
     """
-    series = next(iter(sorted(work.glob("*/out/sub-*/**/*_desc-sr_dwi.nii.gz"))))
+    series = speed_sides.series_of(work)
     mask = next(iter(series.parent.glob("*_desc-brain_mask.nii.gz")))
     gradients = [Path(str(series).replace(".nii.gz", f".{end}")) for end in ("bvec", "bval")]
     words = [series, *gradients, mask]

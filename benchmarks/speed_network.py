@@ -1,8 +1,8 @@
 """The network of `speed.py`: bare, by back end, and inside its stage, piece by piece.
 
-    python benchmarks/speed_network.py forward --model shallow-x2 --rows 128 --columns 128
-    python benchmarks/speed_network.py stage DATASET --participant-label philips02 --volumes 3
-    python benchmarks/speed_network.py check DATASET --participant-label philips02
+    python benchmarks/speed_network.py forward --rows 128 --columns 128
+    python benchmarks/speed_network.py stage DATASET --participant-label philips02
+    python benchmarks/speed_network.py copy SERIES
 
 Each prints one JSON object.
 """
@@ -21,7 +21,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import torch
+
 from bids_sr.app.environment import prepare_environment
+from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 
 _SECONDS = 4.0
 """A back end is timed at least so long, in each of the rounds."""
@@ -29,50 +32,52 @@ _ROUNDS = 3
 
 
 def main() -> None:
-    """Do one of the two."""
+    """Do one of the three."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
     forward = commands.add_parser("forward", help="slices per second of the bare network")
     forward.add_argument("--rows", type=int, default=128)
     forward.add_argument("--columns", type=int, default=128)
-    forward.add_argument("--batch-size", type=int, default=8)
+    forward.add_argument("--batch-size", type=int, default=4)
     forward.set_defaults(command=_forward)
     stage = commands.add_parser("stage", help="CPU seconds of each piece of the network's stage")
-    stage.add_argument("--volumes", type=int, default=3)
     stage.set_defaults(command=_stage)
-    check = commands.add_parser("check", help="how much of a self-check is network and tensor fit")
-    check.set_defaults(command=_check)
-    for command in (stage, check):
-        command.add_argument("dataset", type=Path)
-        command.add_argument("--participant-label", required=True)
-        command.add_argument("--ensemble", type=int, default=1)
-    for command in (forward, stage, check):
+    stage.add_argument("dataset", type=Path)
+    stage.add_argument("--participant-label", required=True)
+    stage.add_argument("--ensemble", type=int, default=DEFAULT_ENSEMBLE)
+    copy = commands.add_parser("copy", help="CPU seconds of reading a series, and of writing it")
+    copy.set_defaults(command=_copy)
+    copy.add_argument("series", type=Path)
+    for command in (forward, stage):
         command.add_argument("--model")
         command.add_argument("--scale", type=int, default=2)
+    for command in (forward, stage, copy):
         command.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     prepare_environment(given.threads)
+    torch.set_num_threads(given.threads)
     print(json.dumps(given.command(given)))
 
 
 def _forward(given: argparse.Namespace) -> dict[str, Any]:
     """Time the network on tensors that are there already, by all back ends there are."""
-    import torch
-
     from bids_sr.networks.loading import load_network
     from bids_sr.networks.registry import load_card
+    from bids_sr.networks.series_network import SLICES
+    from bids_sr.networks.series_parts import PARTS
     from bids_sr.superres.allocator import kept_memory
 
-    torch.set_num_threads(given.threads)
     card = load_card(given.model, given.scale)
     network = load_network(card).eval()
-    shape = (given.batch_size, len(card.channels), given.rows, given.columns)
-    channels = torch.rand(shape)
+    images = SLICES * PARTS if card.sees_series else len(card.channels)
+    channels = torch.rand(given.batch_size, images, given.rows, given.columns)
+    # the detail alone: all back ends share the interpolation
+    module = network if card.sees_series else _Detail(network).eval()
     with torch.inference_mode():
-        expected = network.detail(channels)
+        expected = module(channels)
     rates: dict[str, list[float]] = {}
     worst: dict[str, float] = {}
-    made = {name: run for name, run in _back_ends(network, channels) if run is not None}
+    made = {name: run for name, run in _back_ends(module, channels) if run is not None}
     # turn by turn, so that what else the machine does meets all alike; and with the app's memory
     with kept_memory():
         for _ in range(_ROUNDS):
@@ -92,20 +97,18 @@ def _rate(run: Callable[[], Any], slices: int) -> float:
     return done / spent
 
 
-def _back_ends(network: Any, channels: Any) -> Iterator[tuple[str, Callable[[], Any] | None]]:
-    import torch
+class _Detail(torch.nn.Module):
+    """A network for volumes but for the interpolation."""
 
-    class Detail(torch.nn.Module):
-        """The network but for the interpolation, which all back ends share."""
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = network
+    def forward(self, given: Any) -> Any:
+        return self.network.detail(given)
 
-        def forward(self, given: Any) -> Any:
-            return self.network.detail(given)
 
-    module = Detail().eval()
+def _back_ends(module: Any, channels: Any) -> Iterator[tuple[str, Callable[[], Any] | None]]:
     other = deepcopy(module).to(memory_format=torch.channels_last)
     last = channels.contiguous(memory_format=torch.channels_last)
     yield "eager", _eager(module, channels)
@@ -116,8 +119,6 @@ def _back_ends(network: Any, channels: Any) -> Iterator[tuple[str, Callable[[], 
 
 
 def _eager(module: Any, images: Any) -> Callable[[], Any]:
-    import torch
-
     def run() -> Any:
         with torch.inference_mode():
             return module(images)
@@ -136,14 +137,11 @@ def _optional(make: Callable[..., Any], *arguments: Any) -> Callable[[], Any] | 
 
 
 def _compiled(module: Any, channels: Any) -> Callable[[], Any]:
-    import torch
-
     return _eager(torch.compile(module), channels)
 
 
 def _openvino(module: Any, channels: Any) -> Callable[[], Any]:
     import openvino
-    import torch
 
     core = openvino.Core()
     core.set_property(
@@ -157,7 +155,6 @@ def _openvino(module: Any, channels: Any) -> Callable[[], Any]:
 
 def _onnx_runtime(module: Any, channels: Any) -> Callable[[], Any]:
     import onnxruntime
-    import torch
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "network.onnx")
@@ -170,96 +167,68 @@ def _onnx_runtime(module: Any, channels: Any) -> Callable[[], Any]:
 
 
 def _stage(given: argparse.Namespace) -> dict[str, Any]:
-    """Super-resolve volumes of a scan with a watch on each piece."""
-    import torch
-
+    """Super-resolve a scan with a watch on each piece."""
     from bids_sr.bids.dwi_run import open_run
     from bids_sr.bids.finding import find_dwi
     from bids_sr.networks.registry import load_card
     from bids_sr.superres.engine import super_resolve
 
-    torch.set_num_threads(given.threads)
     run = open_run(find_dwi(given.dataset, participants=[given.participant_label])[0])
     card = load_card(given.model, given.scale)
-    volumes = range(min(given.volumes, run.shape[3]))
     spent: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder, watches(spent):
         began, cpu = time.monotonic(), time.process_time()
-        result = super_resolve(
+        super_resolve(
             run, card, Path(folder, "dwi.nii.gz"), device="cpu", ensemble=given.ensemble,
-            threads=given.threads, volumes=volumes, progress=lambda: None,
+            threads=given.threads, progress=lambda: None,
         )  # fmt: skip
         total, wall = time.process_time() - cpu, time.monotonic() - began
     spent["all else"] = total - sum(spent.values())
-    return {
-        "cpu_s": total, "wall_s": wall, "pieces": spent, "slices": result.slices,
-        "volumes": len(volumes), "network_share": result.network_share, "copies": given.ensemble,
-    }  # fmt: skip
+    return {"cpu_s": total, "wall_s": wall, "pieces": spent}
 
 
-def _check(given: argparse.Namespace) -> dict[str, Any]:
-    """Check a scan with a watch on what is network, from read to written, and tensor fits."""
-    import torch
+def _copy(given: argparse.Namespace) -> dict[str, float]:
+    """Read a series, and write it; nothing else."""
+    from bids_sr.images.nifti import DwiReader, VolumeWriter
 
-    from bids_sr.bids.dwi_run import open_run
-    from bids_sr.bids.finding import find_dwi
-    from bids_sr.diffusion.run_masks import make_masks
-    from bids_sr.evaluation import selfcheck
-    from bids_sr.networks.registry import load_card
-    from bids_sr.superres.engine import super_resolve
-
-    torch.set_num_threads(given.threads)
-    run = open_run(find_dwi(given.dataset, participants=[given.participant_label])[0])
-    card, spent = load_card(given.model, given.scale), {"network": 0.0, "fit": 0.0}
-    pieces = {"network": "super_resolve", "fit": "fit_maps"}
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        folder = Path(name)
-        result = super_resolve(
-            run, card, folder / "dwi.nii.gz", device="cpu", ensemble=given.ensemble,
-            threads=given.threads, volumes=[0], progress=lambda: None,
-        )  # fmt: skip
-        masks = make_masks(
-            run, result.grid, input_mask=folder / "mask.nii.gz", output_mask=folder / "fine.nii.gz"
-        )
-        for piece, attribute in pieces.items():
-            watched = _clocked(getattr(selfcheck, attribute), piece, spent)
-            stack.enter_context(mock.patch.object(selfcheck, attribute, watched))
-        began = time.monotonic()
-        selfcheck.self_check(
-            result, masks.input, folder, "auto", selfcheck.Means("cpu", None, given.threads)
-        )
-        wall = time.monotonic() - began
-    return {"wall_s": wall, **spent}
+    spent = {"read": 0.0, "write": 0.0}
+    with tempfile.TemporaryDirectory() as folder, DwiReader(given.series) as reader:
+        out = Path(folder, "dwi.nii.gz")
+        writer = VolumeWriter(out, reader.shape, reader.affine, like=reader.header)
+        with writer:
+            for index in range(reader.shape[3]):
+                volume = _clocked(reader.volume, "read", spent)(index)
+                _clocked(writer.write, "write", spent)(volume)
+    return spent
 
 
 def _clocked(function: Callable[..., Any], name: str, spent: dict[str, float]) -> Any:
     def timed(*arguments: Any, **more: Any) -> Any:
-        before = time.monotonic()
+        before = time.process_time()
         try:
             return function(*arguments, **more)
         finally:
-            spent[name] += time.monotonic() - before
+            spent[name] += time.process_time() - before
 
     return timed
 
 
 @contextmanager
 def watches(spent: dict[str, float]) -> Iterator[None]:
-    """Add up the CPU seconds of each piece; the first pass counts as one, but for reading."""
+    """Add up the CPU seconds of each piece of a network for the series."""
     from bids_sr.images.nifti import DwiReader, VolumeWriter
-    from bids_sr.networks.channels import SeriesConditioning
-    from bids_sr.networks.unet import SubPixelUNet
-    from bids_sr.superres import engine, runner
+    from bids_sr.networks.series_network import SeriesNetwork
+    from bids_sr.superres import engine, series_detail, serieswise
 
     pieces = {
         "read": (DwiReader, "volume"),
-        "first pass": (SeriesConditioning, "add"),
         "band": (engine, "measured_band"),
-        "head": (engine, "find_head"),
-        "channels": (SeriesConditioning, "channels"),
-        "interpolation": (runner, "sinc_upsample"),
-        "network": (SubPixelUNet, "detail"),
-        "consistency": (runner, "data_consistency"),
+        "first pass": (serieswise.SeriesImages, "add"),
+        "stacks": (serieswise.SeriesImages, "stack"),
+        "network": (SeriesNetwork, "forward"),
+        "consistency": (series_detail, "data_consistency"),
+        "interpolation": (serieswise, "interpolate"),
+        "detail": (serieswise.SeriesDetail, "of"),
         "writing": (VolumeWriter, "write"),
     }
     with ExitStack() as stack:

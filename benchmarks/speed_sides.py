@@ -140,6 +140,11 @@ def app(dataset: Path, label: str, work: Path, threads: int, options: Sequence[s
     }
 
 
+def series_of(work: Path) -> Path:
+    """Return the series that the first of the app's sides has left in the work folder."""
+    return min(work.glob("*/bids_sr-speed/out/sub-*/**/*_desc-sr_dwi.nii.gz"))
+
+
 def authors(python: str, dwi: Path, work: Path, scale: int, threads: int, slices: int) -> dict:
     """Run the article's pipeline, rebuilt on fastai, on some slices."""
     out = work / "authors.nii.gz"

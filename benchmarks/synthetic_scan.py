@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from bids_sr.images.nifti import VolumeWriter
 from bids_sr.networks.card import checksum
 from bids_sr.networks.registry import load_card
-from bids_sr.networks.unet import SubPixelUNet
+from bids_sr.networks.series_network import SeriesNetwork
 
 _NOISE = 30.0
 _LEVEL = 1000.0
@@ -93,8 +93,8 @@ def _anatomy(shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
     return head, fibres
 
 
-def make_network(folder: Path, factor: int, width: int = 4, depth: int = 1) -> Path:
-    """Write a network that has learnt nothing, with the shipped one's channels.
+def make_network(folder: Path, factor: int) -> Path:
+    """Write a network for the series, of next to no weights, that has learnt nothing.
 
     Parameters
     ----------
@@ -102,25 +102,23 @@ def make_network(folder: Path, factor: int, width: int = 4, depth: int = 1) -> P
         Model folder; new.
     factor : int
         In-plane factor.
-    width, depth : int
-        Of the `SubPixelUNet`.
 
     Returns
     -------
     pathlib.Path
         The folder.
     """
-    card = load_card(None, factor)
     torch.manual_seed(0)
-    architecture = {"in_channels": len(card.channels), "factor": factor, "width": width}
-    architecture |= {"depth": depth}
-    network = SubPixelUNet(**architecture)
-    torch.nn.init.normal_(network.head.weight, std=1e-3)
+    sides = {"width": 4, "depth": 1, "l2_width": 4, "l2_depth": 1}
+    network = SeriesNetwork(factor=factor, **sides)
+    for trunk in (network.means, network.l2):
+        torch.nn.init.normal_(trunk.head.weight, std=1e-3)
     folder.mkdir(parents=True)
     save_file(network.state_dict(), folder / "weights.safetensors")
-    content = card.to_dict() | {
+    content = load_card(None, factor).to_dict() | {
         "name": folder.name,
-        "architecture": {"class": "SubPixelUNet", **architecture},
+        "channels": ["dwi"],
+        "architecture": {"class": "SeriesNetwork", "factor": factor, **sides},
         "sha256": checksum(folder / "weights.safetensors"),
         "figures": {},
         "data": ["nothing"],

@@ -98,12 +98,15 @@ class DetailTrunk(UNet):
         size = maps.float().square().mean(1, keepdim=True).sqrt() + _SMALLEST
         kernels = self.kernels(maps / size.to(maps.dtype))
         around = neighbourhoods(images, self.taps).to(kernels.dtype)
+        # output by output: all of them at once would be the largest array by far
         if self.shared:
-            weights = kernels.view(batch, 1, self.factor**2, self.taps**2, rows, columns)
-            return (weights * around[:, :, None]).sum(3).flatten(1, 2)
-        each = self.factor**2, count * self.taps**2, rows, columns
-        weights = kernels.view(batch, self.outputs, *each)
-        return (weights * around.flatten(1, 2)[:, None, None]).sum(3).flatten(1, 2)
+            weights = kernels.view(batch, self.factor**2, self.taps**2, rows, columns)
+            made = [(weights * around[:, image, None]).sum(2) for image in range(count)]
+        else:
+            around = around.flatten(1, 2)[:, None]
+            each = kernels.view(batch, self.outputs, self.factor**2, -1, rows, columns)
+            made = [(weights * around).sum(2) for weights in each.unbind(1)]
+        return torch.cat(made, dim=1)
 
 
 class SeriesNetwork(nn.Module):

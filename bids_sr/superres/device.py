@@ -6,7 +6,7 @@ import torch
 
 from bids_sr.errors import DeviceError
 
-_CPU_BATCH_PIXELS = 1 << 17
+_CPU_BATCH_PIXELS = 1 << 16
 _CUDA_BATCH_PIXELS = 1 << 20
 
 

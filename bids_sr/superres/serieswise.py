@@ -12,6 +12,7 @@ import torch
 from bids_sr.images.grid import SliceGrid, from_slices, to_slices
 from bids_sr.images.kspace import sinc_upsample
 from bids_sr.images.nifti import DwiReader
+from bids_sr.superres.allocator import give_back_memory
 from bids_sr.superres.batches import Batches
 from bids_sr.superres.first_pass import Gathered
 from bids_sr.superres.made import Made
@@ -71,6 +72,7 @@ class SeriesWise:
             copies=copies,
             progress=self._progress.advance,
         )
+        give_back_memory()  # of the network's layers: threads that make volumes would not use it
 
     def make(self, volumes: Sequence[int], ahead: int) -> Iterator[Made]:
         """Yield each volume, made `ahead` in a thread."""

@@ -22,8 +22,9 @@ from bids_sr.evaluation.sampling import (
     MAX_OTHER_SHELLS,
     MAX_SLICES,
 )
+from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 
-_FLOAT = 4
+_FLOAT, _HALF = 4, 2
 _FEW_VOLUMES = MAX_B0S + MAX_DIRECTIONS + MAX_OTHER * MAX_OTHER_SHELLS
 COMPONENTS = {"colorfa": 3, "v1": 3, "tensor": 6}
 """Values per voxel of maps that have more than one."""
@@ -35,9 +36,6 @@ MAP_SHARE = 0.93
 """The same of a map, in its size within the brain: outside, it is zero."""
 BRAIN = 0.24
 """Share of the voxels that lie in the brain, 0.15 to 0.31: not known before there is a mask."""
-SEEN = 0.85
-"""Share of the slices' area that goes through the network, 0.66 to 1: the boxes around the head,
-whole slices where it fills them."""
 MASK_SHARE = 0.017
 """Size of a compressed mask, in bytes per voxel."""
 VOLUMES_3D = 0.9
@@ -72,8 +70,13 @@ class Task:
     factor: int
     """In-plane factor."""
     macs: float
-    """Multiplications of the network per pixel of the input (`bids_sr.networks.cost`)."""
-    copies: int = 4
+    """Multiplications of the network per pixel of the input, each time that it sees a slice
+    (`bids_sr.networks.cost`)."""
+    shells: int = 0
+    """How often a network for the series sees each slice; 0: it sees each volume."""
+    details: int = 0
+    """Images of detail that it gives of the whole series: b0, mean and l = 2 of each shell."""
+    copies: int = DEFAULT_ENSEMBLE
     """Turned copies of a slice that go through it."""
     tensor_volumes: int = 0
     """Volumes that the tensor is fitted to; 0: no tensor."""
@@ -106,10 +109,15 @@ class Rates:
 
     macs_per_s: float
     """Multiplications of the network per second."""
+    gather: float
+    """First pass over the series, per million voxels of it."""
+    turn: float
+    """Turning slices, and making consistent what comes out: per million voxels of the output
+    that a network for the series gives, each time."""
+    stream: float
+    """Interpolation, detail, compression: per million voxels of the output series."""
     channels: float
-    """Preparing what the network reads, per million voxels of the input series."""
-    series: float
-    """Interpolation, consistency, compression: per million voxels of the output series."""
+    """Preparing what a network for volumes reads, per million voxels of the input series."""
     mask: float
     """Masks, per million voxels of the output grid."""
     tensor: float
@@ -122,6 +130,8 @@ class Rates:
     """... and per million voxels times volumes that it reads."""
     gqi: float
     """GQI, per million voxels times volumes."""
+    coarsen: float
+    """Reading and coarsening for the self-check, per million voxels of the input series."""
     judge: float
     """Figures of merit, per million voxels of the output series."""
     draw: float
@@ -136,14 +146,17 @@ class Rates:
 
 REFERENCE = Rates(
     macs_per_s=35e9,
-    channels=0.15,
-    series=0.08,
+    gather=0.03,
+    turn=0.0,
+    stream=0.08,
+    channels=0.12,
     mask=0.65,
     tensor=0.02,
     tensor_maps=0.4,
     gradients=1.2,
     gradients_volume=0.005,
     gqi=0.035,
+    coarsen=0.03,
     judge=0.09,
     draw=0.6,
     undo=0.03,
@@ -234,7 +247,7 @@ def work_bytes(task: Task) -> tuple[int, int]:
         Bytes that stay there to the end.
     passing : int
         Bytes beside them while it is worked on: the volumes of the self-check, or what a
-        fit passes through a file, with the turned copies, whichever is larger.
+        fit passes through a file, with what is kept of the turned copies, whichever is larger.
     """
     coarse = task.fine // task.factor**2
     kept = NODES + round(MASK_SHARE * coarse)
@@ -242,8 +255,7 @@ def work_bytes(task: Task) -> tuple[int, int]:
         kept += _FLOAT * coarse * task.shape[3]
     if task.gqi_volumes:
         kept += round(MAP_SHARE * BRAIN * _FLOAT * coarse)
-    # uncompressed, of the volumes that a tensor is fitted to
-    copies = task.copies * task.tensor_volumes if task.uncertainty else 0
+    copies = task.copies * _kept_volumes(task) if task.uncertainty else 0
     # signals of the brain's voxels, and the fit; not if all is small, but then it is little
     fitted = max(task.tensor_volumes, task.gqi_volumes)
     fit = BRAIN * (fitted + FIT_WIDTH) if fitted else 0
@@ -279,7 +291,7 @@ def step_seconds(task: Task, rates: Rates = REFERENCE) -> dict[str, float]:
     seconds = {
         "undo_filling": rates.undo * volumes * math.prod(task.stored or (0,)) / 1e6,
         "check_gradients": _gradients_s(task, coarse, rates),
-        "super_resolve": _network_s(task, coarse * volumes, rates),
+        "super_resolve": _super_resolve_s(task, coarse, volumes, rates),
         "mask": rates.mask * fine,
         "fit_input": _tensor_s(task.tensor_volumes, coarse, rates),
         "fit_tensor": _tensor_s(task.tensor_volumes, fine, rates),
@@ -292,8 +304,10 @@ def step_seconds(task: Task, rates: Rates = REFERENCE) -> dict[str, float]:
         "rest": rates.per_run,
     }
     if task.uncertainty:
-        seconds["super_resolve"] += task.copies * rates.series * task.tensor_volumes * fine
+        again = task.copies * task.tensor_volumes * fine
         seconds["spread"] = task.copies * _tensor_s(task.tensor_volumes, fine, rates)
+        # copies of a network for the series are put together from their detail when they are fitted
+        seconds["spread" if task.shells else "super_resolve"] += rates.stream * again
     return seconds
 
 
@@ -315,10 +329,31 @@ def wall_seconds(steps: Mapping[str, float], threads: int) -> float:
     return sum(s if name in SERIAL else s / threads for name, s in steps.items())
 
 
-def _network_s(task: Task, voxels: float, rates: Rates) -> float:
-    """Return the seconds of so many million voxels of input through the network."""
-    network = SEEN * task.copies * task.macs * 1e6 / rates.macs_per_s
-    return voxels * (network + rates.channels + rates.series * task.factor**2)
+def _super_resolve_s(task: Task, voxels: float, made: int, rates: Rates) -> float:
+    """Return the seconds of slices of so many million voxels of the input.
+
+    Parameters
+    ----------
+    task : Task
+        All of its volumes are gathered.
+    voxels : float
+        Of a volume.
+    made : int
+        Volumes that are super-resolved.
+    rates : Rates
+        How fast the machine is.
+    """
+    fine, volumes = voxels * task.factor**2, task.shape[3]
+    seen = task.copies * (task.shells or made)
+    network = seen * voxels * task.macs * 1e6 / rates.macs_per_s
+    ways = rates.turn * seen * fine if task.shells else rates.channels * made * voxels
+    return network + ways + rates.gather * volumes * voxels + rates.stream * made * fine
+
+
+def _kept_volumes(task: Task) -> float:
+    """Return how many volumes of float32 one turned copy leaves in the work folder."""
+    # detail as float16, or whole volumes that a tensor is fitted to, uncompressed
+    return task.details * _HALF / _FLOAT if task.shells else task.tensor_volumes
 
 
 def _tensor_s(volumes: int, voxels: float, rates: Rates) -> float:
@@ -349,9 +384,13 @@ def _checked_again(task: Task) -> tuple[int, int]:
 
 def _self_check_s(task: Task, rates: Rates) -> float:
     slices, volumes = _checked(task)
+    if not volumes:
+        return 0.0
     noisy, few = _checked_again(task)
     whole, part = (n * math.prod(task.shape[:2]) / 1e6 for n in (slices, noisy))
+    seconds = rates.coarsen * math.prod(task.shape) / 1e6
+    for voxels, made in ((whole, volumes), (part, few)):
+        seconds += _super_resolve_s(task, voxels / task.factor**2, made, rates)
     # the scan, what four methods make of it, and what noise does to it; again without the last
     fits = 6 * _tensor_s(volumes, whole, rates) + 5 * _tensor_s(few, part, rates)
-    seen = (volumes * whole + few * part) / task.factor**2
-    return _network_s(task, seen, rates) + (fits if task.tensor_volumes else 0.0)
+    return seconds + (fits if task.tensor_volumes else 0.0)

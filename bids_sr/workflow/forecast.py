@@ -23,6 +23,7 @@ from bids_sr.workflow.estimate import (
 from bids_sr.workflow.memory import least_memory_gb
 from bids_sr.workflow.outputs import is_complete, outputs_of
 from bids_sr.workflow.plan import RunPlan
+from bids_sr.workflow.size import seen_by
 
 DONE, TODO, AGAIN, UNUSABLE = "done", "to do", "again", "unusable"
 """States of a run; again: there are outputs, of other settings or another input."""
@@ -107,11 +108,14 @@ def make_task(plan: RunPlan, run: DwiRun, macs: float) -> Task:
     Task
     """
     how = plan.choices
+    seen = seen_by(how.card, run.gradients)
     return Task(
         shape=run.shape,
         stored=run.stored.shape if run.stored else None,
         factor=plan.names.factor,
         macs=macs,
+        shells=seen.shells,
+        details=seen.images,
         copies=how.ensemble,
         tensor_volumes=len(dti_volumes(run.gradients).indices),
         gqi_volumes=len(gqi_volumes(run.gradients).indices),

@@ -24,7 +24,7 @@ PARENT_GB = 0.8
 
 _CUDA_GB = 1.0
 """What CUDA adds to a process."""
-_CPU_BATCH_PIXELS = 1 << 17
+_CPU_BATCH_PIXELS = 1 << 16
 """Pixels of a batch on the CPU where nothing limits it, as `bids_sr.superres.device` has it."""
 _LEAST_BATCH = 2
 """Slices: a single one is rounded another way, and the results would depend on the memory."""
@@ -61,6 +61,10 @@ class _Cost:
     """Of the input's size, for each channel that the network reads."""
     shells: float = 0.0
     """Of the input's size, for each shell."""
+    images: float = 0.0
+    """Of the input's size, for each image that a network for the series sees."""
+    details: float = 0.0
+    """Of the output's size, for each of them."""
     gb: float = 0.0
     """Libraries that no other step needs, GB."""
 
@@ -78,6 +82,13 @@ _COSTS = {
     "judge": _Cost(coarse=3, fine=6, gb=0.15),
     "draw": _Cost(coarse=3, fine=4, gb=0.2),
 }
+_SERIES = {
+    "super_resolve": _Cost(coarse=9, fine=8, images=0.4, details=0.5),
+    "self_check": _Cost(coarse=16, images=0.75),
+}
+"""The same where a network sees the series: images are gathered, and their detail kept as
+float16."""
+_FRUGAL_SERIES = {"super_resolve": _Cost(coarse=6, fine=5, images=0.4, details=0.5)}
 _FRUGAL_NETWORK = {"super_resolve": _Cost(coarse=6, channels=0.6, fine=1.8, shells=8)}
 """The same where volumes are neither read ahead nor written behind."""
 _FRUGAL_FITS = {
@@ -90,8 +101,10 @@ _FRUGAL_FITS = {
 _MOST_GB, _MOST_VOLUMES = 1.5, 4
 """A run that nobody limits keeps below so much and so many super-resolved volumes, whatever the
 number of volumes: fits that would take more have what they give on disk."""
-_COPIES = 22
-"""Super-resolved volumes that come on top while turned copies are kept."""
+_COPIES = {"super_resolve": 22, "spread": 22}
+"""Super-resolved volumes that come on top while turned copies are kept ..."""
+_SERIES_COPIES = {"super_resolve": 40, "spread": 8}
+"""... and while their detail is, in files."""
 
 
 def step_memory_gb(plan: RunPlan) -> dict[str, float]:
@@ -231,19 +244,18 @@ def _least(plan: RunPlan, size: RunSize) -> dict[str, float]:
 
 
 def _steps(plan: RunPlan, size: RunSize, pieces: Portions) -> dict[str, float]:
-    costs = _COSTS | (_FRUGAL_FITS if pieces.on_disk else {})
-    costs |= {} if pieces.ahead else _FRUGAL_NETWORK
+    costs = _costs(plan, pieces)
     names = ("read", "describe", *_COSTS, "spread")
-    copies = ("super_resolve", "spread") if plan.choices.uncertainty else ()
+    copies = _SERIES_COPIES if plan.choices.card.sees_series else _COPIES
     needs = {}
     for name in names:
         cost = costs.get(name, _Cost())
-        coarse = cost.coarse + cost.shells * size.shells
+        coarse = cost.coarse + cost.shells * size.shells + cost.images * size.seen.images
         coarse += cost.channels * len(plan.choices.card.channels)
-        need = BASE_GB + cost.gb + coarse * size.coarse_gb + cost.fine * size.fine_gb
+        fine = cost.fine + cost.details * size.seen.images
+        fine += copies.get(name, 0.0) if plan.choices.uncertainty else 0.0
+        need = BASE_GB + cost.gb + coarse * size.coarse_gb + fine * size.fine_gb
         need += cost.stored * size.stored_gb
-        if name in copies:
-            need += _COPIES * size.fine_gb
         if name in NETWORK_STEPS:
             need += _network_gb(plan, size, pieces)
         if name in FITS or name == "self_check":
@@ -252,13 +264,20 @@ def _steps(plan: RunPlan, size: RunSize, pieces: Portions) -> dict[str, float]:
     return needs
 
 
+def _costs(plan: RunPlan, pieces: Portions) -> dict[str, _Cost]:
+    costs = _COSTS | (_FRUGAL_FITS if pieces.on_disk else {})
+    if plan.choices.card.sees_series:
+        return costs | _SERIES | ({} if pieces.ahead else _FRUGAL_SERIES)
+    return costs | ({} if pieces.ahead else _FRUGAL_NETWORK)
+
+
 def _network_gb(plan: RunPlan, size: RunSize, pieces: Portions) -> float:
     card = plan.choices.card
     weights = card.folder / WEIGHTS
     need = 2e-9 * weights.stat().st_size if weights.is_file() else 0.0
     if plan.choices.device != "cpu":
         return need + _CUDA_GB  # its batches lie on the GPU
-    usual = max(_CPU_BATCH_PIXELS, size.largest_slice) if size.largest_slice else 0.0
+    usual = max(_CPU_BATCH_PIXELS, _LEAST_BATCH * size.largest_slice) if size.largest_slice else 0.0
     pixels = usual if pieces.batch_size is None else pieces.batch_size * size.largest_slice
     return need + _pixel_gb(card) * pixels
 

@@ -8,12 +8,49 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from attrs import frozen
 
 from bids_sr.bids.dwi_run import DwiRun, open_run
+from bids_sr.bids.gradients import GradientTable
 from bids_sr.errors import BidsSrError
+from bids_sr.networks.card import ModelCard
+from bids_sr.networks.series_parts import L2_PARTS, series_parts
+from bids_sr.networks.slice_frame import slice_frame
 from bids_sr.workflow.acquired import expected_run
 from bids_sr.workflow.plan import RunPlan
+
+
+@frozen
+class Seen:
+    """What a network for the series sees; nothing, if it is one for volumes."""
+
+    shells: int = 0
+    """How often it sees each slice; once also where there are only b0s."""
+    images: int = 0
+    """Images of the series that it sees: b0, mean and l = 2 of each shell."""
+
+
+def seen_by(card: ModelCard, gradients: GradientTable) -> Seen:
+    """Return what a network sees of a series.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The network.
+    gradients : GradientTable
+        Of the series.
+
+    Returns
+    -------
+    Seen
+    """
+    if not card.sees_series:
+        return Seen()
+    # how slices lie makes no difference to how many images there are
+    parts = series_parts(gradients, slice_frame(np.eye(4), 2))
+    images = sum(1 + L2_PARTS * shell.has_l2 for shell in parts.shells)
+    return Seen(max(1, len(parts.shells)), images + bool(parts.b0s.size))
 
 
 @frozen
@@ -30,6 +67,8 @@ class RunSize:
     """Shells of the gradient table."""
     largest_slice: float
     """Pixels, along whichever axis slices lie."""
+    seen: Seen = Seen()
+    """What a network for the series sees of it."""
 
 
 _UNKNOWN = RunSize(0.0, 0.0, 0.0, 0, 0.0)
@@ -55,7 +94,8 @@ def size_of(plan: RunPlan, run: DwiRun) -> RunSize:
     fine = coarse * plan.names.factor**2
     stored = 4e-9 * math.prod(run.stored.shape) if run.stored else coarse
     shells = max(1, len(run.gradients.shells))
-    return RunSize(stored, coarse, fine, shells, math.prod(shape) / min(shape))
+    seen = seen_by(plan.choices.card, run.gradients)
+    return RunSize(stored, coarse, fine, shells, math.prod(shape) / min(shape), seen)
 
 
 def stored_size(plan: RunPlan) -> RunSize:

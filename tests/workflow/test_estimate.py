@@ -86,9 +86,31 @@ def test_the_network_is_most_of_the_time_and_grows_with_copies_and_volumes():
     assert step_seconds(longer)["super_resolve"] == pytest.approx(2 * network)
 
 
+SERIES = evolve(TASK, shells=2, details=13)
+
+
+def test_a_network_for_the_series_costs_the_same_for_any_number_of_volumes():
+    longer = evolve(SERIES, shape=(96, 96, 60, 66))
+    free = evolve(SERIES, macs=0.0), evolve(longer, macs=0.0)
+    once, more = (
+        step_seconds(with_it)["super_resolve"] - step_seconds(without)["super_resolve"]
+        for with_it, without in zip((SERIES, longer), free, strict=True)
+    )
+    assert more == pytest.approx(once) and once > 0
+    three = evolve(SERIES, shells=3)
+    per_shell = [step_seconds(task)["super_resolve"] for task in (SERIES, three)]
+    assert per_shell[1] - per_shell[0] > once / 2.01
+
+
+def test_detail_of_turned_copies_is_kept_as_float16():
+    copies = evolve(SERIES, uncertainty=True, copies=8, self_check="off")
+    fit = work_bytes(evolve(copies, uncertainty=False))[1]
+    assert work_bytes(copies)[1] - fit == pytest.approx(8 * 13 * 2 * 4 * VOXELS, abs=2)
+
+
 def test_half_the_speed_takes_twice_as_long():
-    fast = Rates(1e11, *[1] * 13)
-    slow = Rates(5e10, *[2] * 13)
+    fast = Rates(1e11, *[1] * 16)
+    slow = Rates(5e10, *[2] * 16)
     once, twice = (sum(step_seconds(TASK, rates).values()) for rates in (fast, slow))
     assert twice == pytest.approx(2 * once)
 

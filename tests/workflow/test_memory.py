@@ -9,14 +9,16 @@ from bids_sr.app.parser import build_parser
 from bids_sr.app.participant import _share_memory
 from bids_sr.app.settings import make_settings
 from bids_sr.bids.dwi_run import open_run
+from bids_sr.diffusion.spread import subset
 from bids_sr.errors import InputError
 from bids_sr.images.nifti import DwiReader
+from bids_sr.networks.registry import load_card
 from bids_sr.superres.defaults import AHEAD
 from bids_sr.workflow import memory
 from bids_sr.workflow.execute import _fits
 from bids_sr.workflow.graph import _parts
 from bids_sr.workflow.memory import BASE_GB, fits, refuse_too_large, step_memory_gb
-from bids_sr.workflow.size import RunSize
+from bids_sr.workflow.size import RunSize, Seen, seen_by, size_of
 
 LARGE = RunSize(stored_gb=0.014, coarse_gb=0.014, fine_gb=0.057, shells=1, largest_slice=192 * 192)
 """A scan of 192 x 192 x 96 voxels at factor 2."""
@@ -87,19 +89,21 @@ def test_a_limit_below_the_usual_need_is_kept(large):
         assert max(step_memory_gb(large(memory_gb=limit)).values()) <= limit + 0.01
 
 
-def test_what_is_left_is_for_the_batch(large):
+def test_what_is_left_is_for_the_batch(large, monkeypatch):
+    size = attrs.evolve(LARGE, largest_slice=128 * 128)
+    pretend(monkeypatch, size)
     network = attrs.evolve(
         large().choices.card, architecture={"class": "SubPixelUNet", "width": 60}
     )
     make = lambda gb: large(card=network, memory_gb=gb)  # noqa: E731
     steps = step_memory_gb(large(card=network, low_mem=True))
     start = max(steps[name] for name in memory.NETWORK_STEPS)
-    one_slice = memory._pixel_gb(network) * LARGE.largest_slice
+    one_slice = memory._pixel_gb(network) * size.largest_slice
     assert portions(make(start + 0.1 * one_slice)).batch_size == 2
     assert portions(make(start + 1.3 * one_slice)).batch_size == 3
     usual = max(step_memory_gb(large(card=network)).values())
     most = portions(make(usual - 0.01)).batch_size
-    assert most == int(memory._CPU_BATCH_PIXELS / LARGE.largest_slice) == 3
+    assert most == int(memory._CPU_BATCH_PIXELS / size.largest_slice) == 4
 
 
 def test_a_batch_that_was_asked_for_stays(large):
@@ -120,6 +124,43 @@ def test_shells_channels_copies_and_threads_count(large, monkeypatch):
     assert many["super_resolve"] > one["super_resolve"] + 1 and many["spread"] > one["spread"] + 1
     pretend(monkeypatch, attrs.evolve(LARGE, shells=3))
     assert step_memory_gb(large())["super_resolve"] > one["super_resolve"] + 0.2
+
+
+@pytest.fixture
+def seeing(large, tiny_series_model):
+    """A function that plans a large run for a network for the series."""
+    card = load_card(str(tiny_series_model), 2)
+    return lambda **choices: large(card=card, **choices)
+
+
+def test_detail_of_a_series_is_held_as_half_a_volume_for_each_image(seeing, monkeypatch):
+    one = attrs.evolve(LARGE, seen=Seen(shells=1, images=7))
+    more = attrs.evolve(LARGE, shells=3, seen=Seen(shells=3, images=19))
+    needs = []
+    for size in (one, more):
+        pretend(monkeypatch, size)
+        needs.append(step_memory_gb(seeing())["super_resolve"])
+        assert max(step_memory_gb(seeing(low_mem=True)).values()) <= max(
+            step_memory_gb(seeing()).values()
+        )
+    assert needs[1] - needs[0] >= 12 * 0.5 * LARGE.fine_gb
+
+
+def test_copies_of_a_network_for_the_series_count(seeing):
+    usual, many = step_memory_gb(seeing()), step_memory_gb(seeing(uncertainty=True, ensemble=8))
+    assert many["super_resolve"] > usual["super_resolve"] + 1
+    assert many["spread"] > usual["spread"]
+
+
+def test_what_a_network_sees(plan, tiny_series_model):
+    run, card = open_run(plan.files), load_card(str(tiny_series_model), 2)
+    assert seen_by(card, run.gradients) == Seen(shells=1, images=7)
+    assert seen_by(plan.choices.card, run.gradients) == Seen()
+    few = subset(run.gradients, [0, 1, 2, 3])
+    assert seen_by(card, few) == Seen(shells=1, images=2), "no l = 2 from three directions"
+    assert seen_by(card, subset(run.gradients, [0])) == Seen(shells=1, images=1)
+    series = attrs.evolve(plan, choices=attrs.evolve(plan.choices, card=card))
+    assert size_of(series, run).seen == Seen(shells=1, images=7)
 
 
 def test_a_run_that_is_too_large_is_refused_and_told_what_it_needs(large):
