@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := test,train,dev
 SUBJECT ?= philips02
-SLICES_STEP ?= 2
+SLICES_STEP ?= 1
 PARITY_VENV ?= .venv-parity
 BENCHMARK_VENV ?= .venv-benchmark
 BROWSER_SUBJECTS ?= philips02 sherbrooke01 prisma01 prisma02 canon01
@@ -108,7 +108,7 @@ benchmark-quality: $(STAMP) ## quality tables of the shipped networks; DATA=BIDS
 
 benchmark-uncertainty: $(STAMP) ## does the spread of the copies predict the error; DATA=BIDS folder, SUBJECT=label
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }
-	$(BIN)/python benchmarks/uncertainty.py --data $(DATA) --subject $(SUBJECT) --slices-step 4 \
+	$(BIN)/python benchmarks/uncertainty.py --data $(DATA) --subject $(SUBJECT) \
 		--work $(DEMO_WORK)/quality --figure docs/figures/uncertainty-x2.png
 
 benchmark-grid: $(STAMP) ## figures of the grid flag; DATA=BIDS folder, MODELS=networks

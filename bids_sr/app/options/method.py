@@ -72,7 +72,7 @@ def add_super_resolution(parser: argparse.ArgumentParser) -> Section:
         action="store_true",
         help=f"average over all {UNCERTAINTY_ENSEMBLE} turned copies and write by how much they "
         "differ: standard deviations of every volume and of FA (see docs/method.md: they are less "
-        f"than the error). The work folder holds {UNCERTAINTY_ENSEMBLE} more series for a while",
+        "than the error). The work folder holds what each copy gave for a while",
     )
     section.add(
         "--output-dtype",
