@@ -38,6 +38,8 @@ class SeriesDetail:
         self, parts: SeriesParts, shape: tuple[int, int, int], store: Path | None = None
     ) -> None:
         self._parts = parts
+        self.slices = shape[0]
+        """How many slices it has."""
         if store is not None:
             store.mkdir(parents=True, exist_ok=True)
 
@@ -144,24 +146,31 @@ class DetailRunner:
         # the b0s go through the network with each shell: the more directions, the more it counts
         counts = np.array([len(shell.indices) for shell in parts.shells] or [1], np.float32)
         for number, share in enumerate(counts / counts.sum()):
-            units, done = images.units(number), np.zeros(shape[0], bool)
-
-            def work(
-                start: int, stop: int, number: int = number, units: np.ndarray = units,
-                share: np.float32 = share, done: np.ndarray = done,
-            ) -> None:  # fmt: skip
-                made = self._batch(images.stack(number, start, stop), len(copies) > 0)
-                fresh = ~done[start:stop]
-                for detail, output in zip(details, made, strict=True):
-                    output *= units[:, None, None]
-                    _keep(detail, number, slice(start, stop), output, share, fresh)
-                done[start:stop] = True
-                if progress is not None:
-                    progress(int(fresh.sum()))
-
-            self.batches.run(shape[0], work)
+            self._shell(images, number, share, details, progress or (lambda _: None))
             images.forget(number)
         return details[0], tuple(details[1:])
+
+    def _shell(
+        self,
+        images: SeriesImages,
+        number: int,
+        share: np.float32,
+        details: Sequence[SeriesDetail],
+        progress: Callable[[int], None],
+    ) -> None:
+        """Work out the detail of one shell, and its share of the b0's."""
+        units, slices = images.units(number)[:, None, None], details[0].slices
+        done = np.zeros(slices, bool)
+
+        def work(start: int, stop: int) -> None:
+            made = self._batch(images.stack(number, start, stop), len(details) > 1)
+            fresh = ~done[start:stop]  # a slice may come twice
+            for detail, output in zip(details, made, strict=True):
+                _keep(detail, number, slice(start, stop), output * units, share, fresh)
+            done[start:stop] = True
+            progress(int(fresh.sum()))
+
+        self.batches.run(slices, work)
 
     def _batch(self, stack: np.ndarray, keep: bool) -> list[np.ndarray]:
         """Return the mean and, if they are kept, the copies: (slices, 7, f a, f b) each."""

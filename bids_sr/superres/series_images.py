@@ -30,6 +30,7 @@ class SeriesImages:
         self._axis = frame.across
         self._b0: np.ndarray | None = None
         self._shells: list[np.ndarray | None] = [None] * len(self.parts.shells)
+        self._units: dict[int, np.ndarray] = {}
 
     def add(self, index: int, volume: np.ndarray) -> None:
         """Take a volume into account.
@@ -83,14 +84,18 @@ class SeriesImages:
         return stack.reshape(stop - start, SLICES * PARTS, *whole.shape[1:])
 
     def units(self, number: int) -> np.ndarray:
-        """Return what 1 is in each image of a shell, (7,) float32, in units of the run's scale."""
-        units = np.ones(PARTS, np.float32)
-        if self._b0 is not None:
-            units[0] = bright_level(self._b0)
-        images = self._shells[number] if self._shells else None
-        if images is not None:
-            units[1:] = bright_level(images[0])
-        return units
+        """Return what 1 is in each image of a shell, (7,) float32, in units of the run's scale.
+
+        To be asked for when all volumes were added.
+        """
+        if number not in self._units:
+            units = self._units[number] = np.ones(PARTS, np.float32)
+            images = self._shells[number] if self._shells else None
+            if self._b0 is not None:
+                units[0] = bright_level(self._b0)
+            if images is not None:
+                units[1:] = bright_level(images[0])
+        return self._units[number]
 
     def forget(self, number: int) -> None:
         """Drop the images of a shell that is done."""
