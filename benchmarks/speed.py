@@ -9,7 +9,8 @@ which is, in an environment with ``bids_sr[benchmark]``,
 The sides: the app, end to end and step by step, also on a made-up scan of 100 volumes; the
 article's pipeline, rebuilt on fastai (`authors_pipeline.py`); MRtrix3's ``mrgrid``, cubic and
 sinc; cubic splines of scipy; and the bare network on tensors that are there already. Then
-the tensor fit beside MRtrix3's, and the start. Sides take turns, ``--runs`` times; figures are medians.
+the tensor fit beside MRtrix3's, and the start. Sides take turns, ``--runs`` times; figures are
+medians.
 
 Prints all tables, writes speed.json into ``--out``, and the tables into ``--page``. A side
 whose program is not there is left out and said to be.
