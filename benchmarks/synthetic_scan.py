@@ -117,7 +117,7 @@ def make_network(folder: Path, factor: int) -> Path:
     save_file(network.state_dict(), folder / "weights.safetensors")
     content = load_card(None, factor).to_dict() | {
         "name": folder.name,
-        "channels": ["dwi"],
+        "channels": [],
         "architecture": {"class": "SeriesNetwork", "factor": factor, **sides},
         "sha256": checksum(folder / "weights.safetensors"),
         "figures": {},

@@ -111,9 +111,6 @@ class Rates:
     """Multiplications of the network per second."""
     gather: float
     """First pass over the series, per million voxels of it."""
-    turn: float
-    """Turning slices, and making consistent what comes out: per million voxels of the output
-    that a network for the series gives, each time."""
     stream: float
     """Interpolation, detail, compression: per million voxels of the output series."""
     channels: float
@@ -145,11 +142,10 @@ class Rates:
 
 
 REFERENCE = Rates(
-    macs_per_s=35e9,
-    gather=0.03,
-    turn=0.0,
-    stream=0.08,
-    channels=0.12,
+    macs_per_s=72e9,
+    gather=0.04,
+    stream=0.065,
+    channels=0.11,
     mask=0.65,
     tensor=0.02,
     tensor_maps=0.4,
@@ -346,8 +342,8 @@ def _super_resolve_s(task: Task, voxels: float, made: int, rates: Rates) -> floa
     fine, volumes = voxels * task.factor**2, task.shape[3]
     seen = task.copies * (task.shells or made)
     network = seen * voxels * task.macs * 1e6 / rates.macs_per_s
-    ways = rates.turn * seen * fine if task.shells else rates.channels * made * voxels
-    return network + ways + rates.gather * volumes * voxels + rates.stream * made * fine
+    channels = 0.0 if task.shells else rates.channels * made * voxels
+    return network + channels + rates.gather * volumes * voxels + rates.stream * made * fine
 
 
 def _kept_volumes(task: Task) -> float:

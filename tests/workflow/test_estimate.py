@@ -109,8 +109,8 @@ def test_detail_of_turned_copies_is_kept_as_float16():
 
 
 def test_half_the_speed_takes_twice_as_long():
-    fast = Rates(1e11, *[1] * 16)
-    slow = Rates(5e10, *[2] * 16)
+    fast = Rates(1e11, *[1] * 15)
+    slow = Rates(5e10, *[2] * 15)
     once, twice = (sum(step_seconds(TASK, rates).values()) for rates in (fast, slow))
     assert twice == pytest.approx(2 * once)
 
