@@ -29,7 +29,7 @@ from scipy.stats import pearsonr, rankdata
 from bids_sr.bids.atomic import atomic_path
 from bids_sr.diffusion.selection import dti_volumes
 from bids_sr.diffusion.spread import fa_spread, subset
-from bids_sr.errors import BidsSrError
+from bids_sr.errors import BidsSrError, UsageError
 from bids_sr.evaluation.scores import fit_maps
 from bids_sr.evaluation.trial import Trial, choose_run, interpolated, make_trial
 from bids_sr.images.nifti import DwiReader, load_volume
@@ -178,6 +178,11 @@ def measure(options: argparse.Namespace, reference: str, folder: Path) -> list[S
     """Degrade, super-resolve and compare with one reference."""
     run = choose_run(options.data, options.subject, options.run)
     card = load_card(options.model, options.scale)
+    if card.sees_series and options.slices_step > 1:
+        raise UsageError(
+            f"{card.name} reads neighbouring slices, which --slices-step takes away.",
+            remedy="Leave --slices-step out.",
+        )
     trial = make_trial(
         run, options.scale, options.slices_step, folder, reference=reference, work=options.work
     )
