@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
-from bids_sr.bids.atomic import atomic_path, write_text
+from bids_sr.bids.atomic import write_text
 from bids_sr.bids.file_kind import OTHER, refuse_foreign
 from bids_sr.errors import ModelError
-from bids_sr.networks.card import WEIGHTS, ModelCard, checksum
+from bids_sr.networks.card import ModelCard, checksum
 from bids_sr.networks.paper_unet import PaperSuperResolver
+from bids_sr.networks.storing import save_weights
 
 ARTICLE = "Lohr & Werner 2026, arXiv 2605.15895; weights: Zenodo doi 10.5281/zenodo.20267632"
 _HCP_VOXEL_MM = 1.05
@@ -67,9 +67,8 @@ def import_paper_weights(path: Path, folder: Path, factor: int) -> ModelCard:
     network.eval()
     half = _agrees_in_half(network, factor)
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_path(folder / WEIGHTS) as temporary:
-        save_file(_stored(network.state_dict(), half=half), temporary)
-    card = _card(path, folder, factor)
+    digest = save_weights(_stored(network.state_dict(), half=half), folder)
+    card = _card(path, folder, factor, digest)
     write_text(folder / "README.md", _readme(card, half=half))
     card.save(folder)
     return card
@@ -160,7 +159,7 @@ def _stored(state: dict[str, torch.Tensor], *, half: bool) -> dict[str, torch.Te
     }
 
 
-def _card(path: Path, folder: Path, factor: int) -> ModelCard:
+def _card(path: Path, folder: Path, factor: int, digest: str) -> ModelCard:
     size = round(_HCP_VOXEL_MM * factor, 2)
     return ModelCard(
         name=folder.name,
@@ -168,7 +167,7 @@ def _card(path: Path, folder: Path, factor: int) -> ModelCard:
         degradation="resize-cubic",
         channels=["dwi"],
         architecture={"class": "PaperSuperResolver", "factor": factor},
-        sha256=checksum(folder / WEIGHTS),
+        sha256=digest,
         voxel_sizes_mm=[[size, size, _HCP_VOXEL_MM]],
         b_values=[1000, 2000],
         data=["HCP young adult 7T, 10 subjects (as the article says)", ARTICLE],

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
-from bids_sr.bids.atomic import atomic_path
-from bids_sr.networks.card import WEIGHTS, ModelCard, checksum
+from bids_sr.networks.card import ModelCard
 from bids_sr.networks.registry import find_card
+from bids_sr.networks.storing import save_weights
 from bids_sr.training.noise import snr_range
 from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.series_data import PreparedSeries
@@ -68,15 +67,14 @@ def export_model(
     before = find_card(start).data if start else ()
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: value.half().contiguous().cpu() for key, value in network.state_dict().items()}
-    with atomic_path(folder / WEIGHTS) as temporary:
-        save_file(state, temporary)
+    digest = save_weights(state, folder)
     card = ModelCard(
         name=folder.name,
         factor=settings.factor,
         degradation="+".join(settings.degradation),
         channels=settings.channels,
         architecture=settings.architecture,
-        sha256=checksum(folder / WEIGHTS),
+        sha256=digest,
         voxel_sizes_mm=list(dict.fromkeys(run.lr_zooms for run in runs)),
         b_values=sorted({b for run in runs for b in run.b_values}),
         data=[*dict.fromkeys([*(run.label for run in runs), *credit, *before])],

@@ -42,6 +42,11 @@ def test_round_trip(folder):
     assert 0 < float(difference) < 1e-3
 
 
+def test_others_may_read_the_weights_as_they_may_the_card(folder):
+    modes = {path.name: path.stat().st_mode for path in folder.iterdir()}
+    assert modes["weights.safetensors"] == modes["card.json"]
+
+
 def test_registry_lists_what_is_in_the_folder(folder):
     assert list(list_models(folder.parent)) == ["tiny"]
 
