@@ -20,7 +20,7 @@ _WHOLE = 0.5
 """Share of patches whose images are made of all directions."""
 _CONTRAST = 0.08
 """Largest change of the b0's and the shell's level."""
-_NOISY = 0.7
+_NOISY = 0.3
 """Share of patches that get noise."""
 _MISSING = {"b0": 0.04, "l2": 0.04, "shell": 0.03}
 """Share of patches that lack something, as scans do."""

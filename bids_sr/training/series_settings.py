@@ -7,8 +7,11 @@ from typing import Any
 
 from attrs import asdict, field, frozen
 
-EDGES = {"means": 0.05, "l2": 0.3}
+EDGES = {"means": 0.25, "l2": 0.3}
 """Below so much, of bright tissue and after the lift, errors count by their squares."""
+MEAN_WEIGHT = 4.0
+"""Errors of the mean count so many times: its detail is smaller than the b0's, whose fluid is
+bright."""
 _SMALL = 3
 """In-plane factor from which patches are smaller, and more of them make a step."""
 
@@ -19,7 +22,7 @@ class SeriesSettings:
 
     factor: int = 2
     """In-plane factor."""
-    coarsening: tuple[float, ...] = field(default=(1.0, 1.25), converter=tuple)
+    coarsening: tuple[float, ...] = field(default=(1.0, 1.12, 1.25, 1.4, 1.6), converter=tuple)
     """In-plane voxel sizes trained on, relative to each scan's own."""
     finest: float = 0.0
     """Low-resolution in-plane voxel side, mm, below which nothing is learned from."""
@@ -27,7 +30,7 @@ class SeriesSettings:
     """Choices of 8 to 16 directions of each shell that the input is made of as well."""
     zero_filled: float = 0.1
     """Share of patches that look as if the scanner had interpolated them."""
-    noise: float = 0.03
+    noise: float = 0.0
     """Largest noise added to the input's b0, mean and coefficients, of bright tissue."""
     width: int = 60
     """Feature maps at full low resolution, b0 and mean."""
@@ -58,11 +61,12 @@ class SeriesSettings:
     steps: int = 12000
     """Optimiser steps in all."""
     learning_rate: float = 6e-4
-    """After the warm-up; the last fifth of the steps takes it down to zero."""
+    """Peak of the schedule."""
     warmup: int = 200
     """Steps of linear warm-up."""
-    schedule: str = "constant"
-    """``constant``, with the way down at the end, ``cosine`` or ``one-cycle``."""
+    schedule: str = "cosine"
+    """``cosine`` (warm-up, then down to zero), ``constant`` (down over the last fifth) or
+    ``one-cycle``."""
     clip: float = 0.0
     """Largest norm of the gradient; 0: twice what has been usual of late."""
     weight_decay: float = 1e-4
@@ -97,7 +101,7 @@ class SeriesSettings:
     def loss(self) -> str:
         """The loss in words, for model cards."""
         terms = [
-            f"Charbonnier ({EDGES['means']:g}) of b0 and mean",
+            f"Charbonnier ({EDGES['means']:g}) of b0 and {MEAN_WEIGHT:g} x mean",
             f"Charbonnier ({EDGES['l2']:g}) of l = 2",
             *(f"{w:g} x VGG16 {n} (L1 / rms) of one direction" for n, w in self.layers.items()),
         ]

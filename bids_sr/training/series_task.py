@@ -15,7 +15,7 @@ from bids_sr.networks.series_parts import L2_PARTS, PARTS
 from bids_sr.training.losses import FeatureLoss
 from bids_sr.training.series_data import PreparedSeries
 from bids_sr.training.series_patches import SeriesBatch, SeriesSampler
-from bids_sr.training.series_settings import EDGES, SeriesSettings
+from bids_sr.training.series_settings import EDGES, MEAN_WEIGHT, SeriesSettings
 from bids_sr.training.series_start import start_series
 from bids_sr.training.series_validation import validate_series
 
@@ -111,7 +111,8 @@ class SeriesTask:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
             output = network(images)
         difference = (output - target) * known[:, :, None, None]
-        means = charbonnier(difference[:, :_MEANS], EDGES["means"]).mean()
+        weights = difference.new_tensor((1.0, MEAN_WEIGHT))[:, None, None]
+        means = (weights * charbonnier(difference[:, :_MEANS], EDGES["means"])).mean()
         l2 = charbonnier(difference[:, _MEANS:] * LIFT, EDGES["l2"]).mean()
         loss, terms = means + l2, {"means": float(means.detach()), "l2": float(l2.detach())}
         if self._features is not None:
