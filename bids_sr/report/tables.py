@@ -144,7 +144,7 @@ def version_rows(record: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
-_UNSAID = ("limitations",)
+_UNSAID = ("channels", "limitations")
 """Entries of a model card that are left out where it has none."""
 
 
