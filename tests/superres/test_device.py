@@ -52,7 +52,7 @@ def test_names_that_are_none(gpus, name):
 
 def test_batch_follows_slice_size():
     cpu = torch.device("cpu")
-    assert default_batch_size(cpu, 128 * 128) == 8
+    assert default_batch_size(cpu, 128 * 128) == 4
     assert default_batch_size(cpu, 3000 * 3000) == 2, "one is rounded another way"
     assert default_batch_size(torch.device("cuda:0"), 128 * 128) == 64
 

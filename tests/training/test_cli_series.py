@@ -20,6 +20,7 @@ from bids_sr.training.settings import TrainingSettings
 SHORT = (
     "--steps", "2", "--patch", "8", "--batch-size", "2", "--layers", "--width", "5", "--depth", "1",
     "--l2-width", "4", "--l2-depth", "1", "--subsets", "1", "--precision", "float32",
+    "--coarsening", "1", "1.25",
 )  # fmt: skip
 
 
@@ -42,7 +43,8 @@ def test_trains_resumes_and_exports(train, tmp_path, caplog):
     assert card.sees_series and card.channels == () and card.degradation == "kspace"
     assert card.voxel_sizes_mm == ((4.0, 4.0, 3.0), (4.8, 4.8889, 3.0))
     assert card.b_values == (1000,) and card.data == ("sub-01", "somebody")
-    assert card.loss.startswith("Charbonnier (0.05) of b0 and mean + Charbonnier (0.3) of l = 2")
+    words = "Charbonnier (0.25) of b0 and 4 x mean + Charbonnier (0.3) of l = 2"
+    assert card.loss.startswith(words)
     assert (card.licence, card.seed) == ("CC0", 42) and card.command.startswith("bids-sr-train ")
     (row,) = card.figures["validation"]
     assert (row["run"], row["step"]) == ("sub-02", 2)

@@ -231,7 +231,7 @@ def test_cards_say_what_their_network_reads(series_model, volume_model):
     assert card.channels == () and "channels" not in card.to_dict() and card.sees_series
     assert card.degradation == "kspace"
     assert card.loss == (
-        "Charbonnier (0.05) of b0 and mean + Charbonnier (0.3) of l = 2"
+        "Charbonnier (0.25) of b0 and 4 x mean + Charbonnier (0.3) of l = 2"
         " + 0.1 x VGG16 relu1_2 (L1 / rms) of one direction"
     )
     given = {**find_card(volume_model("other")).to_dict(), "folder": Path()}
