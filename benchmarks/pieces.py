@@ -102,7 +102,7 @@ def test_stack_what_the_network_reads(benchmark, images):
 
 def test_detail_of_a_volume(benchmark, images):
     fine = (SLICES, FACTOR * ROWS, FACTOR * ROWS)
-    benchmark(SeriesDetail(images.parts, fine).of, 3)
+    benchmark(SeriesDetail.empty(images.parts, fine).of, 3)
 
 
 def test_find_the_measured_band(benchmark, head):

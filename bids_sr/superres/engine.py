@@ -141,7 +141,8 @@ def super_resolve(
         Volumes to super-resolve, in the order of the output; default: all. What
         directions share is gathered from the whole series either way. Not with `spread`.
     progress : callable, optional
-        Called after each volume; default: a bar or log lines.
+        Called after each volume, and nothing is shown; default: a bar or log lines, of slices
+        through the network, too.
     ahead : int
         Volumes read ahead of the network, and written behind it; with 0, reading,
         computing and writing take turns. Memory grows with it, the output is the same.
@@ -185,8 +186,8 @@ def super_resolve(
             whole_or_none(spread.copies if spread else ()),
         ):
             maker = _maker(
-                network, card, run, batches, gathered, reader, grid, spread,
-                consistent=data_consistency, ensemble=ensemble, band=band,
+                network, card, None if progress else run.files.label, batches, gathered, reader,
+                grid, spread, consistent=data_consistency, ensemble=ensemble, band=band,
             )  # fmt: skip
             shown = progress or Progress(run.files.label, len(chosen), "volume").advance
             clipped = _write(maker.make(chosen, ahead), len(chosen), output, shown, ahead)
@@ -254,7 +255,7 @@ def _gather(
 def _maker(
     network: torch.nn.Module,
     card: ModelCard,
-    run: DwiRun,
+    label: str | None,
     batches: Batches,
     gathered: Gathered,
     reader: DwiReader,
@@ -268,7 +269,7 @@ def _maker(
         if spread is not None:
             copies = spread.copies or [None] * how["ensemble"]
         return SeriesWise(
-            network, run.files.label, batches, gathered, reader, grid, copies=copies, **how
+            network, batches, gathered, reader, grid, copies=copies, label=label, **how
         )
     return VolumeWise(
         network, card, batches, gathered, reader, grid, keep=spread is not None, **how

@@ -45,6 +45,8 @@ class Progress:
         now = time.monotonic()
         if self._bar is not None:
             self._bar.update(count)
+            if self._done == self._total:
+                self._bar.close()
         elif self._done == self._total or now - self._last >= _LINE_EVERY_S:
             self._last = now
             rate = self._done / max(now - self._started, 1e-9)
@@ -53,8 +55,3 @@ class Progress:
                 "%s: %s %d of %d, %.1f %ss/s, %.0f s left",
                 self._label, self._unit, self._done, self._total, rate, self._unit, left,
             )  # fmt: skip
-
-    def close(self) -> None:
-        """Leave the terminal tidy."""
-        if self._bar is not None:
-            self._bar.close()

@@ -24,41 +24,54 @@ class SeriesDetail:
     ----------
     parts : SeriesParts
         How the series is split.
-    shape : tuple of int
-        (slices, f a, f b).
-    store : pathlib.Path, optional
-        Folder that takes the arrays, as ``.npy``, or holds them; default: memory.
+    arrays : callable
+        Gives the array of a name, of so many images.
 
     Notes
     -----
     Kept as float16: what that rounds is a two-thousandth of the detail.
     """
 
-    def __init__(
-        self, parts: SeriesParts, shape: tuple[int, int, int], store: Path | None = None
-    ) -> None:
+    def __init__(self, parts: SeriesParts, arrays: Callable[[str, int], np.ndarray]) -> None:
         self._parts = parts
-        self.slices = shape[0]
-        """How many slices it has."""
-        if store is not None:
-            store.mkdir(parents=True, exist_ok=True)
-
-        def array(name: str, images: int) -> np.ndarray:
-            whole = (images, *shape)
-            if store is None:
-                return np.zeros(whole, np.float16)
-            path = store / f"{name}.npy"
-            if path.exists():
-                return np.load(path, mmap_mode="r")
-            return np.lib.format.open_memmap(path, "w+", np.float16, whole)
-
-        self.b0 = array("b0", 1) if parts.b0s.size else None
+        self.b0 = arrays("b0", 1) if parts.b0s.size else None
         """(1, slices, f a, f b)."""
         self.shells = [
-            array(f"shell{number}", 1 + L2_PARTS if shell.has_l2 else 1)
+            arrays(f"shell{number}", 1 + L2_PARTS if shell.has_l2 else 1)
             for number, shell in enumerate(parts.shells)
         ]
         """(1 or 6, slices, f a, f b) each."""
+
+    @classmethod
+    def empty(
+        cls, parts: SeriesParts, shape: tuple[int, int, int], store: Path | None = None
+    ) -> SeriesDetail:
+        """Make room for the detail of a series.
+
+        Parameters
+        ----------
+        parts : SeriesParts
+            How the series is split.
+        shape : tuple of int
+            (slices, f a, f b).
+        store : pathlib.Path, optional
+            Folder that takes the arrays, as ``.npy``, in place of those of an earlier call;
+            default: memory.
+        """
+        if store is None:
+            return cls(parts, lambda _, images: np.zeros((images, *shape), np.float16))
+        store.mkdir(parents=True, exist_ok=True)
+
+        def array(name: str, images: int) -> np.ndarray:
+            path, whole = store / f"{name}.npy", (images, *shape)
+            return np.lib.format.open_memmap(path, "w+", np.float16, whole)
+
+        return cls(parts, array)
+
+    @classmethod
+    def load(cls, parts: SeriesParts, store: Path) -> SeriesDetail:
+        """Open what lies in a folder, as memory maps."""
+        return cls(parts, lambda name, _: np.load(store / f"{name}.npy", mmap_mode="r"))
 
     def of(self, index: int) -> np.ndarray:
         """Return what a volume gets, (slices, f a, f b) float32."""
@@ -142,11 +155,11 @@ class DetailRunner:
         """
         fine = (shape[0], shape[1] * self.factor, shape[2] * self.factor)
         parts = images.parts
-        details = [SeriesDetail(parts, fine, store) for store in (None, *copies)]
+        details = [SeriesDetail.empty(parts, fine, store) for store in (None, *copies)]
         # the b0s go through the network with each shell: the more directions, the more it counts
         counts = np.array([len(shell.indices) for shell in parts.shells] or [1], np.float32)
         for number, share in enumerate(counts / counts.sum()):
-            self._shell(images, number, share, details, progress or (lambda _: None))
+            self._shell(images, number, share, details, shape[0], progress or (lambda _: None))
             images.forget(number)
         return details[0], tuple(details[1:])
 
@@ -156,10 +169,11 @@ class DetailRunner:
         number: int,
         share: np.float32,
         details: Sequence[SeriesDetail],
+        slices: int,
         progress: Callable[[int], None],
     ) -> None:
         """Work out the detail of one shell, and its share of the b0's."""
-        units, slices = images.units(number)[:, None, None], details[0].slices
+        units = images.units(number)[:, None, None]
         done = np.zeros(slices, bool)
 
         def work(start: int, stop: int) -> None:

@@ -28,8 +28,6 @@ class SeriesWise:
     ----------
     network : torch.nn.Module
         In eval mode.
-    label : str
-        Run that progress is about.
     batches : Batches
         Where to compute.
     gathered : Gathered
@@ -42,12 +40,13 @@ class SeriesWise:
         See `bids_sr.superres.series_detail.DetailRunner`.
     copies : sequence of pathlib.Path or None
         A folder for the detail of each turned copy, None for memory, if they are wanted.
+    label : str or None
+        Run whose progress is shown; None: nothing is.
     """
 
     def __init__(
         self,
         network: torch.nn.Module,
-        label: str,
         batches: Batches,
         gathered: Gathered,
         reader: DwiReader,
@@ -57,6 +56,7 @@ class SeriesWise:
         ensemble: int,
         band: tuple[float, float],
         copies: Sequence[Path | None],
+        label: str | None,
     ) -> None:
         assert isinstance(gathered.shared, SeriesImages)
         self._reader, self._axis, self._factor = reader, grid.slice_axis, grid.factor
@@ -65,12 +65,12 @@ class SeriesWise:
         slices = grid.shape[grid.slice_axis]
         rows, columns = (grid.shape[axis] for axis in grid.in_plane)
         shells = max(1, len(gathered.shared.parts.shells))
-        self._progress = Progress(label, shells * slices, "slice")
+        shown = Progress(label, shells * slices, "slice").advance if label else None
         self._detail, self._copies = runner.run(
             gathered.shared,
             (slices, rows, columns),
             copies=copies,
-            progress=self._progress.advance,
+            progress=shown,
         )
         give_back_memory()  # of the network's layers: threads that make volumes would not use it
 

@@ -105,15 +105,11 @@ def open_copies(
             return
         reader = stack.enter_context(DwiReader(run.files.dwi))
         parts = series_parts(run.gradients, slice_frame(grid.affine, grid.slice_axis))
-        slices = grid.shape[grid.slice_axis]
-        rows, columns = (grid.shape[axis] * grid.factor for axis in grid.in_plane)
+        details = [SeriesDetail.load(parts, folder) for folder in files.copies]
         yield [
-            DetailCopy(
-                reader, SeriesDetail(parts, (slices, rows, columns), folder), grid, scale,
-                signed=signed, volumes=files.volumes,
-            )
-            for folder in files.copies
-        ]  # fmt: skip
+            DetailCopy(reader, detail, grid, scale, signed=signed, volumes=files.volumes)
+            for detail in details
+        ]
 
 
 class SpreadWriter:

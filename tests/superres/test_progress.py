@@ -31,6 +31,5 @@ def test_bar_on_a_terminal():
     progress = Progress("sub-01", 2, "slice", stream)
     progress.advance()
     progress.advance()
-    progress.close()
     assert "2/2" in stream.getvalue()
     assert "slices/s" in stream.getvalue()

@@ -237,6 +237,16 @@ def test_cost_does_not_grow_with_volumes(make_run, tiny_series_model, tmp_path, 
     assert counts[0].slices == counts[1].slices
 
 
+def test_who_counts_volumes_sees_no_lines_of_slices(make_run, tiny_series_model, tmp_path, caplog):
+    """The self-check runs the network as well: its lines would be taken for the run's own."""
+    caplog.set_level("INFO", "bids_sr")
+    run, card, out = make_run(tmp_path), read_card(tiny_series_model), tmp_path / "sr.nii.gz"
+    super_resolve(run, card, out, device="cpu", progress=lambda: None)
+    assert not caplog.text
+    super_resolve(run, card, out, device="cpu")
+    assert "slice 4 of 4" in caplog.text and "volume 17 of 17" in caplog.text
+
+
 def test_what_was_missing_is_said(make_run, tiny_series_model, tmp_path):
     def notes(run, name):
         return super_resolve(run, read_card(tiny_series_model), tmp_path / name, device="cpu").notes

@@ -76,6 +76,18 @@ def test_the_series_stays_and_its_spread_lies_beside_it(resolve, model, tmp_path
     )
 
 
+def test_copies_of_an_earlier_attempt_are_replaced(resolve, model, tmp_path):
+    """What a killed call left in the work folder is not taken for copies, nor in the way."""
+    spread = files(tmp_path / "beside", model)
+    made = resolve("beside", spread=spread)
+    expected = volumes(spread, made)
+    for path in spread.copies:
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            file.write_bytes(b"half of it")
+    again = super_resolve(made.run, made.card, made.dwi, device="cpu", ensemble=8, spread=spread)
+    np.testing.assert_array_equal(volumes(spread, again), expected)
+
+
 def test_the_sd_alone(resolve, tmp_path):
     made = resolve("beside", spread=SpreadFiles(tmp_path / "beside" / "sd.nii.gz"))
     assert {path.name for path in made.dwi.parent.iterdir()} == {"sr.nii.gz", "sd.nii.gz"}
