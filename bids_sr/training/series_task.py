@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from bids_sr.networks.loading import build_network
@@ -18,6 +17,7 @@ from bids_sr.training.series_patches import SeriesBatch, SeriesSampler
 from bids_sr.training.series_settings import EDGES, MEAN_WEIGHT, SeriesSettings
 from bids_sr.training.series_start import start_series
 from bids_sr.training.series_validation import validate_series
+from bids_sr.training.task import Task
 
 _MEANS = PARTS - L2_PARTS
 
@@ -33,7 +33,7 @@ def charbonnier(difference: torch.Tensor, edge: float) -> torch.Tensor:
     return (difference.square() + edge**2).sqrt() - edge
 
 
-class SeriesTask:
+class SeriesTask(Task):
     """Batches, loss and validation of a network for the series.
 
     Parameters
@@ -60,23 +60,17 @@ class SeriesTask:
         *,
         fresh: bool = True,
     ) -> None:
-        torch.manual_seed(settings.seed)
-        self.settings, self.device = settings, device
-        self.scans = {
-            "scans to learn from": sorted({run.label for run in train}),
-            "scans held out": sorted({run.label for run in held_out}),
-        }
+        super().__init__(settings, train, held_out, device)
         network = build_network(settings.architecture)
         assert isinstance(network, SeriesNetwork)
         self.network: torch.nn.Module = network
         trunks = map(self.network.get_submodule, ("means", "l2"))
         self.groups = [list(trunk.parameters()) for trunk in trunks]
-        self._crops = np.random.default_rng(settings.seed + 1)
         self._features = None
         if settings.layers:
-            features = FeatureLoss(settings.layers, vgg16, generator=self._crops)
+            features = FeatureLoss(settings.layers, vgg16, generator=self.crops)
             self._features = features.to(device)
-        self._sampler = self._new_sampler(train)
+        self.sampler = self._new_sampler(train)
         if settings.init_from and fresh:
             # of a sampler of its own: what is learned from does not depend on the start
             shown = self._new_sampler(train).draw(settings.batch_size).images
@@ -86,20 +80,6 @@ class SeriesTask:
     def _new_sampler(self, train: Sequence[PreparedSeries]) -> SeriesSampler:
         s = self.settings
         return SeriesSampler(train, s.factor, s.patch, s.seed, s.zero_filled, s.noise)
-
-    @property
-    def state(self) -> dict[str, object]:
-        """State of the random generators."""
-        return {"sampler": self._sampler.state, "crops": dict(self._crops.bit_generator.state)}
-
-    @state.setter
-    def state(self, value: dict[str, Any]) -> None:
-        self._sampler.state = value["sampler"]
-        self._crops.bit_generator.state = value["crops"]
-
-    def draw(self) -> SeriesBatch:
-        """Return the next batch."""
-        return self._sampler.draw(self.settings.batch_size)
 
     def loss(
         self, network: torch.nn.Module, batch: SeriesBatch
@@ -124,7 +104,7 @@ class SeriesTask:
         self, batch: SeriesBatch, output: torch.Tensor, target: torch.Tensor
     ) -> torch.Tensor:
         """Compare one volume of each patch, of a drawn direction, on a part of it."""
-        rows, columns = self._crop(target.shape[-1])
+        rows, columns = self.crop(target.shape[-1])
         mix = batch.mix.to(self.device)[:, :, None, None]
         interpolated = batch.interpolated.to(self.device)
         volumes = [
@@ -132,11 +112,6 @@ class SeriesTask:
             for detail in (output, target)
         ]
         return self._features(*volumes)  # type: ignore[misc]
-
-    def _crop(self, side: int) -> tuple[slice, slice]:
-        size = min(self.settings.feature_crop, side)
-        row, column = self._crops.integers(0, side - size + 1, 2)
-        return slice(row, row + size), slice(column, column + size)
 
     def validate(self, network: torch.nn.Module) -> list[dict[str, Any]]:
         """Score a network on the held-out runs."""

@@ -11,12 +11,13 @@ import pickle
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from bids_sr.bids.atomic import atomic_path
 from bids_sr.errors import UsageError
+from bids_sr.training.task import Task
 
 _LOG = logging.getLogger("bids_sr")
 CHECKPOINT = "checkpoint.pt"
@@ -28,46 +29,6 @@ _STEEP = 2.0
 """Times the usual norm that a gradient may have."""
 _NEWER = 0.02
 """Weight of the latest gradient in what is usual."""
-
-
-class Settings(Protocol):
-    """What the loop itself heeds of a training's settings."""
-
-    steps: int
-    learning_rate: float
-    warmup: int
-    schedule: str
-    weight_decay: float
-    clip: float
-    ema: float
-    seed: int
-    validate_every: int
-    checkpoint_every: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all of them as JSON-safe values."""
-
-
-class Task(Protocol):
-    """What is trained: batches, loss, validation."""
-
-    settings: Any
-    network: torch.nn.Module
-    groups: list[list[torch.nn.Parameter]]
-    """Weights whose gradients are clipped together."""
-    scans: dict[str, list[str]]
-    """Who is learned from, and who is held out."""
-    state: dict[str, Any]
-    """Of random generators."""
-
-    def draw(self) -> Any:
-        """Return the next batch."""
-
-    def loss(self, network: torch.nn.Module, batch: Any) -> tuple[torch.Tensor, dict[str, float]]:
-        """Return the loss of a batch, and its terms."""
-
-    def validate(self, network: torch.nn.Module) -> list[dict[str, Any]]:
-        """Score a network on the held-out runs."""
 
 
 def learning_rate(settings: Any, step: int) -> float:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn import functional
 
@@ -17,10 +16,11 @@ from bids_sr.training.patches import Batch, PatchSampler
 from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.settings import TrainingSettings
 from bids_sr.training.start import start_from
+from bids_sr.training.task import Task
 from bids_sr.training.validation import interpolators, network_upsampler, validate
 
 
-class VolumeTask:
+class VolumeTask(Task):
     """Batches, loss and validation of a network that sees one volume at a time.
 
     Parameters
@@ -47,18 +47,12 @@ class VolumeTask:
         *,
         fresh: bool = True,
     ) -> None:
-        torch.manual_seed(settings.seed)
-        self.settings, self.device = settings, device
+        super().__init__(settings, train, held_out, device)
         self.network = build_network(settings.architecture)
         start_paper_network(self.network, from_interpolation=settings.from_interpolation)
         if settings.init_from and fresh:
             start_from(self.network, settings.init_from, settings.channels)
         self.groups = [list(self.network.parameters())]
-        self.scans = {
-            "scans to learn from": sorted({run.label for run in train}),
-            "scans held out": sorted({run.label for run in held_out}),
-        }
-        self.crops = np.random.default_rng(settings.seed + 1)
         self.features = None
         if settings.layers:
             self.features = FeatureLoss(
@@ -84,20 +78,6 @@ class VolumeTask:
         )
         self.held_out = list(held_out)
 
-    @property
-    def state(self) -> dict[str, Any]:
-        """State of the random generators."""
-        return {"sampler": self.sampler.state, "crops": dict(self.crops.bit_generator.state)}
-
-    @state.setter
-    def state(self, value: dict[str, Any]) -> None:
-        self.sampler.state = value["sampler"]
-        self.crops.bit_generator.state = value["crops"]
-
-    def draw(self) -> Batch:
-        """Return the next batch."""
-        return self.sampler.draw(self.settings.batch_size)
-
     def loss(self, network: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         """Return the loss of a batch, and its terms."""
         channels = batch.channels.to(self.device, memory_format=torch.channels_last)
@@ -106,7 +86,7 @@ class VolumeTask:
         pixel = functional.l1_loss(output, target)
         loss, terms = pixel, {"l1": float(pixel.detach())}
         if self.features is not None:
-            rows, columns = self._crop(target.shape[-1])
+            rows, columns = self.crop(target.shape[-1])
             feature = self.features(output[..., rows, columns], target[..., rows, columns])
             loss, terms["feature"] = loss + feature, float(feature.detach())
         return loss, terms
@@ -121,8 +101,3 @@ class VolumeTask:
             scores = validate(run, self.settings.channels, methods)
             rows += [{"run": run.label, **score} for score in scores]
         return rows
-
-    def _crop(self, side: int) -> tuple[slice, slice]:
-        size = min(self.settings.feature_crop, side)
-        row, column = self.crops.integers(0, side - size + 1, 2)
-        return slice(row, row + size), slice(column, column + size)

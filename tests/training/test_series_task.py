@@ -139,7 +139,7 @@ def test_both_trunks_learn(make_series, tmp_path):
     settings = evolve(SETTINGS, steps=120, learning_rate=3e-3, batch_size=8, ema=0.9)
     run = make_series(subsets=1)
     made = trainer(settings, run, tmp_path)
-    batch = made.task._sampler.draw(32)
+    batch = made.task.sampler.draw(32)
     _, before = made.task.loss(made.mean_network, batch)
     made.run()
     _, after = made.task.loss(made.mean_network, batch)

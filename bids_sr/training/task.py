@@ -1,0 +1,93 @@
+"""What the training loop asks for, whatever is trained."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+
+class Labelled(Protocol):
+    """A prepared run, or whatever has the name of one."""
+
+    @property
+    def label(self) -> str:
+        """Name of the run."""
+
+
+class Sampler(Protocol):
+    """Draws batches."""
+
+    state: dict[str, object]
+    """Of its random generator."""
+
+    def draw(self, size: int) -> Any:
+        """Return so many patches."""
+
+
+class Task(ABC):
+    """Batches, loss and validation of a network.
+
+    Parameters
+    ----------
+    settings : SeriesSettings or TrainingSettings
+        What to do; its seed is that of all random numbers.
+    train, held_out : sequence
+        Prepared runs, to learn from and to validate on.
+    device : torch.device
+        Where to compute.
+    """
+
+    network: torch.nn.Module
+    """What is trained."""
+    groups: list[list[torch.nn.Parameter]]
+    """Weights whose gradients are clipped together."""
+    sampler: Sampler
+    """Of batches."""
+
+    def __init__(
+        self,
+        settings: Any,
+        train: Sequence[Labelled],
+        held_out: Sequence[Labelled],
+        device: torch.device,
+    ) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.device = settings, device
+        self.scans = {
+            "scans to learn from": sorted({run.label for run in train}),
+            "scans held out": sorted({run.label for run in held_out}),
+        }
+        self.crops = np.random.default_rng(settings.seed + 1)
+        """Of the parts of images that features are compared on."""
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """State of the random generators."""
+        return {"sampler": self.sampler.state, "crops": dict(self.crops.bit_generator.state)}
+
+    @state.setter
+    def state(self, value: dict[str, Any]) -> None:
+        self.sampler.state = value["sampler"]
+        self.crops.bit_generator.state = value["crops"]
+
+    def draw(self) -> Any:
+        """Return the next batch."""
+        return self.sampler.draw(self.settings.batch_size)
+
+    def crop(self, side: int) -> tuple[slice, slice]:
+        """Draw the rows and columns of patches of this side that features are compared on."""
+        size = min(self.settings.feature_crop, side)
+        row, column = self.crops.integers(0, side - size + 1, 2)
+        return slice(row, row + size), slice(column, column + size)
+
+    @abstractmethod
+    def loss(self, network: torch.nn.Module, batch: Any) -> tuple[torch.Tensor, dict[str, float]]:
+        """Return the loss of a batch, and its terms."""
+
+    @abstractmethod
+    def validate(self, network: torch.nn.Module) -> list[dict[str, Any]]:
+        """Score a network on the held-out runs."""
