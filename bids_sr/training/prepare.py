@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -128,11 +128,26 @@ def prepare_run(run: DwiRun, cache: Path, recipe: Recipe) -> PreparedRun:
     """
     run = at_acquired_matrix(run, cache)
     folder = cache / f"{run.files.label}-{cache_key(run, asdict(recipe))}"
+    write_once(run, folder, lambda: _write_run(run, folder, recipe))
+    return _open_prepared(folder, run.gradients)
+
+
+def write_once(run: DwiRun, folder: Path, write: Callable[[], None]) -> None:
+    """Fill a folder of prepared arrays, unless it is done; ``run.json`` comes last.
+
+    Parameters
+    ----------
+    run : DwiRun
+        What is prepared.
+    folder : pathlib.Path
+        Its folder; one call at a time works on it.
+    write : callable
+        Writes everything.
+    """
     with locked(lock_path(folder, "run")):
         if not (folder / "run.json").exists():
             _LOG.info("Preparing %s", run.files.label)
-            _write_run(run, folder, recipe)
-    return _open_prepared(folder, run.gradients)
+            write()
 
 
 def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:

@@ -14,7 +14,6 @@ from bids_sr.bids.atomic import write_json
 from bids_sr.bids.cache import cache_key, save
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.bids.gradients import GradientTable
-from bids_sr.bids.locking import lock_path, locked
 from bids_sr.images.census import Census, counted_volumes
 from bids_sr.images.intensity import bright_level
 from bids_sr.images.kspace import kspace_crop
@@ -29,7 +28,13 @@ from bids_sr.networks.series_parts import (
 from bids_sr.networks.slice_frame import SliceFrame, slice_frame
 from bids_sr.quality.high_band import high_band
 from bids_sr.training.noise import snr_of
-from bids_sr.training.prepare import at_acquired_matrix, coarse_slices, foreground, in_plane_sides
+from bids_sr.training.prepare import (
+    at_acquired_matrix,
+    coarse_slices,
+    foreground,
+    in_plane_sides,
+    write_once,
+)
 
 _LOG = logging.getLogger("bids_sr")
 _FEWEST, _MOST = 8, 16
@@ -115,10 +120,7 @@ def prepare_series(run: DwiRun, cache: Path, recipe: SeriesRecipe) -> PreparedSe
     """
     run = at_acquired_matrix(run, cache)
     folder = cache / f"{run.files.label}-{cache_key(run, asdict(recipe), 'series', 2)}"
-    with locked(lock_path(folder, "run")):
-        if not (folder / "run.json").exists():
-            _LOG.info("Preparing %s", run.files.label)
-            _write(run, folder, recipe)
+    write_once(run, folder, lambda: _write(run, folder, recipe))
     return _open(run.gradients, folder)
 
 

@@ -7,6 +7,7 @@ need be looked at only where that does not fit, and where the very figure is tol
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from attrs import frozen
@@ -110,10 +111,7 @@ def stored_size(plan: RunPlan) -> RunSize:
     RunSize
         Nothing but zeros if the run cannot be opened.
     """
-    try:
-        return size_of(plan, open_run(plan.files))
-    except (BidsSrError, OSError):
-        return _UNKNOWN
+    return _size(plan, lambda: open_run(plan.files))
 
 
 def expected_size(plan: RunPlan) -> RunSize:
@@ -128,7 +126,11 @@ def expected_size(plan: RunPlan) -> RunSize:
     RunSize
         Nothing but zeros if the run cannot be opened.
     """
+    return _size(plan, lambda: expected_run(plan))
+
+
+def _size(plan: RunPlan, opened: Callable[[], DwiRun]) -> RunSize:
     try:
-        return size_of(plan, expected_run(plan))
+        return size_of(plan, opened())
     except (BidsSrError, OSError):
         return _UNKNOWN
