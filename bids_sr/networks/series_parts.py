@@ -6,7 +6,6 @@ the slice (`bids_sr.networks.angular_parts`). The b0s are one part more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -27,7 +26,7 @@ MIN_MEAN_DIRECTIONS = 6
 """Directions from which their mean stands for the mean over the sphere."""
 
 
-def _one_row(value: Floats) -> Floats:
+def _floats(value: Floats) -> Floats:
     return np.asarray(value, np.float64)
 
 
@@ -39,10 +38,10 @@ class ShellParts:
     """s/mm2."""
     indices: NDArray[np.intp]
     """Its V volumes."""
-    weights: Floats = field(converter=_one_row)
+    weights: Floats = field(converter=_floats)
     """(1 + 5, V): mean and l = 2 coefficients are so much of each volume. Rows of l = 2 are
     zero where too few directions tell them apart."""
-    functions: Floats = field(converter=_one_row)
+    functions: Floats = field(converter=_floats)
     """(V, 1 + 5): each volume has so much of the coefficients. Columns of l = 2 are zero where
     its weights are."""
 
@@ -140,7 +139,7 @@ def turned_parts(quarter: int, *, flip: bool, back: bool = False) -> Floats:
 
 
 def _rotation(axes: Floats) -> Floats:
-    """Return M with ``Y2(axes v) = Y2(v) M'``, so that coefficients c become M c."""
+    """Return M, (5, 5): where directions v become ``axes v``, l = 2 coefficients c become M c."""
     vectors = _spread()
     old, new = (harmonics(v, 2)[0][:, 1:] for v in (vectors, vectors @ axes.T))
     # the signal is the same: new c' = old c
@@ -153,10 +152,3 @@ def _spread() -> Floats:
     z, angle = 1 - steps / 12, steps * np.pi * (3 - np.sqrt(5))
     radius = np.sqrt(1 - z**2)
     return np.stack([radius * np.cos(angle), radius * np.sin(angle), z], axis=1)
-
-
-def all_turns() -> Iterator[tuple[int, bool]]:
-    """Yield the eight turns of a slice: quarter turns, and whether columns are reversed."""
-    for flip in (False, True):
-        for quarter in range(4):
-            yield quarter, flip
