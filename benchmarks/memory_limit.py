@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scale", type=int, choices=(2, 3), default=2)
     parser.add_argument("--scan", choices=SCANS, default="7T")
-    parser.add_argument("--shipped", action="store_true", help="the default network with its usual copies")
+    parser.add_argument("--shipped", action="store_true", help="the default network")
     parser.add_argument("--matrix", type=int, nargs=3, metavar="VOXELS", help="another, to try")
     parser.add_argument("--volumes", nargs="+", metavar="B:COUNT", help="others, to try")
     parser.add_argument("--work", type=Path, required=True)
