@@ -10,7 +10,7 @@ from typing import Any
 from attrs import fields_dict
 
 from bids_sr.diffusion.defaults import REFUSE, TRAINING_CHECKS
-from bids_sr.training.series_settings import SeriesSettings
+from bids_sr.training.series_settings import TRUNKS, SeriesSettings
 from bids_sr.training.settings import TrainingSettings
 
 SERIES, VOLUME = "series", "volume"
@@ -162,6 +162,11 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     )
     setting("noise", "largest noise added to the input, of the bright tissue", type=_number(0))
     setting(
+        "mixing",
+        "share of patches whose b0 and mean are shown in another contrast",
+        type=_number(0, 1),
+    )
+    setting(
         "subsets",
         "choices of 8 to 16 directions of each shell that the input is made of as well",
         type=_counted(0),
@@ -186,6 +191,12 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     setting("blocks", "residual blocks per level", type=_counted(1))
     setting("widest", "most feature maps of a level", type=_counted(1))
     setting("taps", "side of predicted kernels; 0 for none", type=int, choices=_TAPS)
+    setting(
+        "trunks",
+        "parts that are trained, b0 and mean or l = 2; the other keeps the weights of --init-from",
+        nargs="+",
+        choices=TRUNKS,
+    )
     setting("l2_width", "as --width, of the part for l = 2", type=_counted(1))
     setting("l2_depth", "as --depth, of the part for l = 2", type=_counted(1))
     setting("l2_widest", "as --widest, of the part for l = 2", type=_counted(1))

@@ -12,6 +12,8 @@ EDGES = {"means": 0.25, "l2": 0.3}
 MEAN_WEIGHT = 4.0
 """Errors of the mean count so many times: its detail is smaller than the b0's, whose fluid is
 bright."""
+TRUNKS = ("means", "l2")
+"""The two parts of the network: for b0 and mean, and for l = 2."""
 _SMALL = 3
 """In-plane factor from which patches are smaller, and more of them make a step."""
 
@@ -32,6 +34,11 @@ class SeriesSettings:
     """Share of patches that look as if the scanner had interpolated them."""
     noise: float = 0.0
     """Largest noise added to the input's b0, mean and coefficients, of bright tissue."""
+    mixing: float = 0.0
+    """Share of patches whose b0 and mean are of another contrast: mixed with the mean, and
+    with what the shell shows of one direction."""
+    trunks: tuple[str, ...] = field(default=TRUNKS, converter=tuple)
+    """Parts of the network that are trained; the others keep the weights of the start."""
     width: int = 60
     """Feature maps at full low resolution, b0 and mean."""
     depth: int = 3
@@ -116,4 +123,4 @@ class SeriesSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-safe values."""
-        return {**asdict(self), "coarsening": list(self.coarsening)}
+        return {**asdict(self), "coarsening": list(self.coarsening), "trunks": list(self.trunks)}

@@ -14,7 +14,7 @@ from bids_sr.networks.series_parts import L2_PARTS, PARTS
 from bids_sr.training.losses import FeatureLoss
 from bids_sr.training.series_data import PreparedSeries
 from bids_sr.training.series_patches import SeriesBatch, SeriesSampler
-from bids_sr.training.series_settings import EDGES, MEAN_WEIGHT, SeriesSettings
+from bids_sr.training.series_settings import EDGES, MEAN_WEIGHT, TRUNKS, SeriesSettings
 from bids_sr.training.series_start import start_series
 from bids_sr.training.series_validation import validate_series
 from bids_sr.training.task import Task
@@ -64,8 +64,14 @@ class SeriesTask(Task):
         network = build_network(settings.architecture)
         assert isinstance(network, SeriesNetwork)
         self.network: torch.nn.Module = network
-        trunks = map(self.network.get_submodule, ("means", "l2"))
-        self.groups = [list(trunk.parameters()) for trunk in trunks]
+        self.groups = []
+        for name in TRUNKS:
+            weights = list(network.get_submodule(name).parameters())
+            if name in settings.trunks:
+                self.groups.append(weights)
+            else:
+                for weight in weights:
+                    weight.requires_grad_(False)
         self._features = None
         if settings.layers:
             features = FeatureLoss(settings.layers, vgg16, generator=self.crops)
@@ -79,7 +85,9 @@ class SeriesTask(Task):
 
     def _new_sampler(self, train: Sequence[PreparedSeries]) -> SeriesSampler:
         s = self.settings
-        return SeriesSampler(train, s.factor, s.patch, s.seed, s.zero_filled, s.noise)
+        return SeriesSampler(
+            train, s.factor, s.patch, s.seed, s.zero_filled, s.noise, s.mixing
+        )
 
     def loss(
         self, network: torch.nn.Module, batch: SeriesBatch
