@@ -88,7 +88,7 @@ class ModelCard:
     seed: int
     """Seed of the training."""
     command: str
-    """Command that trained it."""
+    """Command that trained it, or did the last stage of its training."""
     commit: str
     """Commit of this project it was trained at."""
     loss: str
@@ -104,6 +104,8 @@ class ModelCard:
     """Signal-to-noise ratio of the b0s seen in training, smallest and largest; if known."""
     input_rule: str = field(default="series", validator=_known_rule)
     """How intensities are scaled, one of `INPUT_RULES`."""
+    earlier_commands: tuple[str, ...] = field(default=(), converter=_texts)
+    """Commands of the stages before, in order, if it began with the weights of another."""
     limitations: tuple[str, ...] = field(default=(), converter=_texts)
     """What is known to be wrong with it or its training, in whole sentences."""
     folder: Path = field(default=Path(), eq=False)
@@ -123,8 +125,8 @@ class ModelCard:
         """Return the JSON content of the card."""
         content = asdict(self)
         del content["folder"]
-        for name, unknown in (("channels", ()), ("snr_b0", None), ("limitations", ())):
-            if content[name] == unknown:
+        for name in ("channels", "snr_b0", "earlier_commands", "limitations"):
+            if not content[name]:
                 del content[name]
         return content
 

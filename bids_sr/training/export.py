@@ -57,14 +57,14 @@ def export_model(
         Measured figures of merit.
     start : str
         Model (name or folder) whose weights it began with, if any: what that was trained
-        on, and whom its card credits, is on this card as well.
+        on, whom its card credits and which commands made it, is on this card as well.
 
     Returns
     -------
     ModelCard
         As written.
     """
-    before = find_card(start).data if start else ()
+    before = find_card(start) if start else None
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: value.half().contiguous().cpu() for key, value in network.state_dict().items()}
     digest = save_weights(state, folder)
@@ -77,10 +77,15 @@ def export_model(
         sha256=digest,
         voxel_sizes_mm=list(dict.fromkeys(run.lr_zooms for run in runs)),
         b_values=sorted({b for run in runs for b in run.b_values}),
-        data=[*dict.fromkeys([*(run.label for run in runs), *credit, *before])],
+        data=[
+            *dict.fromkeys(
+                [*(run.label for run in runs), *credit, *(before.data if before else ())]
+            )
+        ],
         licence=licence,
         seed=settings.seed,
         command=command,
+        earlier_commands=[*before.earlier_commands, before.command] if before else (),
         commit=commit,
         loss=settings.loss,
         figures=figures,

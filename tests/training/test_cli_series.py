@@ -109,6 +109,7 @@ def test_starts_from_both_kinds(train, make_model, make_series_model, tmp_path, 
     assert main([data, str(tmp_path / "out"), "--train-label", "01", *more]) == 0
     own, given = load_card(str(tmp_path / "out" / "trained-x2"), 2), load_card(str(series), 2)
     assert dict(own.architecture) | dict(given.architecture) == own.architecture
+    assert own.earlier_commands == (*given.earlier_commands, given.command)
     assert not [r for r in caplog.records if r.levelname == "WARNING" and r.name == "bids_sr"]
 
 

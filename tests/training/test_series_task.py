@@ -233,3 +233,13 @@ def test_precision_is_a_choice_or_what_the_processor_has(monkeypatch):
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda known=known: known)
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
         assert choose_precision("auto", CPU) == expected
+
+
+@pytest.mark.parametrize("trained", ["means", "l2"])
+def test_one_trunk_alone_is_trained(make_series, tmp_path, trained):
+    began = trainer(evolve(SETTINGS, trunks=(trained,)), make_series(), tmp_path)
+    before = {name: weight.clone() for name, weight in began.network.state_dict().items()}
+    began.run()
+    for network in (began.network, began.mean_network):
+        moved = {name for name, w in network.state_dict().items() if not w.equal(before[name])}
+        assert moved and {name.partition(".")[0] for name in moved} == {trained}
