@@ -106,7 +106,7 @@ benchmark-quality: $(STAMP) ## quality tables of the shipped networks; DATA=BIDS
 			--reference $$reference --goals --slices-step $(SLICES_STEP) --work $(DEMO_WORK)/quality || exit 1; \
 	done; done
 
-benchmark-uncertainty: $(STAMP) ## does the spread of the copies predict the error; DATA=BIDS folder, SUBJECT=label
+benchmark-uncertainty: $(STAMP) ## does the standard deviation over the self-ensemble predict the error; DATA=BIDS folder, SUBJECT=label
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }
 	$(BIN)/python benchmarks/uncertainty.py --data $(DATA) --subject $(SUBJECT) \
 		--work $(DEMO_WORK)/quality --figure docs/figures/uncertainty-x2.png

@@ -144,7 +144,7 @@ def _pretend(tree: Path, out: Path, record: Path | None) -> int:
     from bids_sr.workflow.outputs import expected_outputs
     from bids_sr.workflow.plan import Choices, make_plan
 
-    figures = json.loads(record.read_text()) if record else {}
+    metrics = json.loads(record.read_text()) if record else {}
     choices = Choices(card=load_card(None, 2))
     found = find_dwi(tree, filters=_ONE_WAY)
     for files in found:
@@ -154,8 +154,8 @@ def _pretend(tree: Path, out: Path, record: Path | None) -> int:
         for path in expected_outputs(plan):
             path.touch()
         plan.names.dwi_json.write_text(json.dumps({FINGERPRINT: plan.fingerprint}))
-        own = {**figures, "run": plan.label, "selfcheck_mode": "auto"}
-        own |= {"subject": files.subject} if figures else {}
+        own = {**metrics, "run": plan.label, "selfcheck_mode": "auto"}
+        own |= {"subject": files.subject} if metrics else {}
         plan.names.quality.write_text(json.dumps(own))
         (out / f"sub-{files.subject}.html").touch()
     return len(found)

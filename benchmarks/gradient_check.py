@@ -22,6 +22,7 @@ from scipy.ndimage import gaussian_filter
 from bids_sr.bids.dwi_run import DwiRun, open_run
 from bids_sr.bids.finding import find_dwi
 from bids_sr.diffusion.coherence import Fibres, follow_fibres
+from bids_sr.diffusion.ensemble_sd import subset
 from bids_sr.diffusion.exchanges import EXPECTED, Exchange, signed_exchanges, world_frames
 from bids_sr.diffusion.gradient_check import (
     NOT_DECIDED,
@@ -31,7 +32,6 @@ from bids_sr.diffusion.gradient_check import (
 )
 from bids_sr.diffusion.run_masks import brain_of
 from bids_sr.diffusion.selection import dti_volumes
-from bids_sr.diffusion.spread import subset
 
 SIZES = (6, 12, 16)
 

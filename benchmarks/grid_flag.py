@@ -1,7 +1,7 @@
 """What the lattice fold says of networks with a grid, of networks without, and of interpolation.
 
 Super-resolves some slices of scans at their own resolution, as the app does, by each network and
-by cubic and sinc interpolation, and prints the figures that the grid flag rests on, with the
+by cubic and sinc interpolation, and prints the metrics that the grid flag rests on, with the
 flag's verdict. The limits in `bids_sr.quality.verdict` were chosen from this table.
 
     python benchmarks/grid_flag.py DATASET --participant-label philips02 canon01 \
@@ -34,14 +34,14 @@ from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.networks.registry import find_card
 from bids_sr.quality.closeup import CloseUp
 from bids_sr.quality.interpolation import interpolate
-from bids_sr.quality.map_figures import fa_lattice
+from bids_sr.quality.map_metrics import fa_lattice
 from bids_sr.quality.periods import ALL_PERIODS
-from bids_sr.quality.scene import View, choose_slices, choose_volumes, make_scene
-from bids_sr.quality.verdict import FAIL, judge_figures
+from bids_sr.quality.series_context import VolumePair, choose_slices, choose_volumes, make_context
+from bids_sr.quality.verdict import FAIL, quality_lights
 from bids_sr.superres.engine import super_resolve
 
 CLASSICAL = ("linear", "cubic", "sinc")
-FIGURES = {"F, weighted": "f_dwi", "A, weighted": "a_dwi", "F, FA": "f_fa", "A, FA": "a_fa"}
+METRICS = {"F, weighted": "f_dwi", "A, weighted": "a_dwi", "F, FA": "f_fa", "A, FA": "a_fa"}
 
 
 def main() -> None:
@@ -55,33 +55,33 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=16, help="evenly spread over the brain")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-data-consistency", dest="consistent", action="store_false")
-    parser.add_argument("--out", type=Path, help="JSON file for all figures")
+    parser.add_argument("--out", type=Path, help="JSON file for all metrics")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    titles = ["run", "by", *(f"{name} at {ALL_PERIODS}" for name in FIGURES), "grid"]
+    titles = ["run", "by", *(f"{name} at {ALL_PERIODS}" for name in METRICS), "grid"]
     sys.stdout.write(_line(titles) + "|---" * len(titles) + "|\n")
     told = []
     for files in find_training_runs(options.bids_dir, tuple(options.participant_label)):
-        for method, figures in _figures(open_run(files), options):
-            flag = ", ".join(_flagged(figures)) or "no"
-            told.append({"run": files.label, "by": method, "grid": flag, **figures})
-            cells = [_by_period(figures, key) for key in FIGURES.values()]
+        for method, metrics in _metrics(open_run(files), options):
+            flag = ", ".join(_flagged(metrics)) or "no"
+            told.append({"run": files.label, "by": method, "grid": flag, **metrics})
+            cells = [_by_period(metrics, key) for key in METRICS.values()]
             sys.stdout.write(_line([files.label, method, *cells, flag]))
             sys.stdout.flush()
             if options.out:
                 options.out.write_text(json.dumps(told, indent=1))
 
 
-def _figures(run: DwiRun, options: argparse.Namespace) -> Iterator[tuple[str, dict[str, float]]]:
-    """Yield the figures of each network and interpolation of a run."""
+def _metrics(run: DwiRun, options: argparse.Namespace) -> Iterator[tuple[str, dict[str, float]]]:
+    """Yield the metrics of each network and interpolation of a run."""
     with tempfile.TemporaryDirectory() as name:
         few, mask, axis = _thinned(run, Path(name), options.slices)
         sr = Path(name) / "sr.nii.gz"
         classical = [(method, factor) for factor in options.scale for method in CLASSICAL]
         for method, factor in classical:
             _interpolate(few, method, sr, axis, factor)
-            figures = _measure(few, sr, mask, axis, factor, options.threads)
-            yield f"{method} x{factor}", figures
+            metrics = _measure(few, sr, mask, axis, factor, options.threads)
+            yield f"{method} x{factor}", metrics
         for method in options.model:
             card = find_card(method)
             super_resolve(
@@ -105,7 +105,7 @@ def _name(method: str) -> str:
 
 
 def _thinned(run: DwiRun, folder: Path, count: int) -> tuple[DwiRun, np.ndarray, int]:
-    """Keep evenly spread slices, and the volumes that the figures are made of."""
+    """Keep evenly spread slices, and the volumes that the metrics are made of."""
     with DwiReader(run.files.dwi) as reader:
         axis = slice_axis_of(run, reader)
         mask = brain_mask(mean_b0(run), reader.zooms)
@@ -139,30 +139,30 @@ def _measure(
     fine_mask = from_slices(inside.repeat(factor, axis=1).repeat(factor, axis=2), axis)
     with DwiReader(run.files.dwi) as lr, DwiReader(sr) as fine:
         grid = SliceGrid(lr.shape[:3], lr.affine, axis, factor)
-        scene = make_scene(run.gradients, grid, mask, fine_mask)
-        look = CloseUp(scene)
-        for index in sorted(scene.volumes):
+        context = make_context(run.gradients, grid, mask, fine_mask)
+        look = CloseUp(context)
+        for index in sorted(context.volumes):
             pair = [to_slices(reader.volume(index), axis) for reader in (lr, fine)]
-            look.add(View(index, scene.shells[index], False, *pair))
-    figures, _ = look.result()
+            look.add(VolumePair(index, context.shells[index], False, *pair))
+    metrics, _ = look.result()
     if not dti_volumes(run.gradients).reason:
         paths = {p: sr.with_name(f"{p}.nii.gz") for p in ("fa", "md", "v1")}
         maps = fit_tensor(
             sr, run.gradients, fine_mask, paths.__getitem__, params=("fa",), threads=threads
         )
-        figures |= fa_lattice(maps, fine_mask, grid)[0]
-    kept = {key: float(value) for key, value in figures.items() if key.startswith("grid_")}
+        metrics |= fa_lattice(maps, fine_mask, grid)[0]
+    kept = {key: float(value) for key, value in metrics.items() if key.startswith("grid_")}
     return {**kept, "scale_factor": factor}
 
 
-def _flagged(figures: dict[str, float]) -> list[str]:
-    lights = judge_figures(figures, {})
+def _flagged(metrics: dict[str, float]) -> list[str]:
+    lights = quality_lights(metrics, {})
     names = {"grid_dwi": "weighted", "grid_fa": "FA"}
     return [names[x.key] for x in lights if x.key in names and x.status == FAIL]
 
 
-def _by_period(figures: dict[str, float], key: str) -> str:
-    values = [figures.get(f"grid_{key}_p{period}_sr", float("nan")) for period in ALL_PERIODS]
+def _by_period(metrics: dict[str, float], key: str) -> str:
+    values = [metrics.get(f"grid_{key}_p{period}_sr", float("nan")) for period in ALL_PERIODS]
     return " / ".join(
         "-" if value != value else f"{value:.2f}" if key[0] == "a" else f"{value:.3g}"
         for value in values

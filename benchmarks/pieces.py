@@ -21,7 +21,7 @@ import torch
 
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.diffusion.eigen import main_direction
-from bids_sr.diffusion.gqi import gqi_kernel, odf_figures
+from bids_sr.diffusion.gqi import gqi_kernel, odf_scalars
 from bids_sr.diffusion.tensor import _design
 from bids_sr.diffusion.wls import fit_wls
 from bids_sr.images.band import effective_band
@@ -136,7 +136,7 @@ def test_main_direction(benchmark):
 
 
 def test_orientation_distributions(benchmark, gradients, signals):
-    benchmark(odf_figures, signals, gqi_kernel(gradients.bvals, gradients.bvecs, gradients.is_b0))
+    benchmark(odf_scalars, signals, gqi_kernel(gradients.bvals, gradients.bvecs, gradients.is_b0))
 
 
 def test_residual_of_anatomy(benchmark, head):

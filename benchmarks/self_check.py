@@ -1,7 +1,7 @@
 """The self-check of `bids-sr` on scans of a BIDS dataset, without super-resolving them.
 
 Prints a Markdown table of what the network gains over the best classical interpolation,
-with the verdict; `--out` keeps all figures.
+with the verdict; `--out` keeps all metrics.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import torch
 from bids_sr.bids.dwi_run import DwiRun, open_run
 from bids_sr.bids.sources import find_training_runs
 from bids_sr.diffusion.run_masks import make_masks
-from bids_sr.evaluation.selfcheck import Means, Record, self_check
+from bids_sr.evaluation.selfcheck import ComputeOptions, Record, self_check
 from bids_sr.images.grid import SliceGrid
 from bids_sr.images.nifti import DwiReader
 from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.registry import load_card
-from bids_sr.quality.gain import FIGURES, gain, noisy_gain_key
+from bids_sr.quality.gain import SELF_CHECK_METRICS, gain, noisy_gain_key
 from bids_sr.superres.engine import SuperResolvedDwi
 from bids_sr.superres.first_pass import measured_band
 
@@ -44,7 +44,13 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     card = load_card(options.model, options.scale)
-    titles = ["run", "mode", *(f"gain {figure}" for figure in FIGURES), "verdict", "time (s)"]
+    titles = [
+        "run",
+        "mode",
+        *(f"gain {metric}" for metric in SELF_CHECK_METRICS),
+        "verdict",
+        "time (s)",
+    ]
     sys.stdout.write(_line(titles) + "\n" + "|---" * len(titles) + "|\n")
     records = []
     for files in find_training_runs(options.bids_dir, tuple(options.participant_label)):
@@ -70,13 +76,14 @@ def _check(run: DwiRun, card: ModelCard, mode: str, options: argparse.Namespace)
             seconds=0.0, slices=0, batch_size=1, data_consistency=options.consistent,
             ensemble=options.ensemble, band=measured_band(reader, grid), notes=(),
         )  # fmt: skip
-        means = Means(device="cpu", threads=options.threads)
-        return self_check(result, masks.input, folder, mode, means)
+        compute = ComputeOptions(device="cpu", threads=options.threads)
+        return self_check(result, masks.input, folder, mode, compute)
 
 
 def _row(label: str, mode: str, record: Record, *, noisy: bool) -> str:
     gains = [
-        record[noisy_gain_key(figure)] if noisy else gain(record, figure) for figure in FIGURES
+        record[noisy_gain_key(metric)] if noisy else gain(record, metric)
+        for metric in SELF_CHECK_METRICS
     ]
     forms = ["{:+.2f} dB", "{:+.2f} dB", "{:+.4f}", *["{:+.1%}"] * 3, *["{:+.3f}"] * 3]
     cells = ["n/a" if g is None else f.format(g) for f, g in zip(forms, gains, strict=True)]

@@ -1,4 +1,4 @@
-"""Does the spread of the turned copies predict the error? On a scan with known truth.
+"""Does the standard deviation over the self-ensemble predict the error? On a scan with known truth.
 
 The scan is degraded as by `bids-sr-evaluate`, super-resolved by all 8 turned copies as
 ``bids-sr --uncertainty`` does, and the standard deviation (sd) over the copies is
@@ -27,15 +27,15 @@ from numpy.typing import NDArray
 from scipy.stats import pearsonr, rankdata
 
 from bids_sr.bids.atomic import atomic_path
+from bids_sr.diffusion.ensemble_sd import fa_ensemble_sd, subset
 from bids_sr.diffusion.selection import dti_volumes
-from bids_sr.diffusion.spread import fa_spread, subset
 from bids_sr.errors import BidsSrError, UsageError
 from bids_sr.evaluation.scores import fit_maps
 from bids_sr.evaluation.trial import Trial, choose_run, interpolated, make_trial
 from bids_sr.images.nifti import DwiReader, load_volume
 from bids_sr.networks.registry import load_card
 from bids_sr.superres.engine import super_resolve
-from bids_sr.superres.spread import open_copies, spread_files
+from bids_sr.superres.ensemble_sd import ensemble_sd_files, open_copies
 
 BINS = 10
 """Of the calibration curve: equally many voxels in each."""
@@ -59,10 +59,10 @@ class Samples:
     """The trivial predictor, (n,)."""
 
 
-def collect(trial: Trial, folder: Path, spread: Path, scale: float) -> list[Samples]:
+def collect(trial: Trial, folder: Path, ensemble_sd: Path, scale: float) -> list[Samples]:
     """Gather the voxels of b0s and of weighted volumes, in percent of the b0 scale."""
     found: dict[bool, list[tuple[Floats, ...]]] = {True: [], False: []}
-    paths = (trial.truth, folder / "sr.nii.gz", spread, folder / "sinc.nii.gz")
+    paths = (trial.truth, folder / "sr.nii.gz", ensemble_sd, folder / "sinc.nii.gz")
     readers = [DwiReader(path) for path in paths]
     for index, is_b0 in enumerate(trial.lr.gradients.is_b0):
         truth, made, sd, sinc = (reader.volume(index) for reader in readers)
@@ -78,13 +78,13 @@ def collect(trial: Trial, folder: Path, spread: Path, scale: float) -> list[Samp
     ]
 
 
-def collect_fa(trial: Trial, folder: Path, spread: Path, threads: int) -> Samples:
+def collect_fa(trial: Trial, folder: Path, ensemble_sd: Path, threads: int) -> Samples:
     """Gather the voxels of FA."""
     fits = [
         load_volume(fit_maps(trial, path, threads)["fa"])[0]
         for path in (trial.truth, folder / "sr.nii.gz", folder / "sinc.nii.gz")
     ]
-    sd = load_volume(spread)[0]
+    sd = load_volume(ensemble_sd)[0]
     edges = gradient_magnitude(fits[2], trial)
     values = (fits[1] - fits[0], sd, edges)
     return Samples("FA", "FA", *(v[trial.mask].astype(np.float64) for v in values))
@@ -187,14 +187,14 @@ def measure(options: argparse.Namespace, reference: str, folder: Path) -> list[S
         run, options.scale, options.slices_step, folder, reference=reference, work=options.work
     )
     volumes = dti_volumes(run.gradients).indices
-    files = spread_files(card, folder / "sd.nii.gz", folder, volumes, 8)
+    files = ensemble_sd_files(card, folder / "sd.nii.gz", folder, volumes, 8)
     made = super_resolve(
         trial.lr, card, folder / "sr.nii.gz", device=options.device, threads=options.threads,
-        ensemble=8, slice_axis=trial.grid.slice_axis, spread=files,
+        ensemble=8, slice_axis=trial.grid.slice_axis, ensemble_sd=files,
     )  # fmt: skip
     interpolated(trial, "sinc", folder / "sinc.nii.gz")
     with open_copies(files, trial.lr, trial.grid, made.scale, signed=made.signed) as copies:
-        fa_sd = fa_spread(
+        fa_sd = fa_ensemble_sd(
             copies, subset(run.gradients, volumes), trial.mask, folder / "fa_sd.nii.gz",
             folder=folder, threads=options.threads,
         )  # fmt: skip

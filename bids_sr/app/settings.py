@@ -62,7 +62,7 @@ class Settings:
     ensemble: int = DEFAULT_ENSEMBLE
     """Turned copies of a slice over which the network is averaged."""
     uncertainty: bool = False
-    """The spread of the turned copies is written."""
+    """The standard deviation over the self-ensemble is written."""
     output_dtype: str = "float32"
     """Data type of the series on disk."""
     sloppy: bool = False

@@ -9,10 +9,10 @@ from pathlib import Path
 from attrs import frozen
 
 from bids_sr.bids.filters import Selection
-from bids_sr.bids.names import SPREAD, parse_entities
+from bids_sr.bids.names import ENSEMBLE_SD, parse_entities
 from bids_sr.bids.source import Source
 
-_OWN = ("sr", SPREAD)
+_OWN = ("sr", ENSEMBLE_SD)
 
 
 @frozen

@@ -79,7 +79,7 @@ Written by bids_sr. Each diffusion run of the source has here
   (with `desc-input`: the same fit on the input, for comparison);
 - `*_desc-srsd_dwi.nii.gz`, `*_param-fa_desc-srsd_dwimap.nii.gz` (if asked for): by how much the
   output changes when the slices are turned, as a standard deviation; it is less than the error;
-- `*_desc-sr_quality.json`: figures of merit.
+- `*_desc-sr_quality.json`: quality metrics.
 
 `sub-*.html` are reports to look at. What the names mean stands in the JSON files beside the
 images. Super-resolved images are estimates: look at the reports before relying on them.

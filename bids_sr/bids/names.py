@@ -16,7 +16,7 @@ TENSOR_PARAMS = ("fa", "md", "ad", "rd", "s0", "colorfa", "v1", "tensor")
 GQI_PARAMS = ("qa", "gfa")
 """Maps of generalized q-sampling imaging."""
 
-SPREAD = "srsd"
+ENSEMBLE_SD = "srsd"
 """Label of ``desc`` for standard deviations over the turned copies."""
 
 # what a derivative may carry beyond the source's own entities, in the order BIDS asks for
@@ -246,19 +246,19 @@ class OutputNames:
 
     @property
     def quality(self) -> Path:
-        """Figures of merit of the run."""
+        """Quality metrics of the run."""
         return self._sr("quality", ".json")
 
     @property
     def dwi_sd(self) -> Path:
         """Standard deviation of the series over the turned copies."""
-        return self.folder / self._name("dwi", ".nii.gz", res=self.res, desc=SPREAD)
+        return self.folder / self._name("dwi", ".nii.gz", res=self.res, desc=ENSEMBLE_SD)
 
     @property
     def fa_sd(self) -> Path:
         """Standard deviation of FA over the turned copies."""
         name = self._name(
-            "dwimap", ".nii.gz", res=self.res, model="tensor", param="fa", desc=SPREAD
+            "dwimap", ".nii.gz", res=self.res, model="tensor", param="fa", desc=ENSEMBLE_SD
         )
         return self.folder / name
 
@@ -281,13 +281,13 @@ class OutputNames:
         name = self._name("dwimap", ".nii.gz", **grid, model="tensor", param=param, desc="input")
         return self.folder / name
 
-    def figure(self, desc: str, extension: str) -> Path:
-        """Return the report figure `desc`; `extension` with or without its dot."""
+    def report_file(self, desc: str, extension: str) -> Path:
+        """Return a file of the report, `desc`; `extension` with or without its dot."""
         dotted = f".{extension.lstrip('.')}"
         return self.figures_dir / self._name("dwi", dotted, res=self.res, desc=desc)
 
-    def spread(self, *, fa: bool = True) -> list[Path]:
-        """Return all files of the spread of the turned copies, of FA if `fa`."""
+    def ensemble_sd(self, *, fa: bool = True) -> list[Path]:
+        """Return all files of the standard deviation over the self-ensemble, of FA if `fa`."""
         series = [self.dwi_sd, sidecar_of(self.dwi_sd), *gradients_of(self.dwi_sd)]
         return [*series, *([self.fa_sd, sidecar_of(self.fa_sd)] if fa else [])]
 
@@ -297,7 +297,7 @@ class OutputNames:
         tensor: Iterable[str] = TENSOR_PARAMS,
         gqi: Iterable[str] = GQI_PARAMS,
         input_tensor: Iterable[str] = TENSOR_PARAMS,
-        spread: bool = False,
+        ensemble_sd: bool = False,
     ) -> list[Path]:
         """Return every file that a finished run leaves, reports and figures aside.
 
@@ -305,8 +305,8 @@ class OutputNames:
         ----------
         tensor, gqi, input_tensor : iterable of str
             The maps that were asked for; give ``()`` where a fit was skipped.
-        spread : bool
-            Whether the spread of the turned copies was asked for; that of FA is
+        ensemble_sd : bool
+            Whether the standard deviation over the self-ensemble was asked for; that of FA is
             there if `tensor` holds it.
 
         Returns
@@ -322,7 +322,7 @@ class OutputNames:
         ]
         fixed = [self.dwi, self.bval, self.bvec, self.dwi_json, self.mask, self.mask_json]
         fixed += [p for image in maps for p in (image, sidecar_of(image))]
-        return [*fixed, *(self.spread(fa="fa" in tensor) if spread else ()), self.quality]
+        return [*fixed, *(self.ensemble_sd(fa="fa" in tensor) if ensemble_sd else ()), self.quality]
 
     def _has(self, key: str) -> bool:
         return key in self.files.entities

@@ -238,7 +238,7 @@ def map_sidecar(
     return _plain(sidecar)
 
 
-def spread_sidecar(
+def ensemble_sd_sidecar(
     what: str,
     files: DwiFiles,
     *,

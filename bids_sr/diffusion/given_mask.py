@@ -167,7 +167,7 @@ def place_mask(
     if carried.mean() > _WHOLE:
         said.append(
             f"The brain mask {name} covers {carried.mean():.0%} of the image, air included: maps"
-            " and figures of quality are taken there as well."
+            " and quality metrics are computed there as well."
         )
     return carried, tuple(said)
 

@@ -92,7 +92,7 @@ def fit_gqi(
             reader,
             mask,
             chosen,
-            partial(odf_figures, kernel=kernel),
+            partial(odf_scalars, kernel=kernel),
             3,
             threads=threads,
             block_bytes=block_bytes,
@@ -147,7 +147,7 @@ def half_sphere() -> NDArray[np.float64]:
     return vertices
 
 
-def odf_figures(signals: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+def odf_scalars(signals: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return what the maps need of the ODFs.
 
     In float64: how a matrix product is rounded depends on how many voxels go into it, and so

@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from bids_sr.bids.dwi_run import DwiRun
-from bids_sr.diffusion.spread import subset
+from bids_sr.diffusion.ensemble_sd import subset
 from bids_sr.evaluation.sampling import MAX_NOISY_SLICES, few_volumes, middle_slices
 from bids_sr.evaluation.trial import Trial, coarse_grid
 from bids_sr.images.grid import SliceGrid, to_slices

@@ -73,7 +73,7 @@ def compare(
         if method == NOISE_ALONE:
             row |= left.noise_shares()
         else:
-            row |= {**left.figures(), **left.by_shell()}
+            row |= {**left.metrics(), **left.by_shell()}
             row |= {"left_note": " ".join(notes)} if (notes := left.notes()) else {}
         yield row
         for path in (out, *maps.values()):

@@ -28,7 +28,7 @@ class Detail:
     left: tuple[Left, ...]
     """Each part of each shell."""
 
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """Return ``left_<part>``, over all shells; only those that there are."""
         return self._over_shells(_SHARE)
 
@@ -48,7 +48,7 @@ class Detail:
         return _known(((f"left_{part}", pooled(self.left, part)) for part in PARTS), value)
 
     def notes(self) -> list[str]:
-        """Say in sentences where the noise is another shell's, and what there is no figure of."""
+        """Say in sentences where the noise is another shell's, and what could not be measured."""
         borrowed = [
             f"The noise of the {_named(each.shell)} is that of the {_named(each.noise_from)}."
             for each in self.left
@@ -136,7 +136,7 @@ def reference_with_noise(
 ) -> bool:
     """Write the reference with one more portion of the noise of its high band.
 
-    Its figures against the reference are about what those of a perfect result would be
+    Its metrics against the reference are about what those of a perfect result would be
     (`bids_sr.quality.reference_noise`).
 
     Parameters
@@ -184,7 +184,7 @@ def shell_keys(found: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def _known(found: Iterable[tuple[str, Left | None]], value: _Value) -> dict[str, float]:
     values = {key: None if each is None else value(each) for key, each in found}
-    return {key: figure for key, figure in values.items() if figure is not None}
+    return {key: metric for key, metric in values.items() if metric is not None}
 
 
 def _key(each: Left) -> str:

@@ -15,9 +15,9 @@ from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.diffusion.ensemble_sd import subset
 from bids_sr.diffusion.run_masks import load_mask
 from bids_sr.diffusion.selection import dti_volumes
-from bids_sr.diffusion.spread import subset
 from bids_sr.errors import BidsSrError, OutputError
 from bids_sr.evaluation.coarsened import Sample, cut_affine, with_noise
 from bids_sr.evaluation.defaults import RIM
@@ -32,10 +32,10 @@ from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.networks.training_data import seen_in_training
 from bids_sr.quality.fidelity import erode
 from bids_sr.quality.gain import (
-    FIGURES,
     NETWORK,
     NOISE,
     SELF_CHECK,
+    SELF_CHECK_METRICS,
     gain,
     key_of,
     noisy_gain_key,
@@ -62,7 +62,7 @@ class _NoCheckError(Exception):
 
 
 @frozen
-class Means:
+class ComputeOptions:
     """With what the run was computed."""
 
     device: str = "auto"
@@ -76,7 +76,7 @@ class Means:
 
 
 def self_check(
-    result: SuperResolvedDwi, mask: Path, folder: Path, mode: str, means: Means
+    result: SuperResolvedDwi, mask: Path, folder: Path, mode: str, compute: ComputeOptions
 ) -> Record:
     """Coarsen the input of a run by its factor, super-resolve that, compare with the input.
 
@@ -95,24 +95,24 @@ def self_check(
     mode : str
         ``auto``: a few slices and volumes (`bids_sr.evaluation.sampling`); ``full``:
         all; ``off``: nothing is done.
-    means : Means
+    compute : ComputeOptions
         With what to compute.
 
     Returns
     -------
     dict
-        The figures of `bids_sr.quality.gain` by method (`key_of`; None where there is
+        The metrics of `bids_sr.quality.gain` by method (`key_of`; None where there is
         none), and as the reference's noise alone would give them (``_noise``);
-        ``selfcheck_gain_<figure>_noisy``, the network's gain where the scan's noise was put
+        ``selfcheck_gain_<metric>_noisy``, the network's gain where the scan's noise was put
         back into the coarsened scan; ``selfcheck_mode``, ``_volumes``, ``_slices``,
-        ``_seconds``; ``selfcheck_reason``, why there are no figures; ``selfcheck_note``,
+        ``_seconds``; ``selfcheck_reason``, why there are no metrics; ``selfcheck_note``,
         what limits them, and ``_left_note``; ``selfcheck_verdict``, and ``_verdict_noisy``
         with the noise.
     """
     started = time.monotonic()
     methods = (*METHODS, NETWORK, NOISE)
-    record: Record = {key_of(f, method): None for f in FIGURES for method in methods}
-    record |= {noisy_gain_key(figure): None for figure in FIGURES}
+    record: Record = {key_of(f, method): None for f in SELF_CHECK_METRICS for method in methods}
+    record |= {noisy_gain_key(metric): None for metric in SELF_CHECK_METRICS}
     more: Record = {"mode": mode, "volumes": 0, "slices": 0, "reason": "", "note": ""}
     more |= {"verdict_noisy": "", "left_note": ""}
     record |= {f"{SELF_CHECK}_{key}": value for key, value in more.items()}
@@ -121,7 +121,7 @@ def self_check(
             record[f"{SELF_CHECK}_reason"] = "It was switched off (--self-check off)."
         else:
             with tempfile.TemporaryDirectory(dir=folder) as name:
-                record |= _measure(result, load_mask(mask), Path(name), mode, means)
+                record |= _measure(result, load_mask(mask), Path(name), mode, compute)
     except _NoCheckError as reason:
         record[f"{SELF_CHECK}_reason"] = str(reason)
     except OutputError:  # a full disk, say: the run fails, and is made again when there is room
@@ -135,7 +135,11 @@ def self_check(
 
 
 def _measure(
-    result: SuperResolvedDwi, mask: NDArray[np.bool_], folder: Path, mode: str, means: Means
+    result: SuperResolvedDwi,
+    mask: NDArray[np.bool_],
+    folder: Path,
+    mode: str,
+    compute: ComputeOptions,
 ) -> Record:
     _check_band(result)
     sample = _sample(result, mask, folder, mode)
@@ -146,58 +150,62 @@ def _measure(
         f"{SELF_CHECK}_slices": trial.grid.shape[trial.grid.slice_axis],
     }
     fit = fit_series(trial, trial.truth)
-    record |= _figures(result, sample, fit, folder, means, (*METHODS, NETWORK, NOISE))
+    record |= _metrics(result, sample, fit, folder, compute, (*METHODS, NETWORK, NOISE))
     notes = _notes(result, tensor.reason)
     sigma = noise_deviation(fit, result.band)
     if sigma is None:
         notes.append(f"{_less_noise(result)}; how much that is cannot be told from few directions.")
     else:
         notes.append(f"{_less_noise(result)}.")
-        record |= _with_noise(result, sample, folder, means, sigma)
+        record |= _with_noise(result, sample, folder, compute, sigma)
     return {**record, f"{SELF_CHECK}_note": " ".join(notes)}
 
 
-def _figures(
+def _metrics(
     result: SuperResolvedDwi,
     sample: Sample,
     fit: HighBandFit,
     folder: Path,
-    means: Means,
+    compute: ComputeOptions,
     methods: Sequence[str],
 ) -> Record:
     """Compare what each method makes of the coarsened scan with the scan, whose fit is given."""
     trial, record = sample.trial, Record()
     tensor = not dti_volumes(trial.lr.gradients).reason
-    reference = fit_maps(trial, trial.truth, means.threads, gqi=False) if tensor else {}
+    reference = fit_maps(trial, trial.truth, compute.threads, gqi=False) if tensor else {}
     for method in methods:
         out = folder / f"{method}.nii"
         if method != NOISE:
-            _restore(result, sample, method, out, means)
+            _restore(result, sample, method, out, compute)
         elif not reference_with_noise(trial, fit, out, result.band):
             continue
         _cut_band(out, result)
         scores, detail = fidelity(trial, out), detail_left(trial, fit, out)
         if reference:
-            maps = fit_maps(trial, out, means.threads, gqi=False)
+            maps = fit_maps(trial, out, compute.threads, gqi=False)
             scores |= map_errors(trial, reference, maps)
-        scores |= detail.noise() if method == NOISE else detail.figures()
+        scores |= detail.noise() if method == NOISE else detail.metrics()
         if method == NETWORK:
             record[f"{SELF_CHECK}_left_note"] = " ".join(detail.notes())
-        record |= {key_of(figure, method): _rounded(scores, figure) for figure in FIGURES}
+        record |= {
+            key_of(metric, method): _rounded(scores, metric) for metric in SELF_CHECK_METRICS
+        }
         out.unlink()
     return record
 
 
 def _with_noise(
-    result: SuperResolvedDwi, sample: Sample, folder: Path, means: Means, sigma: float
+    result: SuperResolvedDwi, sample: Sample, folder: Path, compute: ComputeOptions, sigma: float
 ) -> Record:
     """Say what the network gains where the coarsened scan is as noisy as the scan."""
     noisy = with_noise(sample, sigma, folder, gapless=_gapless(result))
     fit = fit_series(noisy.trial, noisy.trial.truth)
-    found = _figures(result, noisy, fit, folder, means, (*METHODS, NETWORK))
-    gains = {figure: gain(found, figure) for figure in FIGURES}
-    known = {figure: value for figure, value in gains.items() if value is not None}
-    more: Record = {noisy_gain_key(figure): _rounded(known, figure) for figure in FIGURES}
+    found = _metrics(result, noisy, fit, folder, compute, (*METHODS, NETWORK))
+    gains = {metric: gain(found, metric) for metric in SELF_CHECK_METRICS}
+    known = {metric: value for metric, value in gains.items() if value is not None}
+    more: Record = {
+        noisy_gain_key(metric): _rounded(known, metric) for metric in SELF_CHECK_METRICS
+    }
     return {**more, f"{SELF_CHECK}_verdict_noisy": selfcheck_verdict(found)}
 
 
@@ -302,7 +310,7 @@ def _write(
 
 
 def _restore(
-    result: SuperResolvedDwi, sample: Sample, method: str, out: Path, means: Means
+    result: SuperResolvedDwi, sample: Sample, method: str, out: Path, compute: ComputeOptions
 ) -> None:
     if method != NETWORK:
         interpolated(sample.trial, method, out)
@@ -311,12 +319,12 @@ def _restore(
         sample.series,
         result.card,
         out,
-        device=means.device,
-        batch_size=means.batch_size,
-        threads=means.threads,
+        device=compute.device,
+        batch_size=compute.batch_size,
+        threads=compute.threads,
         data_consistency=result.data_consistency,
         ensemble=result.ensemble,
-        detect_band=means.detect_band,
+        detect_band=compute.detect_band,
         slice_axis=sample.trial.grid.slice_axis,
         volumes=sample.volumes,
         progress=lambda: None,
@@ -341,6 +349,6 @@ def _cut_band(path: Path, result: SuperResolvedDwi) -> None:
     cut.replace(path)
 
 
-def _rounded(scores: Mapping[str, float], figure: str) -> float | None:
-    value = scores.get(figure, math.nan)
+def _rounded(scores: Mapping[str, float], metric: str) -> float | None:
+    value = scores.get(metric, math.nan)
     return float(f"{value:.6g}") if math.isfinite(value) else None

@@ -1,1 +1,1 @@
-"""Figures of merit: one file each, pure functions from arrays to numbers."""
+"""Quality metrics: one file each, pure functions from arrays to numbers."""

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from bids_sr.quality.jumps import slice_jump
+from bids_sr.quality.interslice import interslice_discontinuity
 from bids_sr.quality.lattice import LatticeSums, normalised_residual
 from bids_sr.quality.peaks import peak_ratio, residual_power
 from bids_sr.quality.periods import periods_of
-from bids_sr.quality.scene import Curves, Figures, Scene, Slices, View, upsampled
+from bids_sr.quality.series_context import (
+    Curves,
+    Metrics,
+    SeriesContext,
+    Slices,
+    VolumePair,
+    upsampled,
+)
 from bids_sr.quality.sharpness import RadialSpectrum
 
 _NAMES = {"input": "interpolated", "sr": "super-resolved"}
@@ -24,8 +31,8 @@ class _Side:
         self.power: np.ndarray | float = 0.0
         self.jumps: list[float] = []
 
-    def add(self, slices: Slices, scene: Scene) -> None:
-        mask = scene.fine_inside[scene.slices]
+    def add(self, slices: Slices, context: SeriesContext) -> None:
+        mask = context.fine_inside[context.slices]
         residual = normalised_residual(slices, mask)
         self.lattice.add(residual, mask)
         self.power = self.power + residual_power(residual)
@@ -36,53 +43,53 @@ class _Side:
 
 
 class CloseUp:
-    """Compares the interpolated input with the output where `Scene` says to look closely.
+    """Compares the interpolated input with the output where `SeriesContext` says to look closely.
 
     Parameters
     ----------
-    scene : Scene
+    context : SeriesContext
         The series.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        zooms = [zoom / scene.grid.factor for zoom in scene.zooms]
-        periods = periods_of(scene.grid.factor)
+    def __init__(self, context: SeriesContext) -> None:
+        self._context = context
+        zooms = [zoom / context.grid.factor for zoom in context.zooms]
+        periods = periods_of(context.grid.factor)
         self._sides = {name: _Side((zooms[0], zooms[1]), periods) for name in _NAMES}
 
-    def add(self, view: View) -> None:
+    def add(self, pair: VolumePair) -> None:
         """Add a volume if it is one of those chosen."""
-        scene = self._scene
-        if view.index not in scene.volumes or not scene.slices.size:
+        context = self._context
+        if pair.index not in context.volumes or not context.slices.size:
             return
-        fine = upsampled(view.measured[scene.slices], scene.grid.factor, signed=scene.signed)
-        self._sides["input"].add(fine, scene)
-        self._sides["sr"].add(view.output[scene.slices], scene)
-        self._sides["input"].jumps.append(slice_jump(view.measured, scene.inside))
-        self._sides["sr"].jumps.append(slice_jump(view.output, scene.fine_inside))
+        fine = upsampled(pair.measured[context.slices], context.grid.factor, signed=context.signed)
+        self._sides["input"].add(fine, context)
+        self._sides["sr"].add(pair.output[context.slices], context)
+        self._sides["input"].jumps.append(interslice_discontinuity(pair.measured, context.inside))
+        self._sides["sr"].jumps.append(interslice_discontinuity(pair.output, context.fine_inside))
 
-    def result(self) -> tuple[Figures, Curves]:
-        """Return the figures of both images, and lattice and spectra as curves."""
-        if not self._scene.slices.size:
+    def result(self) -> tuple[Metrics, Curves]:
+        """Return the metrics of both images, and lattice and spectra as curves."""
+        if not self._context.slices.size:
             return {}, {}
-        figures: Figures = {}
+        metrics: Metrics = {}
         for name, side in self._sides.items():
-            figures |= lattice_figures(side.lattice, "dwi", name)
-            figures[f"sharpness_{name}"] = side.spectrum.half_power
-            figures[f"slice_jump_{name}"] = float(np.mean(side.jumps))
+            metrics |= lattice_metrics(side.lattice, "dwi", name)
+            metrics[f"sharpness_{name}"] = side.spectrum.half_power
+            metrics[f"interslice_discontinuity_{name}"] = float(np.mean(side.jumps))
         before, after = self._sides["input"], self._sides["sr"]
         for period in after.lattice.periods:
-            figures[f"grid_fslice_dwi_p{period}_sr"] = after.lattice.slice_f(period)
-            figures[f"peak_db_dwi_p{period}"] = after.peak(period) - before.peak(period)
+            metrics[f"grid_fslice_dwi_p{period}_sr"] = after.lattice.slice_f(period)
+            metrics[f"peak_db_dwi_p{period}"] = after.peak(period) - before.peak(period)
         spectra: Curves = {"frequency": before.spectrum.curve[0]}
         spectra |= {_NAMES[name]: side.spectrum.log_power for name, side in self._sides.items()}
-        return figures, {"spectra": spectra, "lattice": {"dwi": after.lattice.cells()}}
+        return metrics, {"spectra": spectra, "lattice": {"dwi": after.lattice.cells()}}
 
 
-def lattice_figures(sums: LatticeSums, image: str, which: str) -> Figures:
+def lattice_metrics(sums: LatticeSums, image: str, which: str) -> Metrics:
     """Return ``grid_f_IMAGE_pP_WHICH`` and ``grid_a_IMAGE_pP_WHICH`` of all periods."""
-    figures: Figures = {}
+    metrics: Metrics = {}
     for period, fold in sums.folds().items():
-        figures[f"grid_f_{image}_p{period}_{which}"] = fold.f
-        figures[f"grid_a_{image}_p{period}_{which}"] = fold.amplitude
-    return figures
+        metrics[f"grid_f_{image}_p{period}_{which}"] = fold.f
+        metrics[f"grid_a_{image}_p{period}_{which}"] = fold.amplitude
+    return metrics

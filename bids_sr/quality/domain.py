@@ -16,7 +16,7 @@ def strange_voxels(record: Mapping[str, Any], model: Mapping[str, Any]) -> str:
     Parameters
     ----------
     record : mapping
-        The run's figures: ``input_zooms_mm``, ``slice_axis``.
+        The run's metrics: ``input_zooms_mm``, ``slice_axis``.
     model : mapping
         Content of the model card.
 
@@ -51,7 +51,7 @@ def strange_b_values(record: Mapping[str, Any], model: Mapping[str, Any]) -> str
     Parameters
     ----------
     record : mapping
-        The run's figures: ``shells``.
+        The run's metrics: ``shells``.
     model : mapping
         Content of the model card.
 
@@ -82,7 +82,7 @@ def strange_snr(record: Mapping[str, Any], model: Mapping[str, Any]) -> str:
     Parameters
     ----------
     record : mapping
-        The run's figures: ``snr_b0``.
+        The run's metrics: ``snr_b0``.
     model : mapping
         Content of the model card: ``snr_b0``, smallest and largest.
 

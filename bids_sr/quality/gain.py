@@ -11,22 +11,22 @@ SELF_CHECK = "selfcheck"
 NETWORK = "network"
 """The method that is judged."""
 CLASSICAL = ("linear", "cubic", "sinc")
-"""The methods that it is judged against: the best of them, figure by figure."""
+"""The methods that it is judged against: the best of them, metric by metric."""
 NOISE = "noise"
 """In place of a method: what the reference's own noise alone would give; for what is left
 unexplained, the share of noise in the reference."""
 LEFT = ("left_b0", "left_mean", "left_l2")
 """Shares of the high band left unexplained (`bids_sr.quality.high_band`)."""
-FIGURES = ("psnr_b0", "psnr_dwi", "ssim_dwi", "fa_mae", "md_mae", "v1_deg", *LEFT)
+SELF_CHECK_METRICS = ("psnr_b0", "psnr_dwi", "ssim_dwi", "fa_mae", "md_mae", "v1_deg", *LEFT)
 """What is compared; the first three are better when higher."""
 HIGHER_IS_BETTER = ("psnr_b0", "psnr_dwi", "ssim_dwi")
 
 HELPED, NO_GAIN, HARMED = "helped", "no gain", "harmed"
 
 IMAGES: Mapping[str, str] = {"psnr_dwi": "weighted volumes", "psnr_b0": "b0s"}
-"""Figures of the images that decide, with what they are of."""
+"""Metrics of the images that decide, with what they are of."""
 MAPS: Mapping[str, str] = {"fa_mae": "FA", "md_mae": "MD", "v1_deg": "V1"}
-"""Figures of the tensor maps that decide, with what they are of."""
+"""Metrics of the tensor maps that decide, with what they are of."""
 DETAIL: Mapping[str, str] = {
     "left_b0": "b0s",
     "left_mean": "mean over directions",
@@ -50,8 +50,8 @@ DOUBT = 0.5
 """Of a margin: what is worse by more speaks against "helped"."""
 
 
-def key_of(figure: str, method: str) -> str:
-    """Return the key under which a record has a figure of a method.
+def key_of(metric: str, method: str) -> str:
+    """Return the key under which a record has a metric of a method.
 
     What is left unexplained is the network's where no method is named.
 
@@ -60,17 +60,17 @@ def key_of(figure: str, method: str) -> str:
     >>> key_of("fa_mae", "network"), key_of("left_l2", "network"), key_of("left_l2", "cubic")
     ('selfcheck_fa_mae_network', 'selfcheck_left_l2', 'selfcheck_left_l2_cubic')
     """
-    if figure in LEFT and method == NETWORK:
-        return f"{SELF_CHECK}_{figure}"
-    return f"{SELF_CHECK}_{figure}_{method}"
+    if metric in LEFT and method == NETWORK:
+        return f"{SELF_CHECK}_{metric}"
+    return f"{SELF_CHECK}_{metric}_{method}"
 
 
-def noisy_gain_key(figure: str) -> str:
+def noisy_gain_key(metric: str) -> str:
     """Return the key of the gain where the scan's noise was put back."""
-    return f"{SELF_CHECK}_gain_{figure}_noisy"
+    return f"{SELF_CHECK}_gain_{metric}_noisy"
 
 
-def gain(record: Mapping[str, Any], figure: str) -> float | None:
+def gain(record: Mapping[str, Any], metric: str) -> float | None:
     """Return how much better the network is than the best classical method.
 
     What is left unexplained is compared with sinc interpolation, which by definition
@@ -79,57 +79,57 @@ def gain(record: Mapping[str, Any], figure: str) -> float | None:
     Parameters
     ----------
     record : mapping
-        Holds the figures under `key_of`.
-    figure : str
-        One of `FIGURES`.
+        Holds the metrics under `key_of`.
+    metric : str
+        One of `SELF_CHECK_METRICS`.
 
     Returns
     -------
     float or None
         Above zero where the network is better: the difference for PSNR (dB), SSIM and
         what is left unexplained, the share by which the error falls for the others. None
-        if a figure is missing.
+        if a metric is missing.
     """
-    network = _number(record.get(key_of(figure, NETWORK)))
-    methods = ("sinc",) if figure in LEFT else CLASSICAL  # sinc is the origin: it leaves all
-    found = [_number(record.get(key_of(figure, method))) for method in methods]
+    network = _number(record.get(key_of(metric, NETWORK)))
+    methods = ("sinc",) if metric in LEFT else CLASSICAL  # sinc is the origin: it leaves all
+    found = [_number(record.get(key_of(metric, method))) for method in methods]
     classical = [value for value in found if value is not None]
     if network is None or not classical:
         return None
-    if figure in HIGHER_IS_BETTER:
+    if metric in HIGHER_IS_BETTER:
         return network - max(classical)
     best = min(classical)
-    if figure in LEFT:
+    if metric in LEFT:
         return best - network
     return 1 - network / best if best > 0 else None
 
 
 def evidence(record: Mapping[str, Any]) -> dict[str, float]:
-    """Return the gain of each figure that decides, in units of its margin.
+    """Return the gain of each metric that decides, in units of its margin.
 
     Parameters
     ----------
     record : mapping
-        Holds the figures under `key_of`.
+        Holds the metrics under `key_of`.
 
     Returns
     -------
     dict of str to float
-        Of the figures in `MARGINS` that were measured.
+        Of the metrics in `MARGINS` that were measured.
     """
-    gains = {figure: gain(record, figure) for figure in MARGINS}
+    gains = {metric: gain(record, metric) for metric in MARGINS}
     return {key: value / MARGINS[key] for key, value in gains.items() if value is not None}
 
 
 def selfcheck_verdict(record: Mapping[str, Any]) -> str:
-    """Judge the figures of a self-check by the sum of their evidence.
+    """Judge the metrics of a self-check by the sum of their evidence.
 
-    Figures come in three groups: images, tensor maps, detail (`GROUPS`). Each counts as
-    its gain in margins, so that 1 is a clear difference; a group of k figures as the sum of
+    Metrics come in three groups: images, tensor maps, detail (`GROUPS`). Each counts as
+    its gain in margins, so that 1 is a clear difference; a group of k metrics as the sum of
     theirs over the root of k, as errors add up (Stouffer).
 
-    - Harmed: a figure, or a group, is below -1.
-    - Helped: each group that was measured is above 1, and no figure below -1/2.
+    - Harmed: a metric, or a group, is below -1.
+    - Helped: each group that was measured is above 1, and no metric below -1/2.
     - No gain: neither.
 
     What was not measured does not count; without a PSNR of the weighted volumes there is no
@@ -138,7 +138,7 @@ def selfcheck_verdict(record: Mapping[str, Any]) -> str:
     Parameters
     ----------
     record : mapping
-        Holds the figures under `key_of`.
+        Holds the metrics under `key_of`.
 
     Returns
     -------
@@ -164,17 +164,17 @@ def _sum(values: Sequence[float]) -> float:
 
 
 def harms(record: Mapping[str, Any]) -> list[str]:
-    """Say in which figures the network is worse than the best classical method.
+    """Say in which metrics the network is worse than the best classical method.
 
     Parameters
     ----------
     record : mapping
-        Holds the figures under `key_of`.
+        Holds the metrics under `key_of`.
 
     Returns
     -------
     list of str
-        One part of a sentence each: figures worse by more than their margin; of a group
+        One part of a sentence each: metrics worse by more than their margin; of a group
         worse in sum, all that are worse.
     """
     found = evidence(record)
@@ -182,7 +182,7 @@ def harms(record: Mapping[str, Any]) -> list[str]:
     for group in _measured(found):
         if _sum(list(group.values())) < -1:
             worse |= {key for key, value in group.items() if value < 0}
-    return _told(record, [key for key in FIGURES if key in worse])
+    return _told(record, [key for key in SELF_CHECK_METRICS if key in worse])
 
 
 def gain_sentence(record: Mapping[str, Any]) -> str:
@@ -210,42 +210,42 @@ def gain_sentence(record: Mapping[str, Any]) -> str:
     }[str(verdict)]
     if verdict == NO_GAIN and any(value > 1 for value in evidence(record).values()):
         said = "On this scan, coarsened, the network is not clearly better in all that counts"
-    details = harms(record) if verdict == HARMED else _told(record, FIGURES)
+    details = harms(record) if verdict == HARMED else _told(record, SELF_CHECK_METRICS)
     parts = [f"{said}: {', '.join(details)}.", note, _noisy_sentence(record)]
     return " ".join(part for part in parts if part)
 
 
 def _noisy_sentence(record: Mapping[str, Any]) -> str:
     verdict = record.get(f"{SELF_CHECK}_verdict_noisy")
-    gains = {figure: _number(record.get(noisy_gain_key(figure))) for figure in MARGINS}
+    gains = {metric: _number(record.get(noisy_gain_key(metric))) for metric in MARGINS}
     told = [
-        _in_words(figure, value)
-        for figure, value in gains.items()
-        if value is not None and (figure not in DETAIL or value < 0)
+        _in_words(metric, value)
+        for metric, value in gains.items()
+        if value is not None and (metric not in DETAIL or value < 0)
     ]
     if not verdict or not told:
         return ""
     return f"With all of its noise put back ({verdict}): {', '.join(told)}."
 
 
-def _told(record: Mapping[str, Any], figures: Iterable[str]) -> list[str]:
-    gains = {figure: gain(record, figure) for figure in figures if figure in MARGINS}
-    known = {figure: value for figure, value in gains.items() if value is not None}
-    told = [_in_words(figure, value) for figure, value in known.items() if figure not in DETAIL]
+def _told(record: Mapping[str, Any], metrics: Iterable[str]) -> list[str]:
+    gains = {metric: gain(record, metric) for metric in metrics if metric in MARGINS}
+    known = {metric: value for metric, value in gains.items() if value is not None}
+    told = [_in_words(metric, value) for metric, value in known.items() if metric not in DETAIL]
     left = [
-        f"{DETAIL[figure]} {record[key_of(figure, NETWORK)]:.2f}"
-        for figure in known
-        if figure in DETAIL
+        f"{DETAIL[metric]} {record[key_of(metric, NETWORK)]:.2f}"
+        for metric in known
+        if metric in DETAIL
     ]
     return [*told, *([f"detail left unexplained (sinc: 1): {', '.join(left)}"] if left else [])]
 
 
-def _in_words(figure: str, value: float) -> str:
-    if figure in IMAGES:
-        return f"PSNR of the {IMAGES[figure]} {value:+.2f} dB"
-    if figure in MAPS:
-        return f"{MAPS[figure]} error {-value:+.0%}"
-    return f"left of the detail of the {DETAIL[figure]} {-value:+.2f}"
+def _in_words(metric: str, value: float) -> str:
+    if metric in IMAGES:
+        return f"PSNR of the {IMAGES[metric]} {value:+.2f} dB"
+    if metric in MAPS:
+        return f"{MAPS[metric]} error {-value:+.0%}"
+    return f"left of the detail of the {DETAIL[metric]} {-value:+.2f}"
 
 
 def _number(value: Any) -> float | None:

@@ -38,7 +38,7 @@ def gradient_sentence(record: Mapping[str, Any]) -> str:
         reason = str(record.get("gradients_note") or "The evidence is not clear.")
         return f"Whether the gradient table fits the image could not be decided. {reason}"
     if verdict == EXPECTED:
-        return f"The gradient table fits the image{_figures(record)}."
+        return f"The gradient table fits the image{_metrics(record)}."
     if record.get("gradients_fixed") is True:
         return f"{corrected_sentence(verdict)}{_evidence(record)}"
     return f"{fault_sentence(verdict)}{_evidence(record)}"
@@ -60,7 +60,7 @@ def _evidence(record: Mapping[str, Any]) -> str:
     )
 
 
-def _figures(record: Mapping[str, Any]) -> str:
+def _metrics(record: Mapping[str, Any]) -> str:
     found = _number(record.get("gradients_coherence"))
     return "" if found is None else f" (coherence of the fibres: {found:.2f})"
 

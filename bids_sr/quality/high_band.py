@@ -209,7 +209,7 @@ def left_unexplained(
 
 
 def pooled(found: Iterable[Left], part: str) -> Left | None:
-    """Add up one part over all shells that have a figure of it.
+    """Add up one part over all shells in which it could be measured.
 
     Parameters
     ----------

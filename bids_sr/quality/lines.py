@@ -9,7 +9,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from bids_sr.quality.scene import Curves, Figures, Scene, View
+from bids_sr.quality.series_context import Curves, Metrics, SeriesContext, VolumePair
 
 LINE_Z = 15.0
 """Robust z from which a line stands out. A saturated line of an open scan has 50; anatomy
@@ -148,29 +148,29 @@ class BadParts:
 
     Parameters
     ----------
-    scene : Scene
+    context : SeriesContext
         The series.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        sizes = scene.inside.sum(axis=(1, 2))
-        self._inside = scene.inside
+    def __init__(self, context: SeriesContext) -> None:
+        sizes = context.inside.sum(axis=(1, 2))
+        self._inside = context.inside
         self._enough = (sizes > 0) & (sizes >= _MIN_SHARE * sizes.max())
         self._sizes = sizes
-        self._letters = ["ijk"[axis] for axis in scene.grid.in_plane]
+        self._letters = ["ijk"[axis] for axis in context.grid.in_plane]
         self._shells: dict[str, list[_Kept]] = defaultdict(list)
 
-    def add(self, view: View) -> None:
+    def add(self, pair: VolumePair) -> None:
         """Keep line means of a volume, and how bright its slices are."""
-        total = np.where(self._inside, view.measured, 0).sum(axis=(1, 2), dtype=np.float64)
-        full = view.measured == view.measured.max()
+        total = np.where(self._inside, pair.measured, 0).sum(axis=(1, 2), dtype=np.float64)
+        full = pair.measured == pair.measured.max()
         kept = _Kept(
-            view.index,
-            (view.measured.mean(axis=2), view.measured.mean(axis=1)),
+            pair.index,
+            (pair.measured.mean(axis=2), pair.measured.mean(axis=1)),
             (full.sum(axis=2), full.sum(axis=1)),
             np.where(self._enough, total / np.maximum(self._sizes, 1), np.nan),
         )
-        self._shells[view.shell].append(kept)
+        self._shells[pair.shell].append(kept)
 
     def found(self) -> list[BadSlice]:
         """Return all findings by volume and slice."""
@@ -189,7 +189,7 @@ class BadParts:
             text = f"signal loss, {100 * share:.0f} % of what was expected"
             yield BadSlice(volumes[row].index, k, text)
 
-    def result(self) -> tuple[Figures, Curves]:
+    def result(self) -> tuple[Metrics, Curves]:
         """Return the findings as curves; the record's words are `found`'s."""
         listed = [
             {"volume": bad.volume, "slice": bad.slice, "text": bad.text} for bad in self.found()

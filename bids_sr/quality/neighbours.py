@@ -6,7 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_sr.bids.gradients import GradientTable
-from bids_sr.quality.scene import Curves, Figures, Scene, View, spread_evenly, upsampled
+from bids_sr.quality.series_context import (
+    Curves,
+    Metrics,
+    SeriesContext,
+    VolumePair,
+    spread_evenly,
+    upsampled,
+)
 
 _SLICES = 4
 _VOXELS = 10_000
@@ -45,34 +52,34 @@ class Neighbours:
 
     Parameters
     ----------
-    scene : Scene
+    context : SeriesContext
         The series.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self._slices = spread_evenly(scene.slices, _SLICES)
+    def __init__(self, context: SeriesContext) -> None:
+        self._context = context
+        self._slices = spread_evenly(context.slices, _SLICES)
         self._voxels = spread_evenly(
-            np.flatnonzero(scene.fine_inside[self._slices].ravel()), _VOXELS
+            np.flatnonzero(context.fine_inside[self._slices].ravel()), _VOXELS
         )
         self._columns: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
 
-    def add(self, view: View) -> None:
+    def add(self, pair: VolumePair) -> None:
         """Keep the sampled voxels of a weighted volume."""
-        if view.is_b0 or not self._voxels.size:
+        if pair.is_b0 or not self._voxels.size:
             return
-        scene = self._scene
-        fine = upsampled(view.measured[self._slices], scene.grid.factor, signed=scene.signed)
-        output = view.output[self._slices]
-        self._columns[view.index] = (fine.ravel()[self._voxels], output.ravel()[self._voxels])
+        context = self._context
+        fine = upsampled(pair.measured[self._slices], context.grid.factor, signed=context.signed)
+        output = pair.output[self._slices]
+        self._columns[pair.index] = (fine.ravel()[self._voxels], output.ravel()[self._voxels])
 
-    def result(self) -> tuple[Figures, Curves]:
+    def result(self) -> tuple[Metrics, Curves]:
         """Return ``ndc_input`` (of the interpolated input) and ``ndc_sr``."""
         nothing = float("nan")
         if not self._columns:
             return {"ndc_input": nothing, "ndc_sr": nothing}, {}
         order = sorted(self._columns)
-        table = self._scene.gradients
+        table = self._context.gradients
         part = table.subset(order)
         pairs = [self._columns[index] for index in order]
         before, after = (np.stack(columns, axis=-1) for columns in zip(*pairs, strict=True))

@@ -67,7 +67,7 @@ def mppca_sigma(box: NDArray[np.floating], inside: NDArray[np.bool_]) -> tuple[f
     """Estimate the noise in brain by MP-PCA (Veraart et al. 2016, NeuroImage 142:394), by dipy.
 
     It takes noise as Gaussian and independent between voxels. Magnitude images
-    are Rician: where the signal is about as low as the noise, the figure is too
+    are Rician: where the signal is about as low as the noise, the estimate is too
     small, down to 0.66 of the noise of each channel. Interpolation and filters of
     the scanner correlate noise and make it too small as well.
 
@@ -118,7 +118,7 @@ def piesno_sigma(background: NDArray[np.floating]) -> tuple[float | None, str]:
     Holds for magnitude images of one coil, or of several that were combined
     with their phases (SENSE), whose background has not been masked: the noise
     there is Rayleigh distributed, which is tested. Not so in signed images. The
-    figure is that of the background; parallel imaging has more noise in the middle of
+    estimate is that of the background; parallel imaging has more noise in the middle of
     the brain.
 
     Parameters

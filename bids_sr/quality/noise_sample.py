@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
 from bids_sr.quality.noise import Noise, estimate_noise
-from bids_sr.quality.scene import Curves, Figures, Scene, View, spread_evenly
+from bids_sr.quality.series_context import Curves, Metrics, SeriesContext, VolumePair, spread_evenly
 
 _BOX = (7, 40, 40)
 """Slices, rows and columns about the middle of the brain."""
@@ -26,30 +26,30 @@ class NoiseSample:
 
     Parameters
     ----------
-    scene : Scene
+    context : SeriesContext
         The series.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        everything = np.arange(scene.gradients.n_volumes)
+    def __init__(self, context: SeriesContext) -> None:
+        everything = np.arange(context.gradients.n_volumes)
         self._wanted = set(spread_evenly(everything, _MAX_VOLUMES).tolist())
-        self._inside = scene.inside
-        self._box = central_box(scene.inside)
-        grown = binary_dilation(scene.inside, np.ones((1, 3, 3), bool), iterations=_RIM)
-        has_brain = scene.inside.any(axis=(1, 2), keepdims=True)
+        self._inside = context.inside
+        self._box = central_box(context.inside)
+        grown = binary_dilation(context.inside, np.ones((1, 3, 3), bool), iterations=_RIM)
+        has_brain = context.inside.any(axis=(1, 2), keepdims=True)
         self._background = spread_evenly(np.flatnonzero(~grown & has_brain), _BACKGROUND)
         self._boxes: dict[int, NDArray[np.float32]] = {}
         self._air: dict[int, NDArray[np.float32]] = {}
         self._levels: dict[str, list[float]] = defaultdict(list)
 
-    def add(self, view: View) -> None:
+    def add(self, pair: VolumePair) -> None:
         """Take what is needed of a volume."""
-        brain = view.measured[self._inside]
+        brain = pair.measured[self._inside]
         if brain.size:
-            self._levels[view.shell].append(float(np.median(brain)))
-        if view.index in self._wanted:
-            self._boxes[view.index] = view.measured[self._box].copy()
-            self._air[view.index] = view.measured.ravel()[self._background]
+            self._levels[pair.shell].append(float(np.median(brain)))
+        if pair.index in self._wanted:
+            self._boxes[pair.index] = pair.measured[self._box].copy()
+            self._air[pair.index] = pair.measured.ravel()[self._background]
 
     def estimate(self) -> Noise:
         """Return the noise of the input."""
@@ -58,14 +58,14 @@ class NoiseSample:
         air = np.stack([self._air[i] for i in order], axis=-1)
         return estimate_noise(box, self._inside[self._box], air)
 
-    def signal_to_noise(self, sigma: float | None) -> Figures:
+    def signal_to_noise(self, sigma: float | None) -> Metrics:
         """Return ``snr_<shell>``: the brain's median signal in one volume over sigma."""
         return {
             f"snr_{shell}": float(np.mean(levels)) / sigma if sigma else float("nan")
             for shell, levels in self._levels.items()
         }
 
-    def result(self) -> tuple[Figures, Curves]:
+    def result(self) -> tuple[Metrics, Curves]:
         """Return nothing: what is asked for, `estimate` and `signal_to_noise` give."""
         return {}, {}
 

@@ -13,15 +13,15 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from bids_sr.diffusion.ensemble_sd import EnsembleSdMaps
 from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
-from bids_sr.diffusion.spread import SpreadMaps
 from bids_sr.diffusion.tensor import TensorMaps
 from bids_sr.images.nifti import DwiReader, load_volume
 from bids_sr.quality.curves import plain
-from bids_sr.quality.map_figures import fa_lattice, map_histograms
-from bids_sr.quality.series import series_figures
+from bids_sr.quality.ensemble_sd import ensemble_sd_metrics
+from bids_sr.quality.map_metrics import fa_lattice, map_histograms
+from bids_sr.quality.series import series_metrics
 from bids_sr.quality.shift import white_matter_shift
-from bids_sr.quality.spread import spread_figures
 from bids_sr.resources import read_version
 from bids_sr.superres.engine import SuperResolvedDwi
 from bids_sr.superres.usage import peak_memory_gb
@@ -33,17 +33,17 @@ _PACKAGES = ("torch", "dipy", "numpy", "nibabel", "nipype", "pybids")
 
 
 @frozen
-class Judgement:
+class RunMetrics:
     """What was found out about a run."""
 
     record: Record
-    """Flat; text, whole and finite numbers, truth values, None where a figure could not
+    """Flat; text, whole and finite numbers, truth values, None where a metric could not
     be worked out."""
     curves: dict[str, Any]
     """See `bids_sr.quality.curves`; fit for JSON."""
 
 
-def judge(
+def compute_metrics(
     result: SuperResolvedDwi,
     *,
     input_mask: Path,
@@ -51,9 +51,9 @@ def judge(
     input_maps: TensorMaps | None = None,
     output_maps: TensorMaps | None = None,
     qa: tuple[Path, Path] | None = None,
-    spread: SpreadMaps | None = None,
-) -> Judgement:
-    """Work out the figures of merit of a run.
+    ensemble_sd: EnsembleSdMaps | None = None,
+) -> RunMetrics:
+    """Work out the quality metrics of a run.
 
     Volumes are read one at a time; memory holds a few of them.
 
@@ -68,12 +68,12 @@ def judge(
         output; None when they were skipped.
     qa : tuple of pathlib.Path, optional
         Maps of quantitative anisotropy of the input and of the output.
-    spread : SpreadMaps, optional
-        Spread of the turned copies, if it was asked for.
+    ensemble_sd : EnsembleSdMaps, optional
+        Standard deviation over the self-ensemble, if it was asked for.
 
     Returns
     -------
-    Judgement
+    RunMetrics
 
     Raises
     ------
@@ -84,33 +84,33 @@ def judge(
     fine_inside = load_volume(output_mask)[0] > 0
     gradients = result.run.gradients
     with DwiReader(result.run.files.dwi) as lr, DwiReader(result.dwi) as sr:
-        series = series_figures(
+        series = series_metrics(
             lr, sr, gradients, inside, fine_inside, result.grid, signed=result.signed
         )
-    figures, curves = series.figures, series.curves
+    metrics, curves = series.metrics, series.curves
     if output_maps is not None:
-        figures |= _fit(output_maps, "")
+        metrics |= _fit(output_maps, "")
         grids, cells = fa_lattice(output_maps, fine_inside, result.grid)
-        figures |= grids
+        metrics |= grids
         curves.setdefault("lattice", {})["fa"] = cells
     if input_maps is not None:
-        figures |= _fit(input_maps, "_input")
+        metrics |= _fit(input_maps, "_input")
     if input_maps is not None and output_maps is not None:
-        figures |= white_matter_shift(input_maps, output_maps, fine_inside, result.grid, qa=qa)
+        metrics |= white_matter_shift(input_maps, output_maps, fine_inside, result.grid, qa=qa)
         curves["histograms"] = map_histograms(input_maps, output_maps, inside, fine_inside)
-    if spread is not None:
-        figures |= spread_figures(spread, gradients, fine_inside, result.scale)
+    if ensemble_sd is not None:
+        metrics |= ensemble_sd_metrics(ensemble_sd, gradients, fine_inside, result.scale)
     record: Record = {
         **_scan(result),
         **_processing(result),
         "brain_volume_ml": _millilitres(inside, result),
-        **_safe(figures),
+        **_safe(metrics),
         **series.texts,
         **_skipped(result),
         "notes": " ".join(result.notes),
         **_cost(result),
     }
-    return Judgement(record, plain(curves))
+    return RunMetrics(record, plain(curves))
 
 
 def _millilitres(inside: NDArray[np.bool_], result: SuperResolvedDwi) -> float:
@@ -159,7 +159,7 @@ def _processing(result: SuperResolvedDwi) -> Record:
         "data_consistency": result.data_consistency,
         "signed": result.signed,
         "ensemble": result.ensemble,
-        "uncertainty": result.spread is not None,
+        "uncertainty": result.ensemble_sd is not None,
         "input_band": "x".join(f"{share:.2f}" for share in result.band),
         "device": result.device,
         "batch_size": result.batch_size,
@@ -198,9 +198,9 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _safe(figures: Mapping[str, float]) -> Record:
+def _safe(metrics: Mapping[str, float]) -> Record:
     """Round to six digits; what is not finite becomes None."""
     return {
         key: float(f"{value:.6g}") if math.isfinite(value) else None
-        for key, value in figures.items()
+        for key, value in metrics.items()
     }

@@ -1,4 +1,4 @@
-"""What a reference's own noise does to figures: the noise that its high band was found to have.
+"""What a reference's own noise does to metrics: the noise that its high band was found to have.
 
 A perfect result has the measured band of the scan, noise and all, and beyond it the truth.
 Compared with the scan it still differs by the scan's noise of the high band. How much FA, MD

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_sr.quality.consistency import ResidualSums, consistency_residual
-from bids_sr.quality.scene import Curves, Figures, Scene, View
+from bids_sr.quality.series_context import Curves, Metrics, SeriesContext, VolumePair
 
 
 class Residuals:
@@ -16,41 +16,41 @@ class Residuals:
 
     Parameters
     ----------
-    scene : Scene
+    context : SeriesContext
         The series.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
+    def __init__(self, context: SeriesContext) -> None:
+        self._context = context
         self._sums: dict[str, ResidualSums] = defaultdict(ResidualSums)
         self._squares: dict[int, NDArray[np.float64]] = {}
         self._reference: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
 
-    def add(self, view: View) -> None:
+    def add(self, pair: VolumePair) -> None:
         """Add a volume."""
-        inside = self._scene.inside
-        residual = consistency_residual(view.output, view.measured, self._scene.grid.factor)
-        self._sums[view.shell].add(residual[inside], view.measured[inside])
-        self._squares[view.index] = _mean_squares(residual, inside)
-        self._reference[view.shell].append(_mean_squares(view.measured, inside))
+        inside = self._context.inside
+        residual = consistency_residual(pair.output, pair.measured, self._context.grid.factor)
+        self._sums[pair.shell].add(residual[inside], pair.measured[inside])
+        self._squares[pair.index] = _mean_squares(residual, inside)
+        self._reference[pair.shell].append(_mean_squares(pair.measured, inside))
 
     def rms(self) -> dict[str, float]:
         """Return the root mean square of each shell's residual, in units of the image."""
         return {shell: sums.rms for shell, sums in self._sums.items()}
 
-    def result(self) -> tuple[Figures, Curves]:
+    def result(self) -> tuple[Metrics, Curves]:
         """Return ``dc_nrmse_<shell>``, ``dc_bias_<shell>``, and the map ``dc_map``."""
-        figures: Figures = {}
+        metrics: Metrics = {}
         for shell in sorted(self._sums, key=lambda name: int(name[1:])):
-            figures[f"dc_nrmse_{shell}"] = self._sums[shell].nrmse
-            figures[f"dc_bias_{shell}"] = self._sums[shell].bias
-        return figures, {"dc_map": {"values": self._map(), "unit": "%"}}
+            metrics[f"dc_nrmse_{shell}"] = self._sums[shell].nrmse
+            metrics[f"dc_bias_{shell}"] = self._sums[shell].bias
+        return metrics, {"dc_map": {"values": self._map(), "unit": "%"}}
 
     def _map(self) -> NDArray[np.float64]:
         """Return (volumes, slices): residual in % of the shell's input; NaN without brain."""
         rows = []
         for index in sorted(self._squares):
-            shell = self._scene.shells[index]
+            shell = self._context.shells[index]
             level = np.mean(self._reference[shell], axis=0)
             share = self._squares[index] / np.where(level > 0, level, np.nan)
             rows.append(100 * np.sqrt(share))

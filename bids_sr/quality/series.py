@@ -1,4 +1,4 @@
-"""Figures of a super-resolved series that are read off its volumes, one at a time."""
+"""Metrics of a super-resolved series that are read off its volumes, one at a time."""
 
 from __future__ import annotations
 
@@ -10,19 +10,27 @@ from bids_sr.bids.gradients import GradientTable
 from bids_sr.images.grid import SliceGrid, to_slices
 from bids_sr.images.nifti import DwiReader
 from bids_sr.quality.closeup import CloseUp
-from bids_sr.quality.filled import InputBand
 from bids_sr.quality.lines import BadParts
 from bids_sr.quality.neighbours import Neighbours
 from bids_sr.quality.noise_sample import NoiseSample
 from bids_sr.quality.residuals import Residuals
-from bids_sr.quality.scene import Curves, Figures, Mask, Observer, Scene, View, make_scene
+from bids_sr.quality.series_context import (
+    Curves,
+    Mask,
+    Metrics,
+    Observer,
+    SeriesContext,
+    VolumePair,
+    make_context,
+)
+from bids_sr.quality.zero_filling import InputBand
 
 
 @frozen
-class SeriesFigures:
+class SeriesMetrics:
     """What was read off a series."""
 
-    figures: Figures
+    metrics: Metrics
     """Numbers, by key of the record."""
     texts: dict[str, str | int]
     """Words and counts, by key of the record."""
@@ -30,7 +38,7 @@ class SeriesFigures:
     """By key of the curves file."""
 
 
-def series_figures(
+def series_metrics(
     lr: DwiReader,
     sr: DwiReader,
     gradients: GradientTable,
@@ -39,11 +47,11 @@ def series_figures(
     grid: SliceGrid,
     *,
     signed: bool = False,
-) -> SeriesFigures:
+) -> SeriesMetrics:
     """Compare input and output volume by volume; each is read once.
 
     Memory holds a few volumes and small samples of all. What is costly is worked
-    out of a bounded number of volumes and slices, see `bids_sr.quality.scene`.
+    out of a bounded number of volumes and slices, see `bids_sr.quality.series_context`.
 
     Parameters
     ----------
@@ -60,28 +68,28 @@ def series_figures(
 
     Returns
     -------
-    SeriesFigures
-        The figures of each file of `bids_sr.quality` that observes volumes.
+    SeriesMetrics
+        The metrics of each file of `bids_sr.quality` that observes volumes.
     """
-    scene = make_scene(gradients, grid, input_mask, output_mask, signed=signed)
-    residuals, band, noise = Residuals(scene), InputBand(scene), NoiseSample(scene)
-    bad = BadParts(scene)
+    context = make_context(gradients, grid, input_mask, output_mask, signed=signed)
+    residuals, band, noise = Residuals(context), InputBand(context), NoiseSample(context)
+    bad = BadParts(context)
     observers: tuple[Observer, ...] = (
-        residuals, PhysicalSignal(scene), CloseUp(scene), Neighbours(scene), noise, band, bad,
+        residuals, PhysicalSignal(context), CloseUp(context), Neighbours(context), noise, band, bad,
     )  # fmt: skip
     for index in np.argsort(~gradients.is_b0, kind="stable"):  # b0s first
-        view = _view(lr, sr, scene, int(index))
+        pair = _volume_pair(lr, sr, context, int(index))
         for observer in observers:
-            observer.add(view)
-    figures: Figures = {}
+            observer.add(pair)
+    metrics: Metrics = {}
     curves: Curves = {}
     for observer in observers:
-        more_figures, more_curves = observer.result()
-        figures |= more_figures
+        more_metrics, more_curves = observer.result()
+        metrics |= more_metrics
         curves |= more_curves
     if "spectra" in curves:
         curves["spectra"]["acquired_limit"] = band.limit
-    more_figures, note = _noise(noise, residuals)
+    more_metrics, note = _noise(noise, residuals)
     found = bad.found()
     texts: dict[str, str | int] = {
         "sigma_note": note,
@@ -89,29 +97,29 @@ def series_figures(
         "n_bad_slices": len({(part.volume, part.slice) for part in found}),
         "band_note": band.note(),
     }
-    return SeriesFigures(figures | more_figures, texts, curves)
+    return SeriesMetrics(metrics | more_metrics, texts, curves)
 
 
-def _view(lr: DwiReader, sr: DwiReader, scene: Scene, index: int) -> View:
-    return View(
+def _volume_pair(lr: DwiReader, sr: DwiReader, context: SeriesContext, index: int) -> VolumePair:
+    return VolumePair(
         index,
-        scene.shells[index],
-        bool(scene.gradients.is_b0[index]),
-        *(to_slices(reader.volume(index), scene.grid.slice_axis) for reader in (lr, sr)),
+        context.shells[index],
+        bool(context.gradients.is_b0[index]),
+        *(to_slices(reader.volume(index), context.grid.slice_axis) for reader in (lr, sr)),
     )
 
 
-def _noise(sample: NoiseSample, residuals: Residuals) -> tuple[Figures, str]:
+def _noise(sample: NoiseSample, residuals: Residuals) -> tuple[Metrics, str]:
     noise = sample.estimate()
     nothing = float("nan")
-    figures = {
+    metrics = {
         "sigma_mppca": noise.mppca or nothing,
         "sigma_piesno": noise.piesno or nothing,
         **sample.signal_to_noise(noise.sigma),
     }
     for shell, rms in residuals.rms().items():
-        figures[f"dc_rms_sigma_{shell}"] = rms / noise.sigma if noise.sigma else nothing
-    return figures, noise.note
+        metrics[f"dc_rms_sigma_{shell}"] = rms / noise.sigma if noise.sigma else nothing
+    return metrics, noise.note
 
 
 class PhysicalSignal:
@@ -119,24 +127,24 @@ class PhysicalSignal:
 
     Parameters
     ----------
-    scene : Scene
+    context : SeriesContext
         The series.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
+    def __init__(self, context: SeriesContext) -> None:
+        self._context = context
         self._before, self._after = AboveB0(), AboveB0()
         self._nonfinite = self._samples = 0
 
-    def add(self, view: View) -> None:
+    def add(self, pair: VolumePair) -> None:
         """Add a volume, the b0s first."""
-        output = view.output[self._scene.fine_inside]
-        self._before.add(view.measured[self._scene.inside], is_b0=view.is_b0)
-        self._after.add(output, is_b0=view.is_b0)
-        self._nonfinite += int(np.count_nonzero(~np.isfinite(view.output)))
-        self._samples += view.output.size
+        output = pair.output[self._context.fine_inside]
+        self._before.add(pair.measured[self._context.inside], is_b0=pair.is_b0)
+        self._after.add(output, is_b0=pair.is_b0)
+        self._nonfinite += int(np.count_nonzero(~np.isfinite(pair.output)))
+        self._samples += pair.output.size
 
-    def result(self) -> tuple[Figures, Curves]:
+    def result(self) -> tuple[Metrics, Curves]:
         """Return ``s_above_s0_fraction_*`` (see `AboveB0`) and ``nonfinite_dwi_fraction_sr``."""
         return {
             "s_above_s0_fraction_input": self._before.fraction,

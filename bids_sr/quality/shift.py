@@ -58,19 +58,19 @@ def white_matter_shift(
     inside = erode(output_mask, grid.factor, grid.slice_axis)
     fa, md = (_pair(before.paths[name], after.paths[name], inside, grid) for name in ("fa", "md"))
     white = white_matter(fa.mean(axis=0), md.mean(axis=0), np.ones(fa.shape[1], bool))
-    figures = {"wm_voxels": float(white.sum())}
-    figures |= _compare("fa", fa[:, white]) | _compare("md", md[:, white] / _MD_UNIT)
+    metrics = {"wm_voxels": float(white.sum())}
+    metrics |= _compare("fa", fa[:, white]) | _compare("md", md[:, white] / _MD_UNIT)
     del fa, md
     inside[inside] = white  # white matter alone from here on
     for name in ("ad", "rd"):
         if name in before.paths and name in after.paths:
             values = _pair(before.paths[name], after.paths[name], inside, grid)
-            figures |= _compare(name, values / _MD_UNIT)
+            metrics |= _compare(name, values / _MD_UNIT)
     if qa is not None:
-        figures |= _compare("qa", _pair(*qa, inside, grid))
+        metrics |= _compare("qa", _pair(*qa, inside, grid))
     angles = _angles(before.paths["v1"], after.paths["v1"], inside, grid)
-    figures["v1_angle_median_deg"] = _median(angles[np.isfinite(angles)])
-    return figures
+    metrics["v1_angle_median_deg"] = _median(angles[np.isfinite(angles)])
+    return metrics
 
 
 def _enclosing(coarse: NDArray[np.float32], inside: Mask, grid: SliceGrid) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Traffic lights: what the figures of a run say, against limits that stand in one table."""
+"""Traffic lights: what the metrics of a run say, against limits that stand in one table."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class Light:
     key: str
     """What is judged."""
     status: str = field(validator=in_(STATUSES))
-    """``pass``, ``warn``, ``fail``; ``unknown`` where the figure is missing."""
+    """``pass``, ``warn``, ``fail``; ``unknown`` where the metric is missing."""
     value: float | str | None
-    """The figure, None where it is missing."""
+    """The metric, None where it is missing."""
     text: str
     """One sentence."""
 
 
 @frozen
 class Limits:
-    """Where a figure turns amber, and where red; None: never."""
+    """Where a metric turns amber, and where red; None: never."""
 
     key: str
     """Of the light."""
@@ -50,7 +50,7 @@ class Limits:
     fail: float | None = None
     """Above it: red."""
     form: str = "{:.3g}"
-    """How the figure and the limits are printed."""
+    """How the metric and the limits are printed."""
     tensor: bool = False
     """There is none without a tensor fit."""
 
@@ -87,16 +87,16 @@ LIMITS = (
     Limits("wm_fa_shift", "Shift of FA in white matter", warn=0.03, form="{:.3f}", tensor=True),
     Limits("wm_md_shift", "Shift of MD in white matter", warn=0.03, form="{:.1%}", tensor=True),
 )
-"""One table of all figures that have limits, the grid and the self-check aside."""
+"""One table of all metrics that have limits, the grid and the self-check aside."""
 
 
-def judge_figures(record: Record, card: Mapping[str, Any]) -> list[Light]:
-    """Judge the figures of a run.
+def quality_lights(record: Record, card: Mapping[str, Any]) -> list[Light]:
+    """Judge the metrics of a run.
 
     Parameters
     ----------
     record : mapping
-        The run's record; figures that are missing are not judged.
+        The run's record; metrics that are missing are not judged.
     card : mapping
         Content of the model card; empty if it is not known.
 
@@ -111,7 +111,7 @@ def judge_figures(record: Record, card: Mapping[str, Any]) -> list[Light]:
         lights.append(_grid(record, "fa"))
         lights += _gradients(record)
     lights += [
-        _against(limits, _FIGURES.get(limits.key, _plain(limits.key))(record))
+        _against(limits, _DERIVED.get(limits.key, _plain(limits.key))(record))
         for limits in LIMITS
         if not (limits.tensor and no_tensor)
     ]
@@ -125,16 +125,16 @@ def summary(record: Record, card: Mapping[str, Any]) -> dict[str, str]:
     Parameters
     ----------
     record, card : mapping
-        As `judge_figures` takes them.
+        As `quality_lights` takes them.
 
     Returns
     -------
     dict of str to str
         ``qc_status``: ``fail`` if one light is red; else ``warn`` if one is amber; else
-        ``unknown`` if a figure is missing; else ``pass``. ``qc_reasons``: the sentences
+        ``unknown`` if a metric is missing; else ``pass``. ``qc_reasons``: the sentences
         of red and amber lights, then what was not judged, separated by ``"; "``.
     """
-    lights = judge_figures(record, card)
+    lights = quality_lights(record, card)
     told = [light.text.rstrip(".") for light in lights if light.status in (FAIL, WARN)]
     missing = [light.key for light in lights if light.status == UNKNOWN]
     if missing:
@@ -236,12 +236,12 @@ def _md_shift(record: Record) -> float | None:
     return None if after is None or not before else after / before - 1
 
 
-_FIGURES: Mapping[str, Callable[[Record], float | None]] = {
+_DERIVED: Mapping[str, Callable[[Record], float | None]] = {
     "dc_bias": _bias,
     "wm_fa_shift": _fa_shift,
     "wm_md_shift": _md_shift,
 }
-"""Figures that are worked out from several of the record."""
+"""Metrics that are worked out from several of the record."""
 
 
 def _band(record: Record) -> Light:

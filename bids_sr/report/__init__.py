@@ -1,1 +1,1 @@
-"""Figures, participant page, group page and their templates."""
+"""Pictures, participant page, group page and their templates."""

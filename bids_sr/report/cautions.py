@@ -23,7 +23,7 @@ def cautions(record: Mapping[str, Any], model: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     record : mapping
-        The run's figures.
+        The run's metrics.
     model : mapping
         Content of the model card; empty if it is not known.
 

@@ -17,7 +17,7 @@ from bids_sr.report.glossary import (
     SCAN,
     SINGLE,
     TEXTS,
-    Entry,
+    MetricSpec,
     is_known,
     is_number,
     lookup,
@@ -25,7 +25,7 @@ from bids_sr.report.glossary import (
 )
 from bids_sr.report.tables import tidy
 
-USUAL = {
+DEFAULT_COLUMNS = {
     "state": "State",
     "qc_status": "Quality",
     "selfcheck_verdict": "Self-check",
@@ -51,7 +51,7 @@ USUAL = {
 }
 """Columns that the page shows unless others are chosen, with short names, in this order."""
 
-STATE = Entry(
+STATE = MetricSpec(
     "state",
     "State",
     "Whether the run ended well, and whether all its files are still there.",
@@ -143,7 +143,7 @@ def page_columns(records: Sequence[Mapping[str, Any]]) -> list[Column]:
     list of Column
         The usual ones first.
     """
-    keys = dict.fromkeys([*USUAL, *known_columns(records)])
+    keys = dict.fromkeys([*DEFAULT_COLUMNS, *known_columns(records)])
     columns = (_column(key, records) for key in keys)
     return [column for column in columns if any(v is not None for v in column.values)][:_MOST]
 
@@ -163,12 +163,12 @@ def _column(key: str, records: Sequence[Mapping[str, Any]]) -> Column:
     whole = not entry.percent and not any(isinstance(value, float) for value in raw)
     return Column(
         key=_short(key),
-        label=USUAL.get(key) or _short(entry.label),
+        label=DEFAULT_COLUMNS.get(key) or _short(entry.label),
         unit="" if entry.percent else entry.unit,
         meaning=entry.meaning,
         decimals=None if whole else entry.decimals,
         percent=entry.percent,
-        usual=key in USUAL,
+        usual=key in DEFAULT_COLUMNS,
         words=key == STATE.key or (key in LEVELS and key != "slice_axis"),
         values=tuple(_value(key, value) for value in raw),
     )
@@ -192,8 +192,8 @@ def _short(text: str) -> str:
 
 
 def _shell_order(key: str) -> tuple[bool, int]:
-    figure, bval = shell_of(key) or ("", 0)
-    return figure == DC_BIAS.key, bval
+    metric, bval = shell_of(key) or ("", 0)
+    return metric == DC_BIAS.key, bval
 
 
 def _field(value: Any) -> str:

@@ -103,7 +103,7 @@ def _comparison(shown: ContrastSlices, names: OutputNames, sinc: Slices, top: fl
             Panel(gray(picture, top), title, letters(shown.view))
             for picture, title in zip(pictures, titles, strict=True)
         ]
-        path = names.figure(desc, "png")
+        path = names.report_file(desc, "png")
         size = draw(path, [row], Layout(panel))
         files.append(path.name)
     return Picture(
@@ -175,7 +175,7 @@ def _detail(shown: ContrastSlices, names: OutputNames, sinc: Slices, top: float)
             Panel(gray(acquired, top), f"acquired voxels, {title}", letters(shown.view)),
             Panel(gray(fine, top), label, letters(shown.view)),
         ]
-        path = names.figure(f"{shown.contrast.name}zoom{tag}", "png")
+        path = names.report_file(f"{shown.contrast.name}zoom{tag}", "png")
         size = draw(path, [row], Layout(panel))
         files.append(path.name)
     return Picture(
@@ -222,7 +222,7 @@ def _changes(shown: ContrastSlices, names: OutputNames, sinc: Slices, top: float
             ("super-resolved, cut to the acquired band, \N{MINUS SIGN} acquired", lower),
         )
     ]
-    path = names.figure(f"{shown.contrast.name}change", "png")
+    path = names.report_file(f"{shown.contrast.name}change", "png")
     width, height = draw(
         path, rows, Layout(panel, (f"+{limit:g} %", "0", f"\N{MINUS SIGN}{limit:g} %"))
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from bids_sr.diffusion.exchanges import EXPECTED, WORLD_LPS, WORLD_RAS, signed_exchanges
 from bids_sr.diffusion.gradient_check import NOT_CHECKED, NOT_DECIDED
-from bids_sr.report.glossary import Entry, lookup, versioned_package
+from bids_sr.report.glossary import MetricSpec, lookup, versioned_package
 
 NAME = "bids_name"
 """First column of the table: unique, also where a run was processed twice."""
@@ -43,46 +43,52 @@ LEVELS: dict[str, dict[str, str]] = {
 }
 """Columns that hold one of a few values, and what these mean."""
 
-_UNKNOWN = "A figure that this version has no words for; another version wrote it."
+_UNKNOWN = "A metric unknown to this version; another version wrote it."
 
 _WORDS = {
     entry.key: entry
     for entry in (
-        Entry(NAME, "Name", "Name of the output up to desc-sr; each row has its own."),
-        Entry("run", "Run", "Name of the source image."),
-        Entry("subject", "Participant", "Label of the participant, without sub-."),
-        Entry("session", "Session", "Label of the session, without ses-."),
-        Entry("acquisition", "Acquisition", "Label of the acquisition (acq)."),
-        Entry("notes", "Notes", "What was out of the ordinary while the run was processed."),
-        Entry("dti_skipped_reason", "No tensor fit because", "Empty if a tensor was fitted."),
-        Entry("gqi_skipped_reason", "No GQI because", "Empty if GQI was done."),
-        Entry("qc_status", "Quality", "The worst light of the run's report."),
-        Entry("qc_reasons", "Reasons", "Why the quality is not 'pass'; separated by semicolons."),
-        Entry(
+        MetricSpec(NAME, "Name", "Name of the output up to desc-sr; each row has its own."),
+        MetricSpec("run", "Run", "Name of the source image."),
+        MetricSpec("subject", "Participant", "Label of the participant, without sub-."),
+        MetricSpec("session", "Session", "Label of the session, without ses-."),
+        MetricSpec("acquisition", "Acquisition", "Label of the acquisition (acq)."),
+        MetricSpec("notes", "Notes", "What was out of the ordinary while the run was processed."),
+        MetricSpec("dti_skipped_reason", "No tensor fit because", "Empty if a tensor was fitted."),
+        MetricSpec("gqi_skipped_reason", "No GQI because", "Empty if GQI was done."),
+        MetricSpec("qc_status", "Quality", "The worst light of the run's report."),
+        MetricSpec(
+            "qc_reasons", "Reasons", "Why the quality is not 'pass'; separated by semicolons."
+        ),
+        MetricSpec(
             "selfcheck_verdict",
             "Self-check",
             "The scan is coarsened, super-resolved and compared with itself: whether the network "
             "came closer to it than interpolation did.",
         ),
-        Entry(
+        MetricSpec(
             "selfcheck_verdict_noisy",
             "Self-check, noise put back",
             "The same with as much noise in the coarsened scan as the scan has: coarsening takes "
             "half of it away, or two thirds.",
         ),
-        Entry("selfcheck_volumes", "Self-check, volumes", "Volumes that the self-check used."),
-        Entry("selfcheck_slices", "Self-check, slices", "Slices that the self-check used."),
-        Entry("selfcheck_reason", "No self-check because", "Empty if there was one."),
-        Entry("selfcheck_note", "Self-check, limits", "What limits its figures."),
-        Entry(
+        MetricSpec("selfcheck_volumes", "Self-check, volumes", "Volumes that the self-check used."),
+        MetricSpec("selfcheck_slices", "Self-check, slices", "Slices that the self-check used."),
+        MetricSpec("selfcheck_reason", "No self-check because", "Empty if there was one."),
+        MetricSpec("selfcheck_note", "Self-check, limits", "What limits its metrics."),
+        MetricSpec(
             "selfcheck_left_note",
             "Self-check, limits of what is left",
-            "Whose noise stands for another's, and of what there is no figure.",
+            "Whose noise stands for another's, and what could not be measured.",
         ),
-        Entry("selfcheck_mode", "Self-check, extent", "auto: some slices and volumes; full: all."),
-        Entry("selfcheck_seconds", "Self-check, time", "How long it took.", "s", 1),
-        Entry("peak_memory_gb", "Peak memory", "Most memory that the run held.", "GB", 1),
-        Entry("seconds_total", "Time in all", "From the first step of the run to the last.", "s"),
+        MetricSpec(
+            "selfcheck_mode", "Self-check, extent", "auto: some slices and volumes; full: all."
+        ),
+        MetricSpec("selfcheck_seconds", "Self-check, time", "How long it took.", "s", 1),
+        MetricSpec("peak_memory_gb", "Peak memory", "Most memory that the run held.", "GB", 1),
+        MetricSpec(
+            "seconds_total", "Time in all", "From the first step of the run to the last.", "s"
+        ),
     )
 }
 
@@ -117,12 +123,12 @@ METHODS = ("linear", "cubic", "sinc", "network")
 """What the self-check compares."""
 _NOISE, _NOISY = "noise", "noisy"
 SELF_CHECK = re.compile(rf"selfcheck_({'|'.join(_CHECKED)})(?:_({'|'.join(METHODS)}|{_NOISE}))?$")
-"""Keys of the self-check's figures: figure and method; none: the network, of what is left."""
+"""Keys of the self-check's metrics: metric and method; none: the network, of what is left."""
 GAIN = re.compile(rf"selfcheck_gain_({'|'.join(_CHECKED)})_{_NOISY}$")
 """Keys of its gains where the scan's noise was put back."""
 
 
-def describe(key: str) -> Entry:
+def describe(key: str) -> MetricSpec:
     """Return the entry of any column; what nobody knows is called by its key.
 
     Parameters
@@ -132,7 +138,7 @@ def describe(key: str) -> Entry:
 
     Returns
     -------
-    Entry
+    MetricSpec
         Its meaning is never empty.
 
     Examples
@@ -148,7 +154,7 @@ def describe(key: str) -> Entry:
     if entry.meaning:
         return entry
     meaning = _UNKNOWN if entry.label == key else f"{entry.label}."
-    return Entry(
+    return MetricSpec(
         key, entry.label, meaning, entry.unit, entry.decimals, entry.percent, entry.optional
     )
 
@@ -186,31 +192,31 @@ def _described(column: str) -> dict[str, Any]:
     return told
 
 
-def _checked(key: str) -> Entry | None:
+def _checked(key: str) -> MetricSpec | None:
     if gain := GAIN.match(key):
         return _gain(key, gain[1])
     match = SELF_CHECK.match(key)
     if not match:
         return None
-    figure, method = match[1], match[2] or "network"
-    label, meaning, unit, decimals = _CHECKED[figure]
+    metric, method = match[1], match[2] or "network"
+    label, meaning, unit, decimals = _CHECKED[metric]
     name = f"Self-check, {label}, {'noise alone' if method == _NOISE else method}"
     if method != _NOISE:
         where = "Against the scan itself, from a coarser copy of it."
-    elif figure.startswith("left_"):
+    elif metric.startswith("left_"):
         meaning, where = (
             "Share of it that is the scan's own noise;",
-            "above 0.8 there is no figure.",
+            "above 0.8 the metric is left out.",
         )
     else:
         where = "What a perfect result would show, since the scan is noisy itself."
-    return Entry(key, name, f"{meaning} {where}", unit, decimals)
+    return MetricSpec(key, name, f"{meaning} {where}", unit, decimals)
 
 
-def _gain(key: str, figure: str) -> Entry:
-    label, _, unit, decimals = _CHECKED[figure]
-    relative = figure in ("fa_mae", "md_mae", "v1_deg")
-    return Entry(
+def _gain(key: str, metric: str) -> MetricSpec:
+    label, _, unit, decimals = _CHECKED[metric]
+    relative = metric in ("fa_mae", "md_mae", "v1_deg")
+    return MetricSpec(
         key,
         f"Self-check, gain in {label}, noise put back",
         "By how much the network beats the best interpolation where the coarsened scan is as "
@@ -221,6 +227,6 @@ def _gain(key: str, figure: str) -> Entry:
     )
 
 
-def _package(key: str) -> Entry | None:
+def _package(key: str) -> MetricSpec | None:
     package = versioned_package(key)
-    return Entry(key, package, f"Version of {package} that was used.") if package else None
+    return MetricSpec(key, package, f"Version of {package} that was used.") if package else None

@@ -1,4 +1,4 @@
-"""Which figures of the records are drawn as distributions, and which of them together."""
+"""Which metrics of the records are drawn as distributions, and which of them together."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from bids_sr.quality.gain import key_of
 from bids_sr.report.columns import known_columns
 from bids_sr.report.dictionary import METHODS, SELF_CHECK, describe, is_described
 from bids_sr.report.extremes import SUMMARIES, is_summarized
-from bids_sr.report.glossary import DC_NRMSE, PAIRS, PROCESSING, SCAN, Entry, is_number
+from bids_sr.report.glossary import DC_NRMSE, PAIRS, PROCESSING, SCAN, MetricSpec, is_number
 
 FAMILIES = (
     ("Agreement with the measurement", r"dc_"),
     ("White matter", r"wm_|v1_"),
     ("Fit", r"s_above|negative_|nonfinite|unfitted"),
     ("Grid artifacts", r"grid_|peak_db"),
-    ("Noise and sharpness", r"snr_|sigma_|ndc_|sharpness_|slice_jump|sd_|n_bad"),
+    ("Noise and sharpness", r"snr_|sigma_|ndc_|sharpness_|interslice_discontinuity|sd_|n_bad"),
     ("Self-check", r"selfcheck_"),
     ("Time and memory", r"seconds_|peak_memory"),
-    ("Other figures", r""),
+    ("Other metrics", r""),
 )
 """Headings, and how the keys under them begin."""
 
 _MOST_UNKNOWN = 24
-"""Plots of figures that nobody has words for."""
+"""Plots of metrics that nobody has words for."""
 _SIDES = re.compile(r"(.+)_(input|sr)$")
 _DRAWN = {"seconds_superres", "seconds_total", "peak_memory_gb", "n_bad_slices"}
 _FACTS = {entry.key for entry in (*SCAN, *PROCESSING)} - _DRAWN
@@ -35,11 +35,11 @@ _FACTS = {entry.key for entry in (*SCAN, *PROCESSING)} - _DRAWN
 
 @frozen
 class Measure:
-    """One plot: a figure, or a few that belong together."""
+    """One plot: a metric, or a few that belong together."""
 
     title: str
     """What is measured."""
-    entry: Entry
+    entry: MetricSpec
     """Meaning, unit and whether it is a fraction."""
     strips: tuple[tuple[str, str], ...]
     """Label and key of each column of points."""
@@ -135,7 +135,7 @@ def _special(left: dict[str, None]) -> Iterator[Measure]:
 
 
 def _take(
-    left: dict[str, None], title: str, entry: Entry, strips: Iterable[tuple[str, str]]
+    left: dict[str, None], title: str, entry: MetricSpec, strips: Iterable[tuple[str, str]]
 ) -> Measure:
     there = tuple((label, key) for label, key in strips if key in left)
     for _, key in there:

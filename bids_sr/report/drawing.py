@@ -23,7 +23,7 @@ _COMPRESSION = 6
 """zlib's level: the highest would save 2 % and take five times as long."""
 _GAP = 14
 _HEAD = 34
-_BAR = (20, 96)  # width of the colour bar; room for it and its figures
+_BAR = (20, 96)  # width of the colour bar; room for it and its numbers
 _SOFT, _BRIGHT = "#b9b9b9", "#ffffff"
 _LETTER_SIZE, _TITLE_SIZE = 19, 16
 
@@ -47,7 +47,7 @@ class Layout:
     panel: tuple[int, int]
     """Height and width of a panel in the file, picture elements."""
     bar: tuple[str, str, str] | None = field(default=None)
-    """Figures beside the colour bar, from top to bottom."""
+    """Numbers beside the colour bar, from top to bottom."""
 
 
 def panel_size(shape: tuple[int, int], spacing: tuple[float, float], width: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Figures of a run in one number where the record has one for each shell or period."""
+"""Metrics of a run in one number where the record has one for each shell or period."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from bids_sr.report.glossary import DC_NRMSE, Entry, is_number
+from bids_sr.report.glossary import DC_NRMSE, MetricSpec, is_number
 
 _PER_SHELL = re.compile(r"(.+)_b(\d+)$")
 _GRID = re.compile(r"grid_f_(?:dwi|fa)_p\d+_sr$")
@@ -15,15 +15,17 @@ _GRID = re.compile(r"grid_f_(?:dwi|fa)_p\d+_sr$")
 SUMMARIES = {
     entry.key: entry
     for entry in (
-        Entry("dc_nrmse_b0", "Residual, b = 0", DC_NRMSE.meaning, percent=True),
-        Entry("dc_nrmse_above", "Residual, largest of b > 0", DC_NRMSE.meaning, percent=True),
-        Entry(
+        MetricSpec("dc_nrmse_b0", "Residual, b = 0", DC_NRMSE.meaning, percent=True),
+        MetricSpec("dc_nrmse_above", "Residual, largest of b > 0", DC_NRMSE.meaning, percent=True),
+        MetricSpec(
             "dc_rms_sigma_above",
             "Residual over noise, largest of b > 0",
             "The residual as a multiple of the input's noise.",
         ),
-        Entry("snr_lowest", "SNR, lowest of b > 0", "Signal over noise in the input.", decimals=1),
-        Entry(
+        MetricSpec(
+            "snr_lowest", "SNR, lowest of b > 0", "Signal over noise in the input.", decimals=1
+        ),
+        MetricSpec(
             "grid_largest",
             "Grid, largest F",
             "The largest lattice fold over all periods, of the super-resolved DWIs and FA: about 1 "
@@ -32,7 +34,7 @@ SUMMARIES = {
         ),
     )
 }
-"""The summarizing figures, by key. The pages show them; the table has what they are made of."""
+"""The summarizing metrics, by key. The pages show them; the table has what they are made of."""
 
 _OVER_SHELLS = {
     "dc_nrmse": ("dc_nrmse_above", max),

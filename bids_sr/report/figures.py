@@ -9,17 +9,17 @@ from nibabel.orientations import aff2axcodes
 from numpy.typing import NDArray
 
 from bids_sr.bids.names import OutputNames
+from bids_sr.diffusion.ensemble_sd import EnsembleSdMaps
 from bids_sr.diffusion.gradient_check import CheckedRun
-from bids_sr.diffusion.spread import SpreadMaps
 from bids_sr.images.grid import SliceGrid, to_slices
 from bids_sr.images.nifti import DwiReader, load_volume
 from bids_sr.report.contrast_figures import ContrastSlices, contrast_pictures
+from bids_sr.report.ensemble_sd_figures import ensemble_sd_pictures
 from bids_sr.report.gradient_figures import gradient_pictures
 from bids_sr.report.index import Picture, write_index
 from bids_sr.report.orientation import SliceView, slice_view
 from bids_sr.report.qa_figures import qa_pictures
 from bids_sr.report.sampling import Sample, choose_contrasts, choose_sample
-from bids_sr.report.spread_figures import spread_pictures
 from bids_sr.report.tensor_figures import tensor_pictures
 from bids_sr.report.threed import make_3d
 from bids_sr.superres.engine import SuperResolvedDwi
@@ -34,7 +34,7 @@ def make_figures(
     mask: Path,
     has_tensor: bool,
     checked: CheckedRun | None = None,
-    spread: SpreadMaps | None = None,
+    ensemble_sd: EnsembleSdMaps | None = None,
     has_gqi: bool = False,
     input_qa: Path | None = None,
 ) -> Path:
@@ -54,8 +54,8 @@ def make_figures(
         Whether there are tensor maps to show.
     checked : CheckedRun, optional
         What was found out about the gradient table.
-    spread : SpreadMaps, optional
-        Spread of the turned copies, if there is one to show.
+    ensemble_sd : EnsembleSdMaps, optional
+        Standard deviation over the self-ensemble, if there is one to show.
     has_gqi : bool
         Whether there are maps of QA to show.
     input_qa : pathlib.Path, optional
@@ -86,10 +86,10 @@ def make_figures(
         pictures += qa_pictures(
             names, sample, view, grid.slice_axis, plane, brain=inside, input_qa=input_qa
         )
-    if spread is not None:
-        pictures += spread_pictures(sr, spread, names, inside, sample, view, plane)
+    if ensemble_sd is not None:
+        pictures += ensemble_sd_pictures(sr, ensemble_sd, names, inside, sample, view, plane)
     make_3d(sr, names, mask=mask, has_tensor=has_tensor)
-    index = names.figure("index", "json")
+    index = names.report_file("index", "json")
     write_index(index, pictures, sr.card.to_dict())
     return index
 

@@ -66,7 +66,7 @@ def gradient_pictures(names: OutputNames, checked: CheckedRun) -> list[Picture]:
     list of Picture
         None where the table is as expected or could not be judged.
     """
-    fault, path = checked.check.exchange, names.figure("gradients", "png")
+    fault, path = checked.check.exchange, names.report_file("gradients", "png")
     if fault is None:
         path.unlink(missing_ok=True)  # of an earlier call, before the table was mended
         return []

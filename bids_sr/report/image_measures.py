@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bids_sr.quality.metric_spec import Group, MetricSpec, Pair
 from bids_sr.quality.periods import ALL_PERIODS
-from bids_sr.report.entry import Entry, Group, Pair
 
 
 def _told(meaning: str, period: int) -> str:
@@ -26,12 +26,15 @@ def _grid_pairs(period: int) -> tuple[Pair, ...]:
         ),
     )
     return tuple(
-        (Entry(key, label, _told(meaning, period), optional=True), (f"{key}_input", f"{key}_sr"))
+        (
+            MetricSpec(key, label, _told(meaning, period), optional=True),
+            (f"{key}_input", f"{key}_sr"),
+        )
         for key, label, meaning in found
     )
 
 
-def _grid_single(period: int) -> tuple[Entry, ...]:
+def _grid_single(period: int) -> tuple[MetricSpec, ...]:
     found = (
         (
             f"grid_fslice_dwi_p{period}_sr",
@@ -61,7 +64,7 @@ def _grid_single(period: int) -> tuple[Entry, ...]:
         ),
     )
     return tuple(
-        Entry(
+        MetricSpec(
             key,
             label,
             _told(meaning, period),
@@ -75,7 +78,7 @@ def _grid_single(period: int) -> tuple[Entry, ...]:
 
 _NOISE_PAIRS: tuple[Pair, ...] = (
     (
-        Entry(
+        MetricSpec(
             "sharpness",
             "Sharpness",
             "Spatial frequency that halves the strength of edges in the weighted images; the input "
@@ -86,7 +89,7 @@ _NOISE_PAIRS: tuple[Pair, ...] = (
         ("sharpness_input", "sharpness_sr"),
     ),
     (
-        Entry(
+        MetricSpec(
             "ndc",
             "Neighbouring DWI correlation",
             "How alike the volumes of similar direction are. Below 0.4 a scan is poor. Smoothing "
@@ -96,33 +99,35 @@ _NOISE_PAIRS: tuple[Pair, ...] = (
         ("ndc_input", "ndc_sr"),
     ),
     (
-        Entry(
-            "slice_jump",
+        MetricSpec(
+            "interslice_discontinuity",
             "Jump between slices",
             "By how much the brightness of a slice typically differs from the mean of its two "
             "neighbours.",
             percent=True,
             optional=True,
         ),
-        ("slice_jump_input", "slice_jump_sr"),
+        ("interslice_discontinuity_input", "interslice_discontinuity_sr"),
     ),
 )
 
 _NOISE_SINGLE = (
-    Entry(
+    MetricSpec(
         "sigma_mppca",
         "Noise in the brain",
         "Standard deviation of the input's noise by MP-PCA, in units of the image. Too small where "
         "the scanner interpolated or filtered.",
         optional=True,
     ),
-    Entry(
+    MetricSpec(
         "sigma_piesno",
         "Noise in the background",
         "The same by PIESNO, from air, as for a single coil channel.",
         optional=True,
     ),
-    Entry("sigma_note", "Missing noise", "Why a figure of noise is missing.", optional=True),
+    MetricSpec(
+        "sigma_note", "Missing noise", "Why an estimate of the noise is missing.", optional=True
+    ),
 )
 
 GRIDS = Group(

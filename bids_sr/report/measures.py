@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bids_sr.report.entry import Entry, Group, Pair
+from bids_sr.quality.metric_spec import Group, MetricSpec, Pair
 from bids_sr.report.image_measures import GRIDS, NOISE
 
 _DIFFUSIVITY = "10⁻³ mm²/s"
 
 
-def _shift(name: str, label: str, unit: str = "") -> Entry:
-    return Entry(
+def _shift(name: str, label: str, unit: str = "") -> MetricSpec:
+    return MetricSpec(
         f"wm_{name}_wasserstein",
         f"Shift of the {label} distribution",
         f"As above for {label}.",
@@ -21,7 +21,7 @@ def _shift(name: str, label: str, unit: str = "") -> Entry:
 
 _WHITE_MATTER: tuple[Pair, ...] = (
     (
-        Entry(
+        MetricSpec(
             "wm_fa_median",
             "FA in white matter",
             "Median fractional anisotropy in white matter. Finer voxels hold less of a mixture of "
@@ -30,7 +30,7 @@ _WHITE_MATTER: tuple[Pair, ...] = (
         ("wm_fa_median_input", "wm_fa_median_sr"),
     ),
     (
-        Entry(
+        MetricSpec(
             "wm_md_median",
             "MD in white matter",
             "Median mean diffusivity in white matter. A shift of several percent is a reason to "
@@ -40,7 +40,7 @@ _WHITE_MATTER: tuple[Pair, ...] = (
         ("wm_md_median_input", "wm_md_median_sr"),
     ),
     (
-        Entry(
+        MetricSpec(
             "wm_ad_median",
             "AD in white matter",
             "Median diffusivity along the main direction.",
@@ -50,7 +50,7 @@ _WHITE_MATTER: tuple[Pair, ...] = (
         ("wm_ad_median_input", "wm_ad_median_sr"),
     ),
     (
-        Entry(
+        MetricSpec(
             "wm_rd_median",
             "RD in white matter",
             "Median diffusivity across the main direction.",
@@ -60,7 +60,7 @@ _WHITE_MATTER: tuple[Pair, ...] = (
         ("wm_rd_median_input", "wm_rd_median_sr"),
     ),
     (
-        Entry(
+        MetricSpec(
             "wm_qa_median",
             "QA in white matter",
             "Median quantitative anisotropy: how much spins diffuse along the main fibre, relative "
@@ -72,14 +72,14 @@ _WHITE_MATTER: tuple[Pair, ...] = (
 )
 
 _WHITE_MATTER_SHIFT = (
-    Entry(
+    MetricSpec(
         "wm_fa_wasserstein",
         "Shift of the FA distribution",
         "Wasserstein-1 distance of the white-matter FA histograms before and after; "
         "0 if they are the same.",
         decimals=4,
     ),
-    Entry(
+    MetricSpec(
         "wm_md_wasserstein",
         "Shift of the MD distribution",
         "As above for mean diffusivity.",
@@ -89,7 +89,7 @@ _WHITE_MATTER_SHIFT = (
     _shift("ad", "AD", _DIFFUSIVITY),
     _shift("rd", "RD", _DIFFUSIVITY),
     _shift("qa", "QA"),
-    Entry(
+    MetricSpec(
         "v1_angle_median_deg",
         "Turn of the main direction",
         "Median angle between the main diffusion direction of an output voxel and that of the "
@@ -97,7 +97,7 @@ _WHITE_MATTER_SHIFT = (
         unit="°",
         decimals=1,
     ),
-    Entry(
+    MetricSpec(
         "wm_voxels",
         "White-matter voxels",
         "Output voxels that the measures in white matter rest on.",
@@ -108,7 +108,7 @@ _WHITE_MATTER_SHIFT = (
 
 _PHYSICAL: tuple[Pair, ...] = (
     (
-        Entry(
+        MetricSpec(
             "s_above_s0_fraction",
             "Signal above b = 0",
             "Share of diffusion-weighted samples in the brain (voxels times volumes) that exceed "
@@ -118,7 +118,7 @@ _PHYSICAL: tuple[Pair, ...] = (
         ("s_above_s0_fraction_input", "s_above_s0_fraction_sr"),
     ),
     (
-        Entry(
+        MetricSpec(
             "negative_eigenvalue_fraction",
             "Negative eigenvalues",
             "Share of brain voxels whose fitted tensor has a negative eigenvalue, which no tissue "
@@ -128,7 +128,7 @@ _PHYSICAL: tuple[Pair, ...] = (
         ("negative_eigenvalue_fraction_input", "negative_eigenvalue_fraction"),
     ),
     (
-        Entry(
+        MetricSpec(
             "nonfinite_fraction",
             "Failed fits",
             "Share of brain voxels whose tensor fit gave no finite number; it should be 0.",
@@ -137,7 +137,7 @@ _PHYSICAL: tuple[Pair, ...] = (
         ("nonfinite_fraction_input", "nonfinite_fraction"),
     ),
     (
-        Entry(
+        MetricSpec(
             "unfitted_fraction",
             "Without signal",
             "Share of brain voxels that were not fitted, having no signal at b = 0: the mask "
@@ -149,7 +149,7 @@ _PHYSICAL: tuple[Pair, ...] = (
     ),
 )
 
-_NOT_A_NUMBER = Entry(
+_NOT_A_NUMBER = MetricSpec(
     "nonfinite_dwi_fraction_sr",
     "No number",
     "Share of the super-resolved samples that are NaN or infinite; it must be 0.",
@@ -158,17 +158,19 @@ _NOT_A_NUMBER = Entry(
 )
 
 
-_SPREAD = (
-    Entry(
+_ENSEMBLE_SD = (
+    MetricSpec(
         "sd_dwi_median",
-        "Spread of the copies",
+        "Self-ensemble SD",
         "By how much the diffusion-weighted output changes when the slices are turned: median over "
         "the brain of the standard deviation, relative to bright tissue at b = 0. Errors are "
         "several times larger: what all copies get wrong alike, and noise, are not in it.",
         percent=True,
         optional=True,
     ),
-    Entry("sd_fa_median", "Spread of FA", "The same for FA.", decimals=4, optional=True),
+    MetricSpec(
+        "sd_fa_median", "Self-ensemble SD of FA", "The same for FA.", decimals=4, optional=True
+    ),
 )
 
 GROUPS = (
@@ -176,7 +178,7 @@ GROUPS = (
     Group("What tissue cannot do", _PHYSICAL, (_NOT_A_NUMBER,)),
     GRIDS,
     NOISE,
-    Group("Agreement of the turned copies", (), _SPREAD),
+    Group("Self-ensemble", (), _ENSEMBLE_SD),
 )
 """In the order of the page."""
 
@@ -186,7 +188,7 @@ PAIRS = tuple(pair for group in GROUPS for pair in group.pairs)
 SINGLE = tuple(entry for group in GROUPS for entry in group.single)
 """Measures of the difference, or of one of the two images."""
 
-DC_NRMSE = Entry(
+DC_NRMSE = MetricSpec(
     "dc_nrmse",
     "Residual",
     "What is left in the brain when the output is cut back to the acquired resolution and the "
@@ -194,21 +196,21 @@ DC_NRMSE = Entry(
     "measured is still there.",
     percent=True,
 )
-DC_BIAS = Entry(
+DC_BIAS = MetricSpec(
     "dc_bias",
     "Bias",
     "The same difference with its sign, averaged: a brightening (+) or darkening (-) relative "
     "to the input.",
     percent=True,
 )
-DC_RMS_SIGMA = Entry(
+DC_RMS_SIGMA = MetricSpec(
     "dc_rms_sigma",
     "Residual over noise",
     "The root mean square of that difference over the standard deviation of the input's noise: "
     "well below 1, what changed drowns in the noise.",
     optional=True,
 )
-SNR = Entry(
+SNR = MetricSpec(
     "snr",
     "Signal over noise, input",
     "The brain's median signal in one volume of the input over the noise.",

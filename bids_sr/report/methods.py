@@ -20,7 +20,7 @@ NOTICE = (
 )
 
 _MEASURED = {"mppca": "sigma_mppca", "piesno": "sigma_piesno", "ndc": "ndc_sr"}
-"""Works that are cited where the record holds a figure, and the figure's key."""
+"""Works that are cited where the record holds a metric, and the metric's key."""
 _NOISE = {
     "mppca": "MP-PCA (Veraart et al., 2016)",
     "piesno": "PIESNO (Koay et al., 2009)",
@@ -66,7 +66,7 @@ def methods_text(
     Parameters
     ----------
     records : sequence of mapping
-        The runs' records of figures.
+        The runs' quality records.
     models : sequence of mapping
         Contents of the model cards, where they are known.
     gqi : bool

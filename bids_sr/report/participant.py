@@ -1,4 +1,4 @@
-"""A participant's page: pictures, figures and methods of all runs."""
+"""A participant's page: pictures, metrics and methods of all runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from bids_sr.quality import verdict
 from bids_sr.quality.gain import gain_sentence
-from bids_sr.quality.verdict import judge_figures
+from bids_sr.quality.verdict import quality_lights
 from bids_sr.report.cautions import NO_TRUTH, cautions
 from bids_sr.report.charts import charts
 from bids_sr.report.curves import read_curves
@@ -114,7 +114,7 @@ def _run(run: FinishedRun, index: PictureIndex) -> dict[str, Any]:
         "lost": index.lost,
         "summary": summary(
             _with_status(record, index.model),
-            judge_figures(record, index.model),
+            quality_lights(record, index.model),
             check=gain_sentence(record),
         ),
         "gradients": _gradients(run),

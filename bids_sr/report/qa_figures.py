@@ -73,7 +73,7 @@ def qa_pictures(
             Panel(gray(view.picture(slice_), top), title, letters(view))
             for slice_, title in zip(sample.box.cut(chosen[tag], factor), titles, strict=True)
         ]
-        target = names.figure(f"qa{tag}", "png")
+        target = names.report_file(f"qa{tag}", "png")
         size = draw(target, [row], layout)
         files.append(target.name)
     shown = {"before": files[0], "after": files[1]} if pair else {"image": files[0]}

@@ -19,7 +19,7 @@ _ERROR = "_error.json"
 
 @frozen
 class FinishedRun:
-    """A run with a record of figures."""
+    """A run with a quality record."""
 
     key: str
     """File name up to ``_desc-sr``: ``sub-01_acq-AP_res-x2``; unique in a dataset."""
@@ -106,7 +106,7 @@ def read_runs(out_dir: Path, subject: str = "*") -> tuple[list[FinishedRun], lis
         except FileNotFoundError:
             continue  # another call takes a record away before it makes the run again
         if values is None:
-            problem = f"{path}: is not a readable record of figures. Run this participant again."
+            problem = f"{path}: is not a readable quality record. Run this participant again."
             unreadable.append(FailedRun(key, problem))
         else:
             runs.append(FinishedRun(key, path, values, out_dir))
@@ -171,7 +171,7 @@ def _time(path: Path) -> float:
 
 def _whole(digits: str) -> int | None:
     number = int(digits)
-    return number if abs(number) <= sys.float_info.max else None  # no figure is as large
+    return number if abs(number) <= sys.float_info.max else None  # no number is as large
 
 
 def _read_mapping(path: Path) -> dict[str, Any] | None:

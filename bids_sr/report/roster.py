@@ -1,4 +1,4 @@
-"""Who is not in the group's figures: no output, begun, incomplete."""
+"""Who is missing from the group: no output, begun, incomplete."""
 
 from __future__ import annotations
 
@@ -105,7 +105,9 @@ def missing_files(run: FinishedRun) -> list[str]:
 
 
 @lru_cache(maxsize=16)
-def _endings(factor: int, res: str, no_tensor: bool, no_gqi: bool, spread: bool) -> tuple[str, ...]:
+def _endings(
+    factor: int, res: str, no_tensor: bool, no_gqi: bool, ensemble_sd: bool
+) -> tuple[str, ...]:
     """Return what follows the source's name, but for its ``res``, in the names of a run's files."""
     label = "sub-0"
     entities = {"sub": "0"} | ({"res": res} if res else {})
@@ -113,7 +115,7 @@ def _endings(factor: int, res: str, no_tensor: bool, no_gqi: bool, spread: bool)
     tensor = () if no_tensor else TENSOR_PARAMS
     gqi = () if no_gqi else GQI_PARAMS
     names = OutputNames(Path(), source, factor)
-    expected = names.expected(tensor=tensor, gqi=gqi, input_tensor=tensor, spread=spread)
+    expected = names.expected(tensor=tensor, gqi=gqi, input_tensor=tensor, ensemble_sd=ensemble_sd)
     return tuple(path.name.removeprefix(label) for path in expected)
 
 

@@ -1,4 +1,4 @@
-"""The summary at the top of a run: a verdict, a light per figure, the self-check."""
+"""The summary at the top of a run: a verdict, a light per metric, the self-check."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from bids_sr.quality.gain import NOISE, key_of
-from bids_sr.report.glossary import Entry, is_known, is_number, lookup
+from bids_sr.report.glossary import MetricSpec, is_known, is_number, lookup
 from bids_sr.report.tables import tidy
 
 WORDS = {"pass": "good", "warn": "look", "fail": "bad", "unknown": "not judged"}
@@ -25,58 +25,60 @@ _WORST_FIRST = ("fail", "warn", "unknown", "pass")
 _JUDGED = {
     entry.key: entry
     for entry in (
-        Entry(
+        MetricSpec(
             "selfcheck_verdict",
             "Self-check",
             "The scan is made coarser by the factor, super-resolved, and compared with itself "
             "beside plain interpolation: does the network help on this kind of scan?",
         ),
-        Entry(
+        MetricSpec(
             "grid_dwi",
             "Grid in weighted volumes",
             "A pattern locked to the voxel grid, which no anatomy makes: variance between the "
             "cells of a folded lattice over that within (F). About 1 without a grid.",
             decimals=2,
         ),
-        Entry(
+        MetricSpec(
             "gradients_verdict",
             "Gradient table",
             "Whether the directions of the gradient table lie along the axes of the image, by how "
             "the fibres go on in their own direction; x, y and z are the voxel axes i, j and k.",
         ),
-        Entry("grid_fa", "Grid in FA", "The same in the map of FA.", decimals=2),
-        Entry(
+        MetricSpec("grid_fa", "Grid in FA", "The same in the map of FA.", decimals=2),
+        MetricSpec(
             "nonfinite_dwi_fraction_sr",
             "Values that are no numbers",
             "Share of the output that is infinite or not a number; it must be 0.",
             percent=True,
         ),
-        Entry(
+        MetricSpec(
             "dc_bias",
             "Bias against the measurement",
             "Largest brightening or darkening of a shell, cut back to the acquired resolution.",
             percent=True,
         ),
-        Entry(
+        MetricSpec(
             "n_bad_slices",
             "Damaged slices in the input",
             "Slices with lines or dropouts that the other volumes do not have.",
             decimals=0,
         ),
-        Entry("wm_fa_shift", "Shift of FA", "Change of the median FA in white matter.", decimals=3),
-        Entry(
+        MetricSpec(
+            "wm_fa_shift", "Shift of FA", "Change of the median FA in white matter.", decimals=3
+        ),
+        MetricSpec(
             "wm_md_shift", "Shift of MD", "Change of the median MD in white matter.", percent=True
         ),
-        Entry(
+        MetricSpec(
             "input_band",
             "Measured band of the input",
             "Whether the scanner, or a program, had interpolated the input already.",
         ),
-        Entry(
+        MetricSpec(
             "input_zooms_mm", "Voxel size", "Whether the network knows this voxel size.", unit="mm"
         ),
-        Entry("shells", "b-values", "Whether the network knows these b-values.", unit="s/mm²"),
-        Entry("snr_b0", "Noise", "Whether the network knows this signal-to-noise ratio."),
+        MetricSpec("shells", "b-values", "Whether the network knows these b-values.", unit="s/mm²"),
+        MetricSpec("snr_b0", "Noise", "Whether the network knows this signal-to-noise ratio."),
     )
 }
 """Names of the lights; others are named as in the glossary."""
@@ -90,15 +92,17 @@ _LEFT = (
     "nothing was added, 0 where all is right. Under 'noise alone': the share of noise in it."
 )
 _CHECKED = (
-    Entry("psnr_b0", "PSNR, b = 0", "Higher is closer to the scan.", "dB", 2),
-    Entry("psnr_dwi", "PSNR, weighted volumes", "Higher is closer to the scan.", "dB", 2),
-    Entry("ssim_dwi", "SSIM, weighted volumes", "Likeness of structure, at most 1.", "", 4),
-    Entry("fa_mae", "Error of FA", "Mean absolute error in the brain; lower is better.", "", 4),
-    Entry("md_mae", "Error of MD", "Mean absolute error; lower is better.", "10⁻³ mm²/s", 4),
-    Entry("v1_deg", "Error of the main direction", "Median angle; lower is better.", "°", 2),
-    Entry("left_b0", "Detail left unexplained, b = 0", _LEFT, "", 2),
-    Entry("left_mean", "Detail left unexplained, mean of directions", _LEFT, "", 2),
-    Entry("left_l2", "Detail left unexplained, between directions", _LEFT, "", 2),
+    MetricSpec("psnr_b0", "PSNR, b = 0", "Higher is closer to the scan.", "dB", 2),
+    MetricSpec("psnr_dwi", "PSNR, weighted volumes", "Higher is closer to the scan.", "dB", 2),
+    MetricSpec("ssim_dwi", "SSIM, weighted volumes", "Likeness of structure, at most 1.", "", 4),
+    MetricSpec(
+        "fa_mae", "Error of FA", "Mean absolute error in the brain; lower is better.", "", 4
+    ),
+    MetricSpec("md_mae", "Error of MD", "Mean absolute error; lower is better.", "10⁻³ mm²/s", 4),
+    MetricSpec("v1_deg", "Error of the main direction", "Median angle; lower is better.", "°", 2),
+    MetricSpec("left_b0", "Detail left unexplained, b = 0", _LEFT, "", 2),
+    MetricSpec("left_mean", "Detail left unexplained, mean of directions", _LEFT, "", 2),
+    MetricSpec("left_l2", "Detail left unexplained, between directions", _LEFT, "", 2),
 )
 _HIGHER = ("psnr_b0", "psnr_dwi", "ssim_dwi")
 _VERDICTS = {
@@ -113,7 +117,7 @@ class LightView:
     """One light as the page shows it."""
 
     label: str
-    """Name of the figure."""
+    """Name of the metric."""
     status: str
     """``pass``, ``warn``, ``fail`` or ``unknown``."""
     value: str
@@ -121,7 +125,7 @@ class LightView:
     text: str
     """What the value means here."""
     meaning: str
-    """What the figure is."""
+    """What the metric is."""
 
     @property
     def word(self) -> str:
@@ -134,7 +138,7 @@ class Checked:
     """A row of the self-check."""
 
     label: str
-    """Figure and unit."""
+    """Metric and unit."""
     cells: tuple[tuple[str, bool], ...]
     """Printed value of each column, and whether it is the best."""
     meaning: str
@@ -170,7 +174,7 @@ def summary(record: Mapping[str, Any], lights: Iterable[Any] = (), check: str = 
     Parameters
     ----------
     record : mapping
-        The run's figures.
+        The run's metrics.
     lights : iterable
         Mappings or objects with ``key``, ``status``, ``value`` and ``text``.
     check : str

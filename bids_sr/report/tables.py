@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
-from bids_sr.report.entry import Pair
+from bids_sr.quality.metric_spec import Pair
 from bids_sr.report.glossary import (
     GROUPS,
     PAIRS,
@@ -17,7 +17,7 @@ from bids_sr.report.glossary import (
     SCAN,
     SINGLE,
     UNKNOWN,
-    Entry,
+    MetricSpec,
     is_known,
     leftovers,
     shell_of,
@@ -60,7 +60,7 @@ def processing_rows(record: Mapping[str, Any]) -> list[Row]:
     return [_fact(entry, record) for entry in PROCESSING if _wanted(entry, record)]
 
 
-def shell_entries(record: Mapping[str, Any]) -> list[Entry]:
+def shell_entries(record: Mapping[str, Any]) -> list[MetricSpec]:
     """Return the measures of a shell; optional ones only if they are there."""
     there = {split[0] for key in record if (split := shell_of(key)) and is_known(record[key])}
     return [entry for entry in PER_SHELL if not entry.optional or entry.key in there]
@@ -92,7 +92,7 @@ def pair_rows(record: Mapping[str, Any], pairs: Iterable[Pair] = PAIRS) -> list[
     return rows
 
 
-def single_rows(record: Mapping[str, Any], entries: Iterable[Entry] = SINGLE) -> list[Row]:
+def single_rows(record: Mapping[str, Any], entries: Iterable[MetricSpec] = SINGLE) -> list[Row]:
     """Return measures of the difference, or of one of the two images."""
     return [
         Row(_with_unit(entry), (_cell(entry, record.get(entry.key)),), entry.meaning)
@@ -129,18 +129,22 @@ def other_rows(record: Mapping[str, Any]) -> list[Row]:
     rows = []
     for key in leftovers(record):
         value = record[key]
-        text = json.dumps(value) if isinstance(value, dict | list) else Entry(key, key).text(value)
+        text = (
+            json.dumps(value)
+            if isinstance(value, dict | list)
+            else MetricSpec(key, key).text(value)
+        )
         rows.append(Row(key, (Cell(text, is_known(value)),)))
     return rows
 
 
 def version_rows(record: Mapping[str, Any]) -> list[Row]:
     """Return the software and its versions."""
-    rows = [Row("bids_sr", (_cell(Entry("version", "version"), record.get("version")),))]
+    rows = [Row("bids_sr", (_cell(MetricSpec("version", "version"), record.get("version")),))]
     for key, value in record.items():
         package = versioned_package(key)
         if package:
-            rows.append(Row(package, (_cell(Entry(key, key), value),)))
+            rows.append(Row(package, (_cell(MetricSpec(key, key), value),)))
     return rows
 
 
@@ -196,7 +200,7 @@ def model_grids(model: Mapping[str, Any]) -> list[Grid]:
     for title, lines in figures.items() if isinstance(figures, dict) else ():
         if _is_grid(lines):
             heads = tuple(dict.fromkeys(key for line in lines for key in line))
-            entries = [Entry(head, head) for head in heads]
+            entries = [MetricSpec(head, head) for head in heads]
             cells = [[_cell(entry, line.get(entry.key)) for entry in entries] for line in lines]
             rows = tuple(Row(first.text, tuple(rest)) for first, *rest in cells)
             grids.append(Grid(str(title), heads, rows))
@@ -233,11 +237,11 @@ def _times(size: Any) -> str:
     return BY.join(str(mm) for mm in size) if isinstance(size, list | tuple) else str(size)
 
 
-def _wanted(entry: Entry, record: Mapping[str, Any]) -> bool:
+def _wanted(entry: MetricSpec, record: Mapping[str, Any]) -> bool:
     return not entry.optional or is_known(record.get(entry.key))
 
 
-def _fact(entry: Entry, record: Mapping[str, Any]) -> Row:
+def _fact(entry: MetricSpec, record: Mapping[str, Any]) -> Row:
     value = record.get(entry.key)
     if not is_known(value):
         return Row(entry.label, (Cell(entry.text(None), False),), entry.meaning)
@@ -283,9 +287,9 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def _cell(entry: Entry, value: Any) -> Cell:
+def _cell(entry: MetricSpec, value: Any) -> Cell:
     return Cell(entry.text(value), is_known(value))
 
 
-def _with_unit(entry: Entry) -> str:
+def _with_unit(entry: MetricSpec) -> str:
     return f"{entry.label} ({entry.unit})" if entry.unit else entry.label

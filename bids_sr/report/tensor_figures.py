@@ -97,7 +97,7 @@ def tensor_pictures(
         files, size = [], (0, 0)
         for path, tag, factor in zip(maps, ("input", "sr"), (1, sample.factor), strict=True):
             slices = shown.read(path, slice_axis, sample.slices)
-            target = names.figure(f"{shown.param}{tag}", "png")
+            target = names.report_file(f"{shown.param}{tag}", "png")
             row = _row(shown, sample.box.cut(slices, factor), sample, view, slice_axis)
             size = draw(target, [row], Layout(map_size(sample, view)))
             files.append(target.name)

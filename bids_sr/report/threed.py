@@ -52,19 +52,19 @@ def make_3d(sr: SuperResolvedDwi, names: OutputNames, *, mask: Path, has_tensor:
     InputError, OutputError
         If an image cannot be read or a file not be written.
     """
-    data = names.figure("3dvolumes", "js")
+    data = names.report_file("3dvolumes", "js")
     names.figures_dir.mkdir(parents=True, exist_ok=True)
     write_volumes(data, _volumes(sr, names, load_volume(mask)[0] > 0, has_tensor))
     for name in _SHIPPED:
         with atomic_path(names.figures_dir / name) as temporary:
             shutil.copyfile(_ASSETS / name, temporary)
     return write_page(
-        names.figure(DESC, "html"),
+        names.report_file(DESC, "html"),
         "threed.html",
         styles=("style.css", "threed.css"),
         scripts=("threed.js",),
         policy_form=_POLICY,
-        run=names.figure(DESC, "html").name.split("_desc-")[0].replace("_", " "),
+        run=names.report_file(DESC, "html").name.split("_desc-")[0].replace("_", " "),
         subject=names.files.subject,
         back=f"../../sub-{names.files.subject}.html",
         sources=(_SHIPPED[0], data.name),

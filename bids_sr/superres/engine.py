@@ -30,13 +30,13 @@ from bids_sr.superres.allocator import kept_memory
 from bids_sr.superres.batches import Batches
 from bids_sr.superres.defaults import AHEAD, DEFAULT_ENSEMBLE
 from bids_sr.superres.device import choose_device, default_batch_size, describe_device
+from bids_sr.superres.ensemble_sd import EnsembleSdFiles, EnsembleSdWriter, whole_or_none
 from bids_sr.superres.first_pass import Gathered, gather, measured_band
 from bids_sr.superres.made import Made
 from bids_sr.superres.notes import band_notes, hot_notes, series_notes
 from bids_sr.superres.progress import Progress
 from bids_sr.superres.series_images import SeriesImages
 from bids_sr.superres.serieswise import SeriesWise
-from bids_sr.superres.spread import SpreadFiles, SpreadWriter, whole_or_none
 from bids_sr.superres.usage import peak_memory_gb
 from bids_sr.superres.volumewise import VolumeWise
 
@@ -73,8 +73,8 @@ class SuperResolvedDwi:
     """Measured share of the input's band along the in-plane axes; 1 where it is full."""
     notes: tuple[str, ...]
     """What a reader of the report should know."""
-    spread: SpreadFiles | None = None
-    """Where the spread of the copies lies, if it was asked for."""
+    ensemble_sd: EnsembleSdFiles | None = None
+    """Where the standard deviation over the self-ensemble lies, if it was asked for."""
     started: float = float("nan")
     """When it began, seconds since the epoch."""
     peak_memory_gb: float = 0.0
@@ -95,7 +95,7 @@ def super_resolve(
     ensemble: int = DEFAULT_ENSEMBLE,
     detect_band: bool = True,
     slice_axis: int | None = None,
-    spread: SpreadFiles | None = None,
+    ensemble_sd: EnsembleSdFiles | None = None,
     volumes: Sequence[int] | None = None,
     progress: Callable[[], None] | None = None,
     ahead: int = AHEAD,
@@ -134,12 +134,12 @@ def super_resolve(
         else all of the input counts as measured.
     slice_axis : int, optional
         Voxel axis across the slices; default: found out.
-    spread : SpreadFiles, optional
+    ensemble_sd : EnsembleSdFiles, optional
         Where to write the standard deviation over the turned copies, and the
         copies; `ensemble` is above 1 then. The series itself stays the same.
     volumes : sequence of int, optional
         Volumes to super-resolve, in the order of the output; default: all. What
-        directions share is gathered from the whole series either way. Not with `spread`.
+        directions share is gathered from the whole series either way. Not with `ensemble_sd`.
     progress : callable, optional
         Called after each volume, and nothing is shown; default: a bar or log lines, of slices
         through the network, too.
@@ -147,7 +147,7 @@ def super_resolve(
         Volumes read ahead of the network, and written behind it; with 0, reading,
         computing and writing take turns. Memory grows with it, the output is the same.
     dtype : str
-        Of the series on disk, one of `bids_sr.images.storage.DTYPES`; `spread` stays float32.
+        Of the series on disk, one of `bids_sr.images.storage.DTYPES`; `ensemble_sd` stays float32.
     signed : bool, optional
         Whether negative values are signal, as in phase-corrected real-valued data, and
         kept; default: found out (`bids_sr.images.census`).
@@ -161,8 +161,8 @@ def super_resolve(
     DeviceError, ModelError, InputError, OutputError
         If the device, the weights, the input or the output fail.
     """
-    if spread is not None and volumes is not None:
-        raise ValueError("the spread is of all volumes")
+    if ensemble_sd is not None and volumes is not None:
+        raise ValueError("the standard deviation is of all volumes")
     started, began = time.monotonic(), time.time()
     if threads is not None:
         torch.set_num_threads(threads)
@@ -180,14 +180,16 @@ def super_resolve(
         storage = choose_storage(dtype, census.largest, gathered.scale)
         for doubt in (*doubts, *storage.doubts):
             _LOG.warning("%s: %s", run.image, doubt)
-        output = _Output(out, grid, reader.header, storage, gathered.scale, gathered.signed, spread)
+        output = _Output(
+            out, grid, reader.header, storage, gathered.scale, gathered.signed, ensemble_sd
+        )
         with (
             kept_memory() if place.type == "cpu" else nullcontext(),
-            whole_or_none(spread.copies if spread else ()),
+            whole_or_none(ensemble_sd.copies if ensemble_sd else ()),
         ):
             maker = _maker(
                 network, card, None if progress else run.files.label, batches, gathered, reader,
-                grid, spread, consistent=data_consistency, ensemble=ensemble, band=band,
+                grid, ensemble_sd, consistent=data_consistency, ensemble=ensemble, band=band,
             )  # fmt: skip
             shown = progress or Progress(run.files.label, len(chosen), "volume").advance
             clipped = _write(maker.make(chosen, ahead), len(chosen), output, shown, ahead)
@@ -213,7 +215,7 @@ def super_resolve(
             *storage.notes(clipped),
             *batches.notes,
         ),
-        spread=spread,
+        ensemble_sd=ensemble_sd,
         started=began,
         peak_memory_gb=peak_memory_gb(),
     )
@@ -260,19 +262,19 @@ def _maker(
     gathered: Gathered,
     reader: DwiReader,
     grid: SliceGrid,
-    spread: SpreadFiles | None,
+    ensemble_sd: EnsembleSdFiles | None,
     **how: Any,
 ) -> SeriesWise | VolumeWise:
     """Choose how volumes are made, which is up to the network."""
     if card.sees_series:
         copies: Sequence[Path | None] = ()
-        if spread is not None:
-            copies = spread.copies or [None] * how["ensemble"]
+        if ensemble_sd is not None:
+            copies = ensemble_sd.copies or [None] * how["ensemble"]
         return SeriesWise(
             network, batches, gathered, reader, grid, copies=copies, label=label, **how
         )
     return VolumeWise(
-        network, card, batches, gathered, reader, grid, keep=spread is not None, **how
+        network, card, batches, gathered, reader, grid, keep=ensemble_sd is not None, **how
     )
 
 
@@ -286,7 +288,7 @@ class _Output:
     storage: Storage
     scale: float
     signed: bool
-    spread: SpreadFiles | None
+    ensemble_sd: EnsembleSdFiles | None
 
 
 def _write(
@@ -294,10 +296,10 @@ def _write(
 ) -> int:
     """Write the series; return how many voxels were beyond its data type."""
     shape, affine = output.grid.high_resolution
-    shape4, axis, spread = (*shape, volumes), output.grid.slice_axis, output.spread
+    shape4, axis, ensemble_sd = (*shape, volumes), output.grid.slice_axis, output.ensemble_sd
     scale, storage = np.float32(output.scale), output.storage
     # copies are many: one volume of them is written while the next is made
-    behind = min(1, ahead) if spread else ahead
+    behind = min(1, ahead) if ensemble_sd else ahead
     with (
         VolumeWriter(
             output.path,
@@ -307,8 +309,8 @@ def _write(
             dtype=storage.dtype,
             step=storage.step,
         ) as writer,
-        SpreadWriter(spread, shape4, affine, output.header, signed=output.signed)
-        if spread
+        EnsembleSdWriter(ensemble_sd, shape4, affine, output.header, signed=output.signed)
+        if ensemble_sd
         else nullcontext() as beside,
         ThreadPoolExecutor(1, "write") as pool,
     ):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from bids_sr.diffusion.spread import subset
+from bids_sr.diffusion.ensemble_sd import subset
 from bids_sr.images.kspace import data_consistency, sinc_upsample
 from bids_sr.networks.angular_parts import B0, L2, MEAN
 from bids_sr.quality.high_band import HighBandFit, left_unexplained, pooled

@@ -12,11 +12,11 @@ from bids_sr.bids.names import gradients_of, sidecar_of
 from bids_sr.bids.sidecars import (
     acquired_text,
     dwi_sidecar,
+    ensemble_sd_sidecar,
     map_sidecar,
     mask_sidecar,
     resolution_text,
     source_resolution,
-    spread_sidecar,
 )
 from bids_sr.bids.uris import own_uri
 
@@ -130,7 +130,7 @@ def write_map_companions(
         write_json(sidecar_of(path), content)
 
 
-def write_spread_companion(
+def write_ensemble_sd_companion(
     plan: RunPlan,
     image: Path,
     gradients: GradientTable,
@@ -157,7 +157,7 @@ def write_spread_companion(
     """
     if image == plan.names.dwi_sd:
         write_gradients(gradients, *gradients_of(image))
-    content = spread_sidecar(
+    content = ensemble_sd_sidecar(
         "fa" if image == plan.names.fa_sd else "dwi",
         plan.files,
         copies=plan.choices.ensemble,

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from bids_sr.bids.names import SPREAD, parse_entities, parse_suffix
+from bids_sr.bids.names import ENSEMBLE_SD, parse_entities, parse_suffix
 from bids_sr.diffusion.tensor import FIT_WIDTH
 from bids_sr.evaluation.sampling import (
     MAX_B0S,
@@ -51,7 +51,7 @@ TEXT = 700
 _TEXT_PER_VOLUME = 8
 CURVES = 35_000
 """Curves of the report, bytes."""
-KINDS = ("series", "maps", "spread", "report")
+KINDS = ("series", "maps", "ensemble_sd", "report")
 """Of outputs."""
 PAGE = 2_450_000
 """Report of a participant without runs: mostly the 3D viewer, which is kept once."""
@@ -83,7 +83,7 @@ class Task:
     gqi_volumes: int = 0
     """Volumes of GQI; 0: none."""
     uncertainty: bool = False
-    """Whether the spread of the copies is written."""
+    """Whether the standard deviation over the self-ensemble is written."""
     self_check: str = "auto"
     """``auto``, ``full`` or ``off``."""
     output_dtype: str = "float32"
@@ -129,8 +129,8 @@ class Rates:
     """GQI, per million voxels times volumes."""
     coarsen: float
     """Reading and coarsening for the self-check, per million voxels of the input series."""
-    judge: float
-    """Figures of merit, per million voxels of the output series."""
+    compute_metrics: float
+    """Quality metrics, per million voxels of the output series."""
     draw: float
     """Pictures and the 3D view, per million voxels of the output grid."""
     undo: float
@@ -153,7 +153,7 @@ REFERENCE = Rates(
     gradients_volume=0.005,
     gqi=0.035,
     coarsen=0.03,
-    judge=0.09,
+    compute_metrics=0.09,
     draw=0.6,
     undo=0.03,
     start=5.0,
@@ -162,7 +162,16 @@ REFERENCE = Rates(
 """Of the machine that the sizing table was measured on: one core of an AMD EPYC server CPU
 with AVX2, its other core idle."""
 
-SERIAL = ("read", "undo_filling", "check_gradients", "describe", "mask", "judge", "draw", "rest")
+SERIAL = (
+    "read",
+    "undo_filling",
+    "check_gradients",
+    "describe",
+    "mask",
+    "compute_metrics",
+    "draw",
+    "rest",
+)
 """Steps that use one core whatever ``--omp-nthreads`` says."""
 
 
@@ -195,10 +204,10 @@ def file_bytes(name: str, task: Task) -> int:
 
 
 def kind_of(name: str) -> str:
-    """Return what kind of output a file is: ``series``, ``maps``, ``spread`` or ``report``."""
+    """Return what kind of output a file is: ``series``, ``maps``, ``ensemble_sd`` or ``report``."""
     desc = parse_entities(name).get("desc")
-    if desc == SPREAD:
-        return "spread"
+    if desc == ENSEMBLE_SD:
+        return "ensemble_sd"
     if not name.endswith(".nii.gz"):
         return "report"
     return "series" if desc == "sr" else "maps"
@@ -293,17 +302,17 @@ def step_seconds(task: Task, rates: Rates = REFERENCE) -> dict[str, float]:
         "fit_tensor": _tensor_s(task.tensor_volumes, fine, rates),
         "fit_gqi": rates.gqi * task.gqi_volumes * fine,
         "fit_input_gqi": rates.gqi * task.gqi_volumes * coarse,
-        "spread": 0.0,
+        "ensemble_sd": 0.0,
         "self_check": _self_check_s(task, rates),
-        "judge": rates.judge * volumes * fine,
+        "compute_metrics": rates.compute_metrics * volumes * fine,
         "draw": rates.draw * fine,
         "rest": rates.per_run,
     }
     if task.uncertainty:
         again = task.copies * task.tensor_volumes * fine
-        seconds["spread"] = task.copies * _tensor_s(task.tensor_volumes, fine, rates)
+        seconds["ensemble_sd"] = task.copies * _tensor_s(task.tensor_volumes, fine, rates)
         # copies of a network for the series are put together from their detail when they are fitted
-        seconds["spread" if task.shells else "super_resolve"] += rates.stream * again
+        seconds["ensemble_sd" if task.shells else "super_resolve"] += rates.stream * again
     return seconds
 
 

@@ -145,10 +145,10 @@ def _retire(plan: RunPlan) -> bool:
 
     Returns False, and leaves a record, if that cannot be done.
     """
-    marks = (plan.names.quality, plan.names.figure("index", "json"), manifest_of(plan))
+    marks = (plan.names.quality, plan.names.report_file("index", "json"), manifest_of(plan))
     # of an earlier call, they would not belong to the series that is made now
-    spread = () if plan.choices.uncertainty else plan.names.spread()
-    for path in (*marks, plan.names.error, *spread):
+    ensemble_sd = () if plan.choices.uncertainty else plan.names.ensemble_sd()
+    for path in (*marks, plan.names.error, *ensemble_sd):
         try:
             if os.path.lexists(path):  # a read-only disk refuses to remove what is not there
                 path.unlink(missing_ok=True)

@@ -109,7 +109,7 @@ def build_run_workflow(plan: RunPlan, folder: Path, monitor: Path | None = None)
             node.overwrite = True
     if "super_resolve" in reusable and nodes["super_resolve"].inputs.use_gpu:
         # it makes copies again that an earlier call removed, and runs the network for it
-        nodes["spread"].inputs.use_gpu = plan.choices.uncertainty
+        nodes["ensemble_sd"].inputs.use_gpu = plan.choices.uncertainty
     return workflow
 
 
@@ -117,8 +117,8 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
     names = plan.names
     many = plan.choices.uncertainty
     series = (names.dwi, names.dwi_sd) if many else (names.dwi,)
-    # the sd of the series is written by super_resolve, what stands beside it by spread
-    spread = [path for path in names.spread() if many and path != names.dwi_sd]
+    # the sd of the series is written by super_resolve, what stands beside it by ensemble_sd
+    ensemble_sd = [path for path in names.ensemble_sd() if many and path != names.dwi_sd]
     checked = {"checked": "check_gradients"}
     fits = {"sr": "super_resolve", "masks": "mask"}
     parts = [
@@ -138,10 +138,10 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
         _Part(steps.fit_gqi, fits, _all(names.gqi, GQI_PARAMS), True),
         # its map stays in its own folder: no output, so nothing that could be missing later
         _Part(steps.fit_input_gqi, fits, (), True),
-        _Part(steps.spread, fits, tuple(spread), many),
+        _Part(steps.ensemble_sd, fits, tuple(ensemble_sd), many),
         _Part(steps.self_check, fits, (), True),
         _Part(
-            steps.judge,
+            steps.compute_metrics,
             {
                 **fits,
                 **checked,
@@ -149,11 +149,11 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
                 "input_maps": "fit_input",
                 "gqi": "fit_gqi",
                 "input_gqi": "fit_input_gqi",
-                "spread": "spread",
+                "ensemble_sd": "ensemble_sd",
                 "check": "self_check",
                 "sidecar": "describe",
             },
-            (names.quality, names.figure("curves", "json")),
+            (names.quality, names.report_file("curves", "json")),
         ),
         _Part(
             steps.draw,
@@ -163,10 +163,10 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
                 "maps": "fit_tensor",
                 "gqi": "fit_gqi",
                 "input_gqi": "fit_input_gqi",
-                "spread": "spread",
-                "record": "judge",
+                "ensemble_sd": "ensemble_sd",
+                "record": "compute_metrics",
             },
-            (names.figure("index", "json"), manifest_of(plan)),
+            (names.report_file("index", "json"), manifest_of(plan)),
         ),
     ]
     assert parts[-1].function.__name__ == LAST_STEP

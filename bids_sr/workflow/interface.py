@@ -27,7 +27,7 @@ _MADE = (
     "input_maps",
     "gqi",
     "input_gqi",
-    "spread",
+    "ensemble_sd",
     "sidecar",
     "check",
     "record",
@@ -51,7 +51,7 @@ class StepInputs(BaseInterfaceInputSpec):
     input_maps = traits.Any(nohash=True)
     gqi = traits.Any(nohash=True)
     input_gqi = traits.Any(nohash=True)
-    spread = traits.Any(nohash=True)
+    ensemble_sd = traits.Any(nohash=True)
     sidecar = traits.Any(nohash=True)
     check = traits.Any(nohash=True)
     record = traits.Any(nohash=True)

@@ -14,7 +14,7 @@ from bids_sr.workflow.size import RunSize, expected_size, size_of, stored_size
 
 NETWORK_STEPS = ("super_resolve", "self_check")
 """Steps that run the network, on a GPU if there is one."""
-FITS = ("fit_input", "fit_tensor", "fit_gqi", "fit_input_gqi", "spread")
+FITS = ("fit_input", "fit_tensor", "fit_gqi", "fit_input_gqi", "ensemble_sd")
 """Steps that fit a model block by block."""
 BASE_GB = 0.8
 """What a process holds for torch, dipy and the like; 0.6 in a worker, 0.77 measured with one core,
@@ -79,7 +79,7 @@ _COSTS = {
     "fit_gqi": _Cost(fine=5),
     "fit_input_gqi": _Cost(coarse=5),
     "self_check": _Cost(coarse=16, shells=4),
-    "judge": _Cost(coarse=3, fine=6, gb=0.15),
+    "compute_metrics": _Cost(coarse=3, fine=6, gb=0.15),
     "draw": _Cost(coarse=3, fine=4, gb=0.2),
 }
 _SERIES = {
@@ -101,9 +101,9 @@ _FRUGAL_FITS = {
 _MOST_GB, _MOST_VOLUMES = 1.5, 4
 """A run that nobody limits keeps below so much and so many super-resolved volumes, whatever the
 number of volumes: fits that would take more have what they give on disk."""
-_COPIES = {"super_resolve": 22, "spread": 22}
+_COPIES = {"super_resolve": 22, "ensemble_sd": 22}
 """Super-resolved volumes that come on top while turned copies are kept ..."""
-_SERIES_COPIES = {"super_resolve": 40, "spread": 8}
+_SERIES_COPIES = {"super_resolve": 40, "ensemble_sd": 8}
 """... and while their detail is, in files."""
 
 
@@ -245,7 +245,7 @@ def _least(plan: RunPlan, size: RunSize) -> dict[str, float]:
 
 def _steps(plan: RunPlan, size: RunSize, pieces: Portions) -> dict[str, float]:
     costs = _costs(plan, pieces)
-    names = ("read", "describe", *_COSTS, "spread")
+    names = ("read", "describe", *_COSTS, "ensemble_sd")
     copies = _SERIES_COPIES if plan.choices.card.sees_series else _COPIES
     needs = {}
     for name in names:

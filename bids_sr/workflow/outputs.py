@@ -46,14 +46,17 @@ def outputs_of(plan: RunPlan, gradients: GradientTable) -> list[Path]:
     tensor = () if dti_volumes(gradients).reason else TENSOR_PARAMS
     gqi = () if gqi_volumes(gradients).reason else GQI_PARAMS
     files = plan.names.expected(
-        tensor=tensor, gqi=gqi, input_tensor=tensor, spread=plan.choices.uncertainty
+        tensor=tensor, gqi=gqi, input_tensor=tensor, ensemble_sd=plan.choices.uncertainty
     )
-    return [*files, *(plan.names.figure(desc, "json") for desc in ("curves", "index", MANIFEST))]
+    return [
+        *files,
+        *(plan.names.report_file(desc, "json") for desc in ("curves", "index", MANIFEST)),
+    ]
 
 
 def manifest_of(plan: RunPlan) -> Path:
     """Return the path of the run's manifest."""
-    return plan.names.figure(MANIFEST, "json")
+    return plan.names.report_file(MANIFEST, "json")
 
 
 def write_run_manifest(plan: RunPlan) -> None:

@@ -32,7 +32,7 @@ class Choices:
     ensemble: int = DEFAULT_ENSEMBLE
     """Turned copies of a slice over which the network is averaged."""
     uncertainty: bool = False
-    """The spread of the turned copies is written; `ensemble` is above 1 then."""
+    """The standard deviation over the self-ensemble is written; `ensemble` is above 1 then."""
     output_dtype: str = "float32"
     """Data type of the series on disk."""
     slice_axis: int | None = None

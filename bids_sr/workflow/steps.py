@@ -20,13 +20,13 @@ from bids_sr.workflow import companions
 from bids_sr.workflow.memory import portions
 
 if TYPE_CHECKING:
+    from bids_sr.diffusion.ensemble_sd import EnsembleSdMaps
     from bids_sr.diffusion.gradient_check import CheckedRun
     from bids_sr.diffusion.run_masks import RunMasks
-    from bids_sr.diffusion.spread import SpreadMaps
     from bids_sr.diffusion.tensor import TensorMaps
     from bids_sr.quality.record import Record
     from bids_sr.superres.engine import SuperResolvedDwi
-    from bids_sr.superres.spread import SpreadFiles
+    from bids_sr.superres.ensemble_sd import EnsembleSdFiles
     from bids_sr.workflow.plan import RunPlan
 
 SLOPPY_NOTE = "Made with --sloppy: poor quality, for trying things out only."
@@ -60,12 +60,12 @@ def check_gradients(plan: RunPlan, run: DwiRun) -> CheckedRun:
 def super_resolve(plan: RunPlan, checked: CheckedRun, folder: Path) -> SuperResolvedDwi:
     """Super-resolve the series; turned copies that are to be refitted stay in the folder."""
     run = checked.run
-    beside = _spread_files(plan, run, plan.names.dwi_sd, folder)
+    beside = _ensemble_sd_files(plan, run, plan.names.dwi_sd, folder)
     return _super_resolve(plan, run, plan.names.dwi, beside)
 
 
 def _super_resolve(
-    plan: RunPlan, run: DwiRun, out: Path, beside: SpreadFiles | None
+    plan: RunPlan, run: DwiRun, out: Path, beside: EnsembleSdFiles | None
 ) -> SuperResolvedDwi:
     from bids_sr.superres import engine
 
@@ -81,22 +81,24 @@ def _super_resolve(
         detect_band=how.detect_band,
         ensemble=how.ensemble,
         slice_axis=how.slice_axis,
-        spread=beside,
+        ensemble_sd=beside,
         ahead=pieces.ahead,
         dtype=how.output_dtype,
     )
     return evolve(result, notes=(SLOPPY_NOTE, *result.notes)) if how.sloppy else result
 
 
-def _spread_files(plan: RunPlan, run: DwiRun, sd: Path, folder: Path) -> SpreadFiles | None:
-    """Say where the spread goes, and copies of the volumes that a tensor is fitted to."""
+def _ensemble_sd_files(
+    plan: RunPlan, run: DwiRun, sd: Path, folder: Path
+) -> EnsembleSdFiles | None:
+    """Return the files of the standard deviation, and of the copies that a tensor is fitted to."""
     from bids_sr.diffusion.selection import dti_volumes
-    from bids_sr.superres.spread import spread_files
+    from bids_sr.superres.ensemble_sd import ensemble_sd_files
 
     if not plan.choices.uncertainty:
         return None
     how, volumes = plan.choices, dti_volumes(run.gradients).indices
-    return spread_files(how.card, sd, folder, volumes, how.ensemble)
+    return ensemble_sd_files(how.card, sd, folder, volumes, how.ensemble)
 
 
 def describe(plan: RunPlan, sr: SuperResolvedDwi, checked: CheckedRun) -> Path:
@@ -207,21 +209,23 @@ def fit_input_gqi(
     )
 
 
-def spread(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -> SpreadMaps | None:
+def ensemble_sd(
+    plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path
+) -> EnsembleSdMaps | None:
     """Fit the tensor to each turned copy and remove the copies, if they were kept."""
+    from bids_sr.diffusion.ensemble_sd import EnsembleSdMaps, fa_ensemble_sd, subset
     from bids_sr.diffusion.run_masks import load_mask
-    from bids_sr.diffusion.spread import SpreadMaps, fa_spread, subset
-    from bids_sr.superres.spread import open_copies
+    from bids_sr.superres.ensemble_sd import open_copies
 
-    if sr.spread is None:
+    if sr.ensemble_sd is None:
         return None
     gradients = sr.run.gradients
-    companions.write_spread_companion(plan, plan.names.dwi_sd, gradients, sr.grid)
-    if not sr.spread.copies:
-        return SpreadMaps(plan.names.dwi_sd, None)
+    companions.write_ensemble_sd_companion(plan, plan.names.dwi_sd, gradients, sr.grid)
+    if not sr.ensemble_sd.copies:
+        return EnsembleSdMaps(plan.names.dwi_sd, None)
     beside = _with_copies(plan, sr, folder)
     with open_copies(beside, sr.run, sr.grid, sr.scale, signed=sr.signed) as copies:
-        fa_spread(
+        fa_ensemble_sd(
             copies,
             subset(gradients, beside.volumes),
             load_mask(masks.output),
@@ -230,11 +234,11 @@ def spread(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -
             signed=sr.signed,
             **_pieces(plan, sr.run, folder),
         )
-    companions.write_spread_companion(
+    companions.write_ensemble_sd_companion(
         plan, plan.names.fa_sd, gradients, sr.grid, volumes=beside.volumes
     )
     _remove(beside.copies)
-    return SpreadMaps(plan.names.dwi_sd, plan.names.fa_sd)
+    return EnsembleSdMaps(plan.names.dwi_sd, plan.names.fa_sd)
 
 
 def _remove(copies: Sequence[Path]) -> None:
@@ -256,15 +260,17 @@ def _pieces(plan: RunPlan, run: DwiRun, folder: Path) -> dict[str, Any]:
     }
 
 
-def _with_copies(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> SpreadFiles:
+def _with_copies(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> EnsembleSdFiles:
     """Return the copies; if an earlier call has removed them already, make them again.
 
     A work folder that was copied still names those in the other one: they are left alone.
     """
-    if sr.spread is not None and all(_is_beside(path, folder) for path in sr.spread.copies):
-        return sr.spread
+    if sr.ensemble_sd is not None and all(
+        _is_beside(path, folder) for path in sr.ensemble_sd.copies
+    ):
+        return sr.ensemble_sd
     again, sd = folder / "again.nii.gz", folder / "again_sd.nii.gz"
-    beside = _spread_files(plan, sr.run, sd, folder)
+    beside = _ensemble_sd_files(plan, sr.run, sd, folder)
     assert beside is not None
     _super_resolve(plan, sr.run, again, beside)
     again.unlink()
@@ -279,14 +285,14 @@ def _is_beside(path: Path, folder: Path) -> bool:
 
 def self_check(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -> Record:
     """Coarsen the input, bring it back, and compare it with itself."""
-    from bids_sr.evaluation.selfcheck import Means, self_check
+    from bids_sr.evaluation.selfcheck import ComputeOptions, self_check
 
     how, batch = plan.choices, portions(plan, sr.run).batch_size
-    means = Means(how.device, batch, how.network_threads, how.detect_band)
-    return self_check(sr, masks.input, folder, how.self_check, means)
+    compute = ComputeOptions(how.device, batch, how.network_threads, how.detect_band)
+    return self_check(sr, masks.input, folder, how.self_check, compute)
 
 
-def judge(
+def compute_metrics(
     plan: RunPlan,
     sr: SuperResolvedDwi,
     masks: RunMasks,
@@ -294,27 +300,27 @@ def judge(
     input_maps: TensorMaps | None,
     gqi: dict[str, Path] | None,
     input_gqi: dict[str, Path] | None,
-    spread: SpreadMaps | None,
+    ensemble_sd: EnsembleSdMaps | None,
     check: Record,
     checked: CheckedRun,
     sidecar: Path,
 ) -> Path:
-    """Work out the figures of merit and judge them; the sidecar is there before them."""
+    """Compute the quality metrics and the lights; runs once the sidecar is written."""
     from bids_sr.quality import record, verdict
 
-    found = record.judge(
+    found = record.compute_metrics(
         evolve(sr, notes=(*sr.notes, *masks.doubts)),
         input_mask=masks.input,
         output_mask=masks.output,
         input_maps=input_maps,
         output_maps=maps,
         qa=(input_gqi["qa"], gqi["qa"]) if gqi and input_gqi else None,
-        spread=spread,
+        ensemble_sd=ensemble_sd,
     )
-    figures = {**found.record, **checked.record(), **check}
-    figures |= verdict.summary(figures, sr.card.to_dict())
-    write_json(plan.names.figure("curves", "json"), found.curves)
-    write_json(plan.names.quality, figures)
+    metrics = {**found.record, **checked.record(), **check}
+    metrics |= verdict.summary(metrics, sr.card.to_dict())
+    write_json(plan.names.report_file("curves", "json"), found.curves)
+    write_json(plan.names.quality, metrics)
     return plan.names.quality
 
 
@@ -325,7 +331,7 @@ def draw(
     maps: TensorMaps | None,
     gqi: dict[str, Path] | None,
     input_gqi: dict[str, Path] | None,
-    spread: SpreadMaps | None,
+    ensemble_sd: EnsembleSdMaps | None,
     checked: CheckedRun,
     record: Path,
 ) -> Path:
@@ -338,7 +344,7 @@ def draw(
         plan.names,
         mask=masks.output,
         has_tensor=maps is not None,
-        spread=spread,
+        ensemble_sd=ensemble_sd,
         has_gqi=gqi is not None,
         checked=checked,
         input_qa=input_gqi["qa"] if input_gqi else None,

@@ -45,7 +45,7 @@ def make_descriptor() -> dict[str, Any]:
             {
                 "id": "output_dataset",
                 "name": "Derivative dataset",
-                "description": "Super-resolved series, maps, figures of merit and reports.",
+                "description": "Super-resolved series, maps, quality metrics and reports.",
                 "path-template": "[OUTPUT_DIR]",
                 "optional": False,
             },

@@ -35,17 +35,19 @@ def test_raw_run() -> None:
     assert relative(names.input_tensor("fa")) == (
         "sub-01/dwi/sub-01_acq-AP_run-02_model-tensor_param-fa_desc-input_dwimap.nii.gz"
     )
-    assert relative(names.figure("b0", "png")) == (
+    assert relative(names.report_file("b0", "png")) == (
         "sub-01/figures/sub-01_acq-AP_run-02_res-x2_desc-b0_dwi.png"
     )
-    assert names.figure("b0", ".png") == names.figure("b0", "png")
+    assert names.report_file("b0", ".png") == names.report_file("b0", "png")
     assert relative(names.error) == "logs/sub-01_acq-AP_run-02_error.json"
 
 
 def test_session_folder_is_kept_and_figures_are_per_participant() -> None:
     names = names_for("sub-01_ses-pre_dwi.nii.gz", factor=3)
     assert relative(names.dwi) == "sub-01/ses-pre/dwi/sub-01_ses-pre_res-x3_desc-sr_dwi.nii.gz"
-    assert relative(names.figure("b0", "png")).startswith("sub-01/figures/sub-01_ses-pre_res-x3")
+    assert relative(names.report_file("b0", "png")).startswith(
+        "sub-01/figures/sub-01_ses-pre_res-x3"
+    )
 
 
 def test_preprocessed_run_trades_its_desc_for_ours() -> None:
@@ -103,7 +105,7 @@ def test_no_two_sources_share_an_output() -> None:
     everything = []
     for name in SOURCES:
         names = names_for(name)
-        mine = {*names.expected(spread=True), names.error, names.figure("b0", "png")}
+        mine = {*names.expected(ensemble_sd=True), names.error, names.report_file("b0", "png")}
         everything += [str(path).lower() for path in mine]
     assert len(everything) == len(set(everything))
 
@@ -124,7 +126,7 @@ def test_expected_outputs_follow_what_was_asked_for() -> None:
     assert len(full) == len(set(full)) == len(bare) + 2 * (8 + 2 + 8)
     # file systems that ignore case must not merge two of them
     assert len({path.name.lower() for path in full}) == len(full)
-    assert [path.name for path in names.expected(spread=True) if path not in full] == [
+    assert [path.name for path in names.expected(ensemble_sd=True) if path not in full] == [
         "sub-01_res-x2_desc-srsd_dwi.nii.gz",
         "sub-01_res-x2_desc-srsd_dwi.json",
         "sub-01_res-x2_desc-srsd_dwi.bval",

@@ -26,10 +26,10 @@ from bids_sr.bids.names import (
 )
 from bids_sr.bids.sidecars import (
     dwi_sidecar,
+    ensemble_sd_sidecar,
     map_sidecar,
     mask_sidecar,
     resolution_text,
-    spread_sidecar,
 )
 
 BESIDE_PYTHON = Path(sys.executable).with_name("bids-validator-deno")
@@ -89,11 +89,11 @@ def write_run(out: Path, files: DwiFiles, factor: int = 2) -> OutputNames:
     image(names.dwi_sd, (*SHAPE, 3))
     for source, target in zip((names.bval, names.bvec), gradients_of(names.dwi_sd), strict=True):
         shutil.copyfile(source, target)
-    write_json(sidecar_of(names.dwi_sd), spread_sidecar("dwi", files, **beside))
-    _write_map(names.fa_sd, spread_sidecar("fa", files, **beside))
+    write_json(sidecar_of(names.dwi_sd), ensemble_sd_sidecar("dwi", files, **beside))
+    _write_map(names.fa_sd, ensemble_sd_sidecar("fa", files, **beside))
     write_json(names.quality, {"psnr": 1.0})
     for extension in ("png", "webp", "svg", "json"):
-        figure = names.figure("b0", extension)
+        figure = names.report_file("b0", extension)
         figure.parent.mkdir(exist_ok=True)
         figure.write_bytes(b"x")
     write_json(names.error, {"message": "x"})
@@ -128,7 +128,7 @@ def output(tmp_path: Path) -> tuple[Path, list[OutputNames]]:
 def test_output_has_no_errors(output: tuple[Path, list[OutputNames]]) -> None:
     out, runs = output
     for names in runs:
-        assert all(path.exists() for path in names.expected(spread=True))
+        assert all(path.exists() for path in names.expected(ensemble_sd=True))
     assert errors_in(out) == []
 
 

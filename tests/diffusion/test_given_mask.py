@@ -139,8 +139,8 @@ def test_everywhere(place):
     carried, doubts = place(np.ones(SHAPE))
     assert carried.all()
     assert doubts == (
-        "The brain mask brain.nii.gz covers 100% of the image, air included: maps and figures of"
-        " quality are taken there as well.",
+        "The brain mask brain.nii.gz covers 100% of the image, air included: maps and quality"
+        " metrics are computed there as well.",
     )
 
 

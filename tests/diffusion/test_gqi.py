@@ -11,7 +11,7 @@ from dipy.reconst.odf import gfa
 
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.diffusion.frames import world_directions
-from bids_sr.diffusion.gqi import SAMPLING_LENGTH, fit_gqi, gqi_kernel, odf_figures
+from bids_sr.diffusion.gqi import SAMPLING_LENGTH, fit_gqi, gqi_kernel, odf_scalars
 from bids_sr.errors import InputError
 
 AFFINE = np.diag([-2.0, 2, 2, 1])
@@ -65,7 +65,7 @@ def test_equal_to_dipy_voxel_by_voxel(table):
         sampling_length=SAMPLING_LENGTH,
     )
     sphere = HemiSphere.from_sphere(get_sphere(name="repulsion724"))
-    figures = odf_figures(voxels, kernel_of(gradients, gradients.bvecs))
+    figures = odf_scalars(voxels, kernel_of(gradients, gradients.bvecs))
     for voxel, (anisotropic, isotropic, general) in zip(averaged, figures, strict=True):
         odf = model.fit(voxel).odf(sphere)
         assert anisotropic == pytest.approx(odf.max() - odf.min(), rel=1e-4)
@@ -144,5 +144,5 @@ def test_figures_do_not_depend_on_how_voxels_are_shared_out(parts):
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     kernel = gqi_kernel(np.full(33, 1000.0), directions, np.zeros(33, bool))
     signals = rng.random((3400, 33), dtype=np.float32)
-    shared = [odf_figures(part, kernel) for part in np.array_split(signals, parts)]
-    np.testing.assert_array_equal(np.concatenate(shared), odf_figures(signals, kernel))
+    shared = [odf_scalars(part, kernel) for part in np.array_split(signals, parts)]
+    np.testing.assert_array_equal(np.concatenate(shared), odf_scalars(signals, kernel))

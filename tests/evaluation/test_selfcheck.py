@@ -1,4 +1,4 @@
-"""The self-check on a tiny run: figures, verdict, and reasons where there are none."""
+"""The self-check on a tiny run: metrics, verdict, and reasons where there are none."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from bids_sr.evaluation.selfcheck import Means, self_check
+from bids_sr.evaluation.selfcheck import ComputeOptions, self_check
 from bids_sr.images.grid import SliceGrid
 from bids_sr.images.nifti import DwiReader, write_image
 from bids_sr.networks.card import read_card
-from bids_sr.quality.gain import CLASSICAL, FIGURES, key_of
+from bids_sr.quality.gain import CLASSICAL, SELF_CHECK_METRICS, key_of
 from bids_sr.report.dictionary import is_described
 from bids_sr.superres.engine import SuperResolvedDwi
 
-MEANS = Means(device="cpu", threads=1)
+COMPUTE = ComputeOptions(device="cpu", threads=1)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def checked(make_run, make_model, tmp_path):
         )  # fmt: skip
         (tmp_path / "work").mkdir(exist_ok=True)
         record = self_check(
-            evolve(result, **changes), tmp_path / "mask.nii.gz", tmp_path / "work", mode, MEANS
+            evolve(result, **changes), tmp_path / "mask.nii.gz", tmp_path / "work", mode, COMPUTE
         )
         assert not list((tmp_path / "work").iterdir())
         return record
@@ -58,9 +58,9 @@ def checked(make_run, make_model, tmp_path):
     return make
 
 
-def figures(record):
+def metrics(record):
     return {
-        method: {f: record[key_of(f, method)] for f in FIGURES}
+        method: {f: record[key_of(f, method)] for f in SELF_CHECK_METRICS}
         for method in (*CLASSICAL, "network")
     }
 
@@ -71,7 +71,7 @@ def test_random_detail_is_harm(checked):
     assert record["selfcheck_volumes"] == 13 and record["selfcheck_slices"] == 2
     assert record["selfcheck_reason"] == ""
     assert record["selfcheck_note"] == "Coarsened, the scan has half of its noise."
-    assert all(value is not None for row in figures(record).values() for value in row.values())
+    assert all(value is not None for row in metrics(record).values() for value in row.values())
     assert [key for key in record if not is_described(key)] == []
     json.dumps(record, allow_nan=False)
 
@@ -85,7 +85,7 @@ def test_that_the_network_may_know_the_participant_is_a_note(checked):
 @pytest.mark.parametrize("factor", [2, 3])
 def test_a_network_without_detail_is_sinc(checked, factor):
     record = checked(detail=0.0, factor=factor)
-    found = figures(record)
+    found = metrics(record)
     assert found["network"]["psnr_dwi"] == pytest.approx(found["sinc"]["psnr_dwi"], abs=0.05)
     assert record["selfcheck_verdict"] != "helped"
 
@@ -174,10 +174,10 @@ def test_noise_is_no_detail(planted):
 
 def test_what_the_noise_alone_would_give(checked):
     record = checked()
-    for figure in ("fa_mae", "md_mae", "v1_deg"):
-        noise_alone = record[f"selfcheck_{figure}_noise"]
+    for metric in ("fa_mae", "md_mae", "v1_deg"):
+        noise_alone = record[f"selfcheck_{metric}_noise"]
         # the object is so smooth that sinc's tensors are off by little else
-        assert noise_alone == pytest.approx(record[f"selfcheck_{figure}_sinc"], rel=0.4)
+        assert noise_alone == pytest.approx(record[f"selfcheck_{metric}_sinc"], rel=0.4)
     assert record["selfcheck_psnr_b0_noise"] > record["selfcheck_psnr_b0_sinc"]
     assert 0 < record["selfcheck_left_mean_noise"] < record["selfcheck_left_l2_noise"]
     told = "The noise of the b0s is that of the volumes at b = 1000."
@@ -186,7 +186,7 @@ def test_what_the_noise_alone_would_give(checked):
 
 def test_the_noise_is_put_back(checked):
     record = checked()
-    gains = [record[f"selfcheck_gain_{figure}_noisy"] for figure in FIGURES]
+    gains = [record[f"selfcheck_gain_{metric}_noisy"] for metric in SELF_CHECK_METRICS]
     assert sum(gain is not None for gain in gains) >= 8
     assert record["selfcheck_verdict_noisy"] == "harmed"
 
@@ -240,12 +240,12 @@ def test_no_self_check_and_why(checked, changes, reason):
     record = checked(**changes)
     assert reason in record["selfcheck_reason"]
     assert record["selfcheck_verdict"] == "" and record["selfcheck_volumes"] == 0
-    assert {value for row in figures(record).values() for value in row.values()} == {None}
+    assert {value for row in metrics(record).values() for value in row.values()} == {None}
 
 
 def test_detail_beyond_the_measured_band_does_not_count(checked):
     # the harm of random detail lies there for the most part: half of the band is the input's own
-    whole, cut = (figures(checked(band=band)) for band in ((1.0, 1.0), (0.6, 0.6)))
+    whole, cut = (metrics(checked(band=band)) for band in ((1.0, 1.0), (0.6, 0.6)))
     assert cut["network"]["psnr_dwi"] > whole["network"]["psnr_dwi"] + 1
     assert cut["sinc"]["psnr_dwi"] > whole["sinc"]["psnr_dwi"]
 
@@ -296,17 +296,17 @@ def rewritten(path, change):
 
 
 def test_a_hot_voxel_is_no_error_of_anyone(checked, make_run):
-    clean = figures(checked())
+    clean = metrics(checked())
 
     def hot(folder, **options):
         run = make_run(folder, **options)
         rewritten(run.files.dwi, lambda data: data.__setitem__((9, 12, 1, slice(None)), 30000))
         return run
 
-    spoiled = figures(checked(make_run=hot))
+    spoiled = metrics(checked(make_run=hot))
     for method, row in clean.items():
-        for figure in ("psnr_b0", "psnr_dwi"):
-            assert spoiled[method][figure] == pytest.approx(row[figure], abs=0.3), method
+        for metric in ("psnr_b0", "psnr_dwi"):
+            assert spoiled[method][metric] == pytest.approx(row[metric], abs=0.3), method
 
 
 def test_signed_signal_is_compared_as_it_is(checked, make_run):
@@ -317,12 +317,12 @@ def test_signed_signal_is_compared_as_it_is(checked, make_run):
         return run
 
     kept = checked(make_run=noisy, signed=True, detail=0.0)
-    found = figures(kept)
+    found = metrics(kept)
     # the network adds nothing: had a sign been lost on the way, it would not be sinc
-    given = [figure for figure in FIGURES if found["sinc"][figure] is not None]
+    given = [metric for metric in SELF_CHECK_METRICS if found["sinc"][metric] is not None]
     assert {"psnr_b0", "psnr_dwi"} <= set(given)
-    for figure in given:
-        assert found["network"][figure] == pytest.approx(found["sinc"][figure], rel=1e-3), figure
+    for metric in given:
+        assert found["network"][metric] == pytest.approx(found["sinc"][metric], rel=1e-3), metric
 
 
 def test_each_reference_is_split_once(checked, monkeypatch):

@@ -246,7 +246,7 @@ def check_outputs(root, runs):
         written[str(names.error).lower()] += 1
         if run.refused:
             continue
-        paths = {*names.expected(spread=True), names.figure("index", "json")}
+        paths = {*names.expected(ensemble_sd=True), names.report_file("index", "json")}
         assert all(
             path.is_relative_to(out / run.dwi.parents[-1 - len(root.parts)].name) for path in paths
         )

@@ -33,18 +33,18 @@ def results(out):
         and "manifest" not in path.name  # of the record, too, which holds times
     }
     record = json.loads((out / "sub-01/dwi/sub-01_res-x2_desc-sr_quality.json").read_text())
-    figures = {k: v for k, v in record.items() if k not in TIMES and "seconds" not in k}
-    return kept, figures
+    metrics = {k: v for k, v in record.items() if k not in TIMES and "seconds" not in k}
+    return kept, metrics
 
 
 def test_low_mem_gives_the_same_bit_by_bit(process, dataset, usual, tmp_path):
     out = tmp_path / "out"
     outcome = process(dataset, out, "--uncertainty", "--low-mem", "-w", tmp_path / "work")
     assert outcome.status == usual.status == 0, outcome.told
-    (files, figures), (expected, expected_figures) = results(out), results(usual.out)
+    (files, metrics), (expected, expected_metrics) = results(out), results(usual.out)
     assert len(expected) > 40 and files.keys() == expected.keys()
     assert [name for name in files if files[name] != expected[name]] == []
-    assert figures == expected_figures
+    assert metrics == expected_metrics
     record = json.loads((out / "sub-01/dwi/sub-01_res-x2_desc-sr_quality.json").read_text())
     assert record["batch_size"] == 2, "it did spare memory"
     again = process(dataset, out, "--uncertainty")
@@ -86,5 +86,5 @@ def test_the_resource_monitor_tells_of_every_step(process, dataset, tmp_path, co
         assert 0.03 < float(row["peak_gb"]) < 4
         assert 0 <= float(row["cpu_seconds"]) < 600 and 0 <= float(row["seconds"]) < 600
     assert float(rows["super_resolve"]["cpu_seconds"]) > 0
-    assert float(rows["judge"]["peak_gb"]) > 0.2, "it has torch and dipy in it"
+    assert float(rows["compute_metrics"]["peak_gb"]) > 0.2, "it has torch and dipy in it"
     assert outcome.lines("sub-01: peak memory", "super_resolve", "draw")

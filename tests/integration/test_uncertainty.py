@@ -21,7 +21,7 @@ SPREAD = SERIES | {
 
 @pytest.fixture(scope="module")
 def dataset(writers, tmp_path_factory):
-    return writers.write_dataset(tmp_path_factory.mktemp("spread") / "raw", ("01",))
+    return writers.write_dataset(tmp_path_factory.mktemp("uncertainty") / "raw", ("01",))
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_what_is_missing_is_made_again(process, dataset, first):
 
 def test_copies_that_are_left_are_used(process, dataset, tmp_path, monkeypatch):
     """Interrupted between the network and the fits."""
-    from bids_sr.diffusion import spread
+    from bids_sr.diffusion import ensemble_sd
     from bids_sr.superres import engine
 
     options = ("--uncertainty", "-w", tmp_path / "work")
@@ -112,7 +112,7 @@ def test_copies_that_are_left_are_used(process, dataset, tmp_path, monkeypatch):
         raise RuntimeError("stop here")
 
     with monkeypatch.context() as patch:
-        patch.setattr(spread, "fa_spread", stop)
+        patch.setattr(ensemble_sd, "fa_ensemble_sd", stop)
         assert process(dataset, tmp_path / "out", *options).status == 1
     assert len(list((tmp_path / "work").rglob("copy*.nii"))) == 8
     monkeypatch.setattr(engine, "super_resolve", stop)
@@ -143,7 +143,7 @@ def test_a_copied_work_folder_leaves_the_first_one_alone(process, dataset, tmp_p
     for number in range(8):
         (folder / f"copy{number}.nii").write_text("of the first")
     shutil.copytree(work, again)
-    for path in again.rglob("*spread"):
+    for path in again.rglob("*ensemble_sd"):
         shutil.rmtree(path)
     for path in out.rglob("*_quality.json"):
         path.unlink()

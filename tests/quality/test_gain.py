@@ -1,15 +1,15 @@
-"""The self-check's figures in one word."""
+"""The self-check's metrics in one word."""
 
 from __future__ import annotations
 
 import pytest
 
 from bids_sr.quality.gain import (
-    FIGURES,
     GROUPS,
     HIGHER_IS_BETTER,
     LEFT,
     MARGINS,
+    SELF_CHECK_METRICS,
     gain,
     gain_sentence,
     harms,
@@ -36,11 +36,11 @@ GOOD |= {"left_b0": 0.6, "left_mean": 0.6, "left_l2": 0.85}
 def check(**network):
     """A record in which sinc is best of the classical methods, the network as good but for..."""
     record = {"selfcheck_reason": "", "selfcheck_note": ""}
-    for figure, best in BEST.items():
-        worse = best * (0.8 if figure in HIGHER_IS_BETTER else 1.2)
+    for metric, best in BEST.items():
+        worse = best * (0.8 if metric in HIGHER_IS_BETTER else 1.2)
         values = {"linear": worse, "cubic": worse, "sinc": best, "network": best}
-        values["network"] = network.get(figure, best)
-        record |= {key_of(figure, method): value for method, value in values.items()}
+        values["network"] = network.get(metric, best)
+        record |= {key_of(metric, method): value for method, value in values.items()}
     return record | {"selfcheck_verdict": selfcheck_verdict(record)}
 
 
@@ -58,15 +58,15 @@ NO_MAPS = dict.fromkeys(("fa_mae", "md_mae", "v1_deg"))
 
 
 def by(**margins):
-    """Figures of a network that is so many margins better than the best classical method."""
-    figures = {}
-    for figure, count in margins.items():
-        step = count * MARGINS[figure]
-        if figure in HIGHER_IS_BETTER:
-            figures[figure] = BEST[figure] + step
+    """Metrics of a network that is so many margins better than the best classical method."""
+    metrics = {}
+    for metric, count in margins.items():
+        step = count * MARGINS[metric]
+        if metric in HIGHER_IS_BETTER:
+            metrics[metric] = BEST[metric] + step
         else:
-            figures[figure] = BEST[figure] - step * (1 if figure in LEFT else BEST[figure])
-    return figures
+            metrics[metric] = BEST[metric] - step * (1 if metric in LEFT else BEST[metric])
+    return metrics
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def by(**margins):
     [
         ({}, "no gain"),
         (GOOD, "helped"),
-        # one kind of figure is not enough
+        # one kind of metric is not enough
         (by(psnr_b0=3, psnr_dwi=3), "no gain"),
         (by(md_mae=3), "no gain"),
         (by(psnr_dwi=2, md_mae=3), "no gain"),
@@ -91,7 +91,7 @@ def by(**margins):
         (by(psnr_dwi=2) | NO_MAPS | NO_DETAIL, "helped"),
         (GOOD | {"psnr_dwi": None}, ""),
         (GOOD | {"psnr_dwi": float("nan")}, ""),
-        # any figure that is clearly worse
+        # any metric that is clearly worse
         *[(GOOD | by(**{key: -1.1}), "harmed") for key in MARGINS],
         (GOOD | {"v1_deg": 1.6 * BEST["v1_deg"]}, "harmed"),
         # worse, but not clearly: that is no help
@@ -108,13 +108,13 @@ def test_verdict(network, verdict):
     assert selfcheck_verdict(check(**network)) == verdict
 
 
-def test_no_figures_no_verdict():
+def test_no_metrics_no_verdict():
     assert selfcheck_verdict({}) == ""
     assert gain_sentence({}) == ""
 
 
-def test_margins_are_of_figures_that_there_are():
-    assert set(MARGINS) <= set(FIGURES)
+def test_margins_are_of_metrics_that_there_are():
+    assert set(MARGINS) <= set(SELF_CHECK_METRICS)
     assert sorted(MARGINS) == sorted(key for group in GROUPS for key in group)
 
 

@@ -65,7 +65,7 @@ def test_the_estimate_is_unbiased(planted, directions, b0s, shells, snr, rician,
     found = left_unexplained(fits[1], fits[2])
     assert {left.part for left in found} >= {"b0", "mean", "l2"}
     for left in found:
-        # the little that is left of a noisy figure: its own uncertainty is divided by that
+        # the little that is left of a noisy metric: its own uncertainty is divided by that
         tolerance = 0.03 + 0.04 * (left.noise_share or 0) / (1 - (left.noise_share or 0))
         if left.share is None:
             assert left.noise_share > (0.4 if left.noise_from != left.shell else 0.8), left

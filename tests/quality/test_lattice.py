@@ -98,7 +98,7 @@ def test_the_cell_shows_where_the_grid_lies():
     assert found[1, 2] > 5 * np.abs(np.delete(found.ravel(), 6)).max()
 
 
-def test_too_little_brain_gives_no_figure():
+def test_too_little_brain_gives_no_metric():
     slices, mask = brain()
     small = np.zeros_like(mask)
     small[:, 50:60, 50:60] = True

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.images.grid import SliceGrid
 from bids_sr.quality.lines import BadParts, bad_slices, line_excess
-from bids_sr.quality.scene import View, make_scene
+from bids_sr.quality.series_context import VolumePair, make_context
 
 SHAPE = (14, 40, 36)
 """Slices, rows, columns."""
@@ -31,10 +31,12 @@ def find(images, mask, slice_axis=2):
     bvals = np.array([0.0] + [1000.0] * (VOLUMES - 1))
     gradients = GradientTable(bvals, np.eye(3)[np.arange(VOLUMES) % 3])
     inside = np.moveaxis(mask, 0, slice_axis)
-    scene = make_scene(gradients, SliceGrid(inside.shape, np.eye(4), slice_axis, 1), inside, inside)
-    parts = BadParts(scene)
+    context = make_context(
+        gradients, SliceGrid(inside.shape, np.eye(4), slice_axis, 1), inside, inside
+    )
+    parts = BadParts(context)
     for i, image in enumerate(images):
-        parts.add(View(i, scene.shells[i], i == 0, image, image))
+        parts.add(VolumePair(i, context.shells[i], i == 0, image, image))
     assert parts.result()[1]["bad_slices"] == [
         {"volume": p.volume, "slice": p.slice, "text": p.text} for p in parts.found()
     ]

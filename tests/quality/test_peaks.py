@@ -36,5 +36,5 @@ def test_its_height_in_decibel():
     )
 
 
-def test_no_power_gives_no_figure():
+def test_no_power_gives_no_metric():
     assert np.isnan(peak_ratio(np.zeros(SHAPE), 4))

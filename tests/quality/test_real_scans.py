@@ -11,7 +11,7 @@ from bids_sr.bids.gradients import read_gradients
 from bids_sr.images.grid import SliceGrid, to_slices
 from bids_sr.images.nifti import DwiReader
 from bids_sr.quality.lines import BadParts
-from bids_sr.quality.scene import View, make_scene
+from bids_sr.quality.series_context import VolumePair, make_context
 
 FOLDER = Path(__file__).parents[3] / "shared" / "data" / "dwi-open" / "sub-prisma01" / "dwi"
 
@@ -39,11 +39,11 @@ def test_bad_parts(label, expected):
         )
         shape = reader.shape[:3]
         mask = reader.volume(1) > 300  # a crude one will do
-        scene = make_scene(gradients, SliceGrid(shape, reader.affine, 2, 1), mask, mask)
-        parts = BadParts(scene)
+        context = make_context(gradients, SliceGrid(shape, reader.affine, 2, 1), mask, mask)
+        parts = BadParts(context)
         for i in range(reader.shape[3]):
             slices = to_slices(reader.volume(i), 2)
-            parts.add(View(i, scene.shells[i], bool(gradients.is_b0[i]), slices, slices))
+            parts.add(VolumePair(i, context.shells[i], bool(gradients.is_b0[i]), slices, slices))
     found = [part.words for part in parts.found()]
     places = [text.split(",")[1].split("(")[0] for text in found]
     assert places == [text.split(",")[1].split("(")[0] for text in expected]

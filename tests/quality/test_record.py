@@ -14,9 +14,9 @@ from bids_sr.images.nifti import DwiReader, VolumeWriter, write_image
 from bids_sr.networks.registry import load_card
 from bids_sr.quality.interpolation import interpolate
 from bids_sr.quality.lattice import PERIODS
-from bids_sr.quality.record import judge
-from bids_sr.quality.scene import shell_names
+from bids_sr.quality.record import compute_metrics
 from bids_sr.quality.series import AboveB0
+from bids_sr.quality.series_context import shell_names
 from bids_sr.superres.engine import SuperResolvedDwi
 
 EXPECTED = [
@@ -63,8 +63,8 @@ EXPECTED = [
     "nonfinite_dwi_fraction_sr",
     "dc_rms_sigma_b0",
     "dc_rms_sigma_b1000",
-    "slice_jump_input",
-    "slice_jump_sr",
+    "interslice_discontinuity_input",
+    "interslice_discontinuity_sr",
     "ndc_input",
     "ndc_sr",
     "sharpness_input",
@@ -118,7 +118,7 @@ def judged(make_run, tiny_model, tmp_path):
                                      ("output_maps", sr, fine_mask)):  # fmt: skip
                 out = {p: tmp_path / f"{key}-{p}.nii.gz" for p in ("fa", "md", "v1")}
                 fits[key] = fit_tensor(path, run.gradients, where, out, params=tuple(out))
-        found = judge(result, **masks, **fits)
+        found = compute_metrics(result, **masks, **fits)
         return found.curves if curves else found.record
 
     return run_it

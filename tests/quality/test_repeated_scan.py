@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bids_sr.bids.gradients import read_gradients
-from bids_sr.diffusion.spread import subset
+from bids_sr.diffusion.ensemble_sd import subset
 from bids_sr.images.grid import to_slices
 from bids_sr.images.nifti import DwiReader
 from bids_sr.networks.angular_parts import L2, MEAN

@@ -42,18 +42,18 @@ def test_planted_shift_is_found(tmp_path, axis, factor):
     fine_v1[::2] *= -1
     before = maps(tmp_path / "in", fa, md, v1, grid.affine)
     after = maps(tmp_path / "out", enlarge(fa) + 0.05, enlarge(md) - 0.03e-3, fine_v1, affine)
-    figures = white_matter_shift(before, after, np.ones(shape, bool), grid)
-    assert figures["wm_fa_median_sr"] - figures["wm_fa_median_input"] == pytest.approx(
+    metrics = white_matter_shift(before, after, np.ones(shape, bool), grid)
+    assert metrics["wm_fa_median_sr"] - metrics["wm_fa_median_input"] == pytest.approx(
         0.05, rel=1e-4
     )
-    assert figures["wm_fa_wasserstein"] == pytest.approx(0.05, rel=1e-4)
-    assert figures["wm_md_median_sr"] - figures["wm_md_median_input"] == pytest.approx(
+    assert metrics["wm_fa_wasserstein"] == pytest.approx(0.05, rel=1e-4)
+    assert metrics["wm_md_median_sr"] - metrics["wm_md_median_input"] == pytest.approx(
         -0.03, rel=1e-4
     )
-    assert figures["wm_md_wasserstein"] == pytest.approx(0.03, rel=1e-4)
-    assert figures["v1_angle_median_deg"] == pytest.approx(7, abs=1e-3)
-    assert 0.45 < figures["wm_fa_median_input"] < 0.55, "white matter only"
-    assert 0.65 < figures["wm_md_median_input"] < 0.75, "in thousandths of mm2/s"
+    assert metrics["wm_md_wasserstein"] == pytest.approx(0.03, rel=1e-4)
+    assert metrics["v1_angle_median_deg"] == pytest.approx(7, abs=1e-3)
+    assert 0.45 < metrics["wm_fa_median_input"] < 0.55, "white matter only"
+    assert 0.65 < metrics["wm_md_median_input"] < 0.75, "in thousandths of mm2/s"
 
 
 def test_further_maps_are_compared_if_both_have_them(tmp_path):
@@ -73,20 +73,20 @@ def test_further_maps_are_compared_if_both_have_them(tmp_path):
         before.paths[name] = constant("a", name, value, SHAPE, grid.affine)
     after.paths["ad"] = constant("b", "ad", 1.3e-3, shape, affine)
     qa = constant("a", "qa", 0.2, SHAPE, grid.affine), constant("b", "qa", 0.25, shape, affine)
-    figures = white_matter_shift(before, after, np.ones(shape, bool), grid, qa=qa)
-    assert figures["wm_ad_median_input"] == pytest.approx(1.2)
-    assert figures["wm_ad_wasserstein"] == pytest.approx(0.1, rel=1e-3)
-    assert figures["wm_qa_median_sr"] == pytest.approx(0.25)
-    assert figures["wm_qa_wasserstein"] == pytest.approx(0.05, rel=1e-3)
-    assert "wm_rd_median_sr" not in figures
+    metrics = white_matter_shift(before, after, np.ones(shape, bool), grid, qa=qa)
+    assert metrics["wm_ad_median_input"] == pytest.approx(1.2)
+    assert metrics["wm_ad_wasserstein"] == pytest.approx(0.1, rel=1e-3)
+    assert metrics["wm_qa_median_sr"] == pytest.approx(0.25)
+    assert metrics["wm_qa_wasserstein"] == pytest.approx(0.05, rel=1e-3)
+    assert "wm_rd_median_sr" not in metrics
 
 
-def test_without_white_matter_there_are_no_figures(tmp_path):
+def test_without_white_matter_there_are_no_metrics(tmp_path):
     grid = SliceGrid(SHAPE, np.eye(4), 2, 2)
     shape, affine = grid.high_resolution
     before = maps(tmp_path / "a", *(np.zeros(SHAPE),) * 2, np.zeros((*SHAPE, 3)), grid.affine)
     after = maps(tmp_path / "b", *(np.zeros(shape),) * 2, np.zeros((*shape, 3)), affine)
-    figures = white_matter_shift(before, after, np.ones(shape, bool), grid)
-    assert figures["wm_voxels"] == 0
-    assert np.isnan(figures["wm_fa_median_sr"])
-    assert np.isnan(figures["v1_angle_median_deg"])
+    metrics = white_matter_shift(before, after, np.ones(shape, bool), grid)
+    assert metrics["wm_voxels"] == 0
+    assert np.isnan(metrics["wm_fa_median_sr"])
+    assert np.isnan(metrics["v1_angle_median_deg"])

@@ -1,4 +1,4 @@
-"""The benchmark that asks whether the spread of the copies predicts the error."""
+"""Benchmark: does the standard deviation over the self-ensemble predict the error?"""
 
 from __future__ import annotations
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from bids_sr.quality.gain import CLASSICAL
-from bids_sr.quality.verdict import FAIL, GRID, LIMITS, PASS, UNKNOWN, WARN, judge_figures, summary
+from bids_sr.quality.verdict import FAIL, GRID, LIMITS, PASS, UNKNOWN, WARN, quality_lights, summary
 
 CARD = {"voxel_sizes_mm": [[2.0, 2.0, 3.0]], "b_values": [1000]}
 
 
 def record(**changes):
     """A record with which nothing is wrong."""
-    figures = {
+    metrics = {
         "input_zooms_mm": "2.00x2.00x3.00",
         "slice_axis": 2,
         "shells": "1000",
@@ -36,17 +36,17 @@ def record(**changes):
         "selfcheck_verdict": "helped",
         "selfcheck_psnr_dwi_network": 24.0,
     }
-    figures |= {f"selfcheck_psnr_dwi_{method}": 23.0 for method in CLASSICAL}
+    metrics |= {f"selfcheck_psnr_dwi_{method}": 23.0 for method in CLASSICAL}
     for image in ("dwi", "fa"):
         for period in (2, 4, 8, 16):
-            figures[f"grid_f_{image}_p{period}_sr"] = 1.1
-            figures[f"grid_a_{image}_p{period}_sr"] = 0.013
-            figures[f"grid_a_dwi_p{period}_input"] = 0.01
-    return figures | changes
+            metrics[f"grid_f_{image}_p{period}_sr"] = 1.1
+            metrics[f"grid_a_{image}_p{period}_sr"] = 0.013
+            metrics[f"grid_a_dwi_p{period}_input"] = 0.01
+    return metrics | changes
 
 
 def lights(**changes):
-    return {light.key: light for light in judge_figures(record(**changes), CARD)}
+    return {light.key: light for light in quality_lights(record(**changes), CARD)}
 
 
 def test_a_good_run_passes():
@@ -107,7 +107,7 @@ def test_each_light(changes, key, status):
 
 @pytest.mark.parametrize("empty", [{}, {"wm_fa_median_sr": None}, {"dc_bias_b0": "n/a"}])
 def test_nothing_is_green_by_absence(empty):
-    found = judge_figures(empty, {})
+    found = quality_lights(empty, {})
     assert {light.status for light in found} == {UNKNOWN}
     assert {light.value for light in found} == {None}
     assert {limits.key for limits in LIMITS} <= {light.key for light in found}
@@ -116,7 +116,7 @@ def test_nothing_is_green_by_absence(empty):
 
 def test_the_worst_decides_and_comes_first():
     bad = record(selfcheck_verdict="harmed", n_bad_slices=2, dc_bias_b0=None, dc_bias_b1000=None)
-    assert [light.status for light in judge_figures(bad, CARD)[:3]] == [FAIL, WARN, UNKNOWN]
+    assert [light.status for light in quality_lights(bad, CARD)[:3]] == [FAIL, WARN, UNKNOWN]
     told = summary(bad, CARD)
     assert told["qc_status"] == "fail"
     first, second, last = told["qc_reasons"].split("; ")
@@ -150,7 +150,7 @@ def test_there_is_no_light_where_nobody_looked():
 def test_noise_is_judged_where_the_card_tells_its_range():
     card = CARD | {"snr_b0": [10.0, 30.0]}
     for snr, status in ((20.0, PASS), (5.0, WARN), (None, UNKNOWN)):
-        found = {light.key: light for light in judge_figures(record(snr_b0=snr), card)}
+        found = {light.key: light for light in quality_lights(record(snr_b0=snr), card)}
         assert found["snr_b0"].status == status
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bids_sr.diffusion.spread import SpreadMaps
+from bids_sr.diffusion.ensemble_sd import EnsembleSdMaps
 from bids_sr.images.nifti import write_image
 from bids_sr.report.figures import make_figures, plane_name
 from bids_sr.report.index import read_index
@@ -158,8 +158,10 @@ def test_spread_of_the_copies_is_drawn_where_there_is_one(scan, maps):
     sd[20, 21] = 0.05
     write_image(names.dwi_sd, sd, affine)
     write_image(names.fa_sd, sd[..., 0], affine)
-    spread = SpreadMaps(names.dwi_sd, names.fa_sd)
-    index = read_index(make_figures(sr, names, mask=names.mask, has_tensor=True, spread=spread))
+    ensemble_sd = EnsembleSdMaps(names.dwi_sd, names.fa_sd)
+    index = read_index(
+        make_figures(sr, names, mask=names.mask, has_tensor=True, ensemble_sd=ensemble_sd)
+    )
     (picture,) = [p for p in index.pictures if p.section == "Uncertainty"]
     drawing = read(names.figures_dir, picture.image)
     assert drawing.shape[:2] == (picture.height, picture.width)

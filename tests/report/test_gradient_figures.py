@@ -39,7 +39,7 @@ def drawn(tmp_path, make_run):
         if not pictures:
             return names, None
         (picture,) = pictures
-        with Image.open(names.figure("gradients", "png")) as image:
+        with Image.open(names.report_file("gradients", "png")) as image:
             assert image.size == (picture.width, picture.height)
             found = np.asarray(image.convert("RGB")).astype(int)
         rows = np.array_split(found, 2)
@@ -87,7 +87,7 @@ def test_rows_are_the_table_as_it_came_and_the_corrected_one(drawn, affine):
 def test_nothing_is_drawn_where_nothing_is_wrong(drawn):
     names, pictures = drawn([1.0, 0, 0], AFFINES["LAS"], fault=None)
     assert pictures is None
-    assert not names.figure("gradients", "png").exists()
+    assert not names.report_file("gradients", "png").exists()
 
 
 @pytest.mark.parametrize("affine", AFFINES.values(), ids=AFFINES)

@@ -11,7 +11,7 @@ import pytest
 
 from bids_sr.bids.names import OutputNames
 from bids_sr.errors import UsageError
-from bids_sr.report.columns import USUAL, known_columns, page_columns
+from bids_sr.report.columns import DEFAULT_COLUMNS, known_columns, page_columns
 from bids_sr.report.common_faults import gradient_faults
 from bids_sr.report.dictionary import LEVELS, NAME, describe, is_described, sidecar
 from bids_sr.report.extremes import SUMMARIES, is_summarized, summaries
@@ -83,9 +83,9 @@ def test_there_are_words_for_every_key(record):
     keys |= {"peak_memory_gb", "seconds_total", "qc_reasons", "selfcheck_reason"}
     keys |= {f"selfcheck_md_mae_{method}" for method in ("linear", "cubic", "sinc", "network")}
     assert [key for key in sorted(keys) if not is_described(key)] == []
-    assert not is_described("new_figure")
-    assert describe("new_figure").meaning
-    assert set(sidecar(["new_figure"])["new_figure"]) == {"LongName", "Description"}
+    assert not is_described("new_metric")
+    assert describe("new_metric").meaning
+    assert set(sidecar(["new_metric"])["new_metric"]) == {"LongName", "Description"}
 
 
 def test_page_links_runs_and_tells_who_is_missing(put_record, tmp_path):
@@ -110,7 +110,7 @@ def test_lost_files_are_told(put_record, tmp_path, make_run):
     label = run.files.label
     record = put_record(f"{label}_res-x2", run=label)
     assert record == names.quality
-    files = [*names.expected(), names.figure("index", "json")]
+    files = [*names.expected(), names.report_file("index", "json")]
     for path in files:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path != record:
@@ -304,7 +304,7 @@ def test_a_fault_of_most_gradient_tables_is_one_of_the_dataset(put_record, tmp_p
     text = text_of(write_group(out)[1])
     assert "3 of the 4 runs whose gradient table could be judged have the same fault" in text
     assert "x flipped" in text and "change the sign of x in every bvec file" in text
-    assert "Gradients" in USUAL.values()
+    assert "Gradients" in DEFAULT_COLUMNS.values()
     levels = json.loads((out / "group_dwi.json").read_text())["gradients_verdict"]["Levels"]
     assert {"x flipped", "as expected", "not decided", "in the world's frame"} <= set(levels)
 

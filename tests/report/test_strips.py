@@ -54,7 +54,7 @@ def test_residuals_of_all_shells_share_a_plot(record):
     assert plot.unit == "%"
 
 
-def test_figures_that_belong_together_share_a_plot(record):
+def test_metrics_that_belong_together_share_a_plot(record):
     values = record(
         selfcheck_psnr_dwi_sinc=23.0,
         selfcheck_psnr_dwi_network=24.0,
@@ -76,7 +76,7 @@ def test_figures_that_belong_together_share_a_plot(record):
     assert families == sorted(families, key=[title for title, _ in FAMILIES].index)
 
 
-def test_a_flood_of_unknown_figures_is_cut(record):
+def test_a_flood_of_unknown_metrics_is_cut(record):
     flood = {f"unknown{i}": 1.0 for i in range(500)}
     assert len(laid([record(**flood)])) < 60
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bids_sr.report.cautions import cautions
-from bids_sr.report.glossary import Entry, is_known, leftovers, lookup
+from bids_sr.report.glossary import MetricSpec, is_known, leftovers, lookup
 from bids_sr.report.methods import methods_text
 from bids_sr.report.tables import (
     group_rows,
@@ -29,7 +29,7 @@ def cells(rows):
 @pytest.mark.parametrize("value", [None, "", "n/a", float("nan"), float("inf"), [], {}])
 def test_nothing_is_printed_as_not_known(value):
     assert not is_known(value)
-    assert Entry("x", "x").text(value) == "not known"
+    assert MetricSpec("x", "x").text(value) == "not known"
 
 
 @pytest.mark.parametrize("value", [0, 0.0, False, "0", [0]])
@@ -38,14 +38,14 @@ def test_zero_and_no_are_known(value):
 
 
 def test_small_is_not_printed_as_zero():
-    entry = Entry("x", "x", percent=True)
+    entry = MetricSpec("x", "x", percent=True)
     assert entry.text(0.0) == "0.000 %"
     assert entry.text(-1e-9) == "under 0.001 %"
     assert entry.text(0.5) == "50.000 %"
 
 
 def test_changes_have_a_sign_or_are_not_known():
-    entry = Entry("x", "x", decimals=2)
+    entry = MetricSpec("x", "x", decimals=2)
     assert entry.change(0.4, 0.5) == "+0.10"
     assert entry.change(0.5, 0.4) == "-0.10"
     assert entry.change(None, 0.4) == "not known"
@@ -54,25 +54,25 @@ def test_changes_have_a_sign_or_are_not_known():
 
 def test_every_key_of_the_record_is_shown_somewhere(record):
     assert leftovers(record()) == []
-    odd = record(new_figure=0.25, nested={"a": 1}, **{"<b>": "x"})
-    assert leftovers(odd) == ["new_figure", "nested", "<b>"]
+    odd = record(new_metric=0.25, nested={"a": 1}, **{"<b>": "x"})
+    assert leftovers(odd) == ["new_metric", "nested", "<b>"]
     assert cells(other_rows(odd)) == {
-        "new_figure": ["0.250"],
+        "new_metric": ["0.250"],
         "nested": ['{"a": 1}'],
         "<b>": ["x"],
     }
-    assert lookup("new_figure").label == "new_figure"
+    assert lookup("new_metric").label == "new_metric"
 
 
 def test_spread_of_the_copies_in_words(record):
     values = record(ensemble=8, uncertainty=True, sd_dwi_median=0.0031, sd_fa_median=0.0084)
     assert leftovers(values) == []
     rows = cells(single_rows(values))
-    assert rows["Spread of the copies"] == ["0.310 %"]
-    assert rows["Spread of FA"] == ["0.0084"]
+    assert rows["Self-ensemble SD"] == ["0.310 %"]
+    assert rows["Self-ensemble SD of FA"] == ["0.0084"]
     assert "no confidence interval" in methods_text([values])
     assert "no confidence interval" not in methods_text([record()])
-    assert "Spread of FA" not in cells(single_rows(record()))
+    assert "Self-ensemble SD of FA" not in cells(single_rows(record()))
 
 
 def test_before_and_after_stand_side_by_side(record):
@@ -226,7 +226,7 @@ def test_methods_are_no_way_in(record, hostile):
     assert "<script" not in methods_text([record(model=hostile)])
 
 
-def test_every_figure_of_a_group_stands_in_its_table(record):
+def test_every_metric_of_a_group_stands_in_its_table(record):
     values = record(
         grid_f_dwi_p4_input=1.1, grid_f_dwi_p4_sr=250.0, peak_db_dwi_p4=12.3, ndc_input=0.8,
         ndc_sr=0.81, sigma_mppca=11.0, sigma_note="No background.", snr_b0=20.0, snr_b1000=9.5,

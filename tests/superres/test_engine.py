@@ -17,8 +17,8 @@ from bids_sr.networks.card import read_card
 from bids_sr.networks.channels import SeriesConditioning
 from bids_sr.superres import volumewise
 from bids_sr.superres.engine import super_resolve
+from bids_sr.superres.ensemble_sd import EnsembleSdFiles
 from bids_sr.superres.slice_stack import SliceStack
-from bids_sr.superres.spread import SpreadFiles
 
 
 @pytest.fixture(params=["volumes", "series"])
@@ -355,10 +355,10 @@ def test_the_network_reads_magnitudes_of_signed_signal(signed_run, tiny_model, t
 
 
 def test_the_copies_of_signed_signal_keep_their_sign(signed_run, tiny_model, tmp_path):
-    files = SpreadFiles(
+    files = EnsembleSdFiles(
         tmp_path / "sd.nii", tuple(tmp_path / f"copy{i}.nii" for i in range(2)), (1, 2)
     )
-    result = resolve(signed_run, tiny_model, tmp_path / "sr.nii", ensemble=2, spread=files)
+    result = resolve(signed_run, tiny_model, tmp_path / "sr.nii", ensemble=2, ensemble_sd=files)
     made = nib.load(result.dwi).get_fdata()[..., 1:3]
     copies = [nib.load(path).get_fdata() for path in files.copies]
     assert min(copy.min() for copy in copies) < 0

@@ -12,9 +12,9 @@ from bids_sr.errors import DeviceError
 from bids_sr.images.kspace import kspace_crop, sinc_upsample
 from bids_sr.networks.unet import SubPixelUNet
 from bids_sr.superres.batches import Batches
+from bids_sr.superres.ensemble_sd import standard_deviation
 from bids_sr.superres.runner import SliceRunner
 from bids_sr.superres.slice_stack import SliceStack
-from bids_sr.superres.spread import standard_deviation
 from bids_sr.superres.turning import TURNS
 
 CPU = torch.device("cpu")

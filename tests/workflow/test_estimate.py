@@ -34,8 +34,8 @@ def seconds(task):
         ("sub-01_res-x2_desc-brain_mask.nii.gz", "maps"),
         ("sub-01_res-x2_model-tensor_param-fa_dwimap.nii.gz", "maps"),
         ("sub-01_model-tensor_param-fa_desc-input_dwimap.nii.gz", "maps"),
-        ("sub-01_res-x2_desc-srsd_dwi.nii.gz", "spread"),
-        ("sub-01_res-x2_model-tensor_param-fa_desc-srsd_dwimap.nii.gz", "spread"),
+        ("sub-01_res-x2_desc-srsd_dwi.nii.gz", "ensemble_sd"),
+        ("sub-01_res-x2_model-tensor_param-fa_desc-srsd_dwimap.nii.gz", "ensemble_sd"),
         ("sub-01_res-x2_desc-sr_quality.json", "report"),
     ],
 )
@@ -72,7 +72,7 @@ def test_maps_of_the_input_are_smaller_by_the_square_of_the_factor():
 def test_all_files_count_once():
     files = {"sub-01_res-x2_desc-sr_dwi.nii.gz": 100, "sub-01_res-x2_desc-brain_mask.nii.gz": 10}
     more = output_bytes(files, TASK)
-    assert (more["series"], more["maps"], more["spread"]) == (100, 10, 0)
+    assert (more["series"], more["maps"], more["ensemble_sd"]) == (100, 10, 0)
     assert more["report"] > 1e6, "pictures are counted, too"
 
 
@@ -117,7 +117,7 @@ def test_half_the_speed_takes_twice_as_long():
 
 def test_what_is_left_out_takes_no_time():
     bare = step_seconds(evolve(TASK, tensor_volumes=0, gqi_volumes=0, self_check="off"))
-    left_out = ("fit_input", "fit_tensor", "fit_gqi", "fit_input_gqi", "spread", "self_check")
+    left_out = ("fit_input", "fit_tensor", "fit_gqi", "fit_input_gqi", "ensemble_sd", "self_check")
     assert all(bare[name] == 0 for name in left_out)
     assert bare["check_gradients"] == 0 < step_seconds(TASK)["check_gradients"]
     assert step_seconds(evolve(TASK, gradient_check=False))["check_gradients"] == 0
@@ -130,7 +130,9 @@ def test_a_full_self_check_takes_longer_than_a_short_one():
 def test_two_cores_help_only_where_steps_use_them():
     steps = step_seconds(TASK)
     assert wall_seconds(steps, 1) == pytest.approx(sum(steps.values()))
-    serial = sum(steps[name] for name in ("check_gradients", "mask", "judge", "draw", "rest"))
+    serial = sum(
+        steps[name] for name in ("check_gradients", "mask", "compute_metrics", "draw", "rest")
+    )
     assert wall_seconds(steps, 2) == pytest.approx(serial + (sum(steps.values()) - serial) / 2)
 
 

@@ -40,7 +40,7 @@ def test_nothing_to_do(how, pages):
 
 def test_marks_of_an_earlier_end_are_gone_before_it_starts(plan, how, pages, monkeypatch):
     names = plan.names
-    marks = [names.quality, names.figure("index", "json"), manifest_of(plan), names.error]
+    marks = [names.quality, names.report_file("index", "json"), manifest_of(plan), names.error]
     touch(*marks)
     seen = []
     monkeypatch.setattr(module, "_run", lambda *_: seen.extend(path.exists() for path in marks))

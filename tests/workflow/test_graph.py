@@ -18,7 +18,7 @@ EDGES = {
     ("undo_filling", "check_gradients"),
     ("check_gradients", "super_resolve"),
     ("check_gradients", "describe"),
-    ("check_gradients", "judge"),
+    ("check_gradients", "compute_metrics"),
     ("check_gradients", "draw"),
     ("super_resolve", "describe"),
     ("super_resolve", "mask"),
@@ -26,19 +26,19 @@ EDGES = {
     ("mask", "fit_tensor"),
     ("mask", "fit_gqi"),
     ("mask", "fit_input_gqi"),
-    ("fit_input_gqi", "judge"),
-    ("fit_gqi", "judge"),
-    ("mask", "spread"),
-    ("super_resolve", "spread"),
+    ("fit_input_gqi", "compute_metrics"),
+    ("fit_gqi", "compute_metrics"),
+    ("mask", "ensemble_sd"),
+    ("super_resolve", "ensemble_sd"),
     ("super_resolve", "self_check"),
     ("mask", "self_check"),
-    ("self_check", "judge"),
-    ("spread", "judge"),
-    ("spread", "draw"),
-    ("describe", "judge"),
-    ("fit_tensor", "judge"),
-    ("fit_input", "judge"),
-    ("judge", "draw"),
+    ("self_check", "compute_metrics"),
+    ("ensemble_sd", "compute_metrics"),
+    ("ensemble_sd", "draw"),
+    ("describe", "compute_metrics"),
+    ("fit_tensor", "compute_metrics"),
+    ("fit_input", "compute_metrics"),
+    ("compute_metrics", "draw"),
     ("fit_gqi", "draw"),
 }
 
@@ -90,7 +90,7 @@ def test_threads_and_memory(make_plans, tmp_path):
     (plan,) = make_plans("01", threads=3)
     found = nodes(build_run_workflow(plan, tmp_path / "work"))
     assert found["super_resolve"].n_procs == found["fit_tensor"].n_procs == 3
-    assert found["read"].n_procs == found["judge"].n_procs == 1
+    assert found["read"].n_procs == found["compute_metrics"].n_procs == 1
     assert all(node.mem_gb >= 0.5 for node in found.values())
 
 
@@ -109,8 +109,8 @@ def test_copies_take_memory(make_plans, tmp_path):
         for choices in ({}, {"ensemble": 8, "uncertainty": True})
     ]
     assert found[1]["super_resolve"].mem_gb >= found[0]["super_resolve"].mem_gb
-    assert not found[0]["spread"].interface._writes
-    assert len(found[1]["spread"].interface._writes) == 5
+    assert not found[0]["ensemble_sd"].interface._writes
+    assert len(found[1]["ensemble_sd"].interface._writes) == 5
 
 
 def test_runs_do_not_depend_on_each_other(make_plans, tmp_path):

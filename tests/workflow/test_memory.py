@@ -9,7 +9,7 @@ from bids_sr.app.parser import build_parser
 from bids_sr.app.participant import _share_memory
 from bids_sr.app.settings import make_settings
 from bids_sr.bids.dwi_run import open_run
-from bids_sr.diffusion.spread import subset
+from bids_sr.diffusion.ensemble_sd import subset
 from bids_sr.errors import InputError
 from bids_sr.images.nifti import DwiReader
 from bids_sr.networks.registry import load_card
@@ -121,7 +121,10 @@ def test_shells_channels_copies_and_threads_count(large, monkeypatch):
     one = step_memory_gb(large())
     assert step_memory_gb(large(threads=8))["fit_tensor"] > one["fit_tensor"]
     many = step_memory_gb(large(uncertainty=True, ensemble=8))
-    assert many["super_resolve"] > one["super_resolve"] + 1 and many["spread"] > one["spread"] + 1
+    assert (
+        many["super_resolve"] > one["super_resolve"] + 1
+        and many["ensemble_sd"] > one["ensemble_sd"] + 1
+    )
     pretend(monkeypatch, attrs.evolve(LARGE, shells=3))
     assert step_memory_gb(large())["super_resolve"] > one["super_resolve"] + 0.2
 
@@ -149,7 +152,7 @@ def test_detail_of_a_series_is_held_as_half_a_volume_for_each_image(seeing, monk
 def test_copies_of_a_network_for_the_series_count(seeing):
     usual, many = step_memory_gb(seeing()), step_memory_gb(seeing(uncertainty=True, ensemble=8))
     assert many["super_resolve"] > usual["super_resolve"] + 1
-    assert many["spread"] > usual["spread"]
+    assert many["ensemble_sd"] > usual["ensemble_sd"]
 
 
 def test_what_a_network_sees(plan, tiny_series_model):
@@ -178,7 +181,7 @@ def test_an_unreadable_run_counts_as_the_base(plan):
     plan.files.dwi.write_bytes(b"no image")
     steps = step_memory_gb(plan)
     assert steps["read"] == steps["mask"] == BASE_GB
-    assert steps["judge"] == pytest.approx(BASE_GB + memory._COSTS["judge"].gb)
+    assert steps["compute_metrics"] == pytest.approx(BASE_GB + memory._COSTS["compute_metrics"].gb)
     little = attrs.evolve(plan, choices=attrs.evolve(plan.choices, memory_gb=0.8))
     assert step_memory_gb(little)["read"] == BASE_GB
     assert fits(plan, max(steps.values()))

@@ -61,7 +61,7 @@ def test_a_step_of_the_graph_is_watched_if_asked(plan, table, tmp_path):
 
 def test_a_line_for_each_run(table, caplog):
     for run in ("sub-01", "sub-02"):
-        with Monitor(Job(table, run, "judge", 1.0)):
+        with Monitor(Job(table, run, "compute_metrics", 1.0)):
             pass
     with caplog.at_level(logging.INFO, logger="bids_sr"):
         tell_table(table)
@@ -69,5 +69,5 @@ def test_a_line_for_each_run(table, caplog):
     assert (
         len(lines) == 2
         and lines[0].startswith("sub-01: ")
-        and re.search(r"judge \d\.\d\d GB", lines[0])
+        and re.search(r"compute_metrics \d\.\d\d GB", lines[0])
     )

@@ -90,15 +90,15 @@ def test_tensor_without_gqi(make_plans):
 
 
 def test_spread_is_expected_where_it_was_asked_for(make_plans):
-    def spread(**options):
+    def ensemble_sd(**options):
         (plan,) = make_plans("01", **options)
         return {path.name for path in expected_outputs(plan) if "desc-srsd" in path.name}
 
-    assert spread() == set()
+    assert ensemble_sd() == set()
     stems = ("sub-01_res-x2_desc-srsd_dwi", "sub-01_res-x2_model-tensor_param-fa_desc-srsd_dwimap")
     both = {f"{stem}.{extension}" for stem in stems for extension in ("nii.gz", "json")}
     both |= {f"{stems[0]}.{extension}" for extension in ("bval", "bvec")}
-    assert spread(ensemble=8, uncertainty=True) == both
+    assert ensemble_sd(ensemble=8, uncertainty=True) == both
 
 
 def test_no_spread_of_fa_without_a_tensor(make_plans):
@@ -140,7 +140,7 @@ def test_a_manifest_of_no_use(finished, content):
 
 
 def test_pictures_are_in_the_manifest(finished):
-    picture = finished.names.figure("fa", "png")
+    picture = finished.names.report_file("fa", "png")
     rewrite(finished, picture, "a picture")
     assert is_complete(finished)
     picture.unlink()

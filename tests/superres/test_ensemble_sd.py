@@ -8,7 +8,7 @@ import pytest
 
 from bids_sr.networks.card import read_card
 from bids_sr.superres.engine import super_resolve
-from bids_sr.superres.spread import SpreadFiles, open_copies
+from bids_sr.superres.ensemble_sd import EnsembleSdFiles, open_copies
 
 VOLUMES = (0, 3, 5)
 
@@ -36,14 +36,14 @@ def resolve(make_run, model, tmp_path):
 
 def files(folder, model):
     ending = "" if read_card(model).sees_series else ".nii"
-    return SpreadFiles(
+    return EnsembleSdFiles(
         folder / "sd.nii.gz", tuple(folder / f"copy{i}{ending}" for i in range(8)), VOLUMES
     )
 
 
-def volumes(spread, made):
+def volumes(ensemble_sd, made):
     """All copies, (copies, x, y, z, volumes)."""
-    with open_copies(spread, made.run, made.grid, made.scale, signed=made.signed) as copies:
+    with open_copies(ensemble_sd, made.run, made.grid, made.scale, signed=made.signed) as copies:
         assert all(copy.shape[3] == len(VOLUMES) for copy in copies)
         return np.stack(
             [np.stack([copy.volume(i) for i in range(len(VOLUMES))], -1) for copy in copies]
@@ -53,15 +53,15 @@ def volumes(spread, made):
 @pytest.mark.parametrize("axis", [0, 2])
 def test_the_series_stays_and_its_spread_lies_beside_it(resolve, model, tmp_path, axis):
     alone = resolve("alone", slice_axis=axis)
-    spread = files(tmp_path / "beside", model)
-    made = resolve("beside", slice_axis=axis, spread=spread)
+    ensemble_sd = files(tmp_path / "beside", model)
+    made = resolve("beside", slice_axis=axis, ensemble_sd=ensemble_sd)
     assert made.dwi.read_bytes() == alone.dwi.read_bytes()
-    assert made.spread == spread and alone.spread is None
+    assert made.ensemble_sd == ensemble_sd and alone.ensemble_sd is None
     image = nib.load(made.dwi)
-    sd = nib.load(spread.sd)
+    sd = nib.load(ensemble_sd.sd)
     assert sd.shape == image.shape
     np.testing.assert_array_equal(sd.affine, image.affine)
-    copies = volumes(spread, made)
+    copies = volumes(ensemble_sd, made)
     assert copies.shape == (8, *image.shape[:3], len(VOLUMES))
     # inside the object no copy was clipped at zero
     inside = (copies > 0).all(axis=0)
@@ -78,18 +78,20 @@ def test_the_series_stays_and_its_spread_lies_beside_it(resolve, model, tmp_path
 
 def test_copies_of_an_earlier_attempt_are_replaced(resolve, model, tmp_path):
     """What a killed call left in the work folder is not taken for copies, nor in the way."""
-    spread = files(tmp_path / "beside", model)
-    made = resolve("beside", spread=spread)
-    expected = volumes(spread, made)
-    for path in spread.copies:
+    ensemble_sd = files(tmp_path / "beside", model)
+    made = resolve("beside", ensemble_sd=ensemble_sd)
+    expected = volumes(ensemble_sd, made)
+    for path in ensemble_sd.copies:
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
             file.write_bytes(b"half of it")
-    again = super_resolve(made.run, made.card, made.dwi, device="cpu", ensemble=8, spread=spread)
-    np.testing.assert_array_equal(volumes(spread, again), expected)
+    again = super_resolve(
+        made.run, made.card, made.dwi, device="cpu", ensemble=8, ensemble_sd=ensemble_sd
+    )
+    np.testing.assert_array_equal(volumes(ensemble_sd, again), expected)
 
 
 def test_the_sd_alone(resolve, tmp_path):
-    made = resolve("beside", spread=SpreadFiles(tmp_path / "beside" / "sd.nii.gz"))
+    made = resolve("beside", ensemble_sd=EnsembleSdFiles(tmp_path / "beside" / "sd.nii.gz"))
     assert {path.name for path in made.dwi.parent.iterdir()} == {"sr.nii.gz", "sd.nii.gz"}
 
 
@@ -98,5 +100,5 @@ def test_failure_in_the_middle_leaves_nothing(resolve, model, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        resolve("beside", spread=files(tmp_path / "beside", model), progress=stop)
+        resolve("beside", ensemble_sd=files(tmp_path / "beside", model), progress=stop)
     assert list((tmp_path / "beside").iterdir()) == []

@@ -9,7 +9,7 @@ _MIN_VOXELS = 50
 """Brain that three slices must share to be compared."""
 
 
-def slice_jump(slices: NDArray[np.floating], mask: NDArray[np.bool_]) -> float:
+def interslice_discontinuity(slices: NDArray[np.floating], mask: NDArray[np.bool_]) -> float:
     """Return by how much a slice's brightness typically differs from its neighbours' mean.
 
     ``|mean(I_k - (I_k-1 + I_k+1) / 2)| / mean(I_k)`` over the brain that the three

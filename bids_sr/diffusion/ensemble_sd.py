@@ -16,7 +16,7 @@ from bids_sr.images.nifti import VolumeSource, load_volume, write_image
 
 
 @frozen
-class SpreadMaps:
+class EnsembleSdMaps:
     """Standard deviations over the turned copies, on disk."""
 
     dwi: Path
@@ -25,7 +25,7 @@ class SpreadMaps:
     """Of FA, 3D; None where no tensor was fitted."""
 
 
-def fa_spread(
+def fa_ensemble_sd(
     copies: Sequence[VolumeSource],
     gradients: GradientTable,
     mask: NDArray[np.bool_],

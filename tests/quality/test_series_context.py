@@ -11,19 +11,19 @@ from bids_sr.bids.gradients import GradientTable
 from bids_sr.images.band import keep_band
 from bids_sr.images.grid import SliceGrid
 from bids_sr.quality.closeup import CloseUp
-from bids_sr.quality.filled import InputBand
 from bids_sr.quality.residuals import Residuals
-from bids_sr.quality.scene import (
+from bids_sr.quality.series_context import (
     MAX_PER_SHELL,
     MAX_SLICES,
     MAX_VOLUMES,
-    View,
+    VolumePair,
     choose_slices,
     choose_volumes,
-    make_scene,
+    make_context,
     spread_evenly,
     upsampled,
 )
+from bids_sr.quality.zero_filling import InputBand
 
 SHAPE = (48, 40, 6)
 
@@ -35,10 +35,10 @@ def gradients(*shells):
     return GradientTable(bvals, vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
-def scene_of(table, shape=SHAPE):
+def context_of(table, shape=SHAPE):
     grid = SliceGrid(shape, np.diag([2, 2.5, 3, 1]), 2, 2)
     fine = np.ones(grid.high_resolution[0], bool)
-    return make_scene(table, grid, np.ones(shape, bool), fine)
+    return make_context(table, grid, np.ones(shape, bool), fine)
 
 
 def images(count, sharp=0.0, seed=0):
@@ -52,10 +52,10 @@ def images(count, sharp=0.0, seed=0):
     return low, high + pattern
 
 
-def feed(observer, scene, low, high):
+def feed(observer, context, low, high):
     for i, (measured, output) in enumerate(zip(low, high, strict=True)):
-        is_b0 = bool(scene.gradients.is_b0[i])
-        observer.add(View(i, scene.shells[i], is_b0, measured, output))
+        is_b0 = bool(context.gradients.is_b0[i])
+        observer.add(VolumePair(i, context.shells[i], is_b0, measured, output))
     return observer.result()
 
 
@@ -99,54 +99,54 @@ def test_interpolation_as_of_the_output_has_no_negatives():
 
 
 def test_a_planted_grid_shows_in_the_output_alone():
-    scene = scene_of(gradients((1000, 8)))
-    figures, curves = feed(CloseUp(scene), scene, *images(9, sharp=8.0))
-    assert figures["grid_f_dwi_p4_sr"] > 20 * figures["grid_f_dwi_p4_input"]
-    assert figures["grid_a_dwi_p4_sr"] > 0.1
-    assert figures["grid_fslice_dwi_p4_sr"] > 5
-    assert figures["peak_db_dwi_p4"] > 10
-    assert figures["sharpness_sr"] > figures["sharpness_input"]
+    context = context_of(gradients((1000, 8)))
+    metrics, curves = feed(CloseUp(context), context, *images(9, sharp=8.0))
+    assert metrics["grid_f_dwi_p4_sr"] > 20 * metrics["grid_f_dwi_p4_input"]
+    assert metrics["grid_a_dwi_p4_sr"] > 0.1
+    assert metrics["grid_fslice_dwi_p4_sr"] > 5
+    assert metrics["peak_db_dwi_p4"] > 10
+    assert metrics["sharpness_sr"] > metrics["sharpness_input"]
     assert np.shape(curves["lattice"]["dwi"]["4"]) == (4, 4)
     assert np.argmax(curves["lattice"]["dwi"]["4"]) == 0
     assert len(curves["spectra"]["frequency"]) == len(curves["spectra"]["super-resolved"])
 
 
 def test_interpolation_alone_changes_nothing():
-    scene = scene_of(gradients((1000, 8)))
-    figures, _ = feed(CloseUp(scene), scene, *images(9))
+    context = context_of(gradients((1000, 8)))
+    metrics, _ = feed(CloseUp(context), context, *images(9))
     for period in (2, 4, 8, 16):
-        assert figures[f"peak_db_dwi_p{period}"] == pytest.approx(0, abs=1e-6)
-        assert figures[f"grid_f_dwi_p{period}_sr"] == pytest.approx(
-            figures[f"grid_f_dwi_p{period}_input"], nan_ok=True
+        assert metrics[f"peak_db_dwi_p{period}"] == pytest.approx(0, abs=1e-6)
+        assert metrics[f"grid_f_dwi_p{period}_sr"] == pytest.approx(
+            metrics[f"grid_f_dwi_p{period}_input"], nan_ok=True
         )
-    assert figures["sharpness_sr"] == pytest.approx(figures["sharpness_input"])
+    assert metrics["sharpness_sr"] == pytest.approx(metrics["sharpness_input"])
 
 
 def test_a_bad_slice_stands_out_of_the_residuals():
-    scene = scene_of(gradients((1000, 4)))
+    context = context_of(gradients((1000, 4)))
     low, high = images(5)
     high[3, 2] *= 1.2
-    residuals = Residuals(scene)
-    figures, curves = feed(residuals, scene, low, high)
+    residuals = Residuals(context)
+    metrics, curves = feed(residuals, context, low, high)
     values = np.array(curves["dc_map"]["values"])
     assert values.shape == (5, 6)
     assert values[3, 2] == pytest.approx(20, abs=0.5)
     values[3, 2] = 0
     assert values.max() < 0.01
-    assert figures["dc_nrmse_b0"] < 1e-5 < figures["dc_nrmse_b1000"]
+    assert metrics["dc_nrmse_b0"] < 1e-5 < metrics["dc_nrmse_b1000"]
     assert residuals.rms()["b1000"] == pytest.approx(20 / np.sqrt(4 * 6), rel=0.02)
 
 
 def test_a_zero_filled_axis_is_named():
-    scene = scene_of(gradients((1000, 4)), shape=(96, 120, 6))
+    context = context_of(gradients((1000, 4)), shape=(96, 120, 6))
     generator = np.random.default_rng(0)
     rows, columns = np.meshgrid(np.linspace(-1, 1, 96), np.linspace(-1, 1, 120), indexing="ij")
     edges = gaussian_filter(generator.standard_normal((5, 6, 96, 120)), (0, 0, 3, 3)) > 0.02
     head = (edges + 0.5) * (rows**2 + columns**2 < 0.7)
     whole = head + 0.03 * np.abs(generator.standard_normal(head.shape))
     low = keep_band(torch.from_numpy(whole), (0.6, 1.0)).abs().numpy().astype(np.float32)
-    band = InputBand(scene)
-    _, curves = feed(band, scene, low, low)
+    band = InputBand(context)
+    _, curves = feed(band, context, low, low)
     words = re.fullmatch(
         r"axis i holds about (\d+) of 96 frequencies: zero-filled or .*", band.note()
     )

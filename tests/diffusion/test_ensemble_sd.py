@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_sr.diffusion.spread import fa_spread, subset
+from bids_sr.diffusion.ensemble_sd import fa_ensemble_sd, subset
 from bids_sr.diffusion.tensor import fit_tensor
 from bids_sr.images.nifti import DwiReader
 
@@ -26,17 +26,17 @@ def copies(make_run, tmp_path):
     return run, paths, source.get_fdata()[..., 0] > 300
 
 
-def spread(paths, run, mask, out, folder):
+def fit(paths, run, mask, out, folder):
     with ExitStack() as stack:
         sources = [stack.enter_context(DwiReader(path)) for path in paths]
-        return fa_spread(sources, run.gradients, mask, out, folder=folder, threads=1)
+        return fa_ensemble_sd(sources, run.gradients, mask, out, folder=folder, threads=1)
 
 
 def test_it_is_that_of_separate_fits(copies, tmp_path):
     run, paths, mask = copies
     folder = tmp_path / "work"
     folder.mkdir()
-    made = spread(paths, run, mask, tmp_path / "sd.nii.gz", folder)
+    made = fit(paths, run, mask, tmp_path / "sd.nii.gz", folder)
     fits = [
         fit_tensor(path, run.gradients, mask, {"fa": tmp_path / f"fa{i}.nii.gz"}, params=("fa",))
         for i, path in enumerate(paths)
@@ -51,14 +51,14 @@ def test_it_is_that_of_separate_fits(copies, tmp_path):
 
 def test_equal_copies_do_not_spread(copies, tmp_path):
     run, paths, mask = copies
-    made = spread([paths[0]] * 2, run, mask, tmp_path / "sd.nii.gz", tmp_path)
+    made = fit([paths[0]] * 2, run, mask, tmp_path / "sd.nii.gz", tmp_path)
     assert not nib.load(made).get_fdata().any()
 
 
 def test_one_copy_is_refused(copies, tmp_path):
     run, paths, mask = copies
     with pytest.raises(ValueError, match="1 copies"):
-        spread(paths[:1], run, mask, tmp_path / "sd.nii.gz", tmp_path)
+        fit(paths[:1], run, mask, tmp_path / "sd.nii.gz", tmp_path)
 
 
 def test_gradients_of_some_volumes(copies):

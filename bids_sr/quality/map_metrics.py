@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from bids_sr.diffusion.tensor import TensorMaps
 from bids_sr.images.grid import SliceGrid, to_slices
 from bids_sr.images.nifti import load_volume
-from bids_sr.quality.closeup import lattice_figures
+from bids_sr.quality.closeup import lattice_metrics
 from bids_sr.quality.histograms import RANGES, histogram_pair
 from bids_sr.quality.lattice import LatticeSums, normalised_residual
 from bids_sr.quality.periods import periods_of
-from bids_sr.quality.scene import Curves, Figures, choose_slices
+from bids_sr.quality.series_context import Curves, Metrics, choose_slices
 
 _SLICES = 32
 """Of the FA map: there is only one, where there are many weighted volumes."""
@@ -20,7 +20,7 @@ _SLICES = 32
 
 def fa_lattice(
     after: TensorMaps, mask: NDArray[np.bool_], grid: SliceGrid
-) -> tuple[Figures, Curves]:
+) -> tuple[Metrics, Curves]:
     """Look for grids in the FA map of the output.
 
     Parameters
@@ -34,7 +34,7 @@ def fa_lattice(
 
     Returns
     -------
-    figures : dict
+    metrics : dict
         ``grid_f_fa_pP_sr`` and ``grid_a_fa_pP_sr``.
     curves : dict
         Mean residual at each phase by period.
@@ -46,7 +46,7 @@ def fa_lattice(
     slices = to_slices(np.nan_to_num(load_volume(after.paths["fa"])[0]), grid.slice_axis)[chosen]
     sums = LatticeSums(periods_of(grid.factor))
     sums.add(normalised_residual(slices, inside[chosen]), inside[chosen])
-    return lattice_figures(sums, "fa", "sr"), sums.cells()
+    return lattice_metrics(sums, "fa", "sr"), sums.cells()
 
 
 def map_histograms(

@@ -1,4 +1,4 @@
-"""What all figures of a series share: masks, sampled slices and volumes, one volume at a time."""
+"""What all metrics of a series share: masks, sampled slices and volumes, one volume at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bids_sr.images.kspace import sinc_upsample
 
 Mask = NDArray[np.bool_]
 Slices = NDArray[np.float32]
-Figures = dict[str, float]
+Metrics = dict[str, float]
 Curves = dict[str, Any]
 
 MAX_VOLUMES = 12
@@ -27,7 +27,7 @@ MAX_SLICES = 16
 
 
 @frozen(eq=False)
-class Scene:
+class SeriesContext:
     """A series before its volumes come."""
 
     gradients: GradientTable
@@ -55,7 +55,7 @@ class Scene:
 
 
 @frozen(eq=False)
-class View:
+class VolumePair:
     """One volume of input and output."""
 
     index: int
@@ -73,23 +73,23 @@ class View:
 class Observer(Protocol):
     """Something that is worked out from volumes as they come, the b0s first."""
 
-    def add(self, view: View) -> None:
+    def add(self, pair: VolumePair) -> None:
         """Take one volume in; it is not kept whole."""
         ...
 
-    def result(self) -> tuple[Figures, Curves]:
-        """Return figures for the record, and curves, once all volumes have come."""
+    def result(self) -> tuple[Metrics, Curves]:
+        """Return metrics for the record, and curves, once all volumes have come."""
         ...
 
 
-def make_scene(
+def make_context(
     gradients: GradientTable,
     grid: SliceGrid,
     input_mask: Mask,
     output_mask: Mask,
     *,
     signed: bool = False,
-) -> Scene:
+) -> SeriesContext:
     """Choose slices and volumes and bring the masks into slice order.
 
     Parameters
@@ -105,10 +105,10 @@ def make_scene(
 
     Returns
     -------
-    Scene
+    SeriesContext
     """
     fine = to_slices(output_mask, grid.slice_axis)
-    return Scene(
+    return SeriesContext(
         gradients,
         grid,
         to_slices(input_mask, grid.slice_axis),

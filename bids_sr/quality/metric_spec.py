@@ -12,7 +12,7 @@ UNKNOWN = "not known"
 
 
 @frozen
-class Entry:
+class MetricSpec:
     """One key of the record, as the pages show it."""
 
     key: str
@@ -35,13 +35,13 @@ class Entry:
 
         Examples
         --------
-        >>> Entry("x", "x", decimals=2).text(1.005)
+        >>> MetricSpec("x", "x", decimals=2).text(1.005)
         '1.00'
-        >>> Entry("x", "x", percent=True).text(0.0123)
+        >>> MetricSpec("x", "x", percent=True).text(0.0123)
         '1.230 %'
-        >>> Entry("x", "x", percent=True).text(1e-9)
+        >>> MetricSpec("x", "x", percent=True).text(1e-9)
         'under 0.001 %'
-        >>> Entry("x", "x").text(None)
+        >>> MetricSpec("x", "x").text(None)
         'not known'
         """
         if not is_known(value):
@@ -66,7 +66,7 @@ class Entry:
         return f"{shown:.{self.decimals}f}{unit}"
 
 
-Pair = tuple[Entry, tuple[str, str]]
+Pair = tuple[MetricSpec, tuple[str, str]]
 """A measure of the input and of the output, with their two keys."""
 
 
@@ -76,7 +76,7 @@ class Group:
 
     title: str
     pairs: tuple[Pair, ...] = ()
-    single: tuple[Entry, ...] = ()
+    single: tuple[MetricSpec, ...] = ()
     """Measures of the difference, or of one of the two images."""
 
 

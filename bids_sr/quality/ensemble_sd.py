@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_sr.bids.gradients import GradientTable
-from bids_sr.diffusion.spread import SpreadMaps
+from bids_sr.diffusion.ensemble_sd import EnsembleSdMaps
 from bids_sr.images.nifti import DwiReader, load_volume
 
 
@@ -36,14 +36,14 @@ def mean_deviation(path: Path, gradients: GradientTable) -> NDArray[np.float32]:
     return (total / len(chosen)).astype(np.float32)
 
 
-def spread_figures(
-    maps: SpreadMaps, gradients: GradientTable, mask: NDArray[np.bool_], scale: float
+def ensemble_sd_metrics(
+    maps: EnsembleSdMaps, gradients: GradientTable, mask: NDArray[np.bool_], scale: float
 ) -> dict[str, float]:
     """Return medians over the brain of the standard deviations.
 
     Parameters
     ----------
-    maps : SpreadMaps
+    maps : EnsembleSdMaps
         On disk.
     gradients : GradientTable
         Of the series.

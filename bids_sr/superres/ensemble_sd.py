@@ -1,4 +1,4 @@
-"""The spread of the turned copies of each slice, kept beside their mean."""
+"""The standard deviation of each slice over the self-ensemble, kept beside the mean."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bids_sr.superres.serieswise import DetailCopy
 
 
 @frozen
-class SpreadFiles:
+class EnsembleSdFiles:
     """Where the standard deviation goes, and the copies for those who refit them."""
 
     sd: Path
@@ -36,9 +36,9 @@ class SpreadFiles:
     """Volumes that copies hold."""
 
 
-def spread_files(
+def ensemble_sd_files(
     card: ModelCard, sd: Path, folder: Path, volumes: Sequence[int], ensemble: int
-) -> SpreadFiles:
+) -> EnsembleSdFiles:
     """Say where the standard deviation goes, and the copies.
 
     Parameters
@@ -56,12 +56,12 @@ def spread_files(
 
     Returns
     -------
-    SpreadFiles
+    EnsembleSdFiles
     """
     ending = "" if card.sees_series else ".nii"
     count = ensemble if volumes else 0
     paths = tuple(folder / f"copy{number}{ending}" for number in range(count))
-    return SpreadFiles(sd, paths, tuple(volumes))
+    return EnsembleSdFiles(sd, paths, tuple(volumes))
 
 
 @contextmanager
@@ -77,13 +77,13 @@ def whole_or_none(copies: Sequence[Path]) -> Iterator[None]:
 
 @contextmanager
 def open_copies(
-    files: SpreadFiles, run: DwiRun, grid: SliceGrid, scale: float, *, signed: bool
+    files: EnsembleSdFiles, run: DwiRun, grid: SliceGrid, scale: float, *, signed: bool
 ) -> Iterator[list[VolumeSource]]:
     """Open the turned copies of a series, as sources of its volumes.
 
     Parameters
     ----------
-    files : SpreadFiles
+    files : EnsembleSdFiles
         Where they are.
     run : DwiRun
         What was super-resolved.
@@ -97,7 +97,7 @@ def open_copies(
     Yields
     ------
     list of VolumeSource
-        Of `SpreadFiles.volumes`.
+        Of `EnsembleSdFiles.volumes`.
     """
     with ExitStack() as stack:
         if not files.copies[0].is_dir():
@@ -112,14 +112,14 @@ def open_copies(
         ]
 
 
-class SpreadWriter:
+class EnsembleSdWriter:
     """Write the standard deviation over copies, and the copies, volume by volume.
 
     Use it as a context manager; all files appear whole at its end, or none.
 
     Parameters
     ----------
-    files : SpreadFiles
+    files : EnsembleSdFiles
         Where things go.
     shape4 : tuple of int
         Voxels along x, y, z of the super-resolved grid, and volumes.
@@ -133,7 +133,7 @@ class SpreadWriter:
 
     def __init__(
         self,
-        files: SpreadFiles,
+        files: EnsembleSdFiles,
         shape4: tuple[int, ...],
         affine: NDArray[np.float64],
         like: Nifti1Header,
@@ -148,7 +148,7 @@ class SpreadWriter:
         self._copies = [VolumeWriter(path, short, affine, like=like) for path in whole]
         self._stack = ExitStack()
 
-    def __enter__(self) -> SpreadWriter:
+    def __enter__(self) -> EnsembleSdWriter:
         """Open the files."""
         with ExitStack() as stack:
             for writer in (self._sd, *self._copies):

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_sr.bids.names import OutputNames
-from bids_sr.diffusion.spread import SpreadMaps
+from bids_sr.diffusion.ensemble_sd import EnsembleSdMaps
 from bids_sr.images.grid import to_slices
 from bids_sr.images.nifti import load_volume
-from bids_sr.quality.spread import mean_deviation
+from bids_sr.quality.ensemble_sd import mean_deviation
 from bids_sr.report.contrast_figures import PANEL_WIDTH, letters, slice_titles
 from bids_sr.report.drawing import Layout, Panel, draw, panel_size
 from bids_sr.report.index import IMAGE, Picture
@@ -23,9 +23,9 @@ SECTION = "Uncertainty"
 Slices = NDArray[np.float32]
 
 
-def spread_pictures(
+def ensemble_sd_pictures(
     sr: SuperResolvedDwi,
-    maps: SpreadMaps,
+    maps: EnsembleSdMaps,
     names: OutputNames,
     brain: NDArray[np.bool_],
     sample: Sample,
@@ -38,7 +38,7 @@ def spread_pictures(
     ----------
     sr : SuperResolvedDwi
         The run.
-    maps : SpreadMaps
+    maps : EnsembleSdMaps
         Standard deviations, on disk.
     names : OutputNames
         Where the picture goes.
@@ -74,7 +74,7 @@ def spread_pictures(
             ]
         )
         tops.append(f"{title}: 0 to {top:g}{unit}")
-    path = names.figure("spread", "png")
+    path = names.report_file("ensemblesd", "png")
     size = panel_size(shown[0].shape, view.spacing, PANEL_WIDTH)
     width, height = draw(path, rows, Layout(size))
     return [
