@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import logging
 import os
 import shutil
@@ -15,7 +13,7 @@ from pathlib import Path
 
 from bids_sr.app.places import mounted_below
 from bids_sr.app.work_check import own_work_folder
-from bids_sr.bids.locking import PATTERN
+from bids_sr.bids.locking import PATTERN, Attempt, lock_open_file
 from bids_sr.errors import UsageError
 from bids_sr.workflow.graph import CRASHES, NAME
 
@@ -61,16 +59,13 @@ def work_folder(given: Path | None, *, clean: bool = False) -> Iterator[Path]:
     try:
         handle = _open(given, own)
     except OSError as error:
-        raise UsageError(
-            f"cannot be used ({error.strerror}).",
-            file=own if given.is_dir() else given,
-            remedy="Give a work folder (-w) that you may write to.",
-        ) from error
+        raise _unusable(own if given.is_dir() else given, error) from error
     try:
         if clean:
             _clean(own, handle)
         _refuse_links(own)
-        _share(handle)
+        # nobody empties the folder as long as this process lives; others may use it, too
+        _lock(own, handle, shared=True, wait=True)
         yield own
     finally:
         os.close(handle)
@@ -125,27 +120,32 @@ def _warn_if_open(folder: Path) -> None:
         )
 
 
-def _share(handle: int) -> None:
-    """Let nobody clean the folder as long as this process lives; others may use it, too.
-
-    If it is being cleaned right now, the end of that is waited for.
-    """
+def _lock(own: Path, handle: int, **how: bool) -> Attempt:
+    """Lock the mark of the folder, where the file system has locks."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH)
+        attempt = lock_open_file(handle, **how)
     except OSError as error:
-        _log.debug("No lock on the work folder: %s", error)
+        raise _unusable(own / MARK, error) from error
+    if attempt.reason:
+        _log.debug("No lock on the work folder: %s", attempt.reason)
+    return attempt
+
+
+def _unusable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"cannot be used ({error.strerror}).",
+        file=path,
+        remedy="Give a work folder (-w) that you may write to.",
+    )
 
 
 def _clean(own: Path, handle: int) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EAGAIN, errno.EACCES):
-            raise UsageError(
-                "another call works in it, so that it cannot be emptied.",
-                file=own,
-                remedy="Wait for its end, leave out --clean-workdir, or give another -w.",
-            ) from error
+    if _lock(own, handle).busy:
+        raise UsageError(
+            "another call works in it, so that it cannot be emptied.",
+            file=own,
+            remedy="Wait for its end, leave out --clean-workdir, or give another -w.",
+        )
     _refuse_links(own)
     if mounts := mounted_below(own):
         raise UsageError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -12,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from bids_sr.bids.locking import lock_open_file
 from bids_sr.errors import OutputError
 
 TEMPORARY = ".tmp-bids_sr-"
@@ -111,12 +111,11 @@ def _reserve(temporary: Path) -> int:
 
 
 def _locked(handle: int) -> bool:
-    """Lock an open file, if nobody has and the file system knows locks."""
+    """Lock an open file; tell whether that worked."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock_open_file(handle).held
     except OSError:
         return False
-    return True
 
 
 def write_text(path: Path, text: str) -> None:

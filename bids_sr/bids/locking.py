@@ -1,4 +1,4 @@
-"""Files that are locked while they are in use, and gone afterwards."""
+"""Locks on open files, and files that are locked while they are in use and gone afterwards."""
 
 from __future__ import annotations
 
@@ -23,6 +23,57 @@ _BUSY = (errno.EAGAIN, errno.EACCES)
 _UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM)
 _POLL_S = 0.1
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@frozen
+class Attempt:
+    """What came of an attempt to lock an open file."""
+
+    held: bool
+    """Whether this process has the lock."""
+    reason: str = ""
+    """Why there can be none: the file system has no locks; mostly empty."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether another process has the lock."""
+        return not self.held and not self.reason
+
+
+def lock_open_file(handle: int, *, shared: bool = False, wait: bool = False) -> Attempt:
+    """Lock an open file until it is closed; all locks of the program are taken here.
+
+    The lock belongs to the open file and ends with the process, even if that is killed:
+    none is ever stale.
+
+    Parameters
+    ----------
+    handle : int
+        File descriptor.
+    shared : bool
+        Let others have shared locks as well.
+    wait : bool
+        Wait until nobody else has a lock that is in the way.
+
+    Returns
+    -------
+    Attempt
+
+    Raises
+    ------
+    OSError
+        If neither the lock nor the lack of locks on this file system is certain.
+    """
+    how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
+    try:
+        fcntl.flock(handle, how)
+    except OSError as error:
+        if error.errno in _UNSUPPORTED:
+            return Attempt(held=False, reason=error.strerror or str(error))
+        if error.errno in _BUSY:
+            return Attempt(held=False)
+        raise
+    return Attempt(held=True)
 
 
 @frozen
@@ -51,9 +102,8 @@ def lock_path(folder: Path, name: str) -> Path:
 def try_lock(path: Path) -> Held | None:
     """Lock a file, making it if need be, unless somebody else has.
 
-    The lock belongs to the open file and ends with the process, even if that is killed:
-    none is ever stale. (`filelock` would fall back to files that are, where a file system
-    has no locks.)
+    It is locked as `lock_open_file` does. (`filelock` would fall back to files that can be
+    stale, where a file system has no locks.)
 
     Parameters
     ----------
@@ -69,22 +119,21 @@ def try_lock(path: Path) -> Held | None:
     Raises
     ------
     OSError
-        If the file cannot be made.
+        If the file cannot be made or locked.
     """
     while True:
-        handle, reason = _open(path), ""
+        handle = _open(path)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in _UNSUPPORTED:
-                os.close(handle)
-                if error.errno in _BUSY:
-                    return None
-                raise
-            reason = error.strerror or str(error)
-        if _is_still(path, handle):
-            return Held(path, handle, reason)
-        os.close(handle)  # whoever had it has removed it meanwhile
+            attempt = lock_open_file(handle)
+        except OSError:
+            os.close(handle)
+            raise
+        if not attempt.busy and _is_still(path, handle):
+            return Held(path, handle, attempt.reason)
+        os.close(handle)
+        if attempt.busy:
+            return None
+        # whoever had it has removed it meanwhile
 
 
 @contextmanager

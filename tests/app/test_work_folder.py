@@ -166,6 +166,20 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     assert not (own / "bids_sr").exists()
 
 
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_share_that_does_not_answer_is_not_emptied(tmp_path, monkeypatch, clean):
+    """Whether another call works in it cannot be known."""
+
+    def refuse(*_):
+        raise OSError(5, "Input/output error")
+
+    own = used(tmp_path)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(UsageError, match=r"cannot be used \(Input/output error\)"):
+        make(tmp_path, clean=clean)
+    assert (own / "bids_sr/sub_01/read/result_read.pklz").exists()
+
+
 def test_git_never_sees_it(tmp_path):
     own = used(tmp_path)
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from bids_sr.bids import locking
-from bids_sr.bids.locking import lock_path, locked, try_lock
+from bids_sr.bids.locking import lock_open_file, lock_path, locked, try_lock
 
 
 @pytest.fixture
@@ -67,3 +67,43 @@ def test_without_locks_it_is_told(path, monkeypatch):
     with locked(path) as reason:
         assert reason == "Operation not supported"
     assert not path.exists()
+
+
+@pytest.fixture
+def handles(tmp_path):
+    """Two descriptors of one file, as two processes have them."""
+    file = tmp_path / "file"
+    file.write_text("")
+    with file.open() as one, file.open() as other:
+        yield one.fileno(), other.fileno()
+
+
+@pytest.mark.parametrize("first_shares", [True, False])
+@pytest.mark.parametrize("second_shares", [True, False])
+def test_only_shared_locks_go_together(handles, first_shares, second_shares):
+    one, other = handles
+    assert lock_open_file(one, shared=first_shares).held
+    attempt = lock_open_file(other, shared=second_shares)
+    assert attempt.held == (first_shares and second_shares)
+    assert attempt.busy == (not attempt.held)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_shared_lock_and_waiting_are_what_the_system_is_asked_for(
+    handles, monkeypatch, shared, wait
+):
+    asked = []
+    monkeypatch.setattr(fcntl, "flock", lambda _, how: asked.append(how))
+    assert lock_open_file(handles[0], shared=shared, wait=wait).held
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    assert asked == [kind | (0 if wait else fcntl.LOCK_NB)]
+
+
+def test_a_share_that_does_not_answer_is_neither_busy_nor_without_locks(path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match="Input/output error"):
+        try_lock(path)
