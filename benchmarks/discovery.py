@@ -7,7 +7,7 @@ the program on it in fresh processes and prints a Markdown table:
 
 - one participant: until the first step of its run begins (then it is stopped);
 - the whole dataset: ``--dry-run`` without a database, making one, and using it;
-- the whole dataset again when all is finished (made-up, empty outputs);
+- the whole dataset again when all is finished (made-up outputs of a byte each);
 - the group level, if ``--record`` gives a ``*_quality.json`` to copy for every run.
 
 Memory: the most that the program's own process held (VmHWM); that of the validator, a process of
@@ -137,11 +137,12 @@ def _resident(process: psutil.Process) -> int:
 
 
 def _pretend(tree: Path, out: Path, record: Path | None) -> int:
-    """Write what finished runs would have left: sidecars and records, all else empty."""
+    """Write what finished runs would have left: sidecars, records and lists, all else a byte."""
     from bids_sr.bids.finding import find_dwi
     from bids_sr.bids.sidecars import FINGERPRINT
     from bids_sr.networks.registry import load_card
-    from bids_sr.workflow.outputs import expected_outputs
+    from bids_sr.workflow.completeness import is_complete
+    from bids_sr.workflow.outputs import expected_outputs, write_run_manifest
     from bids_sr.workflow.plan import Choices, make_plan
 
     metrics = json.loads(record.read_text()) if record else {}
@@ -152,11 +153,14 @@ def _pretend(tree: Path, out: Path, record: Path | None) -> int:
         plan.names.folder.mkdir(parents=True, exist_ok=True)
         plan.names.figures_dir.mkdir(parents=True, exist_ok=True)
         for path in expected_outputs(plan):
-            path.touch()
+            path.write_text("x")
         plan.names.dwi_json.write_text(json.dumps({FINGERPRINT: plan.fingerprint}))
         own = {**metrics, "run": plan.label, "selfcheck_mode": "auto"}
         own |= {"subject": files.subject} if metrics else {}
         plan.names.quality.write_text(json.dumps(own))
+        write_run_manifest(plan)
+        if not is_complete(plan):
+            raise SystemExit(f"{plan.label}: what it left does not pass for a finished run")
         (out / f"sub-{files.subject}.html").touch()
     return len(found)
 

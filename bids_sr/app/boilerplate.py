@@ -17,7 +17,7 @@ from bids_sr.networks.registry import load_card
 from bids_sr.report.methods import describe
 from bids_sr.report.methods_files import write_methods
 from bids_sr.report.planned import planned_record
-from bids_sr.workflow.outputs import is_complete
+from bids_sr.workflow.completeness import is_complete
 from bids_sr.workflow.plan import Choices, RunPlan, make_plan
 
 _log = logging.getLogger("bids_sr")

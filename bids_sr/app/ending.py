@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bids_sr.bids.dataset_check import dataset_faults
+from bids_sr.workflow.completeness import page_faults
 from bids_sr.workflow.execute import end_failure
 from bids_sr.workflow.failures import Failure
-from bids_sr.workflow.pages import PageWriter, page_faults
+from bids_sr.workflow.pages import PageWriter
 from bids_sr.workflow.plan import RunPlan
 
 _log = logging.getLogger("bids_sr")

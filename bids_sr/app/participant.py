@@ -28,12 +28,12 @@ from bids_sr.bids.finding import find_dwi
 from bids_sr.bids.locking import PATTERN
 from bids_sr.errors import OutputError
 from bids_sr.networks.registry import load_card
+from bids_sr.workflow.completeness import is_complete, page_faults
 from bids_sr.workflow.execute import Execution
 from bids_sr.workflow.failures import Failure, forget_gone
 from bids_sr.workflow.memory import PARENT_GB, fits
 from bids_sr.workflow.messages import Messages, configure_messages
-from bids_sr.workflow.outputs import is_complete
-from bids_sr.workflow.pages import PageWriter, page_faults
+from bids_sr.workflow.pages import PageWriter
 from bids_sr.workflow.plan import Choices, RunPlan, make_plan
 from bids_sr.workflow.turns import process
 

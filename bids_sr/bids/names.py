@@ -339,3 +339,8 @@ class OutputNames:
     def _map(self, model: str, param: str) -> Path:
         name = self._name("dwimap", ".nii.gz", res=self.res, model=model, param=param)
         return self.folder / name
+
+
+def participant_page(out_dir: Path, subject: str) -> Path:
+    """Return the path of a participant's page."""
+    return out_dir / f"sub-{subject}.html"

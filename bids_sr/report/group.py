@@ -12,6 +12,7 @@ from urllib.parse import quote
 from attrs import frozen
 
 from bids_sr.bids.atomic import write_json, write_text
+from bids_sr.bids.names import participant_page
 from bids_sr.bids.ownership import check_page
 from bids_sr.diffusion.exchanges import EXPECTED
 from bids_sr.errors import UsageError
@@ -22,7 +23,6 @@ from bids_sr.report.distributions import measures
 from bids_sr.report.extremes import summaries
 from bids_sr.report.outliers import MIN_RUNS
 from bids_sr.report.pages import slug, write_page
-from bids_sr.report.participant import participant_page
 from bids_sr.report.records import FailedRun, FinishedRun, read_failures, read_runs
 from bids_sr.report.roster import Roster, begun, missing_files, roster
 from bids_sr.report.strips import HEIGHT, WIDTH, Plot, Strip, plots

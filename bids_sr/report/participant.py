@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from bids_sr.bids.names import participant_page
 from bids_sr.quality import verdict
 from bids_sr.quality.gain import gain_sentence
 from bids_sr.quality.verdict import quality_lights
@@ -93,11 +94,6 @@ def write_participant_page(
         methods_notice=NOTICE,
         methods_files=[(kind, quote(f"{folder}/{path.name}")) for kind, path in methods_files],
     )
-
-
-def participant_page(out_dir: Path, subject: str) -> Path:
-    """Return the path of a participant's page."""
-    return out_dir / f"sub-{subject}.html"
 
 
 def _run(run: FinishedRun, index: PictureIndex) -> dict[str, Any]:

@@ -13,14 +13,19 @@ from attrs import field, frozen
 
 from bids_sr.bids.atomic import remove_orphans
 from bids_sr.errors import BidsSrError, InputError, OutputError, UsageError
+from bids_sr.workflow.completeness import (
+    completion_marks,
+    has_ended,
+    input_changed,
+    run_faults,
+)
 from bids_sr.workflow.failures import Failure, cause_of, read_failure, record_failure
 from bids_sr.workflow.feeding import FedPoolPlugin, window
 from bids_sr.workflow.graph import build_workflow
 from bids_sr.workflow.memory import refuse_too_large
 from bids_sr.workflow.messages import Messages
-from bids_sr.workflow.outputs import manifest_of, output_faults
 from bids_sr.workflow.pages import PageWriter
-from bids_sr.workflow.plan import RunPlan, fingerprint
+from bids_sr.workflow.plan import RunPlan
 
 OWN_PLUGIN = "MultiProc"
 """The plugin that `PoolPlugin` takes the place of: workers that nipype forks cannot use CUDA."""
@@ -89,7 +94,8 @@ def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list
     _check_plugin(how.plugin)
     if not plans:
         return []
-    ready = [plan for plan in plans if _has_name(plan) and _retire(plan) and _fits(plan)]
+    checks = (_has_name, _has_its_input, _retire, _fits)
+    ready = [plan for plan in plans if all(passes(plan) for passes in checks)]
     # in one process, run after run; else all at once, for the plugin to schedule
     alone = how.nprocs == 1 and how.plugin is None
     failed = len(ready) < len(plans)
@@ -118,7 +124,7 @@ def _run(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> None:
         _log.debug("nipype: %s", error, exc_info=True)
         if not any(plan.names.error.exists() or plan.label in pages.failures for plan in plans):
             for plan in plans:
-                if not manifest_of(plan).exists():
+                if not has_ended(plan):
                     record_failure(plan, "workflow", cause_of(error))
 
 
@@ -128,6 +134,25 @@ def _has_name(plan: RunPlan) -> bool:
         return True
     record_failure(plan, "find", plan.files.problem.error())
     return False
+
+
+def _has_its_input(plan: RunPlan) -> bool:
+    """Tell whether the input is what the run was planned for; if not, it has failed.
+
+    It may have waited for hours until another call was done with it.
+    """
+    if not input_changed(plan):
+        return True
+    record_failure(plan, "start", _changed(plan))
+    return False
+
+
+def _changed(plan: RunPlan) -> InputError:
+    return InputError(
+        "or a file that belongs to it changed while the run was worked on.",
+        file=plan.files.dwi,
+        remedy="Run again once nothing writes to the dataset.",
+    )
 
 
 def _fits(plan: RunPlan) -> bool:
@@ -145,10 +170,9 @@ def _retire(plan: RunPlan) -> bool:
 
     Returns False, and leaves a record, if that cannot be done.
     """
-    marks = (plan.names.quality, plan.names.report_file("index", "json"), manifest_of(plan))
     # of an earlier call, they would not belong to the series that is made now
     ensemble_sd = () if plan.choices.uncertainty else plan.names.ensemble_sd()
-    for path in (*marks, plan.names.error, *ensemble_sd):
+    for path in (*completion_marks(plan), plan.names.error, *ensemble_sd):
         try:
             if os.path.lexists(path):  # a read-only disk refuses to remove what is not there
                 path.unlink(missing_ok=True)
@@ -163,7 +187,7 @@ def _retire(plan: RunPlan) -> bool:
 
 def _failure(plan: RunPlan, how: Execution, pages: PageWriter) -> Failure | None:
     failure = read_failure(plan) or pages.failures.get(plan.label)
-    if failure is None and how.stop_on_first_crash and not plan.names.quality.exists():
+    if failure is None and how.stop_on_first_crash and not has_ended(plan):
         return not_processed(plan)
     return failure or end_failure(plan)
 
@@ -187,17 +211,14 @@ def end_failure(plan: RunPlan) -> Failure | None:
         still what it was.
     """
     try:
-        if fingerprint(plan.files, plan.choices) != plan.fingerprint:
-            raise InputError(
-                "or a file that belongs to it changed while the run was worked on.",
-                file=plan.files.dwi,
-                remedy="Run again once nothing writes to the dataset.",
-            )
-        faults = output_faults(plan)
+        found = run_faults(plan)
     except BidsSrError as error:
         return record_failure(plan, "end", error)
-    if not faults:
+    if not found:
         return None
+    if found.input_changed:
+        return record_failure(plan, "end", _changed(plan))
+    faults = [*found.outputs, *filter(None, [found.self_check])]
     names = "; ".join(faults[:3]) + ("; ..." if len(faults) > 3 else "")
     problem = f"{len(faults)} outputs are missing or damaged: {names}."
     return record_failure(plan, "end", OutputError(problem, remedy="Run again."))

@@ -12,6 +12,7 @@ from bids_sr.diffusion.defaults import OFF
 from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
 from bids_sr.errors import BidsSrError
 from bids_sr.workflow.acquired import expected_run
+from bids_sr.workflow.completeness import AGAIN, TODO, run_state
 from bids_sr.workflow.estimate import (
     PROGRAM_GB,
     Task,
@@ -21,12 +22,12 @@ from bids_sr.workflow.estimate import (
     work_bytes,
 )
 from bids_sr.workflow.memory import least_memory_gb
-from bids_sr.workflow.outputs import is_complete, outputs_of
+from bids_sr.workflow.outputs import outputs_of
 from bids_sr.workflow.plan import RunPlan
 from bids_sr.workflow.size import seen_by
 
-DONE, TODO, AGAIN, UNUSABLE = "done", "to do", "again", "unusable"
-"""States of a run; again: there are outputs, of other settings or another input."""
+UNUSABLE = "unusable"
+"""State of a run that cannot be processed; the others are those of `run_state`."""
 
 
 @frozen
@@ -36,7 +37,7 @@ class Forecast:
     plan: RunPlan
     """The run."""
     state: str
-    """`DONE`, `TODO`, `AGAIN` or `UNUSABLE`."""
+    """`UNUSABLE`, or what `bids_sr.workflow.completeness.run_state` says."""
     problem: str = ""
     """Why it is unusable."""
     task: Task | None = None
@@ -81,7 +82,7 @@ def forecast(plan: RunPlan, macs: float) -> Forecast:
     files = {path: file_bytes(path.name, task) for path in paths}
     return Forecast(
         plan,
-        _state(plan),
+        run_state(plan),
         task=task,
         files=files,
         output=output_bytes({path.name: size for path, size in files.items()}, task),
@@ -124,9 +125,3 @@ def make_task(plan: RunPlan, run: DwiRun, macs: float) -> Task:
         output_dtype=how.output_dtype,
         gradient_check=how.gradient_check != OFF,
     )
-
-
-def _state(plan: RunPlan) -> str:
-    if is_complete(plan):
-        return DONE
-    return AGAIN if plan.names.dwi.exists() else TODO

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS, sidecar_of
 from bids_sr.workflow import steps
+from bids_sr.workflow.completeness import step_is_done
 from bids_sr.workflow.engine import Node, Workflow, config
 from bids_sr.workflow.interface import Step
 from bids_sr.workflow.memory import NETWORK_STEPS, step_memory_gb
@@ -17,7 +18,6 @@ from bids_sr.workflow.monitor import Job
 from bids_sr.workflow.outputs import manifest_of
 from bids_sr.workflow.pages import LAST_STEP
 from bids_sr.workflow.plan import Choices, RunPlan
-from bids_sr.workflow.resume import can_be_reused
 
 NAME = "bids_sr"
 """Name of the workflow, and of its folder in the work folder."""
@@ -103,7 +103,7 @@ def build_run_workflow(plan: RunPlan, folder: Path, monitor: Path | None = None)
         for argument, source in part.needs.items():
             workflow.connect(nodes[source], "value", node, argument)
         upstream_kept = reusable.issuperset(part.needs.values())
-        if upstream_kept and can_be_reused(folder / workflow.name / name, name, _state(plan, name)):
+        if upstream_kept and step_is_done(folder / workflow.name / name, name, _state(plan, name)):
             reusable.add(name)
         else:
             node.overwrite = True

@@ -10,6 +10,7 @@ from typing import Any
 from attrs import evolve
 
 from bids_sr.superres.allocator import give_back_memory
+from bids_sr.workflow.completeness import stamp
 from bids_sr.workflow.engine import (
     BaseInterface,
     BaseInterfaceInputSpec,
@@ -33,9 +34,6 @@ _MADE = (
     "record",
 )
 _ARGUMENTS = ("plan", "run", "sr", *_MADE)
-
-Stamp = tuple[str, int, int]
-"""Path, size and modification time (ns) of a file that a step wrote."""
 
 
 class StepInputs(BaseInterfaceInputSpec):
@@ -131,12 +129,3 @@ class Step(BaseInterface):
 
 def _on_device(plan: Any, device: str) -> Any:
     return evolve(plan, choices=evolve(plan.choices, device=device))
-
-
-def stamp(path: Path) -> Stamp | None:
-    """Return what tells one version of a file from another; None if it is not there."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return str(path), found.st_size, found.st_mtime_ns

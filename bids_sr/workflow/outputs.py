@@ -1,24 +1,21 @@
-"""What a finished run leaves, and whether it is all there."""
+"""What finished runs and pages leave, and the lists of it (manifests)."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from bids_sr.bids.dwi_run import open_run
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS
-from bids_sr.bids.sidecars import FINGERPRINT
 from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
-from bids_sr.errors import BidsSrError
-from bids_sr.workflow.manifest import manifest_faults, write_manifest
+from bids_sr.workflow.manifest import write_manifest
 from bids_sr.workflow.plan import RunPlan
 
 MANIFEST = "manifest"
 """Label of ``desc`` for the list of what the run left."""
 
-_CHECKS = ("off", "auto", "full")
-"""How much of a scan a self-check looks at, least first."""
+PAGE_FINGERPRINT = "page"
+"""What stands for a fingerprint in the list of methods texts."""
 
 
 def expected_outputs(plan: RunPlan) -> list[Path]:
@@ -69,51 +66,14 @@ def write_run_manifest(plan: RunPlan) -> None:
     )
 
 
-def output_faults(plan: RunPlan) -> list[str]:
-    """Tell what is missing or not as it was written.
-
-    Parameters
-    ----------
-    plan : RunPlan
-
-    Returns
-    -------
-    list of str
-        A file's name and what is wrong with it, each; empty if all is there.
-
-    Raises
-    ------
-    InputError
-        If the run's files cannot be used.
-    """
-    missing = [path.name for path in expected_outputs(plan) if not _is_there(path)]
-    if missing:
-        return [f"{name} is missing" for name in missing]
-    return manifest_faults(manifest_of(plan), plan.names.out_dir, plan.fingerprint)
+def page_manifest(out_dir: Path, subject: str) -> Path:
+    """Return the path of the list of the methods texts beside a participant's page."""
+    return out_dir / f"sub-{subject}" / "figures" / f"sub-{subject}_desc-{MANIFEST}.json"
 
 
-def _is_there(path: Path) -> bool:
-    try:
-        return path.is_file() and path.stat().st_size > 0
-    except OSError:  # an unreadable folder, say
-        return False
-
-
-def is_complete(plan: RunPlan) -> bool:
-    """Tell whether the run was finished before, with the same input and settings.
-
-    A self-check that looked at more than is asked for now will do.
-    """
-    try:
-        sidecar = json.loads(plan.names.dwi_json.read_text(encoding="utf-8"))
-        if sidecar.get(FINGERPRINT) != plan.fingerprint or output_faults(plan):
-            return False
-        return _is_checked(plan)
-    except (OSError, ValueError, AttributeError, BidsSrError):
-        return False
-
-
-def _is_checked(plan: RunPlan) -> bool:
-    record = json.loads(plan.names.quality.read_text(encoding="utf-8"))
-    asked = _CHECKS.index(plan.choices.self_check)
-    return record.get("selfcheck_mode") in _CHECKS[asked:]
+def write_page_manifest(out_dir: Path, subject: str) -> None:
+    """Write down the methods texts that were left beside a participant's page."""
+    path = page_manifest(out_dir, subject)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    methods = path.parent.glob(f"sub-{subject}_desc-methods.*")
+    write_manifest(path, out_dir, methods, PAGE_FINGERPRINT)

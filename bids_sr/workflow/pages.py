@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from attrs import asdict
 from bids_sr.bids.names import is_label
 from bids_sr.errors import BidsSrError
 from bids_sr.workflow.failures import Failure, cause_of, read_failure, record_failure
-from bids_sr.workflow.manifest import manifest_faults, write_manifest
+from bids_sr.workflow.outputs import write_page_manifest
 from bids_sr.workflow.plan import RunPlan
 
 LAST_STEP = "draw"
@@ -25,12 +24,6 @@ FAILED_WITH = "failed_with"
 
 _IN_STEP = "bids_sr.errors."
 """What the text of an exception of a step holds: the user has read it already."""
-
-_LAST = 64
-"""Bytes at the end of a page in which its last tag is looked for."""
-
-_PAGE = "page"
-"""What stands for a fingerprint in the list of methods texts."""
 
 _log = logging.getLogger("bids_sr")
 
@@ -119,10 +112,7 @@ class PageWriter:
             page = write_participant_page(
                 self._out_dir, subject, errors=[_shown(failure) for failure in failures]
             )
-            listed = _methods_list(self._out_dir, subject)
-            listed.parent.mkdir(parents=True, exist_ok=True)
-            methods = listed.parent.glob(f"sub-{subject}_desc-methods.*")
-            write_manifest(listed, self._out_dir, methods, _PAGE)
+            write_page_manifest(self._out_dir, subject)
         except Exception as error:
             self.failed.append(subject)
             text = str(error) if isinstance(error, BidsSrError) else repr(error)
@@ -130,42 +120,6 @@ class PageWriter:
             _log.debug("sub-%s", subject, exc_info=True)
         else:
             _log.info("sub-%s: report in %s", subject, page)
-
-
-def page_faults(out_dir: Path, subject: str) -> list[str]:
-    """Tell what of a participant's page, and of the methods texts beside it, is not as written.
-
-    Parameters
-    ----------
-    out_dir : pathlib.Path
-        Derivative dataset.
-    subject : str
-        Label without ``sub-``.
-
-    Returns
-    -------
-    list of str
-        A file's name and what is wrong with it, each; empty if all is there.
-    """
-    if not is_label(subject):
-        return []
-    page = out_dir / f"sub-{subject}.html"
-    faults = [] if page_is_whole(page) else [f"{page.name} is missing or damaged"]
-    return faults + manifest_faults(_methods_list(out_dir, subject), out_dir, _PAGE)
-
-
-def _methods_list(out_dir: Path, subject: str) -> Path:
-    return out_dir / f"sub-{subject}" / "figures" / f"sub-{subject}_desc-manifest.json"
-
-
-def page_is_whole(path: Path) -> bool:
-    """Tell whether a page is there up to its last tag."""
-    try:
-        with path.open("rb") as stream:
-            stream.seek(-min(_LAST, path.stat().st_size), os.SEEK_END)
-            return stream.read().rstrip().endswith(b"</html>")
-    except OSError:
-        return False
 
 
 def _shown(failure: Failure) -> dict[str, str | None]:

@@ -6,11 +6,11 @@ import logging
 import time
 from collections.abc import Sequence
 
+from bids_sr.workflow.completeness import is_complete
 from bids_sr.workflow.execute import Execution, execute, not_processed
 from bids_sr.workflow.failures import Failure
 from bids_sr.workflow.locks import RunLocks
 from bids_sr.workflow.monitor import start_table, tell_table
-from bids_sr.workflow.outputs import is_complete
 from bids_sr.workflow.pages import PageWriter
 from bids_sr.workflow.plan import RunPlan
 

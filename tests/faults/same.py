@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from bids_sr.bids.dataset_check import dataset_faults
-from bids_sr.workflow.pages import page_is_whole
+from bids_sr.workflow.completeness import page_is_whole
 
 TIMED = (
     "seconds_superres",

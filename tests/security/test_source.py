@@ -26,7 +26,7 @@ NETWORK = {"socket", "requests", "urllib.request", "urllib3", "http.client", "ft
 STARTERS = ("subprocess.", "Popen", "run", "call", "check_output", "check_call")  # of processes
 
 # nipype keeps results of steps as pickles in the work folder; see docs/security.md
-MAY_UNPICKLE = {"bids_sr/workflow/resume.py"}
+MAY_UNPICKLE = {"bids_sr/workflow/completeness.py"}
 
 
 def dotted(node):

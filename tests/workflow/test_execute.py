@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from attrs import evolve
 
 from bids_sr.bids.atomic import TEMPORARY, atomic_path
 from bids_sr.errors import UsageError
@@ -70,6 +71,32 @@ def test_an_input_that_changed_meanwhile_is_a_failure(plan, how, pages, monkeypa
     monkeypatch.setattr(module, "_run", lambda *_: plan.files.bval.write_text("0 " * 17))
     (failure,) = execute([plan], how, pages)
     assert "changed while the run was worked on" in failure.message
+
+
+def test_an_input_that_changed_before_it_was_begun_costs_no_hours(plan, how, pages, monkeypatch):
+    """A run that another call had was planned long ago; nothing of it is touched."""
+    plan.files.bval.write_text("0 " * 17)
+    touch(plan.names.quality)
+    ran = []
+    monkeypatch.setattr(module, "_run", lambda plans, *_: ran.extend(plans))
+    (failure,) = execute([plan], how, pages)
+    assert "changed while the run was worked on" in failure.message
+    assert not ran and plan.names.quality.exists()
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_record_alone_does_not_mean_that_a_run_came_to_its_end(
+    plan, how, pages, monkeypatch, ended
+):
+    """Another one failed between two steps of this one, and nipype left it there."""
+
+    def leave(*_):
+        touch(plan.names.quality, *([manifest_of(plan)] if ended else []))
+
+    monkeypatch.setattr(module, "_run", leave)
+    (failure,) = execute([plan], evolve(how, stop_on_first_crash=True), pages)
+    words = "outputs are missing or damaged" if ended else "not processed, since another run failed"
+    assert words in failure.message
 
 
 def test_a_mark_that_cannot_be_removed_stops_its_own_run_only(make_plans, how, monkeypatch):
