@@ -14,6 +14,25 @@ from bids_sr.bids.dwi_run import DwiFiles, open_run
 
 REPOSITORY = Path(__file__).parents[1]
 SHAPE = (24, 22, 4)
+WHOLE_PROGRAM = {"call_here", "command", "process", "run_command"}
+"""Fixtures that run the program from one end to the other: their tests are slow."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark the tests of the whole program as slow; others have the mark in their files."""
+    for item in items:
+        if WHOLE_PROGRAM.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
+def load(path):
+    """Import a file by its path, which may be relative to the tests."""
+    path = Path(__file__).parent / path
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def write_run(folder, directions=16, seed=0):
@@ -51,11 +70,13 @@ def write_run(folder, directions=16, seed=0):
 @pytest.fixture(scope="session")
 def fibres():
     """The module that writes scans with fibres."""
-    path = Path(__file__).with_name("fibres.py")
-    spec = importlib.util.spec_from_file_location("fibres", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("fibres.py")
+
+
+@pytest.fixture(scope="session")
+def halting():
+    """The module that lets a program halt at each change of a folder."""
+    return load("halting.py")
 
 
 @pytest.fixture
@@ -210,11 +231,7 @@ def make_hcp(tmp_path):
 @pytest.fixture(scope="session")
 def zero_filled():
     """The benchmark that makes scans as scanners that interpolate do."""
-    path = REPOSITORY / "benchmarks" / "zero_filled.py"
-    spec = importlib.util.spec_from_file_location("zero_filled", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load(REPOSITORY / "benchmarks" / "zero_filled.py")
 
 
 @pytest.fixture

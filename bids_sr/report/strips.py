@@ -178,7 +178,7 @@ def nice_ticks(low: float, high: float) -> list[float]:
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * (1 - 1e-9))
     digits = max(0, 3 - math.floor(math.log10(step)))  # enough for what step and ends need
     if high - low <= 1e-9 * max(abs(low), abs(high)):
-        middle = round(low, digits)
+        middle = round(float(low), digits)
         return [middle - step, middle, middle + step]
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [round(step * i, digits) for i in range(first, last + 1)]

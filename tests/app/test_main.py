@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import pytest
 
@@ -14,9 +13,9 @@ from bids_sr.errors import InputError, OutputError, UsageError
 
 
 def wait():
-    """Wait for the signal, however long it takes."""
+    """Wait for the signal that raises, however long it takes."""
     while True:
-        time.sleep(0.1)
+        signal.pause()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -124,7 +123,6 @@ def test_stop_ends_it_in_order(output_folder, nprocs):
         while not list(out.rglob(".tmp-*_desc-sr_dwi.nii.gz")):
             state = engine("inspect", "--format", "{{.State.Running}}", name).stdout.strip()
             assert state == "true", engine("logs", name).stderr
-            time.sleep(0.2)
         engine("stop", "--time", "3600", name)
         code = engine("inspect", "--format", "{{.State.ExitCode}}", name).stdout.strip()
         assert code == "143", engine("logs", name).stderr  # 137 would be a kill after an hour

@@ -46,7 +46,7 @@ def _dwigradcheck(folder: Path, image: Path, bval: Path) -> np.ndarray:
         "-export_grad_fsl", "best.bvec", "best.bval", "-scratch", folder,
     ]  # fmt: skip
     done = subprocess.run(
-        list(map(str, words)), cwd=folder, check=True, capture_output=True, text=True, timeout=300
+        list(map(str, words)), cwd=folder, check=True, capture_output=True, text=True
     )
     assert re.search(r"Mean length", done.stderr + done.stdout)
     return np.loadtxt(folder / "best.bvec").T

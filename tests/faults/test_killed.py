@@ -5,25 +5,27 @@ from __future__ import annotations
 import random
 import shutil
 import signal
-import subprocess
-import time
-from contextlib import suppress
 
 import psutil
 import pytest
 
 LABELS = ("01", "02")
+UNFINISHED = ".tmp-*_desc-sr_dwi.nii.gz"
 
 
 @pytest.fixture(scope="module")
-def undisturbed(command, run_command, writers, tmp_path_factory):
-    """Dataset, output and seconds of a call that nobody disturbed."""
+def undisturbed(command, halting, writers, tmp_path_factory):
+    """Dataset, output and number of changes of a call that nobody disturbed."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    raw = writers.write_dataset(folder / "raw", LABELS)
-    began = time.monotonic()
-    outcome = run_command(command(raw, folder / "out", "--self-check", "off"))
-    assert outcome.status == 0, outcome.told
-    return raw, folder / "out", time.monotonic() - began
+    raw, out = writers.write_dataset(folder / "raw", LABELS), folder / "out"
+    with (
+        halting.Halting(out) as halts,
+        halts.start(command(raw, out, "--self-check", "off")) as call,
+    ):
+        changes = halts.count(call)
+        told = call.communicate()[1]
+    assert call.returncode == 0, told
+    return raw, out, changes
 
 
 @pytest.fixture
@@ -42,29 +44,30 @@ def finish(command, run_command, undisturbed, same):
     return go
 
 
-def quiet(line):
-    return subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-
-
 @pytest.mark.parametrize("with_work", [True, False])
-def test_killed_again_and_again(command, undisturbed, finish, tmp_path, with_work):
-    raw, _, seconds = undisturbed
+def test_killed_again_and_again(command, halting, undisturbed, finish, tmp_path, with_work):
+    raw, _, changes = undisturbed
     dice, out = random.Random(with_work), tmp_path / "out"
     options = ("-w", tmp_path / "work") if with_work else ()
+    line = command(raw, out, "--self-check", "off", *options)
+    killed = []
     for share in (0.5, 0.8):
-        with quiet(command(raw, out, "--self-check", "off", *options)) as call:
-            with suppress(subprocess.TimeoutExpired):  # at a random moment of its life
-                call.wait(dice.uniform(share - 0.2, share + 0.2) * seconds)
+        with halting.Halting(out) as halts, halts.start(line) as call:
+            number = round(dice.uniform(share - 0.2, share + 0.2) * changes)
+            killed.append(halts.until(call, halting.after(number)))  # a random one of its changes
             call.kill()
+    assert killed[0]  # the second may have been over, as the work folder remembers the first
     finish(out, *options)
 
 
 @pytest.mark.parametrize("when", ["*_desc-brain_mask.json", "*_desc-sr_quality.json"])
-def test_killed_when_a_file_has_just_appeared(command, undisturbed, finish, tmp_path, when):
+def test_killed_when_a_file_has_just_appeared(
+    command, halting, undisturbed, finish, tmp_path, when
+):
     raw, out, work = undisturbed[0], tmp_path / "out", tmp_path / "work"
-    with quiet(command(raw, out, "--self-check", "off", "-w", work)) as call:
-        while call.poll() is None and not list(out.glob(f"sub-01/dwi/{when}")):
-            time.sleep(0.005)
+    line = command(raw, out, "--self-check", "off", "-w", work)
+    with halting.Halting(out) as halts, halts.start(line) as call:
+        assert halts.until(call, lambda: list(out.glob(f"sub-01/dwi/{when}")))
         call.kill()
     assert call.returncode == -signal.SIGKILL
     series = out / "sub-01/dwi/sub-01_res-x2_desc-sr_dwi.nii.gz"
@@ -73,12 +76,13 @@ def test_killed_when_a_file_has_just_appeared(command, undisturbed, finish, tmp_
     assert series.stat().st_mtime_ns == made, "the work folder remembers the series"
 
 
-def test_a_killed_worker_fails_its_run_and_says_why(command, undisturbed, finish, tmp_path):
+def test_a_killed_worker_fails_its_run_and_says_why(
+    command, halting, undisturbed, finish, tmp_path
+):
     raw, out = undisturbed[0], tmp_path / "out"
     line = command(raw, out, "--self-check", "off", "--nprocs", "2", "--omp-nthreads", "1")
-    with quiet(line) as call:
-        while call.poll() is None and not list(out.rglob(".tmp-*_desc-sr_dwi.nii.gz")):
-            time.sleep(0.005)
+    with halting.Halting(out) as halts, halts.start(line) as call:
+        assert halts.until(call, lambda: list(out.rglob(UNFINISHED)))
         workers = [
             child
             for child in psutil.Process(call.pid).children()
@@ -86,6 +90,7 @@ def test_a_killed_worker_fails_its_run_and_says_why(command, undisturbed, finish
         ]
         for worker in workers:
             worker.kill()
+        halts.close()
         told = call.communicate()[1]
     assert workers and call.returncode == 1
     assert "the process that worked on it was killed, most likely for want of memory." in told
@@ -94,12 +99,15 @@ def test_a_killed_worker_fails_its_run_and_says_why(command, undisturbed, finish
     finish(out)
 
 
-def test_sigterm_leaves_nothing_half_written(command, undisturbed, same, finish, tmp_path):
+def test_sigterm_leaves_nothing_half_written(command, halting, undisturbed, same, finish, tmp_path):
     raw, out = undisturbed[0], tmp_path / "out"
-    with quiet(command(raw, out, "--self-check", "off")) as call:
-        while call.poll() is None and not list(out.rglob(".tmp-*_desc-sr_dwi.nii.gz")):
-            time.sleep(0.005)
+    with (
+        halting.Halting(out) as halts,
+        halts.start(command(raw, out, "--self-check", "off")) as call,
+    ):
+        assert halts.until(call, lambda: list(out.rglob(UNFINISHED)))
         call.terminate()
+        halts.close()
         told = call.communicate()[1]
     assert call.returncode == 143
     assert "bids-sr: interrupted." in told and "Traceback" not in told

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 
 # stands in for a network that is not there, and tells if anybody asks for it
 NO_NETWORK = """
@@ -25,23 +24,16 @@ socket.getaddrinfo = _unknown
 """
 
 
-def wait_for(condition, call):
-    """Wait for as long as the call lives, however slow the machine is."""
-    while not condition():
-        assert call.poll() is None, "it ended before it could be killed"
-        time.sleep(0.02)
-
-
 def visible(out):
     return [path for path in out.rglob("sub-*/dwi/*") if not path.name.startswith(".")]
 
 
-def test_killed_and_called_again(command, run_command, writers, tmp_path):
+def test_killed_and_called_again(command, run_command, halting, writers, tmp_path):
     dataset = writers.write_dataset(tmp_path / "raw", ("01",), directions=200)
     out, work = tmp_path / "out", tmp_path / "work"
     line = command(dataset, out, "-w", work)
-    with subprocess.Popen(line, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as call:
-        wait_for(lambda: list(out.rglob(".tmp-*_desc-sr_dwi.nii.gz")), call)
+    with halting.Halting(out) as halts, halts.start(line) as call:
+        assert halts.until(call, lambda: list(out.rglob(".tmp-*_desc-sr_dwi.nii.gz")))
         call.kill()
     assert not list(out.rglob("*_quality.json"))
     assert not [path for path in visible(out) if path.name.endswith("_dwi.nii.gz")]

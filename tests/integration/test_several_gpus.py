@@ -6,9 +6,10 @@ import json
 import os
 
 # imported by the program and by its workers before anything else; the first steps on both
-# "GPUs" wait for each other, so that one cannot do all the work because the other starts late
+# "GPUs" wait for each other, so that one cannot do all the work because the other starts late:
+# a pipe opens when somebody opens the other end
 FAKES = """
-import os, time
+import os
 from pathlib import Path
 import torch
 from bids_sr.superres import engine
@@ -19,10 +20,10 @@ torch.cuda.device_count = lambda: 2
 taken = ["nothing"]
 
 def choose_device(name):
-    (FOLDER / f"met-{{name}}").touch()
-    end = time.monotonic() + 7200
-    while len(list(FOLDER.glob("met-*"))) < 2 and time.monotonic() < end:
-        time.sleep(0.05)
+    met = FOLDER / f"met-{{name}}"
+    if not met.exists():
+        met.touch()
+        os.close(os.open(FOLDER / "pipe", os.O_RDONLY if name == "cuda:0" else os.O_WRONLY))
     taken[0] = name
     return torch.device("cpu")
 
@@ -34,6 +35,7 @@ engine.describe_device = lambda device: f"{{taken[0]}} (faked)"
 def test_runs_are_dealt_out_among_two_gpus(writers, model, run_command, command, tmp_path):
     fakes = tmp_path / "fakes"
     fakes.mkdir()
+    os.mkfifo(fakes / "pipe")
     (fakes / "sitecustomize.py").write_text(FAKES.format(folder=str(fakes)))
     dataset = writers.write_dataset(tmp_path / "raw", ("01", "02"))
     path = os.pathsep.join([str(fakes), os.environ.get("PYTHONPATH", "")])

@@ -242,22 +242,24 @@ def test_flicker_runs_and_stops(viewer):
     from selenium.webdriver.support.ui import WebDriverWait
 
     driver, figure = viewer
+    driver.execute_script(
+        """
+        const start = window.setInterval, stop = window.clearInterval;
+        window.beats = new Set();
+        window.setInterval = (...given) => {
+            const beat = start(...given); window.beats.add(beat); return beat; };
+        window.clearInterval = (beat) => { window.beats.delete(beat); stop(beat); };
+        """
+    )
     button = find(figure, ".flicker")
     button.click()
     assert button.get_attribute("aria-pressed") == "true"
     for state in ("before", "after", "before"):
         WebDriverWait(driver, 3600, 0.05).until(lambda d, s=state: visible(d, figure) == s)
+    assert driver.execute_script("return window.beats.size") == 1
     button.click()
     assert button.get_attribute("aria-pressed") == "false"
-    seen = driver.execute_async_script(
-        """
-        const done = arguments[1], slider = arguments[0].querySelector("input"), seen = new Set();
-        const watch = setInterval(() => seen.add(slider.value), 50);
-        setTimeout(() => { clearInterval(watch); done([...seen]); }, 1500);
-        """,
-        figure,
-    )
-    assert len(seen) == 1
+    assert driver.execute_script("return window.beats.size") == 0
 
 
 def test_only_one_pair_flickers(viewer):
@@ -611,6 +613,8 @@ def test_plots_are_walked_with_keys(put_record, tmp_path, show):
 
 
 def test_runs_that_are_not_wanted_fade(put_record, tmp_path, show):
+    from selenium.webdriver.support.ui import WebDriverWait
+
     records = {f"{i:02}": {"v1_angle_median_deg": 5 + i / 10} for i in range(30)}
     records["30"] = {"v1_angle_median_deg": 60.0}
     driver = show(group_page(put_record, tmp_path / "out", records))
@@ -620,12 +624,13 @@ def test_runs_that_are_not_wanted_fade(put_record, tmp_path, show):
     assert "sub-30_res-x2" in find(driver, "#outliers").text
     find(driver, "#filter").send_keys("sub-1")
     driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", plot)
-    driver.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 50))")
 
     def count(name):
         return find(plot, name).get_attribute("d").count("M")
 
-    assert (count(".dots"), count(".faded")) == (10, 21)
+    # drawn when the browser finds it in sight
+    WebDriverWait(driver, 3600, 0.05).until(lambda _: count(".faded") == 21)
+    assert count(".dots") == 10
     assert every(plot, ".away")
     find(driver, "#reset").click()
     assert find(plot, ".dots").get_attribute("d").count("M") == 31

@@ -57,7 +57,7 @@ def test_every_control_can_be_used(opened):
         """
         const done = arguments[0], controls = [...document.querySelectorAll(
             "button:not(.copy), [role=tab], input[type=range], svg.heat")];
-        const rest = () => new Promise((resolve) => setTimeout(resolve, 20));
+        const rest = () => new Promise((resolve) => requestAnimationFrame(resolve));
         (async () => {
             for (const one of controls) {
                 one.focus();

@@ -89,11 +89,11 @@ class Slurm:
 
     @staticmethod
     def wait_until(condition, what, seconds=7200):
-        """Wait; so long because the machine may be slow."""
+        """Ask again and again; so long because the machine may be slow."""
         end = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < end, f"waited in vain until {what}"
-            time.sleep(0.5)
+            time.sleep(0.5)  # noqa: TID251 - Slurm is asked by commands; nothing tells
         return found
 
     def wait_until_idle(self):
@@ -153,7 +153,9 @@ def slurm(tmp_path_factory):
     try:
         for command in commands:
             daemons.append(_start(command, environment, folder))
-            time.sleep(1)
+            cluster.wait_until(
+                lambda c=command[0]: _is_up(c, cluster, folder), f"{command[0]} is up"
+            )
         cluster.wait_until(lambda: "idle" in _nodes(cluster), f"the node is up; see {folder}")
         yield cluster
         subprocess.run(["scancel", "--user=root", "--full"], env=environment, check=False)
@@ -171,9 +173,21 @@ def _start(command, environment, folder):
         return subprocess.Popen(command, env=environment, stdout=out, stderr=out)
 
 
+def _is_up(program, cluster, folder):
+    """Whether those that come after may be started."""
+    name = Path(program).name
+    if name == "munged":
+        return (folder / "munge.socket").exists()
+    return name != "slurmctld" or "UP" in _said(cluster, "scontrol", "ping")
+
+
 def _nodes(cluster):
+    return _said(cluster, "sinfo", "--noheader", "--format=%T")
+
+
+def _said(cluster, *command):
     try:
-        return cluster.run("sinfo", "--noheader", "--format=%T")
+        return cluster.run(*command)
     except AssertionError:  # the controller is not listening yet
         return ""
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import logging
 import re
+import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from bids_sr.workflow import steps
+from bids_sr.workflow import monitor, steps
 from bids_sr.workflow.graph import build_run_workflow
 from bids_sr.workflow.interface import Step
 from bids_sr.workflow.monitor import Job, Monitor, start_table, tell_table
@@ -28,21 +30,43 @@ def rows(path):
         return list(csv.DictReader(file, delimiter="\t"))
 
 
-def test_memory_and_work_are_seen(table):
+@pytest.fixture
+def watching(monkeypatch):
+    """An event that is set whenever a monitor has looked at the memory."""
+    looked, look = threading.Event(), Monitor._look
+
+    def looks(self):
+        look(self)
+        looked.set()
+
+    monkeypatch.setattr(Monitor, "_look", looks)
+    return looked
+
+
+def test_memory_and_work_are_seen(table, watching):
     with Monitor(Job(table, "sub-01", "idle", 1.0)):
-        time.sleep(0.2)
+        pass
     with Monitor(Job(table, "sub-01", "busy", 1.0)):
         block = np.ones(50_000_000)  # 400 MB
+        watching.clear()
+        watching.wait()
+        del block
         end = time.process_time() + 0.3
         while time.process_time() < end:
             pass
-        del block
     idle, busy = rows(table)
     assert float(busy["peak_gb"]) > float(idle["peak_gb"]) + 0.35
     assert float(busy["cpu_seconds"]) >= 0.3
     assert float(idle["cpu_seconds"]) < float(busy["cpu_seconds"])
-    assert float(idle["seconds"]) >= 0.2
     assert (busy["run"], busy["step"], busy["planned_gb"]) == ("sub-01", "busy", "1.00")
+
+
+def test_seconds_are_those_of_the_block(table, monkeypatch):
+    clock = SimpleNamespace(monotonic=iter([100.0, 112.5]).__next__)
+    monkeypatch.setattr(monitor, "time", clock)
+    with Monitor(Job(table, "sub-01", "idle", 1.0)):
+        pass
+    assert [row["seconds"] for row in rows(table)] == ["12.50"]
 
 
 def test_a_step_that_fails_is_on_the_table_too(table):

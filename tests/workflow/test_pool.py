@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -101,59 +101,46 @@ def test_a_killed_worker_is_a_failure_and_the_rest_goes_on(run):
 
 
 SCRIPT = """
-import sys
-sys.path.insert(0, {tests!r})
-from pathlib import Path
 from nipype import Function, Node, Workflow
-from bids_sr.workflow.memory import BASE_GB, PARENT_GB
 from bids_sr.workflow.messages import Messages
 from bids_sr.workflow.pool import PoolPlugin
 
-SLEEPS = '''
+NEVER_ENDS = '''
 def f(x):
-    import os, time
-    from pathlib import Path
-    Path(x).write_text(str(os.getpid()))
-    time.sleep(86400)
+    import os, signal
+    with open(x, "w") as pipe:
+        pipe.write(str(os.getpid()))
+    signal.pause()
 '''
 if __name__ == "__main__":
     whole = Workflow("whole", base_dir={folder!r})
-    node = Node(Function(function=SLEEPS, output_names=["x"]), name="sleeps")
-    node.inputs.x = {pid_file!r}
+    node = Node(Function(function=NEVER_ENDS, output_names=["x"]), name="never_ends")
+    node.inputs.x = {pipe!r}
     whole.add_nodes([node])
     whole.run(plugin=PoolPlugin({{"n_procs": 1}}, Messages()))
 """
 
 
-def is_alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123 - as short as it gets
-            return stat.read().split()[2] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def wait_until(condition, parent=None):
-    """Wait, while the process lives that is to bring it about, however slow the machine is."""
-    while not condition():
-        assert parent is None or parent.poll() is None, "it ended before"
-        time.sleep(0.1)
+def ready(*handles):
+    """Wait until one can be read, or its process has ended; returns those."""
+    return select.select(handles, [], [])[0]
 
 
 def test_workers_end_when_the_parent_is_killed(tmp_path):
-    pid_file = tmp_path / "pid"
-    script = tmp_path / "script.py"
-    script.write_text(
-        SCRIPT.format(tests="", folder=str(tmp_path / "work"), pid_file=str(pid_file))
-    )
+    pipe, script = tmp_path / "pipe", tmp_path / "script.py"
+    os.mkfifo(pipe)
+    script.write_text(SCRIPT.format(folder=str(tmp_path / "work"), pipe=str(pipe)))
+    told = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.DEVNULL) as parent:
         try:
-            wait_until(lambda: pid_file.exists() and pid_file.read_text(), parent)
-            worker = int(pid_file.read_text())
-            assert worker != parent.pid and is_alive(worker)
+            assert told in ready(told, os.pidfd_open(parent.pid)), "it ended before"
+            worker = int(os.read(told, 32))
+            assert worker != parent.pid
+            end = os.pidfd_open(worker)
+            assert not select.select([end], [], [], 0)[0], "it lives"
         finally:
             os.kill(parent.pid, signal.SIGKILL)
-    wait_until(lambda: not is_alive(worker))
+    assert ready(end) == [end]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from itertools import pairwise
 
 import attrs
@@ -16,20 +17,23 @@ from bids_sr.workflow.messages import Messages
 from bids_sr.workflow.pages import PageWriter
 from bids_sr.workflow.pool import PoolPlugin
 
-# as text: worker processes cannot import this module. A step leaves what it got, and when; the
-# first on each GPU wait for each other, so that the test does not hang on how quick workers are.
+# as text: worker processes cannot import this module. A step tells what it got at its start and
+# end; the first on each of two GPUs wait for each other (a pipe opens when somebody opens the
+# other end), so that the test does not hang on how quick workers are.
 COMPUTES = """
 def f(x, device, use_gpu, folder, together):
-    import json, os, time
+    import json, os
     from pathlib import Path
-    start = time.monotonic()
-    Path(folder, f"met-{device}").touch()
-    while len(list(Path(folder).glob("met-*"))) < together:
-        assert time.monotonic() < start + 7200, "alone"
-        time.sleep(0.02)
-    time.sleep(0.05)
-    told = {"device": device, "pid": os.getpid(), "start": start, "end": time.monotonic()}
-    Path(folder, f"step-{x}.json").write_text(json.dumps(told))
+    def tell():
+        line = json.dumps({"step": x, "device": device, "pid": os.getpid()})
+        with open(Path(folder, "told"), "a") as file:
+            file.write(line + "\\n")
+    tell()
+    met = Path(folder, f"met-{device}")
+    if together == 2 and not met.exists():
+        met.touch()
+        os.close(os.open(Path(folder, "pipe"), os.O_RDONLY if device[-1] == "0" else os.O_WRONLY))
+    tell()
     return device
 """
 DIES = "def f(x, device, use_gpu, folder, together):\n    import os\n    os.kill(os.getpid(), 9)\n"
@@ -37,6 +41,7 @@ DIES = "def f(x, device, use_gpu, folder, together):\n    import os\n    os.kill
 
 def workflow(folder, sources, *, cores=1, use_gpu=True, together=1):
     """Steps that do not depend on each other."""
+    os.mkfifo(folder / "pipe")
     whole = Workflow("whole", base_dir=str(folder / "work"))
     for number, source in enumerate(sources):
         node = Node(
@@ -57,7 +62,13 @@ def workflow(folder, sources, *, cores=1, use_gpu=True, together=1):
 
 
 def told(folder):
-    return [json.loads(path.read_text()) for path in sorted(folder.glob("step-*.json"))]
+    """What each step told, in the order of their starts, with the places of start and end."""
+    steps = {}
+    for place, line in enumerate((folder / "told").read_text().splitlines()):
+        step = json.loads(line)
+        steps.setdefault(step["step"], {**step, "start": place})["end"] = place
+    assert all(step["start"] < step["end"] for step in steps.values())
+    return list(steps.values())
 
 
 def pool(gpus, n_procs=8):
@@ -72,19 +83,17 @@ def test_all_gpus_work_and_none_has_two_steps_or_processes(tmp_path, cores):
     found = told(tmp_path)
     assert len(found) == 5 and {step["device"] for step in found} == set(gpus)
     for gpu in gpus:
-        here = sorted(
-            (step for step in found if step["device"] == gpu), key=lambda step: step["start"]
-        )
+        here = [step for step in found if step["device"] == gpu]
         assert len({step["pid"] for step in here}) == 1
-        assert all(a["end"] <= b["start"] for a, b in pairwise(here))
+        assert all(a["end"] < b["start"] for a, b in pairwise(here))
     assert len({step["pid"] for step in found}) == 2
 
 
 def test_without_names_one_step_at_a_time_on_the_device_it_was_planned_for(tmp_path):
     workflow(tmp_path, [COMPUTES] * 3).run(plugin=pool(()))
-    found = sorted(told(tmp_path), key=lambda step: step["start"])
+    found = told(tmp_path)
     assert [step["device"] for step in found] == ["", "", ""]
-    assert all(a["end"] <= b["start"] for a, b in pairwise(found))
+    assert all(a["end"] < b["start"] for a, b in pairwise(found))
 
 
 def test_other_steps_get_no_gpu(tmp_path):
