@@ -22,7 +22,7 @@ override DEMO_OUT := demo-out
 override DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test parity-test chaos fuzz browser-test slurm-test benchmark benchmark-pieces benchmark-growth benchmark-memory benchmark-hcp \
+.PHONY: help setup demo test test-fast coverage parity-test chaos fuzz browser-test slurm-test benchmark benchmark-pieces benchmark-growth benchmark-memory benchmark-hcp \
 	benchmark-dtype benchmark-quality benchmark-uncertainty benchmark-grid benchmark-gradients benchmark-filling benchmark-discovery \
 	benchmark-sizing lint format container container-test apptainer-test clean
 
@@ -44,8 +44,14 @@ demo: $(STAMP) ## super-resolve the example scan and write its report
 	@echo; echo "Done. Open these in a browser:"
 	@for page in $(DEMO_OUT)/*.html; do echo "  $(CURDIR)/$$page"; done
 
-test: $(STAMP) ## run the tests
+test: $(STAMP) ## run all tests, and the examples in docstrings
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-fast: $(STAMP) ## run those that take no program, process or browser: minutes
+	$(BIN)/python -m pytest $(PYTEST_ARGS) -m "not slow"
+
+coverage: $(STAMP) ## run all tests and measure which lines and branches they reach; fails below the floor
+	$(BIN)/python -m pytest $(PYTEST_ARGS) --cov --durations=25
 
 parity-test: ## compare the paper's network with fastai's own (installs fastai beside)
 	test -x $(PARITY_VENV)/bin/python || $(PYTHON) -m venv $(PARITY_VENV)
@@ -157,4 +163,4 @@ apptainer-test: $(STAMP) ## make a SIF of what container-test built and run it c
 	PYTHON=$(abspath $(BIN)/python) tests/container/apptainer.sh
 
 clean: ## remove what the demo, the tests and the builds left
-	rm -rf $(DEMO_OUT) $(DEMO_WORK) browser-out chaos-out build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(DEMO_OUT) $(DEMO_WORK) browser-out chaos-out build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
+import sys
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import nibabel as nib
@@ -14,16 +17,54 @@ from bids_sr.bids.dwi_run import DwiFiles, open_run
 
 REPOSITORY = Path(__file__).parents[1]
 SHAPE = (24, 22, 4)
-WHOLE_PROGRAM = {"call_here", "command", "process", "run_command"}
-"""Fixtures that run the program from one end to the other: their tests are slow."""
+SLOW = {"call_here", "command", "process", "run_command", "driver"}
+"""Fixtures that run the whole program, or a browser: their tests are slow."""
+
+
+_started = pytest.StashKey[list]()
+_started_before = pytest.StashKey[int]()
+
+
+def pytest_configure(config):
+    """Note the processes that are started from here on."""
+    started = config.stash[_started] = []
+
+    def note(event, arguments):
+        if event == "subprocess.Popen":
+            name = Path(os.fsdecode(arguments[0])).name
+            if name.startswith(("python", "bids-sr", "chrom")):
+                started.append(name)
+
+    def noted_start(process):
+        started.append(process.name)
+        return start(process)
+
+    sys.addaudithook(note)
+    start, BaseProcess.start = BaseProcess.start, noted_start  # which no event tells
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark the tests of the whole program as slow; others have the mark in their files."""
+    """Mark the tests that use one of these fixtures; others have the mark in their files."""
     for item in items:
-        if WHOLE_PROGRAM.intersection(getattr(item, "fixturenames", ())):
+        if SLOW.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Note how many processes there were before a test."""
+    item.stash[_started_before] = len(item.config.stash[_started])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Keep the fast tests fast: they, and what they need, start no Python and no browser."""
+    result = yield
+    started = set(item.config.stash[_started][item.stash[_started_before] :])
+    if started and item.get_closest_marker("slow") is None:
+        pytest.fail(f"It starts {', '.join(sorted(started))}: mark it as slow.", pytrace=False)
+    return result
 
 
 def load(path):

@@ -59,6 +59,21 @@ def test_every_make_target_that_the_documentation_names_exists():
         assert set(re.findall(r"`make ([a-z-]+)", page.read_text())) <= targets, page
 
 
+def test_continuous_integration_checks_style_and_tests():
+    called = re.findall(r"^make ([a-z-]+)", (REPOSITORY / ".ci/run").read_text(), re.MULTILINE)
+    assert called == ["setup", "lint", "coverage"]
+    rules = (REPOSITORY / "Makefile").read_text().split("\n\n")
+    (lint,) = [rule for rule in rules if rule.startswith("lint:")]
+    (coverage,) = [rule for rule in rules if rule.startswith("coverage:")]
+    assert all(word in lint for word in ("ruff check", "ruff format --check", "mypy"))
+    assert "pytest" in coverage and "--cov" in coverage and "-m" not in coverage.split("pytest")[1]
+    settings = PROJECT["tool"]["pytest"]["ini_options"]
+    assert settings["testpaths"] == ["tests", "bids_sr"]
+    assert "--doctest-modules" in settings["addopts"]
+    assert "error:::bids_sr" in settings["filterwarnings"]
+    assert PROJECT["tool"]["coverage"]["report"]["fail_under"] > 0
+
+
 def test_what_the_dockerfile_copies_is_not_ignored():
     kept = {
         line[1:]
