@@ -20,7 +20,6 @@ SHAPE = (24, 22, 4)
 SLOW = {"call_here", "command", "process", "run_command", "driver"}
 """Fixtures that run the whole program, or a browser: their tests are slow."""
 
-
 _started = pytest.StashKey[list]()
 _started_before = pytest.StashKey[int]()
 

@@ -75,6 +75,7 @@ def test_the_page_names_every_side_and_what_was_left_out(benchmark):
     assert "| fit_tensor | 8.0 | 0.0 | 312500.0 |" in page
 
 
+@pytest.mark.slow
 def test_cost_of_a_command_is_that_of_all_its_processes(benchmark):
     sides = benchmark("speed_sides")
     inner = "import time; x = bytearray(200_000_000)\nwhile time.process_time() < 1: 1"

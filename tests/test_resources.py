@@ -49,6 +49,7 @@ def wheel(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_wheel_holds_code_templates_models_and_version(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for source in (REPOSITORY / "bids_sr").rglob("*"):
@@ -61,6 +62,7 @@ def test_wheel_holds_code_templates_models_and_version(wheel):
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "examples/"))]
 
 
+@pytest.mark.slow
 def test_wheel_states_version_licence_and_commands(wheel):
     archive = zipfile.ZipFile(wheel)
     info = f"bids_sr-{read_version()}.dist-info"
@@ -73,6 +75,7 @@ def test_wheel_states_version_licence_and_commands(wheel):
     assert "bids-sr-evaluate = bids_sr.evaluation.cli:main" in commands
 
 
+@pytest.mark.slow
 def test_unpacked_wheel_works_away_from_the_checkout(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path)
     code = (

@@ -181,6 +181,7 @@ def test_help_lists_the_shipped_networks():
         assert name in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_help_and_version_import_nothing_heavy(option):
     code = (

@@ -47,6 +47,7 @@ def call(out, *options):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_pages_without_libraries_networks_or_input(out):
     done = call(out)
     assert done.returncode == 0, done.stderr

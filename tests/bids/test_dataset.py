@@ -120,6 +120,7 @@ def _write(out: Path, number: int) -> None:
     write_dataset_files(out, sources={f"source{number}": Path(f"/data/{number}")})
 
 
+@pytest.mark.slow
 def test_many_processes_lose_nothing(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     workers = [context.Process(target=_write, args=(tmp_path, number)) for number in range(8)]

@@ -207,6 +207,7 @@ def test_odd_surroundings_are_no_obstacle(shell, variables):
     assert done.returncode == 0, done.stderr.decode()
 
 
+@pytest.mark.slow
 def test_no_home_for_an_unknown_user():
     unknown = "import os, pwd; os.getuid = lambda: 987654; os.environ.pop('HOME', None)"
     done = subprocess.run(

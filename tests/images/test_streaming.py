@@ -73,6 +73,7 @@ def path(tmp_path_factory):
 
 
 # one volume is 4 MiB, and so is a block of a fit; the whole series is 96 MiB
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "limit"), [(_COPY, 32), (_BACKWARDS, 32), (_FIT, 48)], ids=["copy", "back", "fit"]
 )

@@ -146,6 +146,7 @@ def test_writing_outside_the_block(tmp_path, volumes):
         writer.write(volumes[0])
 
 
+@pytest.mark.slow
 def test_killed_process_leaves_no_image(tmp_path):
     path = tmp_path / "a.nii.gz"
     code = f"""
@@ -166,6 +167,7 @@ def _small_files_only():
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("how", ["VolumeWriter", "write_image"])
 def test_no_room_on_the_disk(tmp_path, name, how):

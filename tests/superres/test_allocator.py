@@ -32,6 +32,7 @@ print(layers())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(allocator._glibc() is None, reason="no glibc")
 def test_blocks_are_taken_from_memory_that_was_freed_and_given_back_at_the_end():
     done = subprocess.run(

@@ -38,6 +38,7 @@ def test_drivers_are_looked_for(monkeypatch, tmp_path):
     assert has_gpu_driver()
 
 
+@pytest.mark.slow
 def test_torch_is_not_imported():
     code = (
         "import sys, bids_sr.superres.driver as d; d.quick_device('auto');"

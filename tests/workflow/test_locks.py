@@ -48,6 +48,7 @@ def test_one_work_folder_for_two_output_folders(plans, tmp_path, make_plans):
         assert other.take(plans[:1]) == ([], plans[:1])
 
 
+@pytest.mark.slow
 def test_a_killed_process_holds_nothing(plans, tmp_path):
     path = lock_file(plans[0])
     path.parent.mkdir(parents=True)

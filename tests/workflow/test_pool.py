@@ -62,6 +62,7 @@ def run(tmp_path):
     return go
 
 
+@pytest.mark.slow
 def test_all_works(run):
     said = run(WORKS, WORKS, fails=False)
     assert {name for name, status in said if status == "end"} == {
@@ -72,6 +73,7 @@ def test_all_works(run):
     }
 
 
+@pytest.mark.slow
 def test_runs_that_were_begun_are_finished_first(tmp_path):
     said = []
     arguments = {
@@ -89,12 +91,14 @@ def test_runs_that_were_begun_are_finished_first(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_failure_stops_its_own_chain_only(run):
     said = run(FAILS, WORKS)
     assert ("first0", "exception") in said and ("second1", "end") in said
     assert not any(name == "second0" for name, _ in said)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_a_failure_and_the_rest_goes_on(run):
     said = run(DIES, WORKS)
     assert ("first0", "exception") in said and ("second1", "end") in said
@@ -126,6 +130,7 @@ def ready(*handles):
     return select.select(handles, [], [])[0]
 
 
+@pytest.mark.slow
 def test_workers_end_when_the_parent_is_killed(tmp_path):
     pipe, script = tmp_path / "pipe", tmp_path / "script.py"
     os.mkfifo(pipe)

@@ -75,6 +75,7 @@ def pool(gpus, n_procs=8):
     return PoolPlugin({"n_procs": n_procs, "raise_insufficient": False}, Messages(), gpus)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cores", [1, 4])
 def test_all_gpus_work_and_none_has_two_steps_or_processes(tmp_path, cores):
     gpus = ("cuda:0", "cuda:1")
@@ -89,6 +90,7 @@ def test_all_gpus_work_and_none_has_two_steps_or_processes(tmp_path, cores):
     assert len({step["pid"] for step in found}) == 2
 
 
+@pytest.mark.slow
 def test_without_names_one_step_at_a_time_on_the_device_it_was_planned_for(tmp_path):
     workflow(tmp_path, [COMPUTES] * 3).run(plugin=pool(()))
     found = told(tmp_path)
@@ -96,11 +98,13 @@ def test_without_names_one_step_at_a_time_on_the_device_it_was_planned_for(tmp_p
     assert all(a["end"] < b["start"] for a, b in pairwise(found))
 
 
+@pytest.mark.slow
 def test_other_steps_get_no_gpu(tmp_path):
     workflow(tmp_path, [COMPUTES] * 2, use_gpu=False).run(plugin=pool(("cuda:0",), 2))
     assert [step["device"] for step in told(tmp_path)] == ["", ""]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_frees_its_gpu(tmp_path):
     steps = workflow(tmp_path, [DIES, COMPUTES, COMPUTES])
     with pytest.raises(Exception):  # noqa: B017 - nipype wraps what was raised
@@ -108,6 +112,7 @@ def test_a_killed_worker_frees_its_gpu(tmp_path):
     assert [step["device"] for step in told(tmp_path)] == ["cuda:0", "cuda:0"]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_takes_no_step_of_another_gpu_along(tmp_path):
     """Of four steps that die, each takes itself along alone."""
     steps = workflow(tmp_path, [DIES, COMPUTES, DIES, COMPUTES, COMPUTES, DIES])
