@@ -1,15 +1,16 @@
-"""Before and after in a few slices of a few volumes: grids, spectra, slice jumps."""
+"""Before and after in a few slices of a few volumes: grids, spectra, metrics of single volumes."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from bids_sr.quality.interslice import interslice_discontinuity
+from bids_sr.quality import registry
 from bids_sr.quality.lattice import LatticeSums, normalised_residual
 from bids_sr.quality.peaks import peak_ratio, residual_power
 from bids_sr.quality.periods import periods_of
 from bids_sr.quality.series_context import (
     Curves,
+    Mask,
     Metrics,
     SeriesContext,
     Slices,
@@ -29,7 +30,7 @@ class _Side:
         self.lattice = LatticeSums(periods)
         self.spectrum = RadialSpectrum(zooms)
         self.power: np.ndarray | float = 0.0
-        self.jumps: list[float] = []
+        self.values: dict[str, list[float]] = {}
 
     def add(self, slices: Slices, context: SeriesContext) -> None:
         mask = context.fine_inside[context.slices]
@@ -37,6 +38,12 @@ class _Side:
         self.lattice.add(residual, mask)
         self.power = self.power + residual_power(residual)
         self.spectrum.add(slices, mask)
+
+    def measure(self, volume: Slices, mask: Mask) -> None:
+        """Work out the metrics of single volumes (`MetricSpec.of_volume`)."""
+        for spec in registry.METRICS:
+            if spec.of_volume is not None:
+                self.values.setdefault(spec.key, []).append(spec.of_volume(volume, mask))
 
     def peak(self, period: int) -> float:
         return peak_ratio(np.atleast_2d(self.power), period)
@@ -65,8 +72,8 @@ class CloseUp:
         fine = upsampled(pair.measured[context.slices], context.grid.factor, signed=context.signed)
         self._sides["input"].add(fine, context)
         self._sides["sr"].add(pair.output[context.slices], context)
-        self._sides["input"].jumps.append(interslice_discontinuity(pair.measured, context.inside))
-        self._sides["sr"].jumps.append(interslice_discontinuity(pair.output, context.fine_inside))
+        self._sides["input"].measure(pair.measured, context.inside)
+        self._sides["sr"].measure(pair.output, context.fine_inside)
 
     def result(self) -> tuple[Metrics, Curves]:
         """Return the metrics of both images, and lattice and spectra as curves."""
@@ -76,7 +83,7 @@ class CloseUp:
         for name, side in self._sides.items():
             metrics |= lattice_metrics(side.lattice, "dwi", name)
             metrics[f"sharpness_{name}"] = side.spectrum.half_power
-            metrics[f"interslice_discontinuity_{name}"] = float(np.mean(side.jumps))
+            metrics |= {f"{key}_{name}": float(np.mean(v)) for key, v in side.values.items()}
         before, after = self._sides["input"], self._sides["sr"]
         for period in after.lattice.periods:
             metrics[f"grid_fslice_dwi_p{period}_sr"] = after.lattice.slice_f(period)

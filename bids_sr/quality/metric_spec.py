@@ -1,22 +1,70 @@
-"""One key of a run's record: its name, its meaning, and how a value is printed."""
+"""What the project knows of a metric: its names, how a value is printed, and its limits."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any
 
-from attrs import frozen
+import numpy as np
+from attrs import field, frozen
+from numpy.typing import NDArray
 
 UNKNOWN = "not known"
 """Printed where a record holds no value."""
 
+IDENTITY = "Run"
+SCAN = "Scan"
+PROCESSING = "Processing"
+VERDICT = "Verdict"
+AGREEMENT = "Agreement with the measurement"
+WHITE_MATTER = "White matter"
+PLAUSIBILITY = "Physical plausibility"
+GRIDS = "Grid artifacts"
+NOISE = "Noise and sharpness"
+ENSEMBLE = "Self-ensemble"
+SELF_CHECK = "Self-check"
+TIME = "Time and memory"
+OTHER = "Other metrics"
+"""Family of what no entry of the registry describes."""
+
+Record = Mapping[str, Any]
+VolumeMetric = Callable[[NDArray[np.floating], NDArray[np.bool_]], float]
+"""From a volume and the brain mask, both (slices, a, b), to a number."""
+
+
+class Per(Enum):
+    """What a record holds a value for, and so how its keys are made from the metric's."""
+
+    RUN = "run"
+    """One value under the metric's key."""
+    SIDE = "side"
+    """Input and output: ``KEY_input`` and ``KEY_sr``."""
+    SHELL = "shell"
+    """Each shell: ``KEY_b0``, ``KEY_b1000``, ..."""
+    METHOD = "method"
+    """Each method of the self-check (`bids_sr.quality.gain.key_of`)."""
+
 
 @frozen
+class Limits:
+    """Where a metric turns amber, and where red, by its size; None: never."""
+
+    warn: float | None = None
+    """Above it: amber."""
+    fail: float | None = None
+    """Above it: red."""
+    tensor: bool = False
+    """Not judged without a tensor fit."""
+
+
+@frozen(eq=False)
 class MetricSpec:
-    """One key of the record, as the pages show it."""
+    """A metric of the registry; each is itself alone."""
 
     key: str
-    """Key in the JSON file and column of the group table."""
+    """Key in the JSON file and column of the group table; `per` says what is added to it."""
     label: str
     """Short name."""
     meaning: str = ""
@@ -29,6 +77,27 @@ class MetricSpec:
     """Stored as a fraction, printed in percent."""
     optional: bool = False
     """Left out of tables where a record does not have it."""
+    family: str = OTHER
+    """Heading under which the pages show it."""
+    per: Per = Per.RUN
+    """What there is a value for."""
+    limits: Limits | None = None
+    """Makes a light of it; of input and output the output is judged, of shells the worst."""
+    levels: Mapping[str, str] = field(factory=dict)
+    """Of one that takes one of a few values: these, and what they mean."""
+    column: str = ""
+    """Heading in the group table, where the label is too long."""
+    extreme: Callable[[list[float]], float] | None = None
+    """Of shells: `max` or `min`, what the group page shows of those above b = 0."""
+    of_volume: VolumeMetric | None = None
+    """Makes it: averaged over the sampled weighted volumes, of the input and of the output."""
+    of_record: Callable[[Record], float | None] | None = None
+    """Makes it of other metrics; such a one is shown and judged, but not stored."""
+
+    @property
+    def description(self) -> str:
+        """The meaning; the label where there is none."""
+        return self.meaning or f"{self.label}."
 
     def text(self, value: Any) -> str:
         """Return `value` as printed, without its unit.
@@ -52,6 +121,10 @@ class MetricSpec:
             return self._number(float(value))
         return str(value)
 
+    def with_unit(self, value: Any) -> str:
+        """Return `value` as printed, with its unit."""
+        return f"{self.text(value)} {self.unit}".strip()
+
     def change(self, before: Any, after: Any) -> str:
         """Return the difference of two values as printed, with its sign."""
         if not (is_number(before) and is_number(after)):
@@ -64,20 +137,6 @@ class MetricSpec:
         if 0 < abs(shown) < 0.5 * 10**-self.decimals:
             return f"under {10**-self.decimals:.{self.decimals}f}{unit}"
         return f"{shown:.{self.decimals}f}{unit}"
-
-
-Pair = tuple[MetricSpec, tuple[str, str]]
-"""A measure of the input and of the output, with their two keys."""
-
-
-@frozen
-class Group:
-    """Measures that stand together in the report."""
-
-    title: str
-    pairs: tuple[Pair, ...] = ()
-    single: tuple[MetricSpec, ...] = ()
-    """Measures of the difference, or of one of the two images."""
 
 
 def is_number(value: Any) -> bool:

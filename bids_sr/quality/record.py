@@ -89,12 +89,12 @@ def compute_metrics(
         )
     metrics, curves = series.metrics, series.curves
     if output_maps is not None:
-        metrics |= _fit(output_maps, "")
+        metrics |= _fit(output_maps, "sr")
         grids, cells = fa_lattice(output_maps, fine_inside, result.grid)
         metrics |= grids
         curves.setdefault("lattice", {})["fa"] = cells
     if input_maps is not None:
-        metrics |= _fit(input_maps, "_input")
+        metrics |= _fit(input_maps, "input")
     if input_maps is not None and output_maps is not None:
         metrics |= white_matter_shift(input_maps, output_maps, fine_inside, result.grid, qa=qa)
         curves["histograms"] = map_histograms(input_maps, output_maps, inside, fine_inside)
@@ -170,9 +170,9 @@ def _processing(result: SuperResolvedDwi) -> Record:
     }
 
 
-def _fit(maps: TensorMaps, suffix: str) -> dict[str, float]:
+def _fit(maps: TensorMaps, side: str) -> dict[str, float]:
     names = ("negative_eigenvalue_fraction", "nonfinite_fraction", "unfitted_fraction")
-    return {f"{name}{suffix}": maps.summary[name] for name in names}
+    return {f"{name}_{side}": maps.summary[name] for name in names}
 
 
 def _skipped(result: SuperResolvedDwi) -> Record:

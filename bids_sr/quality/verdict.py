@@ -1,20 +1,22 @@
-"""Traffic lights: what the metrics of a run say, against limits that stand in one table."""
+"""Traffic lights: what the metrics of a run say, against the limits of the registry."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import field, frozen
 from attrs.validators import in_
 
 from bids_sr.diffusion.gradient_check import NOT_CHECKED, NOT_DECIDED
+from bids_sr.quality import registry
 from bids_sr.quality.domain import strange_b_values, strange_snr, strange_voxels, zooms
 from bids_sr.quality.gain import HARMED, HELPED, NO_GAIN, SELF_CHECK, gain_sentence
 from bids_sr.quality.gradient_light import VERDICT, gradient_sentence, is_faulty
+from bids_sr.quality.metric_spec import Limits, MetricSpec
 from bids_sr.quality.periods import PERIODS, periods_of
+from bids_sr.quality.registry import value_of
 
 PASS, WARN, FAIL, UNKNOWN = "pass", "warn", "fail", "unknown"
 STATUSES = (FAIL, WARN, UNKNOWN, PASS)
@@ -35,24 +37,6 @@ class Light:
     """The metric, None where it is missing."""
     text: str
     """One sentence."""
-
-
-@frozen
-class Limits:
-    """Where a metric turns amber, and where red; None: never."""
-
-    key: str
-    """Of the light."""
-    label: str
-    """How a sentence about it begins."""
-    warn: float | None = None
-    """Above it: amber."""
-    fail: float | None = None
-    """Above it: red."""
-    form: str = "{:.3g}"
-    """How the metric and the limits are printed."""
-    tensor: bool = False
-    """There is none without a tensor fit."""
 
 
 @frozen
@@ -79,15 +63,6 @@ class GridLimits:
 
 GRID = GridLimits()
 """Chosen between networks with and without a grid: docs/quality.md has the table."""
-LIMITS = (
-    Limits("nonfinite_dwi_fraction_sr", "Values that are no numbers", fail=0.0, form="{:.2%}"),
-    Limits("dc_bias", "Bias against the measurement", fail=0.02, form="{:.3%}"),
-    Limits("n_bad_slices", "Damaged slices in the input", warn=0, form="{:.0f}"),
-    Limits("nonfinite_fraction", "Voxels whose fit failed", warn=0.001, form="{:.2%}", tensor=True),
-    Limits("wm_fa_shift", "Shift of FA in white matter", warn=0.03, form="{:.3f}", tensor=True),
-    Limits("wm_md_shift", "Shift of MD in white matter", warn=0.03, form="{:.1%}", tensor=True),
-)
-"""One table of all metrics that have limits, the grid and the self-check aside."""
 
 
 def quality_lights(record: Record, card: Mapping[str, Any]) -> list[Light]:
@@ -111,9 +86,9 @@ def quality_lights(record: Record, card: Mapping[str, Any]) -> list[Light]:
         lights.append(_grid(record, "fa"))
         lights += _gradients(record)
     lights += [
-        _against(limits, _DERIVED.get(limits.key, _plain(limits.key))(record))
-        for limits in LIMITS
-        if not (limits.tensor and no_tensor)
+        _against(spec, spec.limits, value_of(spec, record))
+        for spec in registry.METRICS
+        if spec.limits is not None and not (spec.limits.tensor and no_tensor)
     ]
     lights += [_band(record), *_domain(record, card)]
     return sorted(lights, key=lambda light: STATUSES.index(light.status))
@@ -203,45 +178,15 @@ def _pair(record: Record, image: str, period: int) -> tuple[float, float] | None
     return None if f is None or a is None else (f, max(0.0, a - before))
 
 
-def _against(limits: Limits, value: float | None) -> Light:
+def _against(spec: MetricSpec, limits: Limits, value: float | None) -> Light:
     if value is None:
-        return Light(limits.key, UNKNOWN, None, f"{limits.label}: not known.")
+        return Light(spec.key, UNKNOWN, None, f"{spec.label}: not known.")
+    shown = spec.with_unit(value)
     for status, limit in ((FAIL, limits.fail), (WARN, limits.warn)):
         if limit is not None and abs(value) > limit:
-            shown = f"{limits.form.format(value)} (limit: {limits.form.format(limit)})"
-            return Light(limits.key, status, value, f"{limits.label}: {shown}.")
-    return Light(limits.key, PASS, value, f"{limits.label}: {limits.form.format(value)}.")
-
-
-def _plain(key: str) -> Callable[[Record], float | None]:
-    return lambda record: _number(record.get(key))
-
-
-def _bias(record: Record) -> float | None:
-    found = [
-        value
-        for key in record
-        if re.fullmatch(r"dc_bias_b\d+", key) and (value := _number(record[key])) is not None
-    ]
-    return max(found, key=abs) if found else None
-
-
-def _fa_shift(record: Record) -> float | None:
-    before, after = (_number(record.get(f"wm_fa_median_{w}")) for w in ("input", "sr"))
-    return None if before is None or after is None else after - before
-
-
-def _md_shift(record: Record) -> float | None:
-    before, after = (_number(record.get(f"wm_md_median_{w}")) for w in ("input", "sr"))
-    return None if after is None or not before else after / before - 1
-
-
-_DERIVED: Mapping[str, Callable[[Record], float | None]] = {
-    "dc_bias": _bias,
-    "wm_fa_shift": _fa_shift,
-    "wm_md_shift": _md_shift,
-}
-"""Metrics that are worked out from several of the record."""
+            text = f"{spec.label}: {shown} (limit: {spec.with_unit(float(limit))})."
+            return Light(spec.key, status, value, text)
+    return Light(spec.key, PASS, value, f"{spec.label}: {shown}.")
 
 
 def _band(record: Record) -> Light:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from bids_sr.quality.domain import strange_b_values, strange_snr, strange_voxels
 from bids_sr.quality.gradient_light import gradient_sentence, is_faulty
-from bids_sr.report.glossary import PAIRS, SINGLE, is_known, shell_of
+from bids_sr.quality.metric_spec import MetricSpec, Per, is_known
+from bids_sr.quality.registry import shell_of
+from bids_sr.report.tables import table_metrics
 
 NO_TRUTH = (
     "No scan of this head at the finer resolution is at hand. Detail beyond interpolation is what "
@@ -79,12 +81,13 @@ def _notes(record: Mapping[str, Any]) -> str:
 def _missing(record: Mapping[str, Any]) -> str:
     lacking = []
     if not is_known(record.get("dti_skipped_reason")):
-        lacking = [e.label for e, keys in PAIRS if not (e.optional or _all_known(record, keys))]
-        lacking += [e.label for e in SINGLE if not (e.optional or is_known(record.get(e.key)))]
+        wanted = (spec for spec in table_metrics() if not spec.optional)
+        lacking = [spec.label for spec in wanted if not _is_whole(spec, record)]
     if not any(shell_of(key) and is_known(value) for key, value in record.items()):
         lacking.append("the data-consistency residual")
     return f"Not known for this run: {'; '.join(lacking)}." if lacking else ""
 
 
-def _all_known(record: Mapping[str, Any], keys: Sequence[str]) -> bool:
-    return all(is_known(record.get(key)) for key in keys)
+def _is_whole(spec: MetricSpec, record: Mapping[str, Any]) -> bool:
+    sides = ("_input", "_sr") if spec.per == Per.SIDE else ("",)
+    return all(is_known(record.get(f"{spec.key}{side}")) for side in sides)

@@ -8,54 +8,37 @@ from typing import Any
 
 from attrs import asdict, frozen
 
-from bids_sr.report.dictionary import LEVELS, NAME, describe
-from bids_sr.report.extremes import SUMMARIES
-from bids_sr.report.glossary import (
-    DC_BIAS,
-    PAIRS,
-    PROCESSING,
-    SCAN,
-    SINGLE,
-    TEXTS,
-    MetricSpec,
-    is_known,
-    is_number,
-    lookup,
-    shell_of,
-)
+from bids_sr.quality.metric_spec import is_known, is_number
+from bids_sr.quality.registry import lookup, place
+from bids_sr.report.dictionary import NAME
 from bids_sr.report.tables import tidy
 
-DEFAULT_COLUMNS = {
-    "state": "State",
-    "qc_status": "Quality",
-    "selfcheck_verdict": "Self-check",
-    "gradients_verdict": "Gradients",
-    "scale_factor": "Factor",
-    "model": "Network",
-    "n_volumes": "Volumes",
-    "shells": "Shells",
-    "input_zooms_mm": "Voxel in",
-    "output_zooms_mm": "Voxel out",
-    "dc_nrmse_above": "Largest residual",
-    "grid_largest": "Grid",
-    "snr_b0": "SNR b = 0",
-    "snr_lowest": "SNR b > 0",
-    "wm_fa_median_input": "FA in",
-    "wm_fa_median_sr": "FA out",
-    "wm_md_median_input": "MD in",
-    "wm_md_median_sr": "MD out",
-    "v1_angle_median_deg": "Turn of V1",
-    "negative_eigenvalue_fraction": "Negative eigenv.",
-    "seconds_superres": "Time",
-    "qc_reasons": "Reasons",
-}
-"""Columns that the page shows unless others are chosen, with short names, in this order."""
-
-STATE = MetricSpec(
+DEFAULT_COLUMNS = (
     "state",
-    "State",
-    "Whether the run ended well, and whether all its files are still there.",
+    "qc_status",
+    "selfcheck_verdict",
+    "gradients_verdict",
+    "scale_factor",
+    "model",
+    "n_volumes",
+    "shells",
+    "input_zooms_mm",
+    "output_zooms_mm",
+    "dc_nrmse_highest",
+    "grid_largest",
+    "snr_b0",
+    "snr_lowest",
+    "wm_fa_median_input",
+    "wm_fa_median_sr",
+    "wm_md_median_input",
+    "wm_md_median_sr",
+    "v1_angle_median_deg",
+    "negative_eigenvalue_fraction_sr",
+    "seconds_superres",
+    "qc_reasons",
 )
+"""Columns that the page shows unless others are chosen, in this order."""
+
 _LONGEST = 300
 """Characters of a text on the page; the table on disk has all."""
 _LONGEST_FIELD = 32_000
@@ -80,7 +63,7 @@ class Column:
     """Digits after the point; None: numbers are printed as they are."""
     percent: bool
     """Stored as a fraction, printed in percent."""
-    usual: bool
+    default: bool
     """Shown unless others are chosen."""
     words: bool
     """Each value is one of a few, to be coloured."""
@@ -115,18 +98,8 @@ def table_columns(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def known_columns(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the keys of all records: those of the glossary first, in its order."""
-    there = dict.fromkeys(key for record in records for key in record)
-    per_shell = sorted((key for key in there if shell_of(key)), key=_shell_order)
-    ordered = [
-        *TEXTS[:4],
-        *(entry.key for entry in (*SCAN, *PROCESSING)),
-        *per_shell,
-        *(key for _, pair in PAIRS for key in pair),
-        *(entry.key for entry in SINGLE),
-    ]
-    known = dict.fromkeys(key for key in ordered if key in there)
-    return [*known, *(key for key in there if key not in known)]
+    """Return the keys of all records: those of the registry first, in its order."""
+    return sorted(dict.fromkeys(key for record in records for key in record), key=place)
 
 
 def page_columns(records: Sequence[Mapping[str, Any]]) -> list[Column]:
@@ -141,7 +114,7 @@ def page_columns(records: Sequence[Mapping[str, Any]]) -> list[Column]:
     Returns
     -------
     list of Column
-        The usual ones first.
+        The default ones first.
     """
     keys = dict.fromkeys([*DEFAULT_COLUMNS, *known_columns(records)])
     columns = (_column(key, records) for key in keys)
@@ -158,18 +131,18 @@ def as_data(column: Column) -> dict[str, Any]:
 
 
 def _column(key: str, records: Sequence[Mapping[str, Any]]) -> Column:
-    entry = STATE if key == STATE.key else SUMMARIES.get(key) or describe(key)
+    spec = lookup(key)
     raw = [record.get(key) for record in records]
-    whole = not entry.percent and not any(isinstance(value, float) for value in raw)
+    whole = not spec.percent and not any(isinstance(value, float) for value in raw)
     return Column(
         key=_short(key),
-        label=DEFAULT_COLUMNS.get(key) or _short(entry.label),
-        unit="" if entry.percent else entry.unit,
-        meaning=entry.meaning,
-        decimals=None if whole else entry.decimals,
-        percent=entry.percent,
-        usual=key in DEFAULT_COLUMNS,
-        words=key == STATE.key or (key in LEVELS and key != "slice_axis"),
+        label=_short(spec.column or spec.label),
+        unit="" if spec.percent else spec.unit,
+        meaning=spec.description,
+        decimals=None if whole else spec.decimals,
+        percent=spec.percent,
+        default=key in DEFAULT_COLUMNS,
+        words=bool(spec.levels) and key != "slice_axis",
         values=tuple(_value(key, value) for value in raw),
     )
 
@@ -189,11 +162,6 @@ def _value(key: str, value: Any) -> Any:
 
 def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "\N{HORIZONTAL ELLIPSIS}"
-
-
-def _shell_order(key: str) -> tuple[bool, int]:
-    metric, bval = shell_of(key) or ("", 0)
-    return metric == DC_BIAS.key, bval
 
 
 def _field(value: Any) -> str:

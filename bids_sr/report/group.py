@@ -16,11 +16,12 @@ from bids_sr.bids.names import participant_page
 from bids_sr.bids.ownership import check_page
 from bids_sr.diffusion.exchanges import EXPECTED
 from bids_sr.errors import UsageError
+from bids_sr.quality import registry
+from bids_sr.quality.registry import derived
 from bids_sr.report.columns import as_data, page_columns, table_columns, table_text
 from bids_sr.report.common_faults import gradient_faults
-from bids_sr.report.dictionary import LEVELS, NAME, sidecar
-from bids_sr.report.distributions import measures
-from bids_sr.report.extremes import summaries
+from bids_sr.report.dictionary import NAME, sidecar
+from bids_sr.report.distributions import metric_plots
 from bids_sr.report.outliers import MIN_RUNS
 from bids_sr.report.pages import slug, write_page
 from bids_sr.report.records import FailedRun, FinishedRun, read_failures, read_runs
@@ -28,7 +29,7 @@ from bids_sr.report.roster import Roster, begun, missing_files, roster
 from bids_sr.report.strips import HEIGHT, WIDTH, Plot, Strip, plots
 
 _NAMED = 12
-"""Outliers of a measure that are drawn apart and named; the others are counted."""
+"""Outliers of a metric that are drawn apart and named; the others are counted."""
 _TOLD = 100
 """Failures whose message is on the page; all are in the table."""
 _LONGEST = 2000
@@ -49,7 +50,7 @@ class GroupRow:
     state: str
     """``finished``, ``incomplete``, ``not finished``, ``damaged record`` or ``failed``."""
     values: Mapping[str, Any]
-    """Record with its summaries; empty if there is none."""
+    """Record with what is made of it; empty if there is none."""
 
 
 def write_group(out_dir: Path, datasets: Iterable[Path] = ()) -> tuple[Path, Path]:
@@ -127,7 +128,7 @@ def _columns(path: Path) -> set[str]:
 
 
 def _row(run: FinishedRun, state: str) -> GroupRow:
-    return GroupRow(run.key, run.subject, state, {**run.values, **summaries(run.values)})
+    return GroupRow(run.key, run.subject, state, {**run.values, **derived(run.values)})
 
 
 def _subject(key: str) -> str:
@@ -149,7 +150,7 @@ def _page(
     gone: Mapping[str, Sequence[str]],
 ) -> Path:
     records = [row.values for row in rows]
-    laid = plots(measures(records), records)
+    laid = plots(metric_plots(records), records)
     pages = {subject: _link(out_dir, subject) for subject in {row.subject for row in rows}}
     links = [_anchor(pages[row.subject], row) for row in rows]
     columns = page_columns([{**row.values, "state": row.state} for row in rows])
@@ -206,7 +207,7 @@ def _tones() -> dict[str, str]:
     of_levels = {"pass": "good", "warn": "doubtful", "fail": "bad"}
     of_levels |= {"helped": "good", "no gain": "doubtful", "harmed": "bad"}
     of_levels |= {EXPECTED: "good"}
-    words = {word for levels in LEVELS.values() for word in levels}
+    words = {word for spec in registry.METRICS for word in spec.levels}
     return tones | {word: tone for word, tone in of_levels.items() if word in words}
 
 

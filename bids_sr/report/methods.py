@@ -10,7 +10,8 @@ from attrs import frozen
 
 from bids_sr.diffusion.gradient_check import NOT_CHECKED
 from bids_sr.quality.gradient_light import VERDICT
-from bids_sr.report.glossary import is_known, versioned_package
+from bids_sr.quality.metric_spec import is_known
+from bids_sr.quality.registry import versioned_package
 from bids_sr.report.references import WORKS, Work
 from bids_sr.report.tables import tidy
 

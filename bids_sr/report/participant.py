@@ -16,14 +16,13 @@ from bids_sr.quality.verdict import quality_lights
 from bids_sr.report.cautions import NO_TRUTH, cautions
 from bids_sr.report.charts import charts
 from bids_sr.report.curves import read_curves
-from bids_sr.report.glossary import terms
 from bids_sr.report.gradient_views import GradientView, gradient_view
 from bids_sr.report.index import Picture, PictureIndex
 from bids_sr.report.methods import NOTICE, describe
 from bids_sr.report.methods_files import write_methods
 from bids_sr.report.pages import slug, write_page
 from bids_sr.report.records import FinishedRun, read_failures, read_runs
-from bids_sr.report.summary import COLUMNS, is_summarised, summary
+from bids_sr.report.summary import COLUMNS, summary
 from bids_sr.report.tables import (
     group_rows,
     model_grids,
@@ -31,8 +30,9 @@ from bids_sr.report.tables import (
     other_rows,
     processing_rows,
     scan_rows,
-    shell_entries,
+    shell_metrics,
     shell_rows,
+    terms,
     version_rows,
 )
 
@@ -120,8 +120,8 @@ def _run(run: FinishedRun, index: PictureIndex) -> dict[str, Any]:
         "sections": _sections(identity, alone),
         "groups": group_rows(record),
         "shells": shell_rows(record),
-        "shell_entries": shell_entries(record),
-        "other": other_rows({k: v for k, v in record.items() if not is_summarised(k)}),
+        "shell_metrics": shell_metrics(record),
+        "other": other_rows(record),
         "model": model_rows(index.model),
         "grids": model_grids(index.model),
         "versions": version_rows(record),

@@ -1,4 +1,4 @@
-"""Distributions over runs: one small plot per measure, every run a point."""
+"""Distributions over runs: one small plot per metric, every run a point."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from bids_sr.report.distributions import Measure
-from bids_sr.report.glossary import is_number
+from bids_sr.quality.metric_spec import is_number
+from bids_sr.report.distributions import MetricPlot
 from bids_sr.report.outliers import Fences, fences
 
 WIDTH, HEIGHT = 260.0, 230.0
@@ -92,7 +92,7 @@ class Tick:
 
 @frozen
 class Plot:
-    """All that a template needs to draw one measure."""
+    """All that a template needs to draw one metric."""
 
     title: str
     family: str
@@ -109,44 +109,44 @@ class Plot:
     """The plot in words."""
 
 
-def plots(measures: Sequence[Measure], records: Sequence[Mapping[str, Any]]) -> list[Plot]:
+def plots(drawn: Sequence[MetricPlot], records: Sequence[Mapping[str, Any]]) -> list[Plot]:
     """Lay out the plots.
 
     Parameters
     ----------
-    measures : sequence of Measure
+    drawn : sequence of MetricPlot
     records : sequence of mapping
         One for each run, with its summaries.
 
     Returns
     -------
     list of Plot
-        One for each measure.
+        One for each metric.
     """
-    return [_plot(measure, records) for measure in measures]
+    return [_plot(one, records) for one in drawn]
 
 
-def _plot(measure: Measure, records: Sequence[Mapping[str, Any]]) -> Plot:
-    factor = 100.0 if measure.entry.percent else 1.0
-    values = [_values(key, records, factor) for _, key in measure.strips]
+def _plot(drawn: MetricPlot, records: Sequence[Mapping[str, Any]]) -> Plot:
+    factor = 100.0 if drawn.spec.percent else 1.0
+    values = [_values(key, records, factor) for _, key in drawn.strips]
     everything = [value for column in values for value in column.values()]
     marks = nice_ticks(min(everything, default=0.0), max(everything, default=0.0))
-    room = (WIDTH - _LEFT - _RIGHT) / len(measure.strips)
+    room = (WIDTH - _LEFT - _RIGHT) / len(drawn.strips)
     strips = tuple(
         _strip(name, column, _LEFT + room * (i + 0.5), room, marks, len(records))
-        for i, (name, column) in enumerate(zip(measure.strips, values, strict=True))
+        for i, (name, column) in enumerate(zip(drawn.strips, values, strict=True))
     )
-    unit = "%" if measure.entry.percent else measure.entry.unit
+    unit = "%" if drawn.spec.percent else drawn.spec.unit
     return Plot(
-        measure.title,
-        measure.family,
+        drawn.spec.label,
+        drawn.spec.family,
         unit,
-        measure.entry.meaning,
+        drawn.spec.description,
         strips,
         tuple(Tick(_height(mark, marks), text) for mark, text in _printed(marks)),
-        measure.paired,
-        _pairs(strips) if measure.paired else "",
-        _summary(measure.title, unit, strips),
+        drawn.paired,
+        _pairs(strips) if drawn.paired else "",
+        _summary(drawn.spec.label, unit, strips),
     )
 
 

@@ -8,21 +8,32 @@ from typing import Any
 
 from attrs import frozen
 
-from bids_sr.quality.metric_spec import Pair
-from bids_sr.report.glossary import (
-    GROUPS,
-    PAIRS,
-    PER_SHELL,
+from bids_sr.quality import registry
+from bids_sr.quality.metric_spec import (
+    AGREEMENT,
+    IDENTITY,
     PROCESSING,
     SCAN,
-    SINGLE,
+    SELF_CHECK,
+    TIME,
     UNKNOWN,
+    VERDICT,
     MetricSpec,
+    Per,
     is_known,
-    leftovers,
+)
+from bids_sr.quality.registry import (
+    families,
+    family,
+    find,
+    is_described,
+    lookup,
     shell_of,
     versioned_package,
 )
+
+_ELSEWHERE = (IDENTITY, VERDICT, SCAN, PROCESSING, TIME, AGREEMENT, SELF_CHECK)
+"""Families that have a place of their own on the page."""
 
 BY = " \N{MULTIPLICATION SIGN} "
 """Between the sides of a voxel."""
@@ -50,60 +61,70 @@ class Row:
     """Plain words."""
 
 
+def table_metrics(*names: str) -> list[MetricSpec]:
+    """Return the metrics of the page's tables, of these families or of all.
+
+    Those of shells have a table of their own; those made of others are in the summary.
+    """
+    chosen = names or tuple(name for name in families() if name not in _ELSEWHERE)
+    return [s for s in family(*chosen) if s.per in (Per.RUN, Per.SIDE) and s.of_record is None]
+
+
 def scan_rows(record: Mapping[str, Any]) -> list[Row]:
     """Return what was acquired; optional keys only if they are there."""
-    return [_fact(entry, record) for entry in SCAN if _wanted(entry, record)]
+    return [_fact(spec, record) for spec in family(SCAN) if _wanted(spec, record)]
 
 
 def processing_rows(record: Mapping[str, Any]) -> list[Row]:
     """Return what was done, with what; optional keys only if they are there."""
-    return [_fact(entry, record) for entry in PROCESSING if _wanted(entry, record)]
+    return [_fact(spec, record) for spec in family(PROCESSING, TIME) if _wanted(spec, record)]
 
 
-def shell_entries(record: Mapping[str, Any]) -> list[MetricSpec]:
-    """Return the measures of a shell; optional ones only if they are there."""
+def shell_metrics(record: Mapping[str, Any]) -> list[MetricSpec]:
+    """Return the metrics of a shell; optional ones only if they are there."""
     there = {split[0] for key in record if (split := shell_of(key)) and is_known(record[key])}
-    return [entry for entry in PER_SHELL if not entry.optional or entry.key in there]
+    found = [spec for spec in registry.METRICS if spec.per == Per.SHELL]
+    return [spec for spec in found if not spec.optional or spec.key in there]
 
 
 def shell_rows(record: Mapping[str, Any]) -> list[Row]:
-    """Return the measures of each b-value, ascending, those of `shell_entries`."""
-    entries = shell_entries(record)
+    """Return the metrics of each b-value, ascending, those of `shell_metrics`."""
+    specs = shell_metrics(record)
     bvals = sorted({split[1] for key in record if (split := shell_of(key))})
     return [
         Row(
             f"b = {bval}",
-            tuple(_cell(entry, record.get(f"{entry.key}_b{bval}")) for entry in entries),
+            tuple(_cell(spec, record.get(f"{spec.key}_b{bval}")) for spec in specs),
         )
         for bval in bvals
     ]
 
 
-def pair_rows(record: Mapping[str, Any], pairs: Iterable[Pair] = PAIRS) -> list[Row]:
-    """Return measures of the input, of the output, and their difference."""
+def pair_rows(record: Mapping[str, Any], specs: Iterable[MetricSpec]) -> list[Row]:
+    """Return metrics of the input, of the output, and their difference."""
     rows = []
-    for entry, keys in pairs:
-        if entry.optional and not any(is_known(record.get(key)) for key in keys):
+    for spec in specs:
+        before, after = (record.get(f"{spec.key}_{side}") for side in ("input", "sr"))
+        if spec.per != Per.SIDE or (spec.optional and not (is_known(before) or is_known(after))):
             continue
-        before, after = (record.get(key) for key in keys)
-        change = entry.change(before, after)
-        cells = (_cell(entry, before), _cell(entry, after), Cell(change, change != UNKNOWN))
-        rows.append(Row(_with_unit(entry), cells, entry.meaning))
+        change = spec.change(before, after)
+        cells = (_cell(spec, before), _cell(spec, after), Cell(change, change != UNKNOWN))
+        rows.append(Row(_with_unit(spec), cells, spec.meaning))
     return rows
 
 
-def single_rows(record: Mapping[str, Any], entries: Iterable[MetricSpec] = SINGLE) -> list[Row]:
-    """Return measures of the difference, or of one of the two images."""
+def single_rows(record: Mapping[str, Any], specs: Iterable[MetricSpec]) -> list[Row]:
+    """Return metrics of the difference, or of one of the two images."""
     return [
-        Row(_with_unit(entry), (_cell(entry, record.get(entry.key)),), entry.meaning)
-        for entry in entries
-        if _wanted(entry, record)
+        Row(_with_unit(spec), (_cell(spec, record.get(spec.key)),), spec.meaning)
+        for spec in specs
+        if spec.per == Per.RUN and _wanted(spec, record)
     ]
 
 
 @frozen
 class GroupRows:
-    """The tables of measures that stand together."""
+    """The tables of metrics that stand together."""
 
     title: str
     pairs: tuple[Row, ...]
@@ -112,40 +133,43 @@ class GroupRows:
 
 
 def group_rows(record: Mapping[str, Any]) -> list[GroupRows]:
-    """Return all measures but those of the shells, by group; empty groups are left out."""
-    groups = [
-        GroupRows(
-            group.title,
-            tuple(pair_rows(record, group.pairs)),
-            tuple(single_rows(record, group.single)),
-        )
-        for group in GROUPS
-    ]
-    return [group for group in groups if group.pairs or group.single]
+    """Return all metrics but those of the shells, by family; empty families are left out."""
+    groups = []
+    for title in dict.fromkeys(spec.family for spec in table_metrics()):
+        specs = table_metrics(title)
+        pairs, single = pair_rows(record, specs), single_rows(record, specs)
+        if pairs or single:
+            groups.append(GroupRows(title, tuple(pairs), tuple(single)))
+    return groups
 
 
 def other_rows(record: Mapping[str, Any]) -> list[Row]:
-    """Return what the glossary does not know, as it is."""
+    """Return what the registry does not know, as it is."""
     rows = []
     for key in leftovers(record):
         value = record[key]
-        text = (
-            json.dumps(value)
-            if isinstance(value, dict | list)
-            else MetricSpec(key, key).text(value)
-        )
+        text = json.dumps(value) if isinstance(value, dict | list) else lookup(key).text(value)
         rows.append(Row(key, (Cell(text, is_known(value)),)))
     return rows
 
 
+def leftovers(record: Mapping[str, Any]) -> list[str]:
+    """Return the keys of `record` that the registry does not know, in their order."""
+    return [key for key in record if not is_described(key)]
+
+
+def terms(keys: Iterable[str]) -> list[tuple[str, str]]:
+    """Return label and meaning of what these keys stand for, in alphabetical order."""
+    found = {spec.key: spec for key in keys if (spec := find(key))}
+    there = [s for s in found.values() if s.family not in (IDENTITY, VERDICT, SELF_CHECK)]
+    told = {spec.label: spec.meaning for spec in there if spec.meaning}
+    return sorted(told.items(), key=lambda term: term[0].lower())
+
+
 def version_rows(record: Mapping[str, Any]) -> list[Row]:
     """Return the software and its versions."""
-    rows = [Row("bids_sr", (_cell(MetricSpec("version", "version"), record.get("version")),))]
-    for key, value in record.items():
-        package = versioned_package(key)
-        if package:
-            rows.append(Row(package, (_cell(MetricSpec(key, key), value),)))
-    return rows
+    keys = ("version", *(key for key in record if versioned_package(key)))
+    return [Row(lookup(key).label, (_cell(lookup(key), record.get(key)),)) for key in keys]
 
 
 _UNSAID = ("channels", "limitations")
@@ -237,23 +261,23 @@ def _times(size: Any) -> str:
     return BY.join(str(mm) for mm in size) if isinstance(size, list | tuple) else str(size)
 
 
-def _wanted(entry: MetricSpec, record: Mapping[str, Any]) -> bool:
-    return not entry.optional or is_known(record.get(entry.key))
+def _wanted(spec: MetricSpec, record: Mapping[str, Any]) -> bool:
+    return not spec.optional or is_known(record.get(spec.key))
 
 
-def _fact(entry: MetricSpec, record: Mapping[str, Any]) -> Row:
-    value = record.get(entry.key)
+def _fact(spec: MetricSpec, record: Mapping[str, Any]) -> Row:
+    value = record.get(spec.key)
     if not is_known(value):
-        return Row(entry.label, (Cell(entry.text(None), False),), entry.meaning)
-    if entry.key == "slice_axis" and value in (0, 1, 2):
+        return Row(spec.label, (Cell(spec.text(None), False),), spec.meaning)
+    if spec.key == "slice_axis" and value in (0, 1, 2):
         text = "ijk"[value]
-    elif entry.unit == "s" and isinstance(value, int | float):
+    elif spec.unit == "s" and isinstance(value, int | float):
         text = duration(value)
-    elif entry.key == "model_sha256":
+    elif spec.key == "model_sha256":
         text = f"{str(value)[:12]}\N{HORIZONTAL ELLIPSIS}"  # the whole is on the model card
     else:
-        text = f"{tidy(entry.text(value))} {entry.unit}".strip()
-    return Row(entry.label, (Cell(text),), entry.meaning)
+        text = f"{tidy(spec.text(value))} {spec.unit}".strip()
+    return Row(spec.label, (Cell(text),), spec.meaning)
 
 
 def tidy(text: str) -> str:
@@ -287,9 +311,9 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def _cell(entry: MetricSpec, value: Any) -> Cell:
-    return Cell(entry.text(value), is_known(value))
+def _cell(spec: MetricSpec, value: Any) -> Cell:
+    return Cell(spec.text(value), is_known(value))
 
 
-def _with_unit(entry: MetricSpec) -> str:
-    return f"{entry.label} ({entry.unit})" if entry.unit else entry.label
+def _with_unit(spec: MetricSpec) -> str:
+    return f"{spec.label} ({spec.unit})" if spec.unit else spec.label

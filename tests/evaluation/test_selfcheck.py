@@ -14,7 +14,7 @@ from bids_sr.images.grid import SliceGrid
 from bids_sr.images.nifti import DwiReader, write_image
 from bids_sr.networks.card import read_card
 from bids_sr.quality.gain import CLASSICAL, SELF_CHECK_METRICS, key_of
-from bids_sr.report.dictionary import is_described
+from bids_sr.quality.registry import is_described
 from bids_sr.superres.engine import SuperResolvedDwi
 
 COMPUTE = ComputeOptions(device="cpu", threads=1)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from bids_sr.quality.curves import plain, read_curves
+from bids_sr.quality.curves import plain
 from bids_sr.quality.histograms import histogram, histogram_pair
 
 
@@ -15,16 +15,6 @@ def test_arrays_become_lists_and_what_is_not_finite_null():
         "a": [[1.2346, None]],
         "2": [1.0, None, 3, "x", None],
     }
-
-
-def test_a_missing_or_damaged_file_holds_nothing(tmp_path):
-    path = tmp_path / "curves.json"
-    assert read_curves(path) == {}
-    for text in ("{", "[1]"):
-        path.write_text(text)
-        assert read_curves(path) == {}
-    path.write_text('{"spectra": {}}')
-    assert read_curves(path) == {"spectra": {}}
 
 
 def test_shares_of_a_histogram():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bids_sr.quality.gain import CLASSICAL
-from bids_sr.quality.verdict import FAIL, GRID, LIMITS, PASS, UNKNOWN, WARN, quality_lights, summary
+from bids_sr.quality.registry import METRICS
+from bids_sr.quality.verdict import FAIL, GRID, PASS, UNKNOWN, WARN, quality_lights, summary
 
 CARD = {"voxel_sizes_mm": [[2.0, 2.0, 3.0]], "b_values": [1000]}
 
@@ -22,7 +23,7 @@ def record(**changes):
         "dc_bias_b0": 0.001,
         "dc_bias_b1000": -0.002,
         "nonfinite_dwi_fraction_sr": 0.0,
-        "nonfinite_fraction": 0.0,
+        "nonfinite_fraction_sr": 0.0,
         "n_bad_slices": 0,
         "wm_fa_median_input": 0.41,
         "wm_fa_median_sr": 0.43,
@@ -82,7 +83,7 @@ def test_a_good_run_passes():
         ({"dc_bias_b0": None, "dc_bias_b1000": None}, "dc_bias", UNKNOWN),
         ({"nonfinite_dwi_fraction_sr": 1e-7}, "nonfinite_dwi_fraction_sr", FAIL),
         ({"nonfinite_dwi_fraction_sr": None}, "nonfinite_dwi_fraction_sr", UNKNOWN),
-        ({"nonfinite_fraction": 0.01}, "nonfinite_fraction", WARN),
+        ({"nonfinite_fraction_sr": 0.01}, "nonfinite_fraction", WARN),
         ({"n_bad_slices": 1}, "n_bad_slices", WARN),
         ({"wm_fa_median_sr": 0.48}, "wm_fa_shift", WARN),
         ({"wm_fa_median_sr": 0.34}, "wm_fa_shift", WARN),
@@ -110,7 +111,7 @@ def test_nothing_is_green_by_absence(empty):
     found = quality_lights(empty, {})
     assert {light.status for light in found} == {UNKNOWN}
     assert {light.value for light in found} == {None}
-    assert {limits.key for limits in LIMITS} <= {light.key for light in found}
+    assert {spec.key for spec in METRICS if spec.limits} <= {light.key for light in found}
     assert summary(empty, {})["qc_status"] == "unknown"
 
 

@@ -540,21 +540,21 @@ def test_group_columns_are_chosen(put_record, tmp_path, show):
     assert not find(driver, "#chooser .names").is_displayed()
 
 
-def test_group_table_prints_like_the_glossary(put_record, tmp_path, show):
-    from bids_sr.report.dictionary import describe
+def test_group_table_prints_like_the_registry(put_record, tmp_path, show):
+    from bids_sr.quality.registry import lookup
 
     values = {
         "wm_fa_median_sr": 0.123456,
         "wm_md_median_sr": 1e-5,
-        "negative_eigenvalue_fraction": 0.25,
-        "nonfinite_fraction": 1e-9,
+        "negative_eigenvalue_fraction_sr": 0.25,
+        "nonfinite_fraction_sr": 1e-9,
         "v1_angle_median_deg": -3.26,
         "dc_nrmse_b1000": 0.0,
     }
     driver = show(group_page(put_record, tmp_path / "out", {"01": values}))
     for key, value in values.items():
         shown = driver.execute_script("return group.text(group.column(arguments[0]), 0)", key)
-        assert shown == describe(key).text(value), key
+        assert shown == lookup(key).text(value), key
 
 
 def test_group_table_is_walked_with_keys(put_record, tmp_path, show):

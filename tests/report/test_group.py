@@ -11,10 +11,10 @@ import pytest
 
 from bids_sr.bids.names import OutputNames
 from bids_sr.errors import UsageError
+from bids_sr.quality.registry import derived, is_described, lookup
 from bids_sr.report.columns import DEFAULT_COLUMNS, known_columns, page_columns
 from bids_sr.report.common_faults import gradient_faults
-from bids_sr.report.dictionary import LEVELS, NAME, describe, is_described, sidecar
-from bids_sr.report.extremes import SUMMARIES, is_summarized, summaries
+from bids_sr.report.dictionary import NAME, sidecar
 from bids_sr.report.group import write_group
 from bids_sr.report.participant import write_participant_page
 
@@ -79,12 +79,12 @@ def test_the_dictionary_has_every_column_of_the_table(put_record, tmp_path):
 
 
 def test_there_are_words_for_every_key(record):
-    keys = {NAME, *record(), *LEVELS}
+    keys = {NAME, *record(), "qc_status", "selfcheck_verdict_noisy"}
     keys |= {"peak_memory_gb", "seconds_total", "qc_reasons", "selfcheck_reason"}
     keys |= {f"selfcheck_md_mae_{method}" for method in ("linear", "cubic", "sinc", "network")}
     assert [key for key in sorted(keys) if not is_described(key)] == []
     assert not is_described("new_metric")
-    assert describe("new_metric").meaning
+    assert lookup("new_metric").meaning
     assert set(sidecar(["new_metric"])["new_metric"]) == {"LongName", "Description"}
 
 
@@ -247,7 +247,7 @@ def test_columns_keep_their_kind(record):
     columns = {column.key: column for column in page_columns(records)}
     assert columns["n_volumes"].values == (17, None) and columns["n_volumes"].decimals is None
     assert columns["wm_fa_median_sr"].values == (0.44, None)
-    assert columns["negative_eigenvalue_fraction"].percent
+    assert columns["negative_eigenvalue_fraction_sr"].percent
     assert columns["data_consistency"].values == (True, None)
     assert columns["slice_axis"].values == ("k", None)
     assert len(columns["notes"].values[0]) == 301
@@ -266,11 +266,12 @@ def test_shells_and_periods_are_summed_up(record):
         grid_f_fa_p8_sr=2,
         grid_f_dwi_p16_input=9.0,
     )
-    assert summaries(values) == {"dc_nrmse_above": 0.01, "snr_lowest": 4.0, "grid_largest": 3.0}
-    assert summaries({}) == {}
-    assert set(summaries(values)) < set(SUMMARIES)
-    assert is_summarized("snr_b1000") and not is_summarized("snr_b0")
-    assert set(summaries(values)).isdisjoint(known_columns([values]))
+    found = derived(values)
+    assert found.pop("wm_fa_shift") == pytest.approx(0.03)
+    assert found.pop("wm_md_shift") == pytest.approx(-0.01 / 0.75)
+    assert found == {"dc_nrmse_highest": 0.01, "snr_lowest": 4.0, "grid_largest": 3.0}
+    assert derived({}) == {}
+    assert set(derived(values)).isdisjoint(known_columns([values]))
 
 
 @pytest.mark.parametrize(
@@ -304,7 +305,8 @@ def test_a_fault_of_most_gradient_tables_is_one_of_the_dataset(put_record, tmp_p
     text = text_of(write_group(out)[1])
     assert "3 of the 4 runs whose gradient table could be judged have the same fault" in text
     assert "x flipped" in text and "change the sign of x in every bvec file" in text
-    assert "Gradients" in DEFAULT_COLUMNS.values()
+    assert "gradients_verdict" in DEFAULT_COLUMNS
+    assert lookup("gradients_verdict").column == "Gradients"
     levels = json.loads((out / "group_dwi.json").read_text())["gradients_verdict"]["Levels"]
     assert {"x flipped", "as expected", "not decided", "in the world's frame"} <= set(levels)
 

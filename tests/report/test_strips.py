@@ -6,15 +6,15 @@ from itertools import pairwise
 
 import pytest
 
-from bids_sr.report.distributions import FAMILIES, measures
-from bids_sr.report.extremes import summaries
+from bids_sr.quality.registry import derived
+from bids_sr.report.distributions import metric_plots, plotted_families
 from bids_sr.report.outliers import MIN_RUNS, fences
 from bids_sr.report.strips import nice_ticks, plots
 
 
 def laid(records):
-    full = [{**values, **summaries(values)} for values in records]
-    return plots(measures(full), full)
+    full = [{**values, **derived(values)} for values in records]
+    return plots(metric_plots(full), full)
 
 
 def plot_of(title, records):
@@ -49,7 +49,7 @@ def test_pairs_are_joined_within_a_run(record):
 
 
 def test_residuals_of_all_shells_share_a_plot(record):
-    plot = plot_of("Residual to the measurement", [record(dc_nrmse_b300=0.01)])
+    plot = plot_of("Residual", [record(dc_nrmse_b300=0.01)])
     assert [strip.points[0].value for strip in plot.strips] == [0.2, 1.0]
     assert plot.unit == "%"
 
@@ -65,15 +65,15 @@ def test_metrics_that_belong_together_share_a_plot(record):
         zero=0.0,
     )
     found = {plot.title: plot for plot in laid([values])}
-    assert [strip.label for strip in found["Self-check, PSNR of DWIs"].strips] == [
+    assert [strip.label for strip in found["PSNR, weighted volumes"].strips] == [
         "sinc",
         "network",
     ]
     assert found["thing"].paired
-    assert found["odd"].family == FAMILIES[-1][0]
+    assert found["odd"].family == plotted_families()[-1]
     assert not {"text", "zero", "n_volumes", "dc_nrmse_b1000", "dc_bias_b1000"} & set(found)
     families = [plot.family for plot in laid([values])]
-    assert families == sorted(families, key=[title for title, _ in FAMILIES].index)
+    assert families == sorted(families, key=plotted_families().index)
 
 
 def test_a_flood_of_unknown_metrics_is_cut(record):

@@ -6,19 +6,22 @@ import json
 
 import pytest
 
+from bids_sr.quality.metric_spec import MetricSpec, is_known
+from bids_sr.quality.registry import lookup
 from bids_sr.report.cautions import cautions
-from bids_sr.report.glossary import MetricSpec, is_known, leftovers, lookup
 from bids_sr.report.methods import methods_text
 from bids_sr.report.tables import (
     group_rows,
+    leftovers,
     model_grids,
     model_rows,
     other_rows,
     pair_rows,
     scan_rows,
-    shell_entries,
+    shell_metrics,
     shell_rows,
     single_rows,
+    table_metrics,
 )
 
 
@@ -67,16 +70,16 @@ def test_every_key_of_the_record_is_shown_somewhere(record):
 def test_spread_of_the_copies_in_words(record):
     values = record(ensemble=8, uncertainty=True, sd_dwi_median=0.0031, sd_fa_median=0.0084)
     assert leftovers(values) == []
-    rows = cells(single_rows(values))
+    rows = cells(single_rows(values, table_metrics()))
     assert rows["Self-ensemble SD"] == ["0.310 %"]
     assert rows["Self-ensemble SD of FA"] == ["0.0084"]
     assert "no confidence interval" in methods_text([values])
     assert "no confidence interval" not in methods_text([record()])
-    assert "Self-ensemble SD of FA" not in cells(single_rows(record()))
+    assert "Self-ensemble SD of FA" not in cells(single_rows(record(), table_metrics()))
 
 
 def test_before_and_after_stand_side_by_side(record):
-    rows = cells(pair_rows(record()))
+    rows = cells(pair_rows(record(), table_metrics()))
     assert rows["FA in white matter"] == ["0.410", "0.440", "+0.030"]
     assert rows["Negative eigenvalues"] == ["0.000 %", "0.010 %", "+0.010 %"]
 
@@ -97,7 +100,7 @@ def test_scan_in_readable_units(record):
 
 
 def test_empty_record_says_not_known_everywhere():
-    for rows in (scan_rows({}), pair_rows({}), single_rows({})):
+    for rows in (scan_rows({}), pair_rows({}, table_metrics()), single_rows({}, table_metrics())):
         assert rows
         assert all(not cell.known for row in rows for cell in row.cells)
 
@@ -241,10 +244,10 @@ def test_every_metric_of_a_group_stands_in_its_table(record):
     assert cells(grids.single) == {"Spectral peak of 4 pixels (dB)": ["12.3"]}
     assert "Missing noise" in cells(groups["Noise and sharpness"].single)
     assert "QA in white matter" in cells(groups["White matter"].pairs)
-    heads = [entry.key for entry in shell_entries(values)]
+    heads = [spec.key for spec in shell_metrics(values)]
     assert heads == ["dc_nrmse", "dc_bias", "dc_rms_sigma", "snr"]
     assert cells(shell_rows(values))["b = 0"][2:] == ["0.020", "20.0"]
-    assert [entry.key for entry in shell_entries(record())] == ["dc_nrmse", "dc_bias"]
+    assert [spec.key for spec in shell_metrics(record())] == ["dc_nrmse", "dc_bias"]
     assert "Grid artifacts" not in {group.title for group in group_rows(record())}
     assert any("saturated line" in text for text in cautions(values, {}))
-    assert lookup("snr_b1000").label == "Signal over noise, input, b = 1000"
+    assert lookup("snr_b1000").label == "SNR of the input, b = 1000"

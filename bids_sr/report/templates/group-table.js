@@ -3,7 +3,7 @@
   const box = document.getElementById("rows"), pad = document.getElementById("pad");
   const table = document.getElementById("table"), body = table.tBodies[0];
   const WHOLE = 120, AROUND = 8;  // up to so many rows all are there, so that a browser's search works
-  let shown = group.columns.filter((column) => column.usual);
+  let shown = group.columns.filter((column) => column.default);
   let key = "", down = false, order = [], kept = [], height = 34, current = -1, all = false;
 
   const make = (tag, text, ...classes) => {
@@ -168,7 +168,7 @@
   };
   const fill = () => {
     const acts = make("div", undefined, "acts"), names = make("div", undefined, "names");
-    for (const [text, keep] of [["Usual", (c) => c.usual], ["All", () => true], ["None", () => false]]) {
+    for (const [text, keep] of [["Default", (c) => c.default], ["All", () => true], ["None", () => false]]) {
       const button = make("button", text);
       button.type = "button";
       button.addEventListener("click", () => show(keep));

@@ -1,0 +1,207 @@
+"""Metrics of the images themselves, before any fit: agreement, grids, noise, sharpness."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+from bids_sr.quality.interslice import interslice_discontinuity
+from bids_sr.quality.metric_spec import (
+    AGREEMENT,
+    ENSEMBLE,
+    GRIDS,
+    NOISE,
+    Limits,
+    MetricSpec,
+    Per,
+    Record,
+    is_number,
+)
+from bids_sr.quality.periods import ALL_PERIODS
+
+_GRID = re.compile(r"grid_f_(?:dwi|fa)_p\d+_sr$")
+
+_agreement = partial(MetricSpec, family=AGREEMENT, per=Per.SHELL)
+_grid = partial(MetricSpec, family=GRIDS, optional=True)
+_noise = partial(MetricSpec, family=NOISE, optional=True)
+
+
+def _grid_largest(record: Record) -> float | None:
+    found = [float(v) for key, v in record.items() if _GRID.match(key) and is_number(v)]
+    return max(found) if found else None
+
+
+def _grids(period: int) -> tuple[MetricSpec, ...]:
+    def told(meaning: str) -> str:
+        return meaning if period == ALL_PERIODS[0] else f"The same for {period} pixels."
+
+    return (
+        _grid(
+            f"grid_f_dwi_p{period}",
+            f"Grid of {period} pixels, F",
+            told(
+                f"Whether the diffusion-weighted slices hold a pattern that repeats every {period} "
+                "output pixels: variance between the places of the cell over that within. Without "
+                "a grid it is a few at most; anatomy does not repeat."
+            ),
+            per=Per.SIDE,
+        ),
+        _grid(
+            f"grid_a_dwi_p{period}",
+            f"Grid of {period} pixels, amplitude",
+            told("How strong that pattern is, in units of the noise of a slice."),
+            per=Per.SIDE,
+        ),
+        _grid(
+            f"grid_fslice_dwi_p{period}_sr",
+            f"Grid of {period} pixels, F of single slices",
+            told(
+                "Median over super-resolved slices of each one's own F. It finds a grid whose sign "
+                "changes from volume to volume."
+            ),
+        ),
+        _grid(
+            f"grid_f_fa_p{period}_sr",
+            f"Grid of {period} pixels in FA, F",
+            told("The same for the FA map of the output."),
+        ),
+        _grid(
+            f"grid_a_fa_p{period}_sr",
+            f"Grid of {period} pixels in FA, amplitude",
+            told("The same for the FA map of the output, in units of its noise."),
+        ),
+        _grid(
+            f"peak_db_dwi_p{period}",
+            f"Spectral peak of {period} pixels",
+            told(
+                "How far the strongest peak of that period stands out of the spectrum around it; "
+                "the output's less that of the interpolated input."
+            ),
+            "dB",
+            1,
+        ),
+    )
+
+
+AGREEMENTS = (
+    _agreement(
+        "dc_nrmse",
+        "Residual",
+        "What is left in the brain when the output is cut back to the acquired resolution and the "
+        "input is subtracted: root mean square over that of the input. Near 0, all that the "
+        "scanner measured is still there.",
+        percent=True,
+        extreme=max,
+        column="Largest residual",
+    ),
+    _agreement(
+        "dc_bias",
+        "Bias against the measurement",
+        "The same difference with its sign, averaged: a brightening (+) or darkening (-) relative "
+        "to the input.",
+        percent=True,
+        limits=Limits(fail=0.02),
+    ),
+    _agreement(
+        "dc_rms_sigma",
+        "Residual over noise",
+        "The root mean square of that difference over the standard deviation of the input's noise: "
+        "well below 1, what changed drowns in the noise.",
+        optional=True,
+        extreme=max,
+    ),
+)
+"""How far the output agrees with what was measured, by shell."""
+
+IMAGES = (
+    _grid(
+        "grid_largest",
+        "Grid, largest F",
+        "The largest lattice fold over all periods, of the super-resolved DWIs and FA: about 1 "
+        "without a grid, and the higher the more regular the pattern is.",
+        decimals=1,
+        of_record=_grid_largest,
+        column="Grid",
+    ),
+    _grid(
+        "grid_dwi",
+        "Grid in weighted volumes",
+        "A pattern locked to the voxel grid, which no anatomy makes: variance between the "
+        "cells of a folded lattice over that within (F). About 1 without a grid.",
+        decimals=2,
+    ),
+    _grid("grid_fa", "Grid in FA", "The same in the map of FA.", decimals=2),
+    *(spec for period in ALL_PERIODS for spec in _grids(period)),
+    _noise(
+        "sharpness",
+        "Sharpness",
+        "Spatial frequency that halves the strength of edges in the weighted images; the input "
+        "is interpolated. Noise counts as detail.",
+        "cycles/mm",
+        per=Per.SIDE,
+    ),
+    _noise(
+        "ndc",
+        "Neighbouring DWI correlation",
+        "How alike the volumes of similar direction are. Below 0.4 a scan is poor. Smoothing "
+        "alone raises it, so the input is interpolated first.",
+        per=Per.SIDE,
+    ),
+    _noise(
+        "interslice_discontinuity",
+        "Interslice discontinuity",
+        "By how much the brightness of a slice typically differs from the mean of its two "
+        "neighbours.",
+        percent=True,
+        per=Per.SIDE,
+        of_volume=interslice_discontinuity,
+    ),
+    _noise(
+        "snr",
+        "SNR of the input",
+        "The brain's median signal in one volume of the input over the noise. At b = 0 the light "
+        "tells whether the network knows scans as noisy.",
+        decimals=1,
+        per=Per.SHELL,
+        extreme=min,
+        column="SNR",
+    ),
+    _noise(
+        "n_bad_slices",
+        "Damaged slices in the input",
+        "Slices with lines or dropouts that the other volumes do not have.",
+        decimals=0,
+        limits=Limits(warn=0),
+    ),
+    _noise(
+        "sigma_mppca",
+        "Noise in the brain",
+        "Standard deviation of the input's noise by MP-PCA, in units of the image. Too small where "
+        "the scanner interpolated or filtered.",
+    ),
+    _noise(
+        "sigma_piesno",
+        "Noise in the background",
+        "The same by PIESNO, from air, as for a single coil channel.",
+    ),
+    _noise("sigma_note", "Missing noise", "Why an estimate of the noise is missing."),
+    MetricSpec(
+        "sd_dwi_median",
+        "Self-ensemble SD",
+        "By how much the diffusion-weighted output changes when the slices are turned: median over "
+        "the brain of the standard deviation, relative to bright tissue at b = 0. Errors are "
+        "several times larger: what all copies get wrong alike, and noise, are not in it.",
+        percent=True,
+        optional=True,
+        family=ENSEMBLE,
+    ),
+    MetricSpec(
+        "sd_fa_median",
+        "Self-ensemble SD of FA",
+        "The same for FA.",
+        decimals=4,
+        optional=True,
+        family=ENSEMBLE,
+    ),
+)
+"""Of the series: grids, noise and sharpness, self-ensemble."""

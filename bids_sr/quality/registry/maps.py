@@ -1,0 +1,174 @@
+"""Metrics of the maps: white matter, and what no tissue can show."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from bids_sr.quality.metric_spec import (
+    PLAUSIBILITY,
+    WHITE_MATTER,
+    Limits,
+    MetricSpec,
+    Per,
+    Record,
+    is_number,
+)
+
+_DIFFUSIVITY = "10⁻³ mm²/s"
+
+_white = partial(MetricSpec, family=WHITE_MATTER)
+_share = partial(MetricSpec, family=PLAUSIBILITY, percent=True, per=Per.SIDE)
+
+
+def _sides(record: Record, name: str) -> tuple[float, float] | None:
+    before, after = (record.get(f"wm_{name}_median_{side}") for side in ("input", "sr"))
+    return (before, after) if is_number(before) and is_number(after) else None  # type: ignore[return-value]
+
+
+def _fa_shift(record: Record) -> float | None:
+    sides = _sides(record, "fa")
+    return sides[1] - sides[0] if sides else None
+
+
+def _md_shift(record: Record) -> float | None:
+    sides = _sides(record, "md")
+    return sides[1] / sides[0] - 1 if sides and sides[0] else None
+
+
+def _shift(name: str, label: str, unit: str = "") -> MetricSpec:
+    return _white(
+        f"wm_{name}_wasserstein",
+        f"Shift of the {label} distribution",
+        f"As above for {label}.",
+        unit,
+        4,
+        optional=True,
+    )
+
+
+MAPS = (
+    _white(
+        "wm_fa_median",
+        "FA in white matter",
+        "Median fractional anisotropy in white matter. Finer voxels hold less of a mixture of "
+        "tissues and directions, which raises FA; so does noise.",
+        per=Per.SIDE,
+        column="FA",
+    ),
+    _white(
+        "wm_md_median",
+        "MD in white matter",
+        "Median mean diffusivity in white matter. A shift of several percent is a reason to "
+        "look closer.",
+        _DIFFUSIVITY,
+        per=Per.SIDE,
+        column="MD",
+    ),
+    _white(
+        "wm_ad_median",
+        "AD in white matter",
+        "Median diffusivity along the main direction.",
+        _DIFFUSIVITY,
+        optional=True,
+        per=Per.SIDE,
+    ),
+    _white(
+        "wm_rd_median",
+        "RD in white matter",
+        "Median diffusivity across the main direction.",
+        _DIFFUSIVITY,
+        optional=True,
+        per=Per.SIDE,
+    ),
+    _white(
+        "wm_qa_median",
+        "QA in white matter",
+        "Median quantitative anisotropy: how much spins diffuse along the main fibre, relative "
+        "to the isotropic part of the image it is taken from.",
+        optional=True,
+        per=Per.SIDE,
+    ),
+    _white(
+        "wm_fa_shift",
+        "Shift of FA in white matter",
+        "Change of the median FA in white matter.",
+        of_record=_fa_shift,
+        limits=Limits(warn=0.03, tensor=True),
+    ),
+    _white(
+        "wm_md_shift",
+        "Shift of MD in white matter",
+        "Change of the median MD in white matter.",
+        decimals=1,
+        percent=True,
+        of_record=_md_shift,
+        limits=Limits(warn=0.03, tensor=True),
+    ),
+    _white(
+        "wm_fa_wasserstein",
+        "Shift of the FA distribution",
+        "Wasserstein-1 distance of the white-matter FA histograms before and after; "
+        "0 if they are the same.",
+        decimals=4,
+    ),
+    _white(
+        "wm_md_wasserstein",
+        "Shift of the MD distribution",
+        "As above for mean diffusivity.",
+        _DIFFUSIVITY,
+        4,
+    ),
+    _shift("ad", "AD", _DIFFUSIVITY),
+    _shift("rd", "RD", _DIFFUSIVITY),
+    _shift("qa", "QA"),
+    _white(
+        "v1_angle_median_deg",
+        "Turn of the main direction",
+        "Median angle between the main diffusion direction of an output voxel and that of the "
+        "acquired voxel around it. It tells how much changed, not which of the two is right.",
+        "°",
+        1,
+        column="Turn of V1",
+    ),
+    _white(
+        "wm_voxels",
+        "White-matter voxels",
+        "Output voxels that the metrics in white matter rest on.",
+        decimals=0,
+        optional=True,
+    ),
+    _share(
+        "nonfinite_dwi_fraction_sr",
+        "Non-finite values",
+        "Share of the super-resolved samples that are NaN or infinite; it must be 0.",
+        optional=True,
+        per=Per.RUN,
+        limits=Limits(fail=0.0),
+    ),
+    _share(
+        "s_above_s0_fraction",
+        "Signal above b = 0",
+        "Share of diffusion-weighted samples in the brain (voxels times volumes) that exceed "
+        "the one at b = 0. That is not physical: noise, motion, or ringing at edges.",
+    ),
+    _share(
+        "negative_eigenvalue_fraction",
+        "Negative eigenvalues",
+        "Share of brain voxels whose fitted tensor has a negative eigenvalue, which no tissue has.",
+        column="Negative eigenv.",
+    ),
+    _share(
+        "nonfinite_fraction",
+        "Failed fits",
+        "Share of brain voxels whose tensor fit gave no finite number; it should be 0.",
+        limits=Limits(warn=0.001, tensor=True),
+    ),
+    _share(
+        "unfitted_fraction",
+        "Without signal",
+        "Share of brain voxels that were not fitted, having no signal at b = 0: the mask "
+        "reaches beyond the image there.",
+        optional=True,
+    ),
+)
+"""Of tensor and GQI maps, and what no tissue can show."""

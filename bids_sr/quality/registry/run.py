@@ -1,0 +1,198 @@
+"""What was acquired and what was done with it: facts, kept in the record beside the metrics."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from bids_sr.diffusion.exchanges import EXPECTED, WORLD_LPS, WORLD_RAS, signed_exchanges
+from bids_sr.diffusion.gradient_check import NOT_CHECKED, NOT_DECIDED
+from bids_sr.quality.metric_spec import IDENTITY, PROCESSING, SCAN, TIME, VERDICT, MetricSpec
+
+_identity = partial(MetricSpec, family=IDENTITY)
+_scan = partial(MetricSpec, family=SCAN)
+_processing = partial(MetricSpec, family=PROCESSING)
+_time = partial(MetricSpec, family=TIME, optional=True)
+
+_GRADIENTS = {
+    **{table.words: f"To mend it, {table.edit}." for table in signed_exchanges()},
+    **dict.fromkeys(
+        (WORLD_RAS, WORLD_LPS), "It lies along the axes of the scanner, not of the image."
+    ),
+    EXPECTED: "The gradient table fits the image.",
+    NOT_DECIDED: "The evidence is not clear.",
+    NOT_CHECKED: "The check was switched off (--gradient-check off).",
+}
+
+RUN = (
+    _identity("bids_name", "Name", "Name of the output up to desc-sr; each row has its own."),
+    _identity(
+        "state", "State", "Whether the run ended well, and whether all its files are still there.",
+        levels={
+            "finished": "The run ended well and all its files are there.",
+            "incomplete": "The run ended well, but files are missing.",
+            "not finished": "The run has begun and has no record yet.",
+            "damaged record": "The quality record cannot be read.",
+            "failed": "The run ended with an error.",
+        },
+    ),
+    _identity("run", "Run", "Name of the source image."),
+    _identity("subject", "Participant", "Label of the participant, without sub-."),
+    _identity("session", "Session", "Label of the session, without ses-."),
+    _identity("acquisition", "Acquisition", "Label of the acquisition (acq)."),
+    _identity("notes", "Notes", "What was out of the ordinary while the run was processed."),
+    _identity("dti_skipped_reason", "No tensor fit because", "Empty if a tensor was fitted."),
+    _identity("gqi_skipped_reason", "No GQI because", "Empty if GQI was done."),
+)  # fmt: skip
+"""Names and texts that the pages show outside the tables."""
+
+VERDICTS = (
+    MetricSpec(
+        "qc_status", "Quality", "The worst light of the run's report.", family=VERDICT,
+        levels={
+            "pass": "No light is yellow or red.",
+            "warn": "Something deserves a look.",
+            "fail": "Do not use it before you have looked.",
+            "unknown": "Could not be judged.",
+        },
+    ),
+    MetricSpec(
+        "qc_reasons", "Reasons", "Why the quality is not 'pass'; separated by semicolons.",
+        family=VERDICT,
+    ),
+)  # fmt: skip
+"""What the lights sum up to."""
+
+FACTS = (
+    _scan("n_volumes", "Volumes"),
+    _scan("n_b0", "Volumes at b = 0"),
+    _scan("n_directions", "Directions"),
+    _scan("shells", "Shells", "b-values; the light tells whether the network knows them.", "s/mm²"),
+    _scan("input_shape", "Acquired matrix", unit="voxels"),
+    _scan(
+        "input_zooms_mm",
+        "Acquired voxel",
+        "Voxel size; the light tells whether the network knows it.",
+        "mm",
+        column="Voxel in",
+    ),
+    _scan("output_zooms_mm", "Output voxel", unit="mm", column="Voxel out"),
+    _scan("brain_volume_ml", "Brain mask", unit="ml", decimals=0, optional=True),
+    _scan(
+        "slice_axis",
+        "Slice axis",
+        "Voxel axis across the slices; it is never refined.",
+        levels={"0": "i", "1": "j", "2": "k"},
+    ),
+    _scan(
+        "acquired_matrix",
+        "In-plane matrix, acquired",
+        "In-plane pixels that the scanner measured; the factor counts from these.",
+        optional=True,
+    ),
+    _scan(
+        "stored_matrix",
+        "In-plane matrix, stored",
+        "In-plane pixels of the input file. Where they are more than were acquired, the scanner "
+        "had filled k-space with zeros, and this was undone first.",
+        optional=True,
+    ),
+    _scan("stored_zooms_mm", "Stored voxel size", "Voxel size of the input file.", "mm", 3,
+          optional=True),
+    _scan(
+        "band_note",
+        "Not fully measured",
+        "In-plane axes whose highest frequencies hold no signal: the scanner filled k-space with "
+        "zeros or filtered the image. There is less to gain than the voxel size suggests.",
+        optional=True,
+    ),
+    _scan(
+        "bad_lines",
+        "Bad lines and slices",
+        "Parts of the input that should not be trusted, volumes and slices counted from 0.",
+        optional=True,
+    ),
+    _scan(
+        "gradients_verdict",
+        "Gradient table",
+        "Whether axes or signs of the gradient table are wrong, by how the fibres go on in their "
+        "own direction: x, y and z are the voxel axes i, j and k of the image as stored. Not "
+        "decided where the evidence is not clear.",
+        optional=True,
+        levels=_GRADIENTS,
+        column="Gradients",
+    ),
+    _scan(
+        "gradients_coherence",
+        "Coherence of the fibres",
+        "By how much less the tensor changes along the fibres than by chance, with the gradient "
+        "table as it came: about 0 if it does not fit the image.",
+        optional=True,
+    ),
+    _scan(
+        "gradients_coherence_best",
+        "Largest coherence of the fibres",
+        "The same with the table of all that were tried (axes exchanged, signs changed, in the "
+        "world's frame) that has the most.",
+        optional=True,
+    ),
+    _scan(
+        "gradients_margin",
+        "Margin of the gradient check",
+        "By how many standard errors the best table is ahead of the next.",
+        decimals=1,
+        optional=True,
+    ),
+    _scan("gradients_fixed", "Gradient table corrected", optional=True),
+    _scan("gradients_note", "Gradient table not decided because", optional=True),
+    _processing("scale_factor", "In-plane factor", column="Factor"),
+    _processing("model", "Network"),
+    _processing("model_sha256", "Weights, sha256"),
+    _processing("data_consistency", "K-space data consistency"),
+    _processing(
+        "signed",
+        "Signed input",
+        "Whether the input is real-valued, its noise on both sides of zero, so that the output "
+        "keeps the sign; magnitude images are cut off at zero.",
+        optional=True,
+    ),
+    _processing("ensemble", "Turned copies averaged", optional=True),
+    _processing("uncertainty", "Self-ensemble SD written", optional=True),
+    _processing(
+        "input_band",
+        "Measured band",
+        "Share of the input's in-plane frequencies that hold signal; below 1 the scanner, or a "
+        "program, had interpolated it.",
+        optional=True,
+    ),
+    _processing("device", "Device"),
+    _processing("slices_per_second", "Speed", unit="slices/s", decimals=1),
+    _processing("batch_size", "Batch size", unit="slices", optional=True),
+    _processing("version", "bids_sr"),
+)  # fmt: skip
+"""Facts of the scan and of its processing."""
+
+TIMES = (
+    _time(
+        "seconds_superres",
+        "Time for super-resolution",
+        unit="s",
+        decimals=1,
+        optional=False,
+        column="Time",
+    ),
+    _time(
+        "seconds_total",
+        "Time in all",
+        "From the start of super-resolution to the end of judging, pauses included.",
+        "s",
+        1,
+    ),
+    _time(
+        "peak_memory_gb",
+        "Most memory taken",
+        "By the processes that super-resolved and judged, whichever took more.",
+        "GB",
+        2,
+    ),
+)
+"""What the run cost."""
