@@ -1,4 +1,4 @@
-"""The spread of tensor maps over copies of a series: each is fitted anew."""
+"""The standard deviation of tensor maps over the self-ensemble: each is fitted anew."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def fa_ensemble_sd(
         If a copy is damaged.
     """
     if len(copies) < 2:
-        raise ValueError(f"no spread of {len(copies)} copies")
+        raise ValueError(f"no standard deviation of {len(copies)} copies")
     one = folder / "one_copy_fa.nii.gz"
     mean = np.zeros(np.count_nonzero(mask))
     squares = np.zeros_like(mean)

@@ -151,7 +151,7 @@ def odf_scalars(signals: NDArray[np.float32], kernel: NDArray[np.float32]) -> ND
     """Return what the maps need of the ODFs.
 
     In float64: how a matrix product is rounded depends on how many voxels go into it, and so
-    on threads and memory. Rounded to float32 at the end, the figures do not.
+    on threads and memory. Rounded to float32 at the end, the scalars do not.
 
     Parameters
     ----------
@@ -165,22 +165,22 @@ def odf_scalars(signals: NDArray[np.float32], kernel: NDArray[np.float32]) -> ND
     numpy.ndarray
         (n, 3), float32: peak minus minimum, minimum, GFA (0 for an empty ODF).
     """
-    figures = np.empty((len(signals), 3), dtype=np.float32)
+    scalars = np.empty((len(signals), 3), dtype=np.float32)
     for start in range(0, len(signals), _CHUNK):
         odf = signals[start : start + _CHUNK].astype(np.float64) @ kernel.astype(np.float64)
         lowest = odf.min(axis=1)
-        part = figures[start : start + _CHUNK]
+        part = scalars[start : start + _CHUNK]
         part[:, 0] = odf.max(axis=1) - lowest
         part[:, 1] = lowest
         part[:, 2] = _gfa(odf)
-    return figures
+    return scalars
 
 
 def _gfa(odf: NDArray[np.float64]) -> NDArray[np.float64]:
     n = odf.shape[1]
-    spread = odf - odf.mean(axis=1, keepdims=True)
+    deviation = odf - odf.mean(axis=1, keepdims=True)
     power = np.einsum("ij,ij->i", odf, odf)
-    ratio = np.einsum("ij,ij->i", spread, spread) / np.where(power > 0, power, 1.0)
+    ratio = np.einsum("ij,ij->i", deviation, deviation) / np.where(power > 0, power, 1.0)
     return np.sqrt(n * ratio / (n - 1))
 
 

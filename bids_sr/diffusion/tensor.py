@@ -235,9 +235,9 @@ def fractional_anisotropy(evals: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Basser and Pierpaoli 1996, J Magn Reson B 111:209.
     """
-    spread = evals - evals.mean(axis=1, keepdims=True)
+    deviation = evals - evals.mean(axis=1, keepdims=True)
     power = (evals**2).sum(axis=1)
-    ratio = 1.5 * (spread**2).sum(axis=1) / np.where(power > 0, power, 1.0)
+    ratio = 1.5 * (deviation**2).sum(axis=1) / np.where(power > 0, power, 1.0)
     return np.sqrt(ratio)
 
 

@@ -1,4 +1,4 @@
-"""Figures on a model card, and whether they come out again."""
+"""Metrics on a model card, and whether they come out again."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _KEPT = ("psnr_b0", "psnr_dwi", "ssim_dwi", "fa_mae", "md_mae", "v1_deg", "qa_ma
 _TITLES = {**SCORES, **LEFT}
 _DIGITS = 4
 _SAME = 2e-3
-"""Largest relative difference of equal figures: threads and processors add in another order."""
+"""Largest relative difference of equal metrics: threads and processors add in another order."""
 
 
 def title(facts: Mapping[str, Any]) -> str:
-    """Return the name under which a card keeps an evaluation: all that decides its figures.
+    """Return the name under which a card keeps an evaluation: all that decides its metrics.
 
     Parameters
     ----------

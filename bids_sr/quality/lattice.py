@@ -57,8 +57,8 @@ def normalised_residual(
     residual = np.where(mask, slices - smooth / np.maximum(weights, 1e-12), 0.0)
     for plane, inside in zip(residual, mask, strict=True):
         values = plane[inside]
-        spread = _MAD_TO_SD * np.median(np.abs(values - np.median(values))) if values.size else 0.0
-        plane /= spread if spread > 0 else np.inf
+        sd = _MAD_TO_SD * np.median(np.abs(values - np.median(values))) if values.size else 0.0
+        plane /= sd if sd > 0 else np.inf
     return residual
 
 

@@ -138,8 +138,8 @@ def bad_slices(brightness: NDArray[np.floating]) -> list[tuple[int, int, float]]
     expected = _neighbours(relative)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = relative / expected
-    spread = _MAD_TO_SD * _mad(np.log(np.maximum(ratio[np.isfinite(ratio)], 1e-6)))
-    low = (ratio < DROPOUT) & (np.log(np.maximum(ratio, 1e-6)) < -DROPOUT_Z * spread)
+    sd = _MAD_TO_SD * _mad(np.log(np.maximum(ratio[np.isfinite(ratio)], 1e-6)))
+    low = (ratio < DROPOUT) & (np.log(np.maximum(ratio, 1e-6)) < -DROPOUT_Z * sd)
     return [(int(v), int(k), float(ratio[v, k])) for v, k in np.argwhere(low)]
 
 

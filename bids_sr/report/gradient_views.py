@@ -83,6 +83,6 @@ def _point(svg: Element, vector: NDArray[np.float64], colour: int, told: str) ->
     """Place a direction by Lambert's equal-area projection; antipodes are folded upwards."""
     x, y, z = -vector if vector[2] < 0 else vector
     # of the disc's radius: sqrt(1 - cos t), which is 1 at the rim of the half sphere
-    spread = _RADIUS / np.sqrt(1 + z)
-    at: dict[str, Any] = {"cx": float(_SIZE / 2 + spread * x), "cy": float(_SIZE / 2 - spread * y)}
+    radius = _RADIUS / np.sqrt(1 + z)
+    at: dict[str, Any] = {"cx": float(_SIZE / 2 + radius * x), "cy": float(_SIZE / 2 - radius * y)}
     add(add(svg, "circle", klass=f"dot c{colour}", r=5.0, **at), "title", told)

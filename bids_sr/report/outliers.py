@@ -43,7 +43,7 @@ def fences(values: Sequence[float] | NDArray[np.float64]) -> Fences | None:
     Fences or None
         Quartiles plus and minus 1.5 interquartile ranges. None if there are
         fewer than `MIN_RUNS`, or if the quartiles coincide and more than a
-        tenth of the values differ from them: then no spread can be told.
+        tenth of the values differ from them: then the range of the usual cannot be told.
 
     Examples
     --------

@@ -5,6 +5,6 @@ DEFAULT_ENSEMBLE = 4
 SLOPPY_ENSEMBLE = 1
 """Copies averaged by ``--sloppy``: the slice as it is."""
 UNCERTAINTY_ENSEMBLE = 8
-"""Copies whose spread is kept: all there are."""
+"""Copies whose standard deviation is kept: all there are."""
 AHEAD = 1
 """Volumes read ahead of the network, and written behind it."""

@@ -17,7 +17,7 @@ TIMED = (
     "peak_memory_gb",
     "selfcheck_seconds",
 )
-"""Figures of the record that are of the machine, not of the scan: all that may differ."""
+"""Metrics of the record that are of the machine, not of the scan: all that may differ."""
 
 _LEFT_OUT = {"logs"}
 

@@ -12,7 +12,7 @@
     element.className = classes.filter(Boolean).join(" ");
     return element;
   };
-  const isFigure = (column) => column.figure ??=
+  const isNumber = (column) => column.number ??=
     group.runs.some((_, run) => typeof column.at(run) === "number")
     && !group.runs.some((_, run) => typeof column.at(run) === "string");
 
@@ -41,7 +41,7 @@
     const longest = Math.max(...group.runs.map((run) => run.length));
     const widths = [Math.min(longest, 40) * 0.56 + 2];
     for (const column of [first, ...shown]) {
-      const cell = make("th", undefined, column.key && isFigure(column) && "figure");
+      const cell = make("th", undefined, column.key && isNumber(column) && "number");
       const button = make("button", column.label);
       button.type = "button";
       button.append(make("i"), make("span", column.unit));
@@ -84,7 +84,7 @@
     for (const column of shown) {
       const text = group.text(column, run);
       const tone = column.words && Object.hasOwn(group.tones, text) && group.tones[text];
-      const cell = make("td", text || "\u2013", !text && "unknown", tone, isFigure(column) && "figure");
+      const cell = make("td", text || "\u2013", !text && "unknown", tone, isNumber(column) && "number");
       if (text.length > 40) cell.title = text;
       row.append(cell);
     }
