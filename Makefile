@@ -8,6 +8,8 @@ SUBJECT ?= philips02
 SLICES_STEP ?= 1
 PARITY_VENV ?= .venv-parity
 BENCHMARK_VENV ?= .venv-benchmark
+MUTATION_VENV ?= .venv-mutation
+MUTATION_OUT ?= mutation-out
 BROWSER_SUBJECTS ?= philips02 sherbrooke01 prisma01 prisma02 canon01
 BROWSER_OUT ?= browser-out
 CHAOS_OUT ?= chaos-out
@@ -22,7 +24,7 @@ override DEMO_OUT := demo-out
 override DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast coverage parity-test chaos fuzz browser-test slurm-test benchmark benchmark-pieces benchmark-growth benchmark-memory benchmark-hcp \
+.PHONY: help setup demo test test-fast coverage parity-test mutation chaos fuzz browser-test slurm-test benchmark benchmark-pieces benchmark-growth benchmark-memory benchmark-hcp \
 	benchmark-dtype benchmark-quality benchmark-uncertainty benchmark-grid benchmark-gradients benchmark-filling benchmark-discovery \
 	benchmark-sizing lint format container container-test apptainer-test clean
 
@@ -57,6 +59,13 @@ parity-test: ## compare the paper's network with fastai's own (installs fastai b
 	test -x $(PARITY_VENV)/bin/python || $(PYTHON) -m venv $(PARITY_VENV)
 	$(PARITY_VENV)/bin/python -m pip install --quiet -e '.[test,parity]'
 	$(PARITY_VENV)/bin/python -m pytest -rA tests/networks/test_paper_parity.py
+
+mutation: ## break the code in N=40 ways a folder, SEED=1, PATHS="images bids": do tests fail? (installs mutmut beside)
+	test -x $(MUTATION_VENV)/bin/python || $(PYTHON) -m venv $(MUTATION_VENV)
+	$(MUTATION_VENV)/bin/python -m pip install --quiet -e '.[test,train,mutation]'
+	OMP_NUM_THREADS=1 $(MUTATION_VENV)/bin/python benchmarks/mutation.py \
+		$(or $(PATHS),images diffusion bids superres networks) \
+		--sample $(or $(N),40) --seed $(or $(SEED),1) --work $(MUTATION_OUT)
 
 chaos: $(STAMP) ## kill, starve and damage calls, ROUNDS=50 SEED=1, and look what was lost (root: full disks too)
 	$(BIN)/python benchmarks/chaos.py --rounds $(or $(ROUNDS),50) --seed $(or $(SEED),1) --work $(CHAOS_OUT)
@@ -163,4 +172,4 @@ apptainer-test: $(STAMP) ## make a SIF of what container-test built and run it c
 	PYTHON=$(abspath $(BIN)/python) tests/container/apptainer.sh
 
 clean: ## remove what the demo, the tests and the builds left
-	rm -rf $(DEMO_OUT) $(DEMO_WORK) browser-out chaos-out build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(DEMO_OUT) $(DEMO_WORK) browser-out chaos-out mutation-out build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache

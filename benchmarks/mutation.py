@@ -1,0 +1,127 @@
+"""How many faults planted into the code the tests notice: mutmut, on a random sample.
+
+    python benchmarks/mutation.py images diffusion --sample 40 --seed 1 --work mutation-out
+
+For each folder of ``bids_sr/`` the working tree is copied into `--work`, mutmut breaks its code in
+all the ways that it knows (another operator, number or argument, ``None``, a word exchanged), and
+some of these mutants are drawn at random. Each is run against those tests of ``tests/FOLDER`` that
+call the function that was broken, fastest first, until one fails. Printed are a Markdown table and
+the survivors as diffs; they are written to ``survivors-FOLDER.diff`` in `--work`, too.
+
+What mutmut leaves alone: log messages and errors (``[tool.mutmut]`` in ``pyproject.toml``),
+decorated functions, constants of modules. Run it where nobody else needs the cores, with
+``OMP_NUM_THREADS=1``: mutants are forked, and threads of a library do not survive that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+import tomli_w
+
+_ROOT = Path(__file__).parents[1]
+_NEEDED = ("bids_sr", "tests", "models", "examples", "benchmarks", "version", "README.md", "docs")
+_STATUS = {1: "killed", 3: "killed", 0: "survived", 5: "not run", 33: "not run", None: "not tried"}
+"""Of mutmut's exit codes; all others are mutants that did not end, or took the process along."""
+_CAUGHT = ("killed", "stopped")
+
+
+def main() -> None:
+    """Test each folder, and print what was found."""
+    arguments = _parser().parse_args()
+    rows = []
+    for folder in arguments.folders:
+        work = arguments.work.resolve() / folder
+        found = _test(folder, work, arguments)
+        count = Counter(_STATUS.get(code, "stopped") for code in found.values())
+        diffs = [_mutmut(work, "show", name) for name in sorted(found) if found[name] in (0, 5, 33)]
+        (work.parent / f"survivors-{folder}.diff").write_text("\n".join(diffs))
+        print("\n".join(diffs), flush=True)
+        caught = sum(count[status] for status in _CAUGHT)
+        rows.append((folder, len(found), caught, count["survived"], count["not run"]))
+    print(f"\nSeed {arguments.seed}. Not reached: no test of the folder calls the function.\n")
+    print("| folder | mutants | killed | survived | not reached | score |")
+    print("|---|---|---|---|---|---|")
+    for folder, total, caught, survived, missed in [*rows, _total(rows)]:
+        share = f"{100 * caught / total:.0f} %" if total else "-"
+        print(f"| {folder} | {total} | {caught} | {survived} | {missed} | {share} |")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="folders of bids_sr/")
+    parser.add_argument("--sample", type=int, default=40, help="mutants of each folder; 0: all")
+    parser.add_argument("--seed", type=int, default=1, help="of the draw")
+    parser.add_argument("--jobs", type=int, default=2, help="mutants at once")
+    parser.add_argument("--work", type=Path, default=Path("mutation-out"), help="takes the copies")
+    return parser
+
+
+def _test(folder: str, work: Path, arguments: argparse.Namespace) -> dict[str, int | None]:
+    """Return mutmut's exit code of each mutant drawn."""
+    _copy(folder, work)
+    # of a name that there is not, mutmut makes all mutants, times all tests, and runs none
+    said = _mutmut(work, "run", "none", fails=True)
+    names = sorted(_codes(work))
+    if not names:
+        sys.exit(f"mutmut made no mutants of {folder}:\n{said}")
+    size = min(arguments.sample or len(names), len(names))
+    drawn = random.Random(f"{arguments.seed} {folder}").sample(names, size)
+    print(f"{folder}: {size} of {len(names)} mutants", flush=True)
+    _mutmut(work, "run", "--max-children", str(arguments.jobs), *drawn)
+    codes = _codes(work)
+    return {name: codes[name] for name in drawn}
+
+
+def _copy(folder: str, work: Path) -> None:
+    """Put the working tree there, and what mutmut is to break and to run."""
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    for name in _NEEDED:
+        source = _ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, work / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, work / name)
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())
+    settings = project["tool"]["mutmut"]
+    settings["only_mutate"] = [f"bids_sr/{folder}/*.py"]
+    settings["pytest_add_cli_args_test_selection"] = [f"tests/{folder}"]
+    settings["also_copy"] = [name for name in _NEEDED if name not in ("bids_sr", "tests")]
+    (work / "pyproject.toml").write_text(tomli_w.dumps(project))
+
+
+def _mutmut(work: Path, *arguments: str, fails: bool = False) -> str:
+    """Call mutmut in a copy; return what it says."""
+    command = [sys.executable, "-m", "mutmut", *arguments]
+    done = subprocess.run(
+        command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if done.returncode and not fails:
+        sys.exit(f"mutmut {arguments[0]} failed in {work}:\n{done.stdout[-5000:]}")
+    return done.stdout
+
+
+def _codes(work: Path) -> dict[str, int | None]:
+    """Return the exit code of each mutant made, by its name; None: not tried yet."""
+    found: dict[str, int | None] = {}
+    for path in (work / "mutants").rglob("*.meta"):
+        found |= json.loads(path.read_text())["exit_code_by_key"]
+    return found
+
+
+def _total(rows: list[tuple[str, int, int, int, int]]) -> tuple[str, int, int, int, int]:
+    total, caught, survived, missed = (sum(row[i] for row in rows) for i in range(1, 5))  # type: ignore[misc]
+    return "all", total, caught, survived, missed
+
+
+if __name__ == "__main__":
+    main()
