@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+import numpy as np
 import pytest
 
 from bids_sr.bids.atomic import TEMPORARY, atomic_path, remove_orphans, write_text
@@ -110,3 +111,50 @@ def test_a_share_that_refuses_to_change_rights(tmp_path, monkeypatch):
         monkeypatch.setattr(os, name, refuse, raising=False)
     write_text(tmp_path / "a.txt", "ours")
     assert (tmp_path / "a.txt").read_text() == "ours"
+
+
+def _writers():
+    from bids_sr.bids.atomic import write_json
+    from bids_sr.bids.gradient_files import write_gradients
+    from bids_sr.bids.gradients import GradientTable
+    from bids_sr.images.nifti import VolumeWriter, write_image
+
+    def volumes(path):
+        with VolumeWriter(path, (3, 3, 2, 2), np.eye(4)) as writer:
+            for _ in range(2):
+                writer.write(np.ones((3, 3, 2), np.float32))
+
+    table = GradientTable([0, 1000], [[0, 0, 0], [1, 0, 0]])
+    return {
+        "a.txt": lambda path: write_text(path, "new"),
+        "a.json": lambda path: write_json(path, {"new": 1}),
+        "a.bval": lambda path: write_gradients(table, path, path.with_suffix(".bvec")),
+        "a.bvec": lambda path: write_gradients(table, path.with_suffix(".bval"), path),
+        "a.nii": lambda path: write_image(path, np.ones((3, 3, 2), np.uint8), np.eye(4)),
+        "a.nii.gz": volumes,
+    }
+
+
+@pytest.mark.parametrize("name", _writers())
+def test_who_reads_the_old_file_goes_on_reading_it(tmp_path, name):
+    """A new file takes the name: what is open, or linked elsewhere, is never half of both."""
+    path, link = tmp_path / name, tmp_path / "link"
+    old = b"old " * 5000
+    path.write_bytes(old)
+    os.link(path, link)
+    with path.open("rb") as reader:
+        start = reader.read(10)
+        _writers()[name](path)
+        assert start + reader.read() == old == link.read_bytes()
+    assert path.read_bytes() not in (b"", old)
+    assert path.stat().st_ino != link.stat().st_ino
+
+
+def test_what_was_written_is_moved_not_copied(tmp_path):
+    """The file that appears is the one that was locked and written: it was never half there."""
+    path = tmp_path / "a.txt"
+    with atomic_path(path) as temporary:
+        temporary.write_text("new")
+        inode = temporary.stat().st_ino
+        assert not path.exists()
+    assert path.stat().st_ino == inode and path.read_text() == "new"

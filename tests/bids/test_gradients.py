@@ -179,3 +179,17 @@ def test_part_of_a_table_keeps_what_counts_as_b0() -> None:
     assert some.is_b0.tolist() == [True, False, False]
     assert some.bvals.tolist() == [70, 2070, 1070]
     np.testing.assert_array_equal(some.bvecs, DIRECTIONS[[0, 3, 2]])
+
+
+def test_the_threshold_itself_counts_as_b0(tmp_path):
+    """dipy's rule, ``bvals <= b0_threshold``, at the default and at one that is given."""
+    bvecs = np.vstack([np.eye(3), -np.eye(3)[:2]])
+    for threshold, options in ((50, {}), (20, {"b0_threshold": 20})):
+        bvals = [0, threshold, threshold + 1, threshold + 1, 1000]
+        bval, bvec = tmp_path / "a.bval", tmp_path / "a.bvec"
+        np.savetxt(bval, [bvals], fmt="%g")
+        np.savetxt(bvec, bvecs.T)
+        table = read_gradients(bval, bvec, 5, **options)
+        assert table.is_b0.tolist() == [True, True, False, False, False]
+        assert [shell.indices.tolist() for shell in table.shells] == [[2, 3], [4]]
+        assert table.n_directions == 3

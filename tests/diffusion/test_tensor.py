@@ -172,3 +172,25 @@ def test_too_few_directions_is_an_error_that_says_so(table, write, tmp_path):
     path = write(np.ones((2, 2, 2, 6)), np.eye(4))
     with pytest.raises(InputError, match="5 distinct directions"):
         fit_tensor(path, gradients, np.ones((2, 2, 2), bool), out_in(tmp_path))
+
+
+def test_the_floor_is_a_share_of_the_b0(table, write, tmp_path):
+    """Of it, not of the weighted signals; and a voxel is fitted where there is a b0."""
+    gradients = table((0, 2), (1000, 20))
+    data = np.full((3, 1, 1, 22), 100.0)
+    data[..., :2] = 1000
+    data[0, 0, 0, [5, 10]] = 0.5  # a two-thousandth of the b0: the floor is a thousandth
+    data[1, 0, 0, :2] = 0  # no b0
+    data[2, 0, 0, 2:] = 0  # nothing but b0
+    mask = np.ones((3, 1, 1), bool)
+    result = fit_tensor(write(data, np.eye(4)), gradients, mask, out_in(tmp_path))
+    assert result.summary["unfitted_fraction"] == pytest.approx(1 / 3)
+    assert result.summary["floored_fraction"] == pytest.approx((2 + 20) / 66)
+    raised = np.maximum(data, 1.0)
+    raised[1, 0, 0, :2] = 0
+    same = fit_tensor(write(raised, np.eye(4), "b"), gradients, mask, out_in(tmp_path / "b"))
+    assert same.summary["floored_fraction"] == 0
+    maps, expected = load(result), load(same)
+    for name in ("md", "fa", "s0", "tensor"):
+        np.testing.assert_allclose(maps[name], expected[name], rtol=1e-4, atol=1e-9)
+    assert not maps["md"][1] and maps["md"][2] == pytest.approx(np.log(1000) / 1000, rel=1e-3)

@@ -22,10 +22,23 @@ def dataset(writers, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def first(process, dataset, tmp_path_factory):
+def appeared():
+    """Files in the order in which the first call moved them to their names."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def first(process, dataset, tmp_path_factory, appeared):
     """The first call, with a work folder."""
-    folder = tmp_path_factory.mktemp("first")
-    return process(dataset, folder / "out", "-w", folder / "work")
+    folder, replace = tmp_path_factory.mktemp("first"), Path.replace
+
+    def watched(self, target):
+        appeared.append(Path(target))
+        return replace(self, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", watched)
+        return process(dataset, folder / "out", "-w", folder / "work")
 
 
 @pytest.fixture
@@ -60,6 +73,26 @@ def test_exactly_the_expected_files(first):
         if path.is_file() and not {"logs", "figures"} & set(path.relative_to(first.out).parts)
     }
     assert sorted(found) == EXPECTED.read_text().split()
+
+
+def test_a_sidecar_appears_when_all_that_it_speaks_of_is_there(first, appeared):
+    """Who stops the program at any moment finds no JSON without its image; the report is last."""
+    order = {path: number for number, path in enumerate(appeared)}
+    written = [path for path in first.out.rglob("*") if path.is_file()]
+    sidecars = [path for path in written if path.with_suffix("").with_suffix(".nii.gz") in written]
+    sidecars = [path for path in sidecars if path.suffix == ".json"]
+    assert len(sidecars) == len([path for path in written if path.name.endswith(".nii.gz")]) > 10
+    for path in sidecars:
+        beside = [path.with_suffix(kind) for kind in (".nii.gz", ".bval", ".bvec")]
+        for other in set(beside) & set(written):
+            # of a file that is written twice, the last time counts for it, the first for others
+            assert order[other] < appeared.index(path), (path.name, other.name)
+    (index,) = first.out.rglob("*_desc-index_dwi.json")
+    (manifest,) = first.out.rglob("*_desc-manifest_dwi.json")
+    (record,) = first.out.rglob(QUALITY)
+    images = [order[path] for path in written if path.name.endswith(".nii.gz")]
+    assert max(images) < order[record] < order[index] < order[manifest]
+    assert order[manifest] < order[first.out / "sub-01.html"]
 
 
 def test_pictures_and_page_are_there(first):

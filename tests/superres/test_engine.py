@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 from attrs import evolve
+from scipy.ndimage import gaussian_filter
 
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.errors import InputError, ModelError
 from bids_sr.images.kspace import kspace_crop, sinc_upsample
+from bids_sr.images.unfill import zero_fill
 from bids_sr.networks.card import read_card
 from bids_sr.networks.channels import SeriesConditioning
 from bids_sr.superres import volumewise
@@ -363,3 +365,40 @@ def test_the_copies_of_signed_signal_keep_their_sign(signed_run, tiny_model, tmp
     copies = [nib.load(path).get_fdata() for path in files.copies]
     assert min(copy.min() for copy in copies) < 0
     np.testing.assert_allclose(np.mean(copies, axis=0), made, atol=0.1)
+
+
+@pytest.fixture
+def filled_run(make_run, tmp_path):
+    """A scan of 64 x 48 pixels that its scanner stored as 96 x 48."""
+    run, random = make_run(tmp_path, directions=9), np.random.default_rng(2)
+    body = np.zeros((10, 4, 64, 48))
+    body[:, :, 8:-8, 6:-6] = 1 + gaussian_filter(random.normal(size=(4, 48, 36)), (0, 1, 1))
+    body[1:] *= 0.4
+    noise = random.normal(0, 0.02, (2, *body.shape))
+    stored = np.abs(zero_fill(body + noise[0] + 1j * noise[1], (96, 48)))
+    path = tmp_path / "filled.nii"
+    data = 1000 * np.moveaxis(stored, (0, 1), (3, 2)).astype(np.float32)
+    nib.Nifti1Image(data, np.diag([2, 3, 5, 1])).to_filename(path)
+    return evolve(run, files=evolve(run.files, dwi=path), shape=data.shape)
+
+
+def test_of_a_zero_filled_scan_only_what_was_measured_is_kept(filled_run, model, tmp_path):
+    """Where the scanner put zeros into k-space there is no measurement to be consistent with."""
+    options = {"ensemble": 1, "volumes": [0, 3], "signed": True}  # nothing is cut off
+    told = resolve(filled_run, model, tmp_path / "told.nii", **options)
+    assert told.band == pytest.approx((64 / 96, 1), abs=0.03)
+    blind = resolve(filled_run, model, tmp_path / "blind.nii", detect_band=False, **options)
+    assert blind.band == (1, 1)
+    assert len(told.notes) == len(blind.notes) + 1
+
+    def left(result):
+        """Power of D(SR) - LR inside what was measured, and in what was filled in."""
+        series = [nib.load(path).get_fdata() for path in (result.dwi, filled_run.files.dwi)]
+        fine, coarse = (np.moveaxis(each, (2, 3), (1, 0)).copy() for each in series)
+        difference = kspace_crop(torch.from_numpy(fine), 2).numpy() - coarse[[0, 3]]
+        power = np.abs(np.fft.rfft(difference, axis=2)) ** 2
+        return power[:, :, :30].mean(), power[:, :, 36:].mean()  # but for the band's end itself
+
+    measured, filled = left(told)
+    assert filled > 1000 * measured
+    assert filled > 1000 * left(blind)[1]
