@@ -143,13 +143,13 @@ def _pretend(tree: Path, out: Path, record: Path | None) -> int:
     from bids_sr.networks.registry import load_card
     from bids_sr.workflow.completeness import is_complete
     from bids_sr.workflow.outputs import expected_outputs, write_run_manifest
-    from bids_sr.workflow.plan import Choices, make_plan
+    from bids_sr.workflow.plan import RunOptions, make_plan
 
     metrics = json.loads(record.read_text()) if record else {}
-    choices = Choices(card=load_card(None, 2))
+    options = RunOptions(card=load_card(None, 2))
     found = find_dwi(tree, filters=_ONE_WAY)
     for files in found:
-        plan = make_plan(files, out, choices)
+        plan = make_plan(files, out, options)
         plan.names.folder.mkdir(parents=True, exist_ok=True)
         plan.names.figures_dir.mkdir(parents=True, exist_ok=True)
         for path in expected_outputs(plan):

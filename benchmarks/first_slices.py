@@ -31,8 +31,8 @@ def _watch() -> None:
     super_resolve = steps._super_resolve
 
     def watched(*arguments: Any) -> Any:
-        from bids_sr.superres.runner import SliceRunner
         from bids_sr.superres.series_detail import DetailRunner
+        from bids_sr.superres.slice_runner import SliceRunner
 
         for runner in (DetailRunner, SliceRunner):
             runner._batch = _ending(runner._batch)  # type: ignore[attr-defined]

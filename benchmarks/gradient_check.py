@@ -21,9 +21,14 @@ from scipy.ndimage import gaussian_filter
 
 from bids_sr.bids.dwi_run import DwiRun, open_run
 from bids_sr.bids.finding import find_dwi
+from bids_sr.diffusion.axis_permutations import (
+    EXPECTED,
+    AxisPermutation,
+    signed_permutations,
+    world_frames,
+)
 from bids_sr.diffusion.coherence import Fibres, follow_fibres
 from bids_sr.diffusion.ensemble_sd import subset
-from bids_sr.diffusion.exchanges import EXPECTED, Exchange, signed_exchanges, world_frames
 from bids_sr.diffusion.gradient_check import (
     NOT_DECIDED,
     check_gradients,
@@ -31,7 +36,7 @@ from bids_sr.diffusion.gradient_check import (
     judge_table,
 )
 from bids_sr.diffusion.run_masks import brain_of
-from bids_sr.diffusion.selection import dti_volumes
+from bids_sr.diffusion.volume_selection import dti_volumes
 
 SIZES = (6, 12, 16)
 
@@ -79,7 +84,7 @@ def _outcome(run: DwiRun, mask: NDArray[np.bool_], volumes: list[int], *, whole:
     if fibres is None:
         raise SystemExit(f"{run.files.label} has no fibres.")
     asis = judge_table(fibres, affine)
-    faults = signed_exchanges()
+    faults = signed_permutations()
     return Outcome(
         run.files.label,
         subset(run.gradients, volumes).n_directions,
@@ -93,7 +98,7 @@ def _outcome(run: DwiRun, mask: NDArray[np.bool_], volumes: list[int], *, whole:
     )
 
 
-def _verdict(fibres: Fibres, affine: NDArray[np.float64], fault: Exchange) -> str:
+def _verdict(fibres: Fibres, affine: NDArray[np.float64], fault: AxisPermutation) -> str:
     # a table with the fault is the right one turned back by what would undo it
     return judge_table(fibres, affine, fault.matrix.T).verdict
 

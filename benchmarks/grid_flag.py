@@ -23,11 +23,11 @@ from attrs import evolve
 
 from bids_sr.bids.dwi_run import DwiRun, open_run
 from bids_sr.bids.gradients import GradientTable
-from bids_sr.bids.sources import find_training_runs
+from bids_sr.bids.training_runs import find_training_runs
 from bids_sr.diffusion.mask import brain_mask
 from bids_sr.diffusion.run_masks import mean_b0
-from bids_sr.diffusion.selection import dti_volumes
 from bids_sr.diffusion.tensor import fit_tensor
+from bids_sr.diffusion.volume_selection import dti_volumes
 from bids_sr.images.grid import SliceGrid, from_slices, to_slices
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.images.slice_axis import slice_axis_of

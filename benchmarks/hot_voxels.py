@@ -22,7 +22,7 @@ import torch
 from attrs import evolve
 
 from bids_sr.bids.dwi_run import DwiRun
-from bids_sr.evaluation.trial import Trial, choose_run, make_trial
+from bids_sr.evaluation.degraded_scan import DegradedScan, choose_run, make_degraded_scan
 from bids_sr.images.grid import to_slices
 from bids_sr.images.hot_voxels import find_hot_voxels
 from bids_sr.images.kspace import sinc_upsample
@@ -49,7 +49,7 @@ def main() -> None:
     print("| planted | volume | sinc | clean | shown to the network | as it is done |")
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
-        bench = Bench(make_trial(run, given.scale, 1, Path(name)), card, Path(name))
+        bench = Bench(make_degraded_scan(run, given.scale, 1, Path(name)), card, Path(name))
         for volume in given.volumes:
             for words, cut in bench.places():
                 for size in SIZES:
@@ -61,7 +61,7 @@ def main() -> None:
 class Bench:
     """Plants and scores; slices are (slices, a, b)."""
 
-    def __init__(self, trial: Trial, card, folder: Path) -> None:
+    def __init__(self, trial: DegradedScan, card, folder: Path) -> None:
         self._trial, self._card, self._folder = trial, card, folder
         self._axis, self._factor = trial.grid.slice_axis, trial.grid.factor
         image = nib.load(trial.lr.files.dwi)

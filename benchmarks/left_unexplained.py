@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from bids_sr.evaluation.trial import choose_run
+from bids_sr.evaluation.degraded_scan import choose_run
 from bids_sr.networks.loading import load_network
 from bids_sr.networks.registry import find_card
 from bids_sr.training.series_data import PreparedSeries, SeriesRecipe, prepare_series

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from bids_sr.bids.dwi_run import DwiRun, open_run
-from bids_sr.bids.sources import find_training_runs
+from bids_sr.bids.training_runs import find_training_runs
 from bids_sr.diffusion.run_masks import make_masks
 from bids_sr.evaluation.selfcheck import ComputeOptions, Record, self_check
 from bids_sr.images.grid import SliceGrid

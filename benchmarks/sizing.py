@@ -68,14 +68,14 @@ def _one(bids_dir: Path, model: str | None, run: str, factor: str, copies: str) 
     from bids_sr.bids.finding import find_dwi
     from bids_sr.networks.registry import load_card
     from bids_sr.workflow.execute import Execution, execute
-    from bids_sr.workflow.plan import Choices, make_plan
+    from bids_sr.workflow.plan import RunOptions, make_plan
 
     subject = run.split("_")[0]
     label = f"sub-{run}"
     files = next(f for f in find_dwi(bids_dir, participants=[subject]) if f.label == label)
-    choices = Choices(card=load_card(model, int(factor)), ensemble=int(copies))
+    options = RunOptions(card=load_card(model, int(factor)), ensemble=int(copies))
     with tempfile.TemporaryDirectory(prefix="sizing-") as folder:
-        plan = make_plan(files, Path(folder, "out"), choices)
+        plan = make_plan(files, Path(folder, "out"), options)
         pages = _timed_pages(Path(folder, "out"), plan)
         failures = execute([plan], Execution(Path(folder, "work"), Path(folder, "logs")), pages)
         if failures:
@@ -97,7 +97,7 @@ def _one(bids_dir: Path, model: str | None, run: str, factor: str, copies: str) 
 
 
 def _timed_pages(out_dir: Path, plan: Any) -> Any:
-    from bids_sr.workflow.pages import PageWriter
+    from bids_sr.workflow.participant_pages import PageWriter
 
     class TimedPages(PageWriter):
         """Takes the time between the start and the end of each step."""

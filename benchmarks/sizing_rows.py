@@ -22,7 +22,7 @@ from bids_sr.networks.registry import load_card
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 from bids_sr.workflow.estimate import PAGE, REFERENCE, wall_seconds
 from bids_sr.workflow.forecast import Forecast, forecast
-from bids_sr.workflow.plan import Choices, make_plan
+from bids_sr.workflow.plan import RunOptions, make_plan
 
 _SEED = 0
 
@@ -91,7 +91,7 @@ def _forecast(
     with tempfile.TemporaryDirectory(prefix="sizing-") as name:
         _write_empty(Path(name, "raw"), matrix, bvals)
         (files,) = find_dwi(Path(name, "raw"))
-        plan = make_plan(files, Path(name, "out"), Choices(card=card, ensemble=copies))
+        plan = make_plan(files, Path(name, "out"), RunOptions(card=card, ensemble=copies))
         return forecast(plan, multiply_adds(card))
 
 

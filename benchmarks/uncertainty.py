@@ -28,14 +28,19 @@ from scipy.stats import pearsonr, rankdata
 
 from bids_sr.bids.atomic import atomic_path
 from bids_sr.diffusion.ensemble_sd import fa_ensemble_sd, subset
-from bids_sr.diffusion.selection import dti_volumes
+from bids_sr.diffusion.volume_selection import dti_volumes
 from bids_sr.errors import BidsSrError, UsageError
+from bids_sr.evaluation.degraded_scan import (
+    DegradedScan,
+    choose_run,
+    interpolated,
+    make_degraded_scan,
+)
 from bids_sr.evaluation.scores import fit_maps
-from bids_sr.evaluation.trial import Trial, choose_run, interpolated, make_trial
 from bids_sr.images.nifti import DwiReader, load_volume
 from bids_sr.networks.registry import load_card
 from bids_sr.superres.engine import super_resolve
-from bids_sr.superres.ensemble_sd import ensemble_sd_files, open_copies
+from bids_sr.superres.ensemble_sd import ensemble_sd_files, open_members
 
 BINS = 10
 """Of the calibration curve: equally many voxels in each."""
@@ -59,7 +64,7 @@ class Samples:
     """The trivial predictor, (n,)."""
 
 
-def collect(trial: Trial, folder: Path, ensemble_sd: Path, scale: float) -> list[Samples]:
+def collect(trial: DegradedScan, folder: Path, ensemble_sd: Path, scale: float) -> list[Samples]:
     """Gather the voxels of b0s and of weighted volumes, in percent of the b0 scale."""
     found: dict[bool, list[tuple[Floats, ...]]] = {True: [], False: []}
     paths = (trial.truth, folder / "sr.nii.gz", ensemble_sd, folder / "sinc.nii.gz")
@@ -78,7 +83,7 @@ def collect(trial: Trial, folder: Path, ensemble_sd: Path, scale: float) -> list
     ]
 
 
-def collect_fa(trial: Trial, folder: Path, ensemble_sd: Path, threads: int) -> Samples:
+def collect_fa(trial: DegradedScan, folder: Path, ensemble_sd: Path, threads: int) -> Samples:
     """Gather the voxels of FA."""
     fits = [
         load_volume(fit_maps(trial, path, threads)["fa"])[0]
@@ -90,7 +95,7 @@ def collect_fa(trial: Trial, folder: Path, ensemble_sd: Path, threads: int) -> S
     return Samples("FA", "FA", *(v[trial.mask].astype(np.float64) for v in values))
 
 
-def gradient_magnitude(volume: Floats, trial: Trial) -> Floats:
+def gradient_magnitude(volume: Floats, trial: DegradedScan) -> Floats:
     """Return the in-plane gradient magnitude, per voxel."""
     first, second = np.gradient(volume, axis=trial.grid.in_plane)
     return np.hypot(first, second)
@@ -183,7 +188,7 @@ def measure(options: argparse.Namespace, reference: str, folder: Path) -> list[S
             f"{card.name} reads neighbouring slices, which --slices-step takes away.",
             remedy="Leave --slices-step out.",
         )
-    trial = make_trial(
+    trial = make_degraded_scan(
         run, options.scale, options.slices_step, folder, reference=reference, work=options.work
     )
     volumes = dti_volumes(run.gradients).indices
@@ -193,7 +198,7 @@ def measure(options: argparse.Namespace, reference: str, folder: Path) -> list[S
         ensemble=8, slice_axis=trial.grid.slice_axis, ensemble_sd=files,
     )  # fmt: skip
     interpolated(trial, "sinc", folder / "sinc.nii.gz")
-    with open_copies(files, trial.lr, trial.grid, made.scale, signed=made.signed) as copies:
+    with open_members(files, trial.lr, trial.grid, made.scale, signed=made.signed) as copies:
         fa_sd = fa_ensemble_sd(
             copies, subset(run.gradients, volumes), trial.mask, folder / "fa_sd.nii.gz",
             folder=folder, threads=options.threads,

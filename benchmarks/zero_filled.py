@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from bids_sr.images.band import AxisSpectra
 from bids_sr.images.grid import to_slices
+from bids_sr.images.matrix_resampling import at_matrix, zero_fill
 from bids_sr.images.nifti import DwiReader
-from bids_sr.images.unfill import at_matrix, zero_fill
 
 SHARES = (0.375, 0.43, 0.5, 0.6, 0.75, 0.86, 0.9, 0.95, 1.0)
 SNRS = (5, 10, 20, 50)

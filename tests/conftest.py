@@ -277,7 +277,7 @@ def zero_filled():
 @pytest.fixture
 def make_filled_run(zero_filled):
     """A function that stores slices of the example, 128 x 128, with so many pixels in plane."""
-    from bids_sr.images.unfill import acquired_affine, zero_fill
+    from bids_sr.images.matrix_resampling import acquired_affine, zero_fill
 
     def make(folder, sides=(256, 256)):
         source = REPOSITORY / "examples" / "dwi-small" / "sub-philips02" / "dwi"

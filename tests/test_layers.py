@@ -24,7 +24,7 @@ FLOORS = (
     "images",
     "bids",
 )
-FOUNDATION = {"door", "errors", "resources", "system_errors"}
+FOUNDATION = {"entry_point", "errors", "resources", "system_errors"}
 FILES = sorted(path for floor in FLOORS for path in (PACKAGE / floor).rglob("*.py"))
 
 
@@ -65,7 +65,7 @@ def test_foundation_stands_on_nothing():
     assert not own_imports(PACKAGE / "errors.py")
     assert not own_imports(PACKAGE / "resources.py")
     assert own_imports(PACKAGE / "system_errors.py") == {"errors"}
-    assert own_imports(PACKAGE / "door.py") == {"errors", "system_errors"}
+    assert own_imports(PACKAGE / "entry_point.py") == {"errors", "system_errors"}
     assert own_imports(PACKAGE / "__init__.py") == {"resources"}
 
 

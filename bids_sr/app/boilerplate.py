@@ -10,15 +10,15 @@ from typing import Any
 
 from bids_sr.app.environment import container
 from bids_sr.app.settings import Settings
-from bids_sr.bids.dataset import write_dataset_files
 from bids_sr.bids.finding import find_dwi
+from bids_sr.bids.output_dataset import write_dataset_files
 from bids_sr.errors import InputError
 from bids_sr.networks.registry import load_card
 from bids_sr.report.methods import describe
 from bids_sr.report.methods_files import write_methods
 from bids_sr.report.planned import planned_record
 from bids_sr.workflow.completeness import is_complete
-from bids_sr.workflow.plan import Choices, RunPlan, make_plan
+from bids_sr.workflow.plan import RunOptions, RunPlan, make_plan
 
 _log = logging.getLogger("bids_sr")
 
@@ -44,7 +44,7 @@ def run_boilerplate(settings: Settings) -> int:
     BidsSrError
         If the dataset, the network or the output folder cannot be used at all.
     """
-    choices = _choices(settings)
+    options = _run_options(settings)
     found = find_dwi(
         settings.bids_dir,
         participants=settings.participants,
@@ -55,7 +55,7 @@ def run_boilerplate(settings: Settings) -> int:
     )
     sources = {files.dataset_name: files.dataset_root for files in found}
     write_dataset_files(settings.output_dir, sources=sources, container=container())
-    plans = [make_plan(files, settings.output_dir, choices) for files in found]
+    plans = [make_plan(files, settings.output_dir, options) for files in found]
     status = 0
     for subject, own in groupby(plans, key=lambda plan: plan.files.subject):
         status |= _write(subject, list(own))
@@ -74,7 +74,7 @@ def _write(subject: str, plans: list[RunPlan]) -> int:
         return status
     methods = describe(
         [record for record, _ in records],
-        [plans[0].choices.card.to_dict()],
+        [plans[0].options.card.to_dict()],
         gqi=any(not record.get("gqi_skipped_reason") for record, _ in records),
         planned=sum(planned for _, planned in records),
     )
@@ -89,20 +89,20 @@ def _record(plan: RunPlan) -> tuple[Mapping[str, Any], bool]:
     if is_complete(plan):
         record: Mapping[str, Any] = json.loads(plan.names.quality.read_text(encoding="utf-8"))
         return record, False
-    choices = plan.choices
+    options = plan.options
     planned = planned_record(
         plan.files,
-        choices.card,
-        choices.settings,
-        self_check=choices.self_check != "off",
-        slice_axis=choices.slice_axis,
-        given=choices.input_matrix,
+        options.card,
+        options.settings,
+        self_check=options.self_check != "off",
+        slice_axis=options.slice_axis,
+        given=options.input_matrix,
     )
     return planned, True
 
 
-def _choices(settings: Settings) -> Choices:
-    return Choices(
+def _run_options(settings: Settings) -> RunOptions:
+    return RunOptions(
         card=load_card(settings.model, settings.factor),
         data_consistency=settings.data_consistency,
         detect_band=settings.detect_band,

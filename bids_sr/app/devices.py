@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from bids_sr.app.settings import Settings
-from bids_sr.superres.driver import quick_device
+from bids_sr.superres.gpu_driver import quick_device
 from bids_sr.workflow.execute import runs_here
 
 _log = logging.getLogger("bids_sr")

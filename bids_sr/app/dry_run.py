@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bids_sr.app.devices import choose_places
-from bids_sr.app.participant import find_runs, make_choices
+from bids_sr.app.participant import find_runs, make_run_options
 from bids_sr.app.settings import Settings
 from bids_sr.errors import UsageError
 from bids_sr.networks.cost import multiply_adds
 from bids_sr.workflow.estimate import KINDS, PAGE, REFERENCE, wall_seconds
 from bids_sr.workflow.forecast import UNUSABLE, Forecast, forecast
-from bids_sr.workflow.plan import Choices, make_plan
+from bids_sr.workflow.plan import RunOptions, make_plan
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _COLUMNS = ("run", "matrix", "state", *KINDS, "memory", "time")
@@ -46,20 +46,20 @@ def run_dry(settings: Settings) -> int:
             "--dry-run tells what processing runs would do: nothing else takes long.",
             remedy="Leave it out, or ask for the participant level without --reports-only.",
         )
-    choices = make_choices(settings, choose_places(settings))
-    macs = multiply_adds(choices.card)
-    plans = [make_plan(files, settings.output_dir, choices) for files in find_runs(settings)]
+    options = make_run_options(settings, choose_places(settings))
+    macs = multiply_adds(options.card)
+    plans = [make_plan(files, settings.output_dir, options) for files in find_runs(settings)]
     runs = [forecast(plan, macs) for plan in plans]
-    sys.stdout.write("\n".join(_lines(runs, settings, choices)) + "\n")
+    sys.stdout.write("\n".join(_lines(runs, settings, options)) + "\n")
     return 1 if any(run.state == UNUSABLE for run in runs) else 0
 
 
-def _lines(runs: Sequence[Forecast], settings: Settings, choices: Choices) -> list[str]:
-    rows = [_COLUMNS, *(_row(run, settings, choices) for run in runs)]
+def _lines(runs: Sequence[Forecast], settings: Settings, options: RunOptions) -> list[str]:
+    rows = [_COLUMNS, *(_row(run, settings, options) for run in runs)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     lines = [
-        f"Network {choices.card.name}, factor {choices.card.factor}, {choices.ensemble} turned"
-        f" copies, on {choices.device}; {settings.threads} of {settings.nprocs} cores per step.",
+        f"Network {options.card.name}, factor {options.card.factor}, {options.ensemble} turned"
+        f" copies, on {options.device}; {settings.threads} of {settings.nprocs} cores per step.",
         "",
     ]
     for run, row in zip([None, *runs], rows, strict=True):
@@ -68,13 +68,13 @@ def _lines(runs: Sequence[Forecast], settings: Settings, choices: Choices) -> li
             lines.append(f"    {run.problem}")
         if run is not None and settings.verbosity:
             lines += [f"    {_size(size):>9}  {path}" for path, size in run.files.items()]
-    return [line.rstrip() for line in [*lines, "", *_totals(runs, settings, choices)]]
+    return [line.rstrip() for line in [*lines, "", *_totals(runs, settings, options)]]
 
 
-def _row(run: Forecast, settings: Settings, choices: Choices) -> tuple[str, ...]:
+def _row(run: Forecast, settings: Settings, options: RunOptions) -> tuple[str, ...]:
     if run.task is None:
         return (run.plan.label, "", run.state, *[""] * (len(_COLUMNS) - 3))
-    time = "" if not run.pending else _time(wall_seconds(run.seconds, settings.threads), choices)
+    time = "" if not run.pending else _time(wall_seconds(run.seconds, settings.threads), options)
     return (
         run.plan.label,
         "x".join(map(str, run.task.shape)),
@@ -85,7 +85,7 @@ def _row(run: Forecast, settings: Settings, choices: Choices) -> tuple[str, ...]
     )
 
 
-def _totals(runs: Sequence[Forecast], settings: Settings, choices: Choices) -> list[str]:
+def _totals(runs: Sequence[Forecast], settings: Settings, options: RunOptions) -> list[str]:
     states = [run.state for run in runs]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     lines = [f"{_runs(len(runs))}: {counts}."]
@@ -99,7 +99,7 @@ def _totals(runs: Sequence[Forecast], settings: Settings, choices: Choices) -> l
     work = sum(run.work[0] for run in todo) + sum(passing)
     largest = max(todo, key=lambda run: run.memory_gb)
     lines += [
-        *_time_lines(todo, settings, choices, at_once),
+        *_time_lines(todo, settings, options, at_once),
         f"Memory: {largest.memory_gb:.1f} GB for the largest run, {largest.plan.label};"
         f" {_runs(at_once)} at a time.",
         *_disk_lines(
@@ -111,10 +111,10 @@ def _totals(runs: Sequence[Forecast], settings: Settings, choices: Choices) -> l
 
 
 def _time_lines(
-    todo: Sequence[Forecast], settings: Settings, choices: Choices, at_once: int
+    todo: Sequence[Forecast], settings: Settings, options: RunOptions, at_once: int
 ) -> list[str]:
-    if choices.device != "cpu":
-        return [f"Time: not known for {choices.device}; only CPUs were measured."]
+    if options.device != "cpu":
+        return [f"Time: not known for {options.device}; only CPUs were measured."]
     cpu = REFERENCE.start + sum(sum(run.seconds.values()) for run in todo)
     walls = [wall_seconds(run.seconds, settings.threads) for run in todo]
     # all cores busy at best; no run is quicker than its steps one after the other
@@ -160,8 +160,8 @@ def _cell(text: str, width: int) -> str:
     return text.ljust(width) if not text[:1].isdigit() else text.rjust(width)
 
 
-def _time(seconds: float, choices: Choices) -> str:
-    return _duration(seconds) if choices.device == "cpu" else "?"
+def _time(seconds: float, options: RunOptions) -> str:
+    return _duration(seconds) if options.device == "cpu" else "?"
 
 
 def _duration(seconds: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bids_sr.app.environment import prepare_environment
 from bids_sr.app.parser import parse_arguments
 from bids_sr.app.settings import Settings, make_settings
-from bids_sr.door import enter
+from bids_sr.entry_point import run_command
 from bids_sr.workflow.messages import Messages, configure_messages
 
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         configure_messages(Messages(settings.verbosity))
         return _run(settings)
 
-    return enter("bids-sr", work, given)
+    return run_command("bids-sr", work, given)
 
 
 def _run(settings: Settings) -> int:
@@ -48,7 +48,7 @@ def _run(settings: Settings) -> int:
 
         return run_group(settings)
     if settings.reports_only:
-        from bids_sr.app.reports import run_reports
+        from bids_sr.app.reports_only import run_reports
 
         return run_reports(settings)
     if settings.boilerplate_only:

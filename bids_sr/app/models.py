@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bids_sr.door import enter
+from bids_sr.entry_point import run_command
 
 if TYPE_CHECKING:
     from bids_sr.networks.card import ModelCard
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         Exit code: 0 done, 2 a network is missing, damaged or of the wrong kind; else as
-        `bids_sr.door.enter`.
+        `bids_sr.entry_point.run_command`.
     """
     given = sys.argv[1:] if argv is None else list(argv)
 
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.write("\n".join(lines) + "\n")
         return 0
 
-    return enter("bids-sr-models", work, given)
+    return run_command("bids-sr-models", work, given)
 
 
 def _list(_options: argparse.Namespace) -> list[str]:

@@ -14,28 +14,28 @@ from attrs import evolve
 from bids_sr import __version__
 from bids_sr.app.config import to_toml
 from bids_sr.app.devices import choose_places, cores_in_all
-from bids_sr.app.ending import check_end
 from bids_sr.app.environment import container
-from bids_sr.app.limits import has_semaphores, refuse_too_small
-from bids_sr.app.reports import tell_quality
+from bids_sr.app.final_check import check_end
+from bids_sr.app.memory_limits import has_semaphores, refuse_too_small
+from bids_sr.app.reports_only import tell_quality
 from bids_sr.app.settings import Settings
 from bids_sr.app.validation import validate_input
 from bids_sr.app.work_folder import work_folder
 from bids_sr.bids.atomic import remove_orphans, write_text
-from bids_sr.bids.dataset import write_dataset_files
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.finding import find_dwi
 from bids_sr.bids.locking import PATTERN
+from bids_sr.bids.output_dataset import write_dataset_files
 from bids_sr.errors import OutputError
 from bids_sr.networks.registry import load_card
 from bids_sr.workflow.completeness import is_complete, page_faults
+from bids_sr.workflow.coordination import process
 from bids_sr.workflow.execute import Execution
 from bids_sr.workflow.failures import Failure, forget_gone
 from bids_sr.workflow.memory import PARENT_GB, fits
 from bids_sr.workflow.messages import Messages, configure_messages
-from bids_sr.workflow.pages import PageWriter
-from bids_sr.workflow.plan import Choices, RunPlan, make_plan
-from bids_sr.workflow.turns import process
+from bids_sr.workflow.participant_pages import PageWriter
+from bids_sr.workflow.plan import RunOptions, RunPlan, make_plan
 
 RAW = "raw"
 """Name that `bids_sr.bids` gives to a dataset that is no derivative."""
@@ -65,17 +65,17 @@ def run_participants(settings: Settings) -> int:
     """
     refuse_too_small()
     places = choose_places(settings)
-    choices = make_choices(settings, places)
+    options = make_run_options(settings, places)
     found = find_runs(settings)
     log_dir = _open_log(settings)
-    _log_start(settings, choices, places, log_dir)
+    _log_start(settings, options, places, log_dir)
     _validate(settings, found, log_dir)
     for folder in (settings.output_dir, log_dir.parent):
         remove_orphans(folder)
         remove_orphans(folder, PATTERN)
     write_dataset_files(settings.output_dir, sources=_sources(found), container=container())
     forget_gone(settings.output_dir, found)
-    plans = [make_plan(files, settings.output_dir, choices) for files in found]
+    plans = [make_plan(files, settings.output_dir, options) for files in found]
     pages = PageWriter(settings.output_dir, plans)
     todo, nprocs = _share_memory(settings, _not_done(plans))
     pages.expect([*todo, *_without_page(plans)])
@@ -89,7 +89,7 @@ def run_participants(settings: Settings) -> int:
     return status
 
 
-def make_choices(settings: Settings, places: Sequence[str]) -> Choices:
+def make_run_options(settings: Settings, places: Sequence[str]) -> RunOptions:
     """Find the network, or raise, and put together how runs are processed.
 
     Parameters
@@ -101,14 +101,14 @@ def make_choices(settings: Settings, places: Sequence[str]) -> Choices:
 
     Returns
     -------
-    Choices
+    RunOptions
 
     Raises
     ------
     ModelError
         If the network cannot be used.
     """
-    return Choices(
+    return RunOptions(
         card=load_card(settings.model, settings.factor),
         data_consistency=settings.data_consistency,
         detect_band=settings.detect_band,
@@ -147,8 +147,8 @@ def _share_memory(settings: Settings, plans: list[RunPlan]) -> tuple[list[RunPla
     if not alone and not has_semaphores():
         _log.warning("This system has no semaphores (/dev/shm): one step at a time")
         alone = True
-    choices = evolve(plans[0].choices, memory_gb=memory if alone else beside)
-    return [evolve(plan, choices=choices) for plan in plans], 1 if alone else settings.nprocs
+    options = evolve(plans[0].options, memory_gb=memory if alone else beside)
+    return [evolve(plan, options=options) for plan in plans], 1 if alone else settings.nprocs
 
 
 def find_runs(settings: Settings) -> list[DwiFiles]:
@@ -193,11 +193,13 @@ def _messages(settings: Settings, log_dir: Path) -> Messages:
     return Messages(settings.verbosity, log_dir / "log.txt")
 
 
-def _log_start(settings: Settings, choices: Choices, places: Sequence[str], log_dir: Path) -> None:
+def _log_start(
+    settings: Settings, options: RunOptions, places: Sequence[str], log_dir: Path
+) -> None:
     _log.info(
         "bids_sr %s: network %s on %s, %d of %d cores per step",
         __version__,
-        choices.card.name,
+        options.card.name,
         ", ".join(places),
         settings.threads,
         settings.nprocs,

@@ -12,8 +12,8 @@ from typing import Any
 from attrs import field, frozen
 
 from bids_sr.app.config import effective_options
-from bids_sr.app.folders import check_folders
-from bids_sr.app.limits import memory_gb
+from bids_sr.app.folder_checks import check_folders
+from bids_sr.app.memory_limits import memory_gb
 from bids_sr.app.work_check import OUTPUT
 from bids_sr.bids.file_kind import JSON, refuse_foreign
 from bids_sr.diffusion.defaults import WARN

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bids_sr.app.places import are_one, lies_in, stations
+from bids_sr.app.real_paths import are_one, lies_in, stations
 from bids_sr.errors import UsageError
 from bids_sr.resources import resource
 
@@ -42,7 +42,7 @@ def check_work(settings: Settings, work: Path, named: Mapping[str, Path | None])
     work : pathlib.Path
         Its work folder.
     named : mapping of str to pathlib.Path or None
-        As for `bids_sr.app.folders.check_folders`.
+        As for `bids_sr.app.folder_checks.check_folders`.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bids_sr.app.places import mounted_below
+from bids_sr.app.real_paths import mounted_below
 from bids_sr.app.work_check import own_work_folder
 from bids_sr.bids.locking import PATTERN, Attempt, lock_open_file
 from bids_sr.errors import UsageError

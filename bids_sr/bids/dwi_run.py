@@ -118,7 +118,7 @@ class StoredGrid:
     """Voxel axis across the slices, as it was found with these voxels."""
     note: str
     """What was found, and how, in whole sentences."""
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     """What was doubtful about its header."""
     nonfinite: Mapping[int, int] = field(factory=dict)
     """Volumes with voxels that had no value, and how many; they were read as zero."""
@@ -134,11 +134,11 @@ class DwiRun:
     """One entry per volume."""
     shape: tuple[int, int, int, int]
     """Image shape (x, y, z, volumes)."""
-    doubts: tuple[str, ...] = field(default=(), eq=False)
+    warnings: tuple[str, ...] = field(default=(), eq=False)
     """What was doubtful about the small files beside the image, in whole sentences."""
     stored: StoredGrid | None = None
     """How it was stored, if it was finer than it was acquired: `files.dwi` then is a copy of it
-    at its acquired matrix (`bids_sr.images.native`)."""
+    at its acquired matrix (`bids_sr.images.zero_filling`)."""
 
     @property
     def image(self) -> Path:
@@ -178,19 +178,19 @@ def open_run(files: DwiFiles) -> DwiRun:
     weighted = read_bvals(bval) > (files.b0_threshold or B0_THRESHOLD)
     encoding = find_encoding(files.dwi, files.sidecar, files.entities, weighted)
     gradients = read_gradients(bval, bvec, shape[3], files.b0_threshold, encoding.not_linear)
-    doubts = [*gradients.doubts, *encoding.doubts]
+    warnings = [*gradients.warnings, *encoding.warnings]
     if encoding.not_linear:
-        doubts.append(
+        warnings.append(
             f"No tensor or GQI maps: {encoding.not_linear}, so volumes were not encoded along one"
             " direction each."
         )
-    return DwiRun(files, gradients, shape, tuple(doubts))
+    return DwiRun(files, gradients, shape, tuple(warnings))
 
 
-def tell_doubts(run: DwiRun) -> None:
+def log_warnings(run: DwiRun) -> None:
     """Log what was doubtful about the small files of a run, where no record will say it."""
-    for doubt in run.doubts:
-        _LOGGER.warning("%s: %s", run.files.dwi, doubt)
+    for warning in run.warnings:
+        _LOGGER.warning("%s: %s", run.files.dwi, warning)
 
 
 def refuse_not_linear(run: DwiRun) -> None:

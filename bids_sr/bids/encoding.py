@@ -42,7 +42,7 @@ class Encoding:
 
     not_linear: str = ""
     """What says that it is not linear, a clause; empty where nothing does."""
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     """Hints that it may not be, in whole sentences."""
 
 
@@ -79,7 +79,7 @@ def find_encoding(
         found = _in_file(path, weighted)
         if found:
             return Encoding(f"{path.name} says {found}")
-    return Encoding() if told else Encoding(doubts=_hints(sidecar, entities))
+    return Encoding() if told else Encoding(warnings=_hints(sidecar, entities))
 
 
 def _otherwise(values: list[Any], is_shape: bool, weighted: np.ndarray) -> str:

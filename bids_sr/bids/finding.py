@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from bids_sr.bids.asked import Asked
-from bids_sr.bids.clashes import without_clashes
-from bids_sr.bids.closed import Closed, Look
+from bids_sr.bids.dwi_folders import is_hidden, list_images
 from bids_sr.bids.dwi_run import DwiFiles, Problem
 from bids_sr.bids.filters import Filter, read_selection
-from bids_sr.bids.folders import is_hidden, list_images
-from bids_sr.bids.index import is_ignored, list_files, look_for, open_database, open_layout
+from bids_sr.bids.index import is_ignored, list_files, open_database, open_layout, scan_dataset
 from bids_sr.bids.inheritance import ambiguity, applicable, by_folder, merge_sidecars
-from bids_sr.bids.names import parse_entities, parse_suffix
-from bids_sr.bids.pybids import load_pybids
-from bids_sr.bids.refusal import (
+from bids_sr.bids.input_dataset import (
+    InputDataset,
+    check_labels,
+    natural_key,
+    open_dataset,
+    tell_odd_folders,
+)
+from bids_sr.bids.invalid_names import (
     is_beside,
     looks_like_dwi,
     name_problem,
@@ -29,7 +31,11 @@ from bids_sr.bids.refusal import (
     subject_of,
     told_apart,
 )
-from bids_sr.bids.source import Source, check_labels, natural_key, open_source, tell_odd_folders
+from bids_sr.bids.name_clashes import without_clashes
+from bids_sr.bids.names import parse_entities, parse_suffix
+from bids_sr.bids.pybids import load_pybids
+from bids_sr.bids.run_query import RunQuery
+from bids_sr.bids.unreadable import FolderScan, Unreadable
 from bids_sr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -88,32 +94,32 @@ def find_dwi(
         diffusion run is left.
     """
     load_pybids()
-    main = open_source(Path(bids_dir), None)
-    datasets = [open_source(Path(path), name) for name, path in (derivatives or {}).items()]
+    main = open_dataset(Path(bids_dir), None)
+    datasets = [open_dataset(Path(path), name) for name, path in (derivatives or {}).items()]
     datasets = datasets or [main]
-    asked = Asked(
+    query = RunQuery(
         frozenset(label.removeprefix("sub-") for label in participants),
         frozenset(label.removeprefix("ses-") for label in sessions),
         read_selection(filters),
     )
-    looks = [look_for(dataset.root, asked.subjects, asked.sessions) for dataset in datasets]
+    scans = [scan_dataset(dataset.root, query.subjects, query.sessions) for dataset in datasets]
     tell_odd_folders(datasets)
-    check_labels(datasets, set(asked.subjects), set(asked.sessions))
+    check_labels(datasets, set(query.subjects), set(query.sessions))
     runs: dict[Path, DwiFiles] = {}
-    for dataset, look in zip(datasets, looks, strict=True):
+    for dataset, scan in zip(datasets, scans, strict=True):
         database = _database_of(dataset, main, database_dir)
-        for layout in _layouts(dataset, asked, look, database):
-            for run in _runs_in(layout, dataset, asked, look):
+        for layout in _layouts(dataset, query, scan, database):
+            for run in _runs_in(layout, dataset, query, scan):
                 runs.setdefault(_place(run.dwi, run.dataset_root), run)
-        for run in _in_wrong_hands(dataset, asked, {run.subject for run in runs.values()}):
+        for run in _in_wrong_hands(dataset, query, {run.subject for run in runs.values()}):
             runs.setdefault(_place(run.dwi, run.dataset_root), run)
     found = told_apart(without_clashes(list(runs.values())))
     found.sort(key=lambda run: (natural_key(f"sub-{run.subject}"), natural_key(run.dwi.name)))
-    _check_found(found, datasets, set(asked.subjects))
+    _check_found(found, datasets, set(query.subjects))
     return found
 
 
-def _database_of(dataset: Source, main: Source, folder: Path | None) -> Path | None:
+def _database_of(dataset: InputDataset, main: InputDataset, folder: Path | None) -> Path | None:
     if folder is None or dataset is main:
         return folder
     return folder / dataset.name
@@ -125,54 +131,56 @@ def _place(image: Path, root: Path) -> Path:
 
 
 def _layouts(
-    dataset: Source, asked: Asked, look: Look, database: Path | None
+    dataset: InputDataset, query: RunQuery, scan: FolderScan, database: Path | None
 ) -> Iterator[BIDSLayout]:
     if database is None:
-        yield open_layout(dataset.root, look, asked.subjects, asked.sessions)
+        yield open_layout(dataset.root, scan, query.subjects, query.sessions)
         return
     layout = open_database(dataset.root, database)
     yield layout
     # An index made earlier, or by a tool that left participants or data types out, may
     # lack some: those are looked up afresh.
     root = Path(layout.root)
-    indexed = {path.relative_to(root) for path in list_files(layout, asked.subjects)}
-    there = (image.relative_to(dataset.root) for image in list_images(dataset.root, asked.subjects))
+    indexed = {path.relative_to(root) for path in list_files(layout, query.subjects)}
+    there = (image.relative_to(dataset.root) for image in list_images(dataset.root, query.subjects))
     lacking = {
         path.parts[0].removeprefix("sub-")
         for path in there
         if path not in indexed and path.parent.name == "dwi" and not is_hidden(path)
     }
     if lacking:
-        yield open_layout(dataset.root, look, lacking, asked.sessions)
+        yield open_layout(dataset.root, scan, lacking, query.sessions)
 
 
-def _runs_in(layout: BIDSLayout, dataset: Source, asked: Asked, look: Look) -> list[DwiFiles]:
-    for each in look.closed:
+def _runs_in(
+    layout: BIDSLayout, dataset: InputDataset, query: RunQuery, scan: FolderScan
+) -> list[DwiFiles]:
+    for each in scan.unreadable:
         if each.is_folder and not each.is_level:
             _LOGGER.warning("%s: %s", each.path, each.text)
-    closed = [
+    unreadable = [
         evolve(each, path=Path(layout.root, each.path.relative_to(dataset.root)))
-        for each in look.closed
+        for each in scan.unreadable
     ]
-    passed = {Path(layout.root, each.relative_to(dataset.root)) for each in look.passed_over}
+    passed = {Path(layout.root, each.relative_to(dataset.root)) for each in scan.passed_over}
     dataset = evolve(dataset, root=Path(layout.root))  # a database has its own spelling of it
-    chosen = Filter(asked.selection, layout)
-    files = list_files(layout, asked.subjects)
+    chosen = Filter(query.selection, layout)
+    files = list_files(layout, query.subjects)
     folders = by_folder(path for path in files if not is_ignored(path, dataset.root))
     images = {path for beside in folders.values() for path in beside if looks_like_dwi(path.name)}
-    runs = [_refused(each, dataset) for each in closed if _counts(each, dataset, asked, chosen)]
+    runs = [_refused(each, dataset) for each in unreadable if _counts(each, dataset, query, chosen)]
     aside = []
     # an index holds neither hidden images nor what lies deeper
-    for image in images.union(list_images(dataset.root, asked.subjects)):
+    for image in images.union(list_images(dataset.root, query.subjects)):
         if not passed.isdisjoint((image, *image.parents)):
             continue
         problem = name_problem(image, dataset.root)
         if problem is None and image in images:
-            if asked.takes(image, dataset) and chosen.takes(image):
+            if query.takes(image, dataset) and chosen.takes(image):
                 runs.append(_gather(image, folders, dataset))
-            elif asked.finds_odd(image, dataset) and chosen.takes(image):
+            elif query.finds_odd(image, dataset) and chosen.takes(image):
                 aside.append(image)
-        elif problem and asked.concerns(image, dataset) and chosen.takes(image, misnamed=True):
+        elif problem and query.concerns(image, dataset) and chosen.takes(image, misnamed=True):
             if is_hidden(image) or is_beside(image, dataset.root):
                 aside.append(image)
             else:
@@ -181,16 +189,16 @@ def _runs_in(layout: BIDSLayout, dataset: Source, asked: Asked, look: Look) -> l
     return runs
 
 
-def _counts(closed: Closed, dataset: Source, asked: Asked, chosen: Filter) -> bool:
+def _counts(unreadable: Unreadable, dataset: InputDataset, query: RunQuery, chosen: Filter) -> bool:
     """Tell whether what cannot be looked into may be, or hold, a run that is asked for."""
-    image = not closed.is_folder and looks_like_dwi(closed.path.name)
-    concerns = closed.is_level or (image and asked.concerns(closed.path, dataset))
-    return concerns and chosen.takes(closed.path, misnamed=True)
+    image = not unreadable.is_folder and looks_like_dwi(unreadable.path.name)
+    concerns = unreadable.is_level or (image and query.concerns(unreadable.path, dataset))
+    return concerns and chosen.takes(unreadable.path, misnamed=True)
 
 
-def _refused(closed: Closed, dataset: Source) -> DwiFiles:
-    problem = Problem(closed.path, closed.text, closed.remedy, refused=True)
-    return refuse(closed.path, dataset, problem)
+def _refused(unreadable: Unreadable, dataset: InputDataset) -> DwiFiles:
+    problem = Problem(unreadable.path, unreadable.text, unreadable.remedy, refused=True)
+    return refuse(unreadable.path, dataset, problem)
 
 
 def _tell(aside: Sequence[Path]) -> None:
@@ -203,23 +211,25 @@ def _tell(aside: Sequence[Path]) -> None:
         )
 
 
-def _in_wrong_hands(dataset: Source, asked: Asked, found: Collection[str]) -> Iterator[DwiFiles]:
+def _in_wrong_hands(
+    dataset: InputDataset, query: RunQuery, found: Collection[str]
+) -> Iterator[DwiFiles]:
     """Look for runs of participants who have none in the folders of others.
 
     Only then: with thousands of participants it takes long to look into all folders.
     """
-    lacking = set(asked.subjects) - set(found)
+    lacking = set(query.subjects) - set(found)
     if not lacking:
         return
     for image in list_images(dataset.root):
         subject = subject_of(image.name)
-        if subject not in lacking or not asked.concerns(image, dataset):
+        if subject not in lacking or not query.concerns(image, dataset):
             continue
         if problem := name_problem(image, dataset.root):
             yield refuse(image, dataset, problem, subject)
 
 
-def _gather(image: Path, folders: Mapping[Path, list[Path]], dataset: Source) -> DwiFiles:
+def _gather(image: Path, folders: Mapping[Path, list[Path]], dataset: InputDataset) -> DwiFiles:
     jsons = applicable(image, folders, ".json")
     sidecar, broken = merge_sidecars(jsons)
     bval, bvec = (_nearest(image, folders, kind) for kind in (".bval", ".bvec"))
@@ -260,7 +270,7 @@ def _masks(image: Path, beside: Iterable[Path]) -> list[Path]:
     return [path for _, path in sorted(found, key=lambda each: (len(each[0]), each[1].name))]
 
 
-def _check_found(runs: list[DwiFiles], datasets: list[Source], subs: set[str]) -> None:
+def _check_found(runs: list[DwiFiles], datasets: list[InputDataset], subs: set[str]) -> None:
     where = ", ".join(str(dataset.root) for dataset in datasets)
     if not runs:
         kind = "preprocessed (desc-preproc) " if datasets[0].derivative else ""

@@ -62,7 +62,7 @@ def apply_lengths(
     -------
     bvals : numpy.ndarray
         (V,), s/mm2, a new array if they were changed.
-    doubts : tuple of str
+    warnings : tuple of str
         What is to be told, in whole sentences.
 
     Raises

@@ -66,7 +66,7 @@ class GradientTable:
     """Unit (or zero) vectors, shape (V, 3), in image voxel axes (FSL convention)."""
     b0_threshold: float = B0_THRESHOLD
     """Volumes with ``bvals <= b0_threshold`` count as b = 0."""
-    doubts: tuple[str, ...] = field(default=(), eq=False)
+    warnings: tuple[str, ...] = field(default=(), eq=False)
     """What was doubtful about the files, in whole sentences; mostly nothing."""
     not_linear: str = ""
     """Why no tensor is fitted: what says that volumes were encoded otherwise than along one
@@ -186,12 +186,12 @@ def read_gradients(
         )
     _refuse_other_units(bvals, bvecs, bval)
     lowest = B0_THRESHOLD if b0_threshold is None else b0_threshold
-    bvals, doubts = apply_lengths(bvals, bvecs, lowest, bvec)
+    bvals, warnings = apply_lengths(bvals, bvecs, lowest, bvec)
     threshold = _b0_threshold(bvals, bval) if b0_threshold is None else b0_threshold
     if not not_linear:
         _refuse_missing(bvals, bvecs, threshold, bvec)
     units = unit_vectors(bvecs, (bvals > threshold) | is_nearly_unit(bvecs))
-    return GradientTable(bvals, units, threshold, doubts, not_linear)
+    return GradientTable(bvals, units, threshold, warnings, not_linear)
 
 
 def read_bvals(path: Path) -> Floats:

@@ -10,9 +10,9 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from bids_sr.bids.closed import unlisted
 from bids_sr.bids.dwi_run import DwiFiles, Problem
-from bids_sr.bids.source import check_known, folders_in, natural_key
+from bids_sr.bids.input_dataset import check_known, folders_in, natural_key
+from bids_sr.bids.unreadable import unlisted
 from bids_sr.errors import UsageError
 from bids_sr.system_errors import reading_remedy
 

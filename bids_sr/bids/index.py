@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_sr.bids.atomic import TEMPORARY
-from bids_sr.bids.closed import Look, look_into
 from bids_sr.bids.locking import lock_path, locked
+from bids_sr.bids.unreadable import FolderScan, scan_folders
 from bids_sr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,27 +64,29 @@ def is_ignored(path: Path, root: Path) -> bool:
     return any(pattern.search(inside) for pattern in _IGNORED)
 
 
-def look_for(root: Path, participants: Collection[str], sessions: Collection[str]) -> Look:
-    """Look into the folders that would be indexed; see `bids_sr.bids.closed.look_into`."""
+def scan_dataset(
+    root: Path, participants: Collection[str], sessions: Collection[str]
+) -> FolderScan:
+    """Look into the folders that would be indexed; see `bids_sr.bids.unreadable.scan_folders`."""
     patterns = ignore_patterns(participants, sessions)
 
     def is_passed_over(path: Path) -> bool:
         inside = f"/{path.relative_to(root).as_posix()}"
         return any(pattern.search(inside) for pattern in patterns)
 
-    return look_into(root, participants, is_passed_over)
+    return scan_folders(root, participants, is_passed_over)
 
 
 def open_layout(
-    root: Path, look: Look, participants: Collection[str] = (), sessions: Collection[str] = ()
+    root: Path, scan: FolderScan, participants: Collection[str] = (), sessions: Collection[str] = ()
 ) -> BIDSLayout:
     """Index a dataset in memory.
 
     Parameters
     ----------
     root : pathlib.Path
-    look : Look
-        From `look_for`, at these participants and sessions at least.
+    scan : FolderScan
+        From `scan_dataset`, at these participants and sessions at least.
     participants, sessions : collection of str
         Only these are indexed; empty means all.
 
@@ -94,7 +96,7 @@ def open_layout(
         Without metadata: sidecars are read when they are needed, so that a
         broken one concerns its own runs only.
     """
-    ignored = [*ignore_patterns(participants, sessions), *look.patterns(root)]
+    ignored = [*ignore_patterns(participants, sessions), *scan.patterns(root)]
     return _layout(root, ignored, database=None)
 
 
@@ -182,7 +184,7 @@ def _make_database(root: Path, folder: Path) -> None:
             return
         _LOGGER.info("Indexing %s into %s", root, folder)
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=folder) as temporary:
-            ignored = [*ignore_patterns(), *look_for(root, (), ()).patterns(root)]
+            ignored = [*ignore_patterns(), *scan_dataset(root, (), ()).patterns(root)]
             _layout(root, ignored, database=Path(temporary)).session.close()
             Path(temporary, _DATABASE).replace(folder / _DATABASE)
 

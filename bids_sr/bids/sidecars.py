@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_sr.bids.dwi_run import DwiFiles
-from bids_sr.bids.params import MODELS, PARAMS
+from bids_sr.bids.map_params import MODELS, PARAMS
 from bids_sr.bids.uris import bids_uri
 
 FINGERPRINT = "Fingerprint"
@@ -201,9 +201,9 @@ def map_sidecar(
     Parameters
     ----------
     param : str
-        Label of the ``param`` entity, one of `bids_sr.bids.params.PARAMS`.
+        Label of the ``param`` entity, one of `bids_sr.bids.map_params.PARAMS`.
     model : str
-        Label of the ``model`` entity, one of `bids_sr.bids.params.MODELS`.
+        Label of the ``model`` entity, one of `bids_sr.bids.map_params.MODELS`.
     files : DwiFiles
         The source run.
     sources : sequence of str

@@ -33,7 +33,7 @@ class GivenMask:
     """(x, y, z), on its own grid."""
     affine: NDArray[np.float64] = field(eq=False)
     """(4, 4), its voxel indices to world mm."""
-    doubts: tuple[str, ...]
+    warnings: tuple[str, ...]
     """What was doubtful about its values, in whole sentences."""
 
 
@@ -61,15 +61,15 @@ def read_mask(path: Path) -> GivenMask:
         labels nor probabilities.
     """
     values, affine = load_volume(path)
-    doubts = []
+    warnings = []
     missing = int(np.count_nonzero(~np.isfinite(values)))
     if missing:
-        doubts.append(
+        warnings.append(
             f"{missing} voxels of the brain mask {path.name} have no value (NaN or infinite);"
             " they count as outside."
         )
         values = np.where(np.isfinite(values), values, np.float32(0))
-    inside, doubt = _inside(values, path)
+    inside, warning = _inside(values, path)
     if not inside.any():
         raise InputError(
             f"has no voxel that counts as brain (values from {values.min():g} to"
@@ -77,7 +77,7 @@ def read_mask(path: Path) -> GivenMask:
             file=path,
             remedy=_REMEDY,
         )
-    return GivenMask(path, inside, affine, (*doubts, *doubt))
+    return GivenMask(path, inside, affine, (*warnings, *warning))
 
 
 def _inside(values: NDArray[np.float32], path: Path) -> tuple[NDArray[np.bool_], list[str]]:
@@ -131,7 +131,7 @@ def place_mask(
     -------
     inside : numpy.ndarray
         (x, y, z), bool, at least one voxel.
-    doubts : tuple of str
+    warnings : tuple of str
         Those of `mask` and of its place, in whole sentences.
 
     Raises
@@ -146,7 +146,7 @@ def place_mask(
             file=mask.path,
             remedy="Give the mask that belongs to the image.",
         )
-    name, said = mask.path.name, list(mask.doubts)
+    name, said = mask.path.name, list(mask.warnings)
     outside = 1 - _share_within(np.argwhere(mask.inside), mask.affine, shape, affine)
     if outside > _OUTSIDE:
         said.append(

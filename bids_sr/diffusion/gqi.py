@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.bids.names import GQI_PARAMS
 from bids_sr.diffusion.frames import world_directions
-from bids_sr.diffusion.selection import gqi_volumes
+from bids_sr.diffusion.volume_selection import gqi_volumes
 from bids_sr.diffusion.voxelwise import BLOCK_BYTES, Out, map_voxels, path_of, write_map
 from bids_sr.errors import InputError
 from bids_sr.images.nifti import DwiReader

@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.bids.gradients import GradientTable
-from bids_sr.diffusion.coherence import Coherence, Fibres, follow_fibres
-from bids_sr.diffusion.defaults import FIX, OFF, REFUSE
-from bids_sr.diffusion.exchanges import (
+from bids_sr.diffusion.axis_permutations import (
     EXPECTED,
-    Exchange,
+    AxisPermutation,
     edit_of,
     nearest,
-    signed_exchanges,
+    signed_permutations,
     world_frames,
 )
+from bids_sr.diffusion.coherence import Coherence, Fibres, follow_fibres
+from bids_sr.diffusion.defaults import FIX, OFF, REFUSE
 from bids_sr.diffusion.frames import voxel_rotation
 from bids_sr.diffusion.run_masks import brain_of
-from bids_sr.diffusion.selection import dti_volumes
 from bids_sr.diffusion.tensor import FLOOR
+from bids_sr.diffusion.volume_selection import dti_volumes
 from bids_sr.errors import InputError
 from bids_sr.images.nifti import DwiReader
 
@@ -48,7 +48,7 @@ class GradientCheck:
     """What was found out about a gradient table."""
 
     verdict: str
-    """`EXPECTED`, the words of an `Exchange`, `NOT_DECIDED` or `NOT_CHECKED`."""
+    """`EXPECTED`, the words of an `AxisPermutation`, `NOT_DECIDED` or `NOT_CHECKED`."""
     coherence: float | None = None
     """Of the fibres with the table as it came, 0 by chance; None if unknown."""
     best: float | None = None
@@ -57,7 +57,7 @@ class GradientCheck:
     """By how many standard errors the best is ahead of the next."""
     reason: str = ""
     """Why nothing could be decided, one sentence."""
-    exchange: Exchange | None = field(default=None)
+    exchange: AxisPermutation | None = field(default=None)
     """The fault; None unless one was found."""
 
     @property
@@ -239,7 +239,7 @@ def judge_table(
     -------
     GradientCheck
     """
-    tables = [*signed_exchanges(), *world_frames(affine)]
+    tables = [*signed_permutations(), *world_frames(affine)]
     matrices = np.stack([table.matrix for table in tables])
     if planted is not None:
         matrices = matrices @ planted
@@ -248,8 +248,8 @@ def judge_table(
     return _judge(tables, fibres.coherence(signs[:, None] * matrices * signs))
 
 
-def _judge(tables: list[Exchange], coherence: Coherence) -> GradientCheck:
-    values, axes = coherence.values, len(signed_exchanges())
+def _judge(tables: list[AxisPermutation], coherence: Coherence) -> GradientCheck:
+    values, axes = coherence.values, len(signed_permutations())
     best, best_axes = int(np.argmax(values)), int(np.argmax(values[:axes]))
     margin = None
     for winner in dict.fromkeys((best, best_axes)):
@@ -265,7 +265,7 @@ def _judge(tables: list[Exchange], coherence: Coherence) -> GradientCheck:
 
 
 def _decided(
-    tables: list[Exchange], values: NDArray[np.floating[Any]], winner: int, ahead: float
+    tables: list[AxisPermutation], values: NDArray[np.floating[Any]], winner: int, ahead: float
 ) -> GradientCheck:
     if tables[winner].words == EXPECTED:
         return GradientCheck(EXPECTED, float(values[0]), float(values[winner]), ahead)
@@ -277,9 +277,9 @@ def _decided(
     return GradientCheck(fault.words, *coherence, ahead, exchange=fault)
 
 
-def _near(table: Exchange, other: Exchange) -> bool:
+def _near(table: AxisPermutation, other: AxisPermutation) -> bool:
     """Tell whether a table in the world's frame is that exchange of axes but for a turn."""
-    return table not in signed_exchanges() and nearest(table.matrix) is other
+    return table not in signed_permutations() and nearest(table.matrix) is other
 
 
 def _box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:

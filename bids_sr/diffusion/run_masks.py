@@ -29,7 +29,7 @@ class RunMasks:
     """On the super-resolved grid, uint8."""
     given: bool
     """It came with the dataset; otherwise it was found on the b0s."""
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     """What was doubtful about the one that came, in whole sentences."""
 
 
@@ -56,21 +56,21 @@ def make_masks(run: DwiRun, grid: SliceGrid, *, input_mask: Path, output_mask: P
         the image has no voxel above zero.
     """
     shape, affine = grid.high_resolution
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     if run.files.mask is None:
         small = source = _find(run)
         source_affine = grid.affine
     else:
         given = read_mask(run.files.mask)
-        small, doubts = place_mask(given, grid.shape, grid.affine, run.image)
+        small, warnings = place_mask(given, grid.shape, grid.affine, run.image)
         source, source_affine = given.inside, given.affine
-    for doubt in doubts:
-        _LOG.warning("%s: %s", run.image, doubt)
+    for warning in warnings:
+        _LOG.warning("%s: %s", run.image, warning)
     with DwiReader(run.files.dwi) as reader:
         write_image(input_mask, small, grid.affine, like=reader.header)
         large = carry_mask(source, source_affine, shape, affine)
         write_image(output_mask, large, affine, like=reader.header)
-    return RunMasks(input_mask, output_mask, run.files.mask is not None, doubts)
+    return RunMasks(input_mask, output_mask, run.files.mask is not None, warnings)
 
 
 def brain_of(run: DwiRun, *, quiet: bool = False) -> NDArray[np.bool_]:
@@ -97,9 +97,9 @@ def brain_of(run: DwiRun, *, quiet: bool = False) -> NDArray[np.bool_]:
         return _find(run, quiet=quiet)
     with DwiReader(run.files.dwi) as reader:
         affine = reader.affine
-    inside, doubts = place_mask(read_mask(run.files.mask), run.shape[:3], affine, run.image)
-    for doubt in () if quiet else doubts:
-        _LOG.warning("%s: %s", run.image, doubt)
+    inside, warnings = place_mask(read_mask(run.files.mask), run.shape[:3], affine, run.image)
+    for warning in () if quiet else warnings:
+        _LOG.warning("%s: %s", run.image, warning)
     return inside
 
 

@@ -17,7 +17,7 @@ from bids_sr.bids.names import TENSOR_PARAMS
 from bids_sr.diffusion.eigen import main_direction
 from bids_sr.diffusion.frames import world_directions
 from bids_sr.diffusion.nls import fit_nls
-from bids_sr.diffusion.selection import dti_volumes
+from bids_sr.diffusion.volume_selection import dti_volumes
 from bids_sr.diffusion.voxelwise import BLOCK_BYTES, Out, map_voxels, path_of, write_map
 from bids_sr.diffusion.wls import fit_wls
 from bids_sr.errors import InputError
@@ -117,7 +117,7 @@ def fit_tensor(
     on_disk : bool
         The fit lies there, too, not in memory.
     signed : bool
-        Whether the series has a sign (`bids_sr.images.census`).
+        Whether the series has a sign (`bids_sr.images.series_checks`).
 
     Returns
     -------

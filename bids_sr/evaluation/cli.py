@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bids_sr.diffusion.defaults import GRADIENT_CHECKS, WARN
-from bids_sr.door import enter_logging
+from bids_sr.entry_point import run_logged_command
 from bids_sr.errors import UsageError
 from bids_sr.evaluation.defaults import REFERENCES, RIM
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 
 if TYPE_CHECKING:
     from bids_sr.bids.dwi_run import DwiRun
+    from bids_sr.evaluation.degraded_scan import DegradedScan
     from bids_sr.evaluation.goals import Row
-    from bids_sr.evaluation.trial import Trial
     from bids_sr.networks.card import ModelCard
 
 _MARK = "(*)"
@@ -115,9 +115,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         Exit code: 0 done, 1 the scan cannot be used, 2 wrong usage; else as
-        `bids_sr.door.enter`.
+        `bids_sr.entry_point.run_command`.
     """
-    return enter_logging("bids-sr-evaluate", build_parser, _print, argv, log="%(message)s")
+    return run_logged_command("bids-sr-evaluate", build_parser, _print, argv, log="%(message)s")
 
 
 def _print(options: argparse.Namespace, _argv: list[str]) -> None:
@@ -131,9 +131,9 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
 
     from bids_sr.bids.atomic import write_json
     from bids_sr.diffusion.gradient_check import checked_run
+    from bids_sr.evaluation.card_reproduction import compare_with_card, keep_on_card
     from bids_sr.evaluation.compare import compare
-    from bids_sr.evaluation.on_card import compare_with_card, keep_on_card
-    from bids_sr.evaluation.trial import choose_run, make_trial
+    from bids_sr.evaluation.degraded_scan import choose_run, make_degraded_scan
     from bids_sr.networks.registry import load_card
     from bids_sr.networks.training_data import seen_in_training
     from bids_sr.superres.device import choose_device
@@ -147,7 +147,7 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
     run = checked.run
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as name:
-        trial = make_trial(
+        trial = make_degraded_scan(
             run, options.scale, options.slices_step, Path(name), options.rim,
             options.reference, options.work, options.zero_fill,
         )  # fmt: skip
@@ -184,7 +184,7 @@ def _check_slices(card: ModelCard, step: int) -> None:
 
 
 def _facts(
-    options: argparse.Namespace, run: DwiRun, card: ModelCard, trial: Trial, rows: list[Row]
+    options: argparse.Namespace, run: DwiRun, card: ModelCard, trial: DegradedScan, rows: list[Row]
 ) -> dict[str, Any]:
     from bids_sr.resources import read_version
 

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bids_sr.evaluation.degraded_scan import DegradedScan, interpolated
 from bids_sr.evaluation.detail import detail_left, fit_reference, reference_with_noise
 from bids_sr.evaluation.goals import NOISE_ALONE, Row
 from bids_sr.evaluation.scores import fidelity, fit_maps, map_errors
-from bids_sr.evaluation.trial import Trial, interpolated
 from bids_sr.networks.card import ModelCard
 from bids_sr.quality.interpolation import METHODS
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
@@ -20,7 +20,7 @@ _LOG = logging.getLogger("bids_sr")
 
 
 def compare(
-    trial: Trial,
+    trial: DegradedScan,
     card: ModelCard,
     folder: Path,
     *,
@@ -33,7 +33,7 @@ def compare(
 
     Parameters
     ----------
-    trial : Trial
+    trial : DegradedScan
         The scan.
     card : ModelCard
         The network, scored with and without data consistency.

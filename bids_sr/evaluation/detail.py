@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
-from bids_sr.evaluation.trial import Trial
+from bids_sr.evaluation.degraded_scan import DegradedScan
 from bids_sr.images.grid import from_slices, to_slices
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.networks.angular_parts import B0, L2, MEAN
@@ -66,12 +66,12 @@ class Detail:
         return [*borrowed, *missing, *few]
 
 
-def fit_series(trial: Trial, path: Path) -> HighBandFit:
+def fit_series(trial: DegradedScan, path: Path) -> HighBandFit:
     """Split the high bands of a series.
 
     Parameters
     ----------
-    trial : Trial
+    trial : DegradedScan
         Holds gradients, mask, slice axis and factor.
     path : pathlib.Path
         4D image on the grid of the reference.
@@ -88,12 +88,12 @@ def fit_series(trial: Trial, path: Path) -> HighBandFit:
     return fit
 
 
-def fit_reference(trial: Trial) -> HighBandFit | None:
+def fit_reference(trial: DegradedScan) -> HighBandFit | None:
     """Split the high bands of the reference: once, for all results that are compared with it.
 
     Parameters
     ----------
-    trial : Trial
+    trial : DegradedScan
         Holds the reference.
 
     Returns
@@ -105,12 +105,12 @@ def fit_reference(trial: Trial) -> HighBandFit | None:
     return None if trial.reference == "denoised" else fit_series(trial, trial.truth)
 
 
-def detail_left(trial: Trial, reference: HighBandFit | None, path: Path) -> Detail:
+def detail_left(trial: DegradedScan, reference: HighBandFit | None, path: Path) -> Detail:
     """Return what a result leaves unexplained of the reference's high band.
 
     Parameters
     ----------
-    trial : Trial
+    trial : DegradedScan
         What was done.
     reference : HighBandFit or None
         Of its reference (`fit_reference`).
@@ -129,7 +129,7 @@ def detail_left(trial: Trial, reference: HighBandFit | None, path: Path) -> Deta
 
 
 def reference_with_noise(
-    trial: Trial,
+    trial: DegradedScan,
     reference: HighBandFit | None,
     out: Path,
     band: tuple[float, float] = (1.0, 1.0),
@@ -141,7 +141,7 @@ def reference_with_noise(
 
     Parameters
     ----------
-    trial : Trial
+    trial : DegradedScan
         Holds the reference.
     reference : HighBandFit or None
         Of it (`fit_reference`).

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from bids_sr.bids.dwi_run import DwiRun, refuse_not_linear
 from bids_sr.diffusion.denoising import denoised
-from bids_sr.images.census import Census, counted_volumes
 from bids_sr.images.nifti import DwiReader
+from bids_sr.images.series_checks import SeriesChecks, checked_volumes
 
 
 @frozen(eq=False)
@@ -74,11 +74,11 @@ def make_reference(
 
 def _read(run: DwiRun, cut: Cut = (slice(None),) * 3) -> NDArray[np.float32]:
     with DwiReader(run.files.dwi) as reader:
-        census = Census(run.files.sidecar)
-        volumes = counted_volumes(reader, census)
+        checks = SeriesChecks(run.files.sidecar)
+        volumes = checked_volumes(reader, checks)
         scan = np.stack([volume[cut] for volume in volumes], axis=-1)
         reader.refuse_nonfinite()
-        census.refuse_signed(run.files.dwi, "a trial of them makes magnitudes, as scanners do")
+        checks.refuse_signed(run.files.dwi, "a trial of them makes magnitudes, as scanners do")
     return scan
 
 

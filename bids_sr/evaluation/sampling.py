@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.diffusion.ensemble_sd import subset
-from bids_sr.diffusion.selection import dti_volumes
+from bids_sr.diffusion.volume_selection import dti_volumes
 
 MAX_SLICES = 12
 """Slices that are looked at."""

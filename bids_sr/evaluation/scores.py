@@ -7,20 +7,20 @@ from pathlib import Path
 import numpy as np
 
 from bids_sr.diffusion.gqi import fit_gqi
-from bids_sr.diffusion.selection import gqi_volumes
 from bids_sr.diffusion.tensor import fit_tensor
-from bids_sr.evaluation.trial import Trial
+from bids_sr.diffusion.volume_selection import gqi_volumes
+from bids_sr.evaluation.degraded_scan import DegradedScan
 from bids_sr.images.nifti import DwiReader, load_volume
 from bids_sr.quality.fidelity import peak_of, psnr, ssim
 from bids_sr.quality.tensor_errors import mean_absolute_error, v1_angle, white_matter
 
 
-def fidelity(trial: Trial, path: Path) -> dict[str, float]:
+def fidelity(trial: DegradedScan, path: Path) -> dict[str, float]:
     """Return PSNR and SSIM in the mask, means over the b0s and over the weighted volumes.
 
     Parameters
     ----------
-    trial : Trial
+    trial : DegradedScan
         Holds the reference.
     path : pathlib.Path
         4D image on the grid of the reference.
@@ -49,12 +49,12 @@ def fidelity(trial: Trial, path: Path) -> dict[str, float]:
     return {key: float(np.mean(values)) for key, values in scores.items()}
 
 
-def fit_maps(trial: Trial, path: Path, threads: int, *, gqi: bool = True) -> dict[str, Path]:
+def fit_maps(trial: DegradedScan, path: Path, threads: int, *, gqi: bool = True) -> dict[str, Path]:
     """Fit the tensor, and GQI where the directions allow it, inside the mask.
 
     Parameters
     ----------
-    trial : Trial
+    trial : DegradedScan
         Holds mask and gradients.
     path : pathlib.Path
         4D image on the grid of the reference; the maps are put beside it.
@@ -80,12 +80,14 @@ def fit_maps(trial: Trial, path: Path, threads: int, *, gqi: bool = True) -> dic
     return maps
 
 
-def map_errors(trial: Trial, reference: dict[str, Path], test: dict[str, Path]) -> dict[str, float]:
+def map_errors(
+    trial: DegradedScan, reference: dict[str, Path], test: dict[str, Path]
+) -> dict[str, float]:
     """Return how far maps are from those fitted to the reference.
 
     Parameters
     ----------
-    trial : Trial
+    trial : DegradedScan
         Holds the mask.
     reference, test : dict of str to pathlib.Path
         As `fit_maps` gives them.

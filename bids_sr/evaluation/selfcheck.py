@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.diffusion.ensemble_sd import subset
 from bids_sr.diffusion.run_masks import load_mask
-from bids_sr.diffusion.selection import dti_volumes
+from bids_sr.diffusion.volume_selection import dti_volumes
 from bids_sr.errors import BidsSrError, OutputError
-from bids_sr.evaluation.coarsened import Sample, cut_affine, with_noise
 from bids_sr.evaluation.defaults import RIM
+from bids_sr.evaluation.degraded_scan import DegradedScan, coarse_grid, degrade, interpolated
 from bids_sr.evaluation.detail import detail_left, fit_series, reference_with_noise
 from bids_sr.evaluation.sampling import few_volumes, middle_slices
 from bids_sr.evaluation.scores import fidelity, fit_maps, map_errors
-from bids_sr.evaluation.trial import Trial, coarse_grid, degrade, interpolated
+from bids_sr.evaluation.selfcheck_sample import Sample, cut_affine, with_noise
 from bids_sr.images.band import keep_band
 from bids_sr.images.grid import SliceGrid, from_slices, to_slices
 from bids_sr.images.hot_voxels import find_hot_voxels
@@ -305,7 +305,7 @@ def _write(
     files = evolve(run.files, mask=None, name=run.files.label)
     lr = DwiRun(evolve(files, dwi=paths[1]), chosen, (x, y, z, len(volumes)))
     whole = DwiRun(evolve(files, dwi=paths[2]), run.gradients, (x, y, z, run.shape[3]))
-    trial = Trial(paths[0], lr, grid, inside, signed=result.signed)
+    trial = DegradedScan(paths[0], lr, grid, inside, signed=result.signed)
     return Sample(whole, volumes, trial)
 
 

@@ -2,7 +2,7 @@
 
 Many scanners interpolate: they pad the measured band of k-space with zeros, and
 the matrix says more than was measured. Where the band ends, the spectrum of such an
-image has a step (`bids_sr.images.edge`). A filter that takes the high frequencies
+image has a step (`bids_sr.images.band_edge`). A filter that takes the high frequencies
 away makes none, but beyond it the image holds little but what the magnitude
 operation spreads there: its spectrum falls to a floor and stays flat up to the
 Nyquist frequency, where that of a fully measured image keeps falling.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_sr.images.edge import Edge, EdgeSpectra, falls_by
+from bids_sr.images.band_edge import Edge, EdgeSpectra, falls_by
 
 if TYPE_CHECKING:
     import torch

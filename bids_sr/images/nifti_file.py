@@ -28,10 +28,10 @@ from bids_sr.bids.file_size import refuse_impossible_size
 from bids_sr.bids.voxel_offset import refuse_offset_in_header
 from bids_sr.errors import InputError
 from bids_sr.images.orientation import (
-    length_doubts,
     length_problem,
-    mended_doubts,
-    orientation_doubts,
+    length_warnings,
+    orientation_warnings,
+    repair_warnings,
 )
 
 _CHUNK = 1 << 20
@@ -97,10 +97,10 @@ class NiftiFile:
         with self._failures():
             refuse_impossible_size(path, self._expected_bytes)
             refuse_offset_in_header(path, self.header, self._layout[2])
-            self.doubts = (
-                *mended_doubts(raw, self.header),
-                *orientation_doubts(self.header),
-                *length_doubts(self.header),
+            self.warnings = (
+                *repair_warnings(raw, self.header),
+                *orientation_warnings(self.header),
+                *length_warnings(self.header),
                 *self._layout_doubts(raw),
             )
 

@@ -20,7 +20,7 @@ _POSSIBLE_MM = (0.001, 100.0)
 """Voxel sides outside of these are no lengths in mm."""
 
 
-def orientation_doubts(header: Nifti1Header) -> tuple[str, ...]:
+def orientation_warnings(header: Nifti1Header) -> tuple[str, ...]:
     """Say if there is no orientation, or if there are two.
 
     Parameters
@@ -44,7 +44,7 @@ def orientation_doubts(header: Nifti1Header) -> tuple[str, ...]:
     return ()
 
 
-def mended_doubts(raw: Nifti1Header, header: Nifti1Header) -> tuple[str, ...]:
+def repair_warnings(raw: Nifti1Header, header: Nifti1Header) -> tuple[str, ...]:
     """Say what nibabel silently put right in the orientation that is used.
 
     Parameters
@@ -107,7 +107,7 @@ def length_problem(header: Nifti1Header, zooms: Sequence[float]) -> str:
     return ""
 
 
-def length_doubts(header: Nifti1Header) -> tuple[str, ...]:
+def length_warnings(header: Nifti1Header) -> tuple[str, ...]:
     """Say if the header's code of units cannot be right; the lengths count as mm then."""
     code = int(header["xyzt_units"]) & 7
     if code not in _MM:

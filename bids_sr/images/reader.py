@@ -76,9 +76,9 @@ class DwiReader:
         """Volumes read so far that hold voxels without a value, and how many."""
 
     @property
-    def doubts(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[str, ...]:
         """What is doubtful about the header, in whole sentences; mostly nothing."""
-        return self._file.doubts
+        return self._file.warnings
 
     @property
     def header(self) -> Nifti1Header:

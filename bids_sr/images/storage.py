@@ -25,14 +25,14 @@ class Storage:
     """One of `DTYPES`."""
     step: float = 1.0
     """Value of one unit on disk, in units of the input."""
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     """Why it is not what was asked for."""
     facts: tuple[str, ...] = ()
     """What a reader of the report should know of it."""
 
     def notes(self, clipped: int) -> tuple[str, ...]:
         """Return what there is to be said of a series with so many voxels cut off."""
-        said = (*self.doubts, *self.facts)
+        said = (*self.warnings, *self.facts)
         if not clipped:
             return said
         top = self.step * _LARGEST
@@ -68,7 +68,7 @@ def choose_storage(dtype: str, largest: float, scale: float) -> Storage:
     error = step / math.sqrt(12) / scale
     if error > _COARSEST:
         return Storage(
-            doubts=(
+            warnings=(
                 f"Stored as float32, not {dtype}: the brightest voxel ({largest:.4g}) is so far"
                 f" above the brain ({scale:.4g}) that rounding would be an error of"
                 f" {error:.2%} of the latter.",

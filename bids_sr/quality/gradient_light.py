@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from bids_sr.diffusion.exchanges import EXPECTED
+from bids_sr.diffusion.axis_permutations import EXPECTED
 from bids_sr.diffusion.gradient_check import (
     NOT_CHECKED,
     NOT_DECIDED,

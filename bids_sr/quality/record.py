@@ -14,8 +14,8 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from bids_sr.diffusion.ensemble_sd import EnsembleSdMaps
-from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
 from bids_sr.diffusion.tensor import TensorMaps
+from bids_sr.diffusion.volume_selection import dti_volumes, gqi_volumes
 from bids_sr.images.nifti import DwiReader, load_volume
 from bids_sr.quality.curves import plain
 from bids_sr.quality.ensemble_sd import ensemble_sd_metrics
@@ -24,7 +24,7 @@ from bids_sr.quality.series import series_metrics
 from bids_sr.quality.shift import white_matter_shift
 from bids_sr.resources import read_version
 from bids_sr.superres.engine import SuperResolvedDwi
-from bids_sr.superres.usage import peak_memory_gb
+from bids_sr.superres.peak_memory import peak_memory_gb
 
 Value = str | int | float | bool | None
 Record = dict[str, Value]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from bids_sr.diffusion.exchanges import EXPECTED, edit_of
+from bids_sr.diffusion.axis_permutations import EXPECTED, edit_of
 from bids_sr.quality.gradient_light import VERDICT, is_faulty
 
 _NAMED = 10

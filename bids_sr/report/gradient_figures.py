@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import uniform_filter
 
 from bids_sr.bids.names import OutputNames
-from bids_sr.diffusion.exchanges import Exchange
+from bids_sr.diffusion.axis_permutations import AxisPermutation
 from bids_sr.diffusion.frames import voxel_rotation
 from bids_sr.diffusion.gradient_check import CheckedRun
 from bids_sr.images.nifti import DwiReader, load_volume
@@ -99,12 +99,12 @@ def gradient_pictures(names: OutputNames, checked: CheckedRun) -> list[Picture]:
     ]
 
 
-def world_turn(fault: Exchange, affine: NDArray[np.float64]) -> NDArray[np.float64]:
+def world_turn(fault: AxisPermutation, affine: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what undoing a fault does to directions in the world.
 
     Parameters
     ----------
-    fault : Exchange
+    fault : AxisPermutation
         Of the gradient table, in FSL's frame.
     affine : numpy.ndarray
         (4, 4), of the image.

@@ -14,7 +14,7 @@ from attrs import frozen
 from bids_sr.bids.atomic import write_json, write_text
 from bids_sr.bids.names import participant_page
 from bids_sr.bids.ownership import check_page
-from bids_sr.diffusion.exchanges import EXPECTED
+from bids_sr.diffusion.axis_permutations import EXPECTED
 from bids_sr.errors import UsageError
 from bids_sr.quality import registry
 from bids_sr.quality.registry import derived

@@ -9,12 +9,12 @@ from typing import Any
 from bids_sr.bids.dwi_run import DwiFiles, open_run
 from bids_sr.diffusion.defaults import OFF
 from bids_sr.diffusion.gradient_check import NOT_CHECKED
-from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
+from bids_sr.diffusion.volume_selection import dti_volumes, gqi_volumes
 from bids_sr.images.grid import SliceGrid
-from bids_sr.images.native import expect
+from bids_sr.images.matrix_resampling import acquired_affine
 from bids_sr.images.nifti import DwiReader
 from bids_sr.images.slice_axis import slice_axis_of
-from bids_sr.images.unfill import acquired_affine
+from bids_sr.images.zero_filling import expect
 from bids_sr.networks.card import ModelCard
 from bids_sr.resources import read_version
 

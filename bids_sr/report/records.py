@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
-from bids_sr.bids.refusal import subject_of
+from bids_sr.bids.invalid_names import subject_of
 from bids_sr.report.index import PictureIndex, read_index
 
 _QUALITY = "_desc-sr_quality.json"

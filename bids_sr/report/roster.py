@@ -13,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 from attrs import frozen
 
 from bids_sr.bids.dwi_run import DwiFiles
+from bids_sr.bids.input_dataset import natural_key
+from bids_sr.bids.invalid_names import looks_like_dwi, plain
 from bids_sr.bids.names import (
     GQI_PARAMS,
     TENSOR_PARAMS,
@@ -21,8 +23,6 @@ from bids_sr.bids.names import (
     parse_entities,
     parse_label,
 )
-from bids_sr.bids.refusal import looks_like_dwi, plain
-from bids_sr.bids.source import natural_key
 from bids_sr.report.records import FinishedRun
 
 _SERIES = "_desc-sr_dwi.nii.gz"

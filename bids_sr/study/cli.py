@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_sr.diffusion.defaults import REFUSE, TRAINING_CHECKS
-from bids_sr.door import enter_logging
+from bids_sr.entry_point import run_logged_command
 from bids_sr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0 done, 1 bad input, 2 wrong usage; else as `bids_sr.door.enter`.
+        Exit code: 0 done, 1 bad input, 2 wrong usage; else as `bids_sr.entry_point.run_command`.
     """
-    return enter_logging("bids-sr-study", build_parser, _study, argv)
+    return run_logged_command("bids-sr-study", build_parser, _study, argv)
 
 
 def _study(arguments: argparse.Namespace, argv: list[str]) -> None:

@@ -9,18 +9,18 @@ import numpy as np
 from attrs import evolve, field, frozen
 
 from bids_sr.bids.dwi_run import DwiFiles, DwiRun
-from bids_sr.bids.sources import find_training_runs
+from bids_sr.bids.training_runs import find_training_runs
 from bids_sr.diffusion.defaults import REFUSE
 from bids_sr.diffusion.run_masks import brain_of
 from bids_sr.errors import InputError, UsageError
-from bids_sr.evaluation.trial import Trial, coarse_grid
+from bids_sr.evaluation.degraded_scan import DegradedScan, coarse_grid
 from bids_sr.images.grid import SliceGrid, from_slices, to_slices
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.quality.fidelity import erode
 from bids_sr.study.recipe import Data
-from bids_sr.training.apart import refuse_shared_scans
-from bids_sr.training.checked import open_checked
+from bids_sr.training.checked_runs import open_checked
+from bids_sr.training.held_out import refuse_shared_scans
 from bids_sr.training.prepare import (
     PreparedRun,
     Recipe,
@@ -97,7 +97,7 @@ class Dataset:
 class Scan:
     """A held-out scan with known truth."""
 
-    trial: Trial
+    trial: DegradedScan
     """Truth on disk, grid, gradients and mask."""
     lr: np.ndarray = field()
     """What is to be super-resolved, (volumes, slices, a, b), float16."""
@@ -163,7 +163,7 @@ def make_scan(run: DwiRun, prepared: PreparedRun, data: Data, folder: Path) -> S
     truth = folder / "truth.nii.gz"
     x, y, z = grid.shape
     degraded = DwiRun(evolve(run.files, mask=None), run.gradients, (x, y, z, len(hr)))
-    scan = Scan(Trial(truth, degraded, grid, mask), lr, hr)
+    scan = Scan(DegradedScan(truth, degraded, grid, mask), lr, hr)
     scan.write(iter(hr), truth)
     return scan
 

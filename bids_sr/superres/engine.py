@@ -17,9 +17,9 @@ from attrs import evolve, field, frozen
 from nibabel.nifti1 import Nifti1Header
 
 from bids_sr.bids.dwi_run import DwiRun
-from bids_sr.images.census import Census
 from bids_sr.images.grid import SliceGrid, from_slices
 from bids_sr.images.nifti import DwiReader, VolumeWriter
+from bids_sr.images.series_checks import SeriesChecks
 from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.images.storage import Storage, choose_storage
 from bids_sr.networks.card import ModelCard
@@ -32,12 +32,12 @@ from bids_sr.superres.defaults import AHEAD, DEFAULT_ENSEMBLE
 from bids_sr.superres.device import choose_device, default_batch_size, describe_device
 from bids_sr.superres.ensemble_sd import EnsembleSdFiles, EnsembleSdWriter, whole_or_none
 from bids_sr.superres.first_pass import Gathered, gather, measured_band
-from bids_sr.superres.made import Made
-from bids_sr.superres.notes import band_notes, hot_notes, series_notes
+from bids_sr.superres.peak_memory import peak_memory_gb
 from bids_sr.superres.progress import Progress
+from bids_sr.superres.report_notes import band_notes, hot_notes, series_notes
 from bids_sr.superres.series_images import SeriesImages
 from bids_sr.superres.serieswise import SeriesWise
-from bids_sr.superres.usage import peak_memory_gb
+from bids_sr.superres.volume import Made
 from bids_sr.superres.volumewise import VolumeWise
 
 _LOG = logging.getLogger("bids_sr")
@@ -150,7 +150,7 @@ def super_resolve(
         Of the series on disk, one of `bids_sr.images.storage.DTYPES`; `ensemble_sd` stays float32.
     signed : bool, optional
         Whether negative values are signal, as in phase-corrected real-valued data, and
-        kept; default: found out (`bids_sr.images.census`).
+        kept; default: found out (`bids_sr.images.series_checks`).
 
     Returns
     -------
@@ -174,12 +174,12 @@ def super_resolve(
         pixels = int(np.prod([grid.shape[axis] for axis in grid.in_plane]))
         batches = Batches(place, batch_size or default_batch_size(place, pixels))
         band = measured_band(reader, grid) if detect_band else (1.0, 1.0)
-        census = Census(run.files.sidecar)
-        gathered = _gather(reader, run, grid, card, census, signed)
-        doubts = (*_doubts(reader, run, census), *gathered.doubts)
-        storage = choose_storage(dtype, census.largest, gathered.scale)
-        for doubt in (*doubts, *storage.doubts):
-            _LOG.warning("%s: %s", run.image, doubt)
+        checks = SeriesChecks(run.files.sidecar)
+        gathered = _gather(reader, run, grid, card, checks, signed)
+        warnings = (*_warnings(reader, run, checks), *gathered.warnings)
+        storage = choose_storage(dtype, checks.largest, gathered.scale)
+        for warning in (*warnings, *storage.warnings):
+            _LOG.warning("%s: %s", run.image, warning)
         output = _Output(
             out, grid, reader.header, storage, gathered.scale, gathered.signed, ensemble_sd
         )
@@ -208,7 +208,7 @@ def super_resolve(
         band=band,
         signed=gathered.signed,
         notes=(
-            *doubts,
+            *warnings,
             *hot_notes(gathered.hot),
             *series_notes(run, card),
             *band_notes(grid, band),
@@ -221,11 +221,11 @@ def super_resolve(
     )
 
 
-def _doubts(reader: DwiReader, run: DwiRun, census: Census) -> tuple[str, ...]:
+def _warnings(reader: DwiReader, run: DwiRun, checks: SeriesChecks) -> tuple[str, ...]:
     """Return what is odd about the series, be it as it came or at its acquired matrix."""
     if run.stored is None:
-        return (*run.doubts, *reader.doubts, *census.doubts(reader.nonfinite))
-    return (*run.doubts, *run.stored.doubts, *census.doubts(run.stored.nonfinite))
+        return (*run.warnings, *reader.warnings, *checks.warnings(reader.nonfinite))
+    return (*run.warnings, *run.stored.warnings, *checks.warnings(run.stored.nonfinite))
 
 
 def _grid(reader: DwiReader, run: DwiRun, factor: int, override: int | None) -> SliceGrid:
@@ -238,7 +238,7 @@ def _gather(
     run: DwiRun,
     grid: SliceGrid,
     card: ModelCard,
-    census: Census,
+    checks: SeriesChecks,
     signed: bool | None,
 ) -> Gathered:
     """Gather what the network wants to know of the whole series."""
@@ -249,7 +249,7 @@ def _gather(
             return SeriesImages(run.gradients, frame)
         return SeriesConditioning(run.gradients, frame=frame)
 
-    gathered = gather(reader, run, grid, share, census, signed=signed)
+    gathered = gather(reader, run, grid, share, checks, signed=signed)
     # a network of the paper's kind reads the slice alone: what was gathered is not used
     return evolve(gathered, scale=gathered.largest) if card.input_rule == "paper" else gathered
 

@@ -20,7 +20,7 @@ from bids_sr.networks.card import ModelCard
 from bids_sr.networks.series_parts import series_parts
 from bids_sr.networks.slice_frame import slice_frame
 from bids_sr.superres.series_detail import SeriesDetail
-from bids_sr.superres.serieswise import DetailCopy
+from bids_sr.superres.serieswise import EnsembleMember
 
 
 @frozen
@@ -76,7 +76,7 @@ def whole_or_none(copies: Sequence[Path]) -> Iterator[None]:
 
 
 @contextmanager
-def open_copies(
+def open_members(
     files: EnsembleSdFiles, run: DwiRun, grid: SliceGrid, scale: float, *, signed: bool
 ) -> Iterator[list[VolumeSource]]:
     """Open the turned copies of a series, as sources of its volumes.
@@ -107,7 +107,7 @@ def open_copies(
         parts = series_parts(run.gradients, slice_frame(grid.affine, grid.slice_axis))
         details = [SeriesDetail.load(parts, folder) for folder in files.copies]
         yield [
-            DetailCopy(reader, detail, grid, scale, signed=signed, volumes=files.volumes)
+            EnsembleMember(reader, detail, grid, scale, signed=signed, volumes=files.volumes)
             for detail in details
         ]
 

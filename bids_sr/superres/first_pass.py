@@ -12,11 +12,11 @@ from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.errors import InputError
 from bids_sr.images.band import BAND_VOLUMES, effective_band
-from bids_sr.images.census import Census
 from bids_sr.images.grid import SliceGrid, to_slices
 from bids_sr.images.hot_voxels import HotVoxels, find_hot_voxels
 from bids_sr.images.intensity import robust_scale
 from bids_sr.images.nifti import DwiReader
+from bids_sr.images.series_checks import SeriesChecks
 
 _DARKER = 0.8
 """No b0 is less than so many times as bright as a weighted volume of its series."""
@@ -47,7 +47,7 @@ class Gathered:
     """Noise of a signed series, in units of the input; 0 if it has no sign."""
     signed: bool = False
     """Whether the series has a sign."""
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     """What was odd, in whole sentences."""
 
     def seen(self, index: int, volume: np.ndarray) -> np.ndarray:
@@ -61,7 +61,7 @@ def gather(
     run: DwiRun,
     grid: SliceGrid,
     share: Callable[[], Shared],
-    census: Census,
+    checks: SeriesChecks,
     *,
     signed: bool | None = None,
 ) -> Gathered:
@@ -85,10 +85,10 @@ def gather(
         How its slices lie.
     share : callable
         Makes what takes in the volumes; called again where they are gone through once more.
-    census : Census
+    checks : SeriesChecks
         Shown each volume.
     signed : bool, optional
-        Whether the series has a sign; default: as the census finds.
+        Whether the series has a sign; default: as the checks find.
 
     Returns
     -------
@@ -103,22 +103,22 @@ def gather(
         If there is nothing that the series could be scaled by.
     """
     chosen, scale = _series_scale(reader, run, grid)
-    found, bright = _pass(reader, run, grid, share(), scale, census)
+    found, bright = _pass(reader, run, grid, share(), scale, checks)
     other = _better_b0(bright, run.gradients, chosen)
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     if other is not None:
         ratio = bright[chosen] / bright[other]
-        doubts = (
+        warnings = (
             f"Volume {chosen} (b = 0) is {ratio:.2g} times as bright as volume {other};"
             " intensities are scaled by the latter.",
         )
         volume = reader.volume(other)
         scale = robust_scale(find_hot_voxels(volume, grid.slice_axis).taken_out(volume))
-    signed = census.signed if signed is None else signed
-    sigma = census.sigma if signed else 0.0
+    signed = checks.signed if signed is None else signed
+    sigma = checks.sigma if signed else 0.0
     if other is not None or sigma:
-        found, _ = _pass(reader, run, grid, share(), scale, Census(), sigma)
-    return evolve(found, signed=signed, doubts=doubts)
+        found, _ = _pass(reader, run, grid, share(), scale, SeriesChecks(), sigma)
+    return evolve(found, signed=signed, warnings=warnings)
 
 
 def _pass(
@@ -127,7 +127,7 @@ def _pass(
     grid: SliceGrid,
     shared: Shared,
     scale: float,
-    census: Census,
+    checks: SeriesChecks,
     sigma: float = 0.0,
 ) -> tuple[Gathered, list[float]]:
     """Return what volumes share, and how bright each is."""
@@ -137,7 +137,7 @@ def _pass(
     found = Gathered(scale, shared, hot=hot, sigma=sigma)
     for index in range(run.gradients.n_volumes):
         volume = reader.volume(index)
-        census.add(index, volume)
+        checks.add(index, volume)
         voxels = find_hot_voxels(volume, grid.slice_axis)
         bright.append(voxels.bright)
         if voxels.count:

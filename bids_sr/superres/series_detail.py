@@ -11,8 +11,8 @@ import torch
 from bids_sr.images.kspace import data_consistency
 from bids_sr.networks.series_parts import L2_PARTS, PARTS, SeriesParts, turned_parts
 from bids_sr.superres.batches import Batches
+from bids_sr.superres.self_ensemble import TRANSFORMS, turn, turn_back
 from bids_sr.superres.series_images import SeriesImages
-from bids_sr.superres.turning import TURNS, turn, turn_back
 
 _MEANS = PARTS - L2_PARTS
 
@@ -119,7 +119,7 @@ class DetailRunner:
         self.network = network.to(batches.device).to(memory_format=torch.channels_last)
         self.factor = int(network.factor)  # type: ignore[arg-type]
         self.batches, self.consistent, self.band = batches, consistent, band
-        self.turns = TURNS[ensemble]
+        self.turns = TRANSFORMS[ensemble]
 
     def run(
         self,

@@ -15,10 +15,10 @@ from bids_sr.images.nifti import DwiReader
 from bids_sr.superres.allocator import give_back_memory
 from bids_sr.superres.batches import Batches
 from bids_sr.superres.first_pass import Gathered
-from bids_sr.superres.made import Made
 from bids_sr.superres.progress import Progress
 from bids_sr.superres.series_detail import DetailRunner, SeriesDetail
 from bids_sr.superres.series_images import SeriesImages
+from bids_sr.superres.volume import Made
 
 
 class SeriesWise:
@@ -96,7 +96,7 @@ class SeriesWise:
         return Made(interpolated, np.stack(copies) if copies else None)
 
 
-class DetailCopy:
+class EnsembleMember:
     """One turned copy of a series: the detail that it gave, added to the interpolated volumes.
 
     A `bids_sr.images.reader.VolumeSource`.

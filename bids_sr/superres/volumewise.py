@@ -15,9 +15,9 @@ from bids_sr.networks.channels import SeriesConditioning
 from bids_sr.superres.allocator import give_back_memory
 from bids_sr.superres.batches import Batches
 from bids_sr.superres.first_pass import Gathered
-from bids_sr.superres.made import Made
-from bids_sr.superres.runner import SliceRunner
+from bids_sr.superres.slice_runner import SliceRunner
 from bids_sr.superres.slice_stack import SliceStack
+from bids_sr.superres.volume import Made
 
 
 class VolumeWise:
@@ -38,7 +38,7 @@ class VolumeWise:
     grid : SliceGrid
         How its slices lie.
     consistent, ensemble, band
-        See `bids_sr.superres.runner.SliceRunner`.
+        See `bids_sr.superres.slice_runner.SliceRunner`.
     keep : bool
         Whether each turned copy is wanted.
     """
@@ -69,7 +69,7 @@ class VolumeWise:
     def make(self, volumes: Sequence[int], ahead: int) -> Iterator[Made]:
         """Yield each volume, its input read `ahead` in a thread."""
         for stack in self._stacks(volumes, ahead):
-            made = self._runner.with_copies(stack) if self._keep else (self._runner(stack), None)
+            made = self._runner.with_members(stack) if self._keep else (self._runner(stack), None)
             del stack  # its channels take many volumes: gone before another shell's are made
             yield Made(*made)
             del made

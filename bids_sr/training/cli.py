@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bids_sr.door import enter_logging
+from bids_sr.entry_point import run_logged_command
 from bids_sr.errors import UsageError
 from bids_sr.training.parser import KINDS, SERIES, build_parser, refused, settings_given
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from bids_sr.bids.dwi_run import DwiFiles
-    from bids_sr.training.tasks import Settings
+    from bids_sr.training.task_setup import Settings
     from bids_sr.training.trainer import Trainer
 
 
@@ -35,17 +35,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0 done, 1 bad input, 2 wrong usage; else as `bids_sr.door.enter`.
+        Exit code: 0 done, 1 bad input, 2 wrong usage; else as `bids_sr.entry_point.run_command`.
     """
-    return enter_logging("bids-sr-train", build_parser, _train, argv)
+    return run_logged_command("bids-sr-train", build_parser, _train, argv)
 
 
 def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
     # torch and friends only now, after the arguments were found to be right
     from bids_sr.superres.device import choose_device
-    from bids_sr.training.checked import open_checked
+    from bids_sr.training.checked_runs import open_checked
     from bids_sr.training.export import code_commit, export_model
-    from bids_sr.training.tasks import make_task
+    from bids_sr.training.task_setup import make_task
     from bids_sr.training.trainer import CHECKPOINT, Trainer
 
     # a wrong name ends it here, not after the scans were prepared
@@ -84,7 +84,7 @@ def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
 
 def _settings(arguments: argparse.Namespace, device: torch.device) -> Settings:
     from bids_sr.networks.registry import find_card
-    from bids_sr.training.tasks import choose_precision, settings_of_start
+    from bids_sr.training.task_setup import choose_precision, settings_of_start
 
     said = settings_given(arguments)
     if vain := refused(arguments.kind, said):
@@ -130,8 +130,8 @@ def _layer(text: str) -> tuple[str, float]:
 
 def _find(arguments: argparse.Namespace) -> tuple[list[DwiFiles], list[DwiFiles]]:
     """Find the runs to learn from, and those held out: other people's."""
-    from bids_sr.bids.sources import find_training_runs
-    from bids_sr.training.apart import refuse_shared_labels, refuse_shared_scans
+    from bids_sr.bids.training_runs import find_training_runs
+    from bids_sr.training.held_out import refuse_shared_labels, refuse_shared_scans
 
     labels = arguments.train_label, arguments.validate_label
     refuse_shared_labels(*labels)

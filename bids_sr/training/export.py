@@ -12,11 +12,11 @@ import torch
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.registry import find_card
 from bids_sr.networks.storing import save_weights
-from bids_sr.training.noise import snr_range
 from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.series_data import PreparedSeries
 from bids_sr.training.series_settings import SeriesSettings
 from bids_sr.training.settings import TrainingSettings
+from bids_sr.training.snr import snr_range
 
 
 def export_model(

@@ -12,8 +12,8 @@ from bids_sr.errors import UsageError
 from bids_sr.images.band import keep_band
 from bids_sr.images.kspace import fill_matrix
 from bids_sr.networks.slice_frame import turned_order
+from bids_sr.training.network_input import read_slice
 from bids_sr.training.prepare import PreparedRun
-from bids_sr.training.stacks import read_slice
 from bids_sr.training.views import SeriesView
 
 _FULL_VIEW_SHARE = 0.5

@@ -16,16 +16,16 @@ from bids_sr.bids.cache import cache_key, save
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.bids.locking import lock_path, locked
-from bids_sr.images.census import Census, counted_volumes
 from bids_sr.images.grid import to_slices
 from bids_sr.images.hot_voxels import find_hot_voxels
 from bids_sr.images.intensity import robust_scale
-from bids_sr.images.native import to_acquired
 from bids_sr.images.nifti import DwiReader
+from bids_sr.images.series_checks import SeriesChecks, checked_volumes
 from bids_sr.images.slice_axis import slice_axis_of
+from bids_sr.images.zero_filling import to_acquired
 from bids_sr.networks.slice_frame import slice_frame
 from bids_sr.training.degradation import DEGRADATIONS, add_rician_noise, coarsen
-from bids_sr.training.noise import snr_of
+from bids_sr.training.snr import snr_of
 from bids_sr.training.views import SeriesView, load_view, save_view, subsets
 
 _LOG = logging.getLogger("bids_sr")
@@ -155,10 +155,10 @@ def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
     with DwiReader(run.files.dwi) as reader:
         axis = slice_axis_of(run, reader)
         frame = slice_frame(reader.affine, axis, across=0)
-        census = Census(run.files.sidecar)
-        series = coarse_slices(counted_volumes(reader, census), axis, factor, coarsening)
+        checks = SeriesChecks(run.files.sidecar)
+        series = coarse_slices(checked_volumes(reader, checks), axis, factor, coarsening)
         reader.refuse_nonfinite()
-        census.refuse_signed(run.files.dwi, "networks are trained on magnitudes")
+        checks.refuse_signed(run.files.dwi, "networks are trained on magnitudes")
         in_plane = in_plane_sides(reader.zooms, reader.shape, axis, factor, coarsening)
     gradients = run.gradients
     reference = np.flatnonzero(gradients.is_b0)

@@ -14,10 +14,10 @@ from bids_sr.bids.atomic import write_json
 from bids_sr.bids.cache import cache_key, save
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.bids.gradients import GradientTable
-from bids_sr.images.census import Census, counted_volumes
 from bids_sr.images.intensity import bright_level
 from bids_sr.images.kspace import kspace_crop
 from bids_sr.images.nifti import DwiReader
+from bids_sr.images.series_checks import SeriesChecks, checked_volumes
 from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.networks.series_parts import (
     MIN_MEAN_DIRECTIONS,
@@ -27,7 +27,6 @@ from bids_sr.networks.series_parts import (
 )
 from bids_sr.networks.slice_frame import SliceFrame, slice_frame
 from bids_sr.quality.high_band import high_band
-from bids_sr.training.noise import snr_of
 from bids_sr.training.prepare import (
     at_acquired_matrix,
     coarse_slices,
@@ -35,6 +34,7 @@ from bids_sr.training.prepare import (
     in_plane_sides,
     write_once,
 )
+from bids_sr.training.snr import snr_of
 
 _LOG = logging.getLogger("bids_sr")
 _FEWEST, _MOST = 8, 16
@@ -128,12 +128,12 @@ def _write(run: DwiRun, folder: Path, recipe: SeriesRecipe) -> None:
     with DwiReader(run.files.dwi) as reader:
         axis = slice_axis_of(run, reader)
         frame = slice_frame(reader.affine, axis, across=0)
-        census = Census(run.files.sidecar)
+        checks = SeriesChecks(run.files.sidecar)
         volumes = coarse_slices(
-            counted_volumes(reader, census), axis, recipe.factor, recipe.coarsening
+            checked_volumes(reader, checks), axis, recipe.factor, recipe.coarsening
         )
         reader.refuse_nonfinite()
-        census.refuse_signed(run.files.dwi, "networks are trained on magnitudes")
+        checks.refuse_signed(run.files.dwi, "networks are trained on magnitudes")
         sides = in_plane_sides(reader.zooms, reader.shape, axis, recipe.factor, recipe.coarsening)
     parts = series_parts(run.gradients, frame)
     small = kspace_crop(torch.from_numpy(volumes), recipe.factor).numpy()

@@ -13,11 +13,11 @@ from bids_sr.networks.series_network import LIFT, SeriesNetwork
 from bids_sr.networks.series_parts import L2_PARTS, PARTS
 from bids_sr.training.losses import FeatureLoss
 from bids_sr.training.series_data import PreparedSeries
+from bids_sr.training.series_initial_weights import load_initial_series_weights
 from bids_sr.training.series_patches import SeriesBatch, SeriesSampler
 from bids_sr.training.series_settings import EDGES, MEAN_WEIGHT, TRUNKS, SeriesSettings
-from bids_sr.training.series_start import start_series
 from bids_sr.training.series_validation import validate_series
-from bids_sr.training.task import Task
+from bids_sr.training.task_interface import Task
 
 _MEANS = PARTS - L2_PARTS
 
@@ -80,7 +80,7 @@ class SeriesTask(Task):
         if settings.init_from and fresh:
             # of a sampler of its own: what is learned from does not depend on the start
             shown = self._new_sampler(train).draw(settings.batch_size).images
-            start_series(network, settings.init_from, shown)
+            load_initial_series_weights(network, settings.init_from, shown)
         self._held_out = list(held_out)
 
     def _new_sampler(self, train: Sequence[PreparedSeries]) -> SeriesSampler:

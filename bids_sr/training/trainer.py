@@ -17,7 +17,7 @@ import torch
 
 from bids_sr.bids.atomic import atomic_path
 from bids_sr.errors import UsageError
-from bids_sr.training.task import Task
+from bids_sr.training.task_interface import Task
 
 _LOG = logging.getLogger("bids_sr")
 CHECKPOINT = "checkpoint.pt"

@@ -12,8 +12,8 @@ from bids_sr.diffusion.ensemble_sd import subset
 from bids_sr.images.kspace import data_consistency, sinc_upsample
 from bids_sr.networks.angular_parts import B0, L2, MEAN
 from bids_sr.quality.high_band import HighBandFit, left_unexplained, pooled
+from bids_sr.training.network_input import read_stack
 from bids_sr.training.prepare import PreparedRun
-from bids_sr.training.stacks import read_stack
 
 LEFT = (B0, MEAN, L2)
 """Parts of the high band of which a validation tells what is left unexplained."""

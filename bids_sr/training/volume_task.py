@@ -11,12 +11,12 @@ from torch.nn import functional
 
 from bids_sr.networks.loading import build_network
 from bids_sr.networks.paper_unet import start_paper_network
+from bids_sr.training.initial_weights import load_initial_weights
 from bids_sr.training.losses import FeatureLoss
 from bids_sr.training.patches import Batch, PatchSampler
 from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.settings import TrainingSettings
-from bids_sr.training.start import start_from
-from bids_sr.training.task import Task
+from bids_sr.training.task_interface import Task
 from bids_sr.training.validation import interpolators, network_upsampler, validate
 
 
@@ -51,7 +51,7 @@ class VolumeTask(Task):
         self.network = build_network(settings.architecture)
         start_paper_network(self.network, from_interpolation=settings.from_interpolation)
         if settings.init_from and fresh:
-            start_from(self.network, settings.init_from, settings.channels)
+            load_initial_weights(self.network, settings.init_from, settings.channels)
         self.groups = [list(self.network.parameters())]
         self.features = None
         if settings.layers:

@@ -108,7 +108,7 @@ def run_state(plan: RunPlan) -> str:
 
 def input_changed(plan: RunPlan) -> bool:
     """Tell whether the input is no longer what it was when the run was planned."""
-    return fingerprint(plan.files, plan.choices) != plan.fingerprint
+    return fingerprint(plan.files, plan.options) != plan.fingerprint
 
 
 def completion_marks(plan: RunPlan) -> tuple[Path, ...]:
@@ -214,7 +214,7 @@ def _has_fingerprint(plan: RunPlan) -> bool:
 
 
 def _self_check_fault(plan: RunPlan) -> str:
-    found, asked = _mapping(plan.names.quality).get("selfcheck_mode"), plan.choices.self_check
+    found, asked = _mapping(plan.names.quality).get("selfcheck_mode"), plan.options.self_check
     if found in _CHECKS[_CHECKS.index(asked) :]:
         return ""
     return f"{plan.names.quality.name} holds a self-check of extent {found}, not {asked}"

@@ -24,7 +24,7 @@ from bids_sr.workflow.feeding import FedPoolPlugin, window
 from bids_sr.workflow.graph import build_workflow
 from bids_sr.workflow.memory import refuse_too_large
 from bids_sr.workflow.messages import Messages
-from bids_sr.workflow.pages import PageWriter
+from bids_sr.workflow.participant_pages import PageWriter
 from bids_sr.workflow.plan import RunPlan
 
 OWN_PLUGIN = "MultiProc"
@@ -171,7 +171,7 @@ def _retire(plan: RunPlan) -> bool:
     Returns False, and leaves a record, if that cannot be done.
     """
     # of an earlier call, they would not belong to the series that is made now
-    ensemble_sd = () if plan.choices.uncertainty else plan.names.ensemble_sd()
+    ensemble_sd = () if plan.options.uncertainty else plan.names.ensemble_sd()
     for path in (*completion_marks(plan), plan.names.error, *ensemble_sd):
         try:
             if os.path.lexists(path):  # a read-only disk refuses to remove what is not there

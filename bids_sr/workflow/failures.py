@@ -132,7 +132,7 @@ def _write_crash_file(plan: RunPlan, step: str, error: BaseException) -> str | N
         f"{now:%Y-%m-%d %H:%M:%S}, run {plan.label}, step {step}",
         f"command: {' '.join(sys.argv)}",
         f"input: {readable(plan.files.dwi)}",
-        f"choices: {plan.choices}",
+        f"options: {plan.options}",
         "",
         *traceback.format_exception(error),
     ]

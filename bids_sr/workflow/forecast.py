@@ -9,9 +9,8 @@ from attrs import field, frozen
 
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.diffusion.defaults import OFF
-from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
+from bids_sr.diffusion.volume_selection import dti_volumes, gqi_volumes
 from bids_sr.errors import BidsSrError
-from bids_sr.workflow.acquired import expected_run
 from bids_sr.workflow.completeness import AGAIN, TODO, run_state
 from bids_sr.workflow.estimate import (
     PROGRAM_GB,
@@ -21,10 +20,11 @@ from bids_sr.workflow.estimate import (
     step_seconds,
     work_bytes,
 )
+from bids_sr.workflow.expected_run import expected_run
 from bids_sr.workflow.memory import least_memory_gb
 from bids_sr.workflow.outputs import outputs_of
 from bids_sr.workflow.plan import RunPlan
-from bids_sr.workflow.size import seen_by
+from bids_sr.workflow.run_size import passes_of
 
 UNUSABLE = "unusable"
 """State of a run that cannot be processed; the others are those of `run_state`."""
@@ -100,7 +100,7 @@ def make_task(plan: RunPlan, run: DwiRun, macs: float) -> Task:
     plan : RunPlan
         The run.
     run : DwiRun
-        The same, opened, at its acquired matrix (`bids_sr.workflow.acquired`).
+        The same, opened, at its acquired matrix (`bids_sr.workflow.expected_run`).
     macs : float
         Of the network.
 
@@ -108,15 +108,15 @@ def make_task(plan: RunPlan, run: DwiRun, macs: float) -> Task:
     -------
     Task
     """
-    how = plan.choices
-    seen = seen_by(how.card, run.gradients)
+    how = plan.options
+    passes = passes_of(how.card, run.gradients)
     return Task(
         shape=run.shape,
         stored=run.stored.shape if run.stored else None,
         factor=plan.names.factor,
         macs=macs,
-        shells=seen.shells,
-        details=seen.images,
+        shells=passes.shells,
+        details=passes.images,
         copies=how.ensemble,
         tensor_volumes=len(dti_volumes(run.gradients).indices),
         gqi_volumes=len(gqi_volumes(run.gradients).indices),

@@ -16,8 +16,8 @@ from bids_sr.workflow.interface import Step
 from bids_sr.workflow.memory import NETWORK_STEPS, step_memory_gb
 from bids_sr.workflow.monitor import Job
 from bids_sr.workflow.outputs import manifest_of
-from bids_sr.workflow.pages import LAST_STEP
-from bids_sr.workflow.plan import Choices, RunPlan
+from bids_sr.workflow.participant_pages import LAST_STEP
+from bids_sr.workflow.plan import RunOptions, RunPlan
 
 NAME = "bids_sr"
 """Name of the workflow, and of its folder in the work folder."""
@@ -109,13 +109,13 @@ def build_run_workflow(plan: RunPlan, folder: Path, monitor: Path | None = None)
             node.overwrite = True
     if "super_resolve" in reusable and nodes["super_resolve"].inputs.use_gpu:
         # it makes copies again that an earlier call removed, and runs the network for it
-        nodes["ensemble_sd"].inputs.use_gpu = plan.choices.uncertainty
+        nodes["ensemble_sd"].inputs.use_gpu = plan.options.uncertainty
     return workflow
 
 
 def _parts(plan: RunPlan) -> dict[str, _Part]:
     names = plan.names
-    many = plan.choices.uncertainty
+    many = plan.options.uncertainty
     series = (names.dwi, names.dwi_sd) if many else (names.dwi,)
     # the sd of the series is written by super_resolve, what stands beside it by ensemble_sd
     ensemble_sd = [path for path in names.ensemble_sd() if many and path != names.dwi_sd]
@@ -175,7 +175,7 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
 
 def _state(plan: RunPlan, name: str) -> str:
     """Return what a step's result was made for."""
-    return f"{plan.state} {plan.choices.self_check}" if name == "self_check" else plan.state
+    return f"{plan.state} {plan.options.self_check}" if name == "self_check" else plan.state
 
 
 def _all(path: Callable[[str], Path], params: Iterable[str]) -> tuple[Path, ...]:
@@ -183,7 +183,7 @@ def _all(path: Callable[[str], Path], params: Iterable[str]) -> tuple[Path, ...]
 
 
 def _node(name: str, part: _Part, plan: RunPlan, memory_gb: float) -> Node:
-    on_gpu = name in NETWORK_STEPS and plan.choices.device.startswith("cuda")
+    on_gpu = name in NETWORK_STEPS and plan.options.device.startswith("cuda")
     return Node(
         Step(
             part.function,
@@ -193,15 +193,15 @@ def _node(name: str, part: _Part, plan: RunPlan, memory_gb: float) -> Node:
             use_gpu=on_gpu,
         ),
         name=name,
-        n_procs=_cores(name, part, plan.choices),
+        n_procs=_cores(name, part, plan.options),
         mem_gb=memory_gb,
     )
 
 
-def _cores(name: str, part: _Part, choices: Choices) -> int:
+def _cores(name: str, part: _Part, options: RunOptions) -> int:
     if not part.parallel:
         return 1
-    return choices.network_threads if name in NETWORK_STEPS else choices.threads
+    return options.network_threads if name in NETWORK_STEPS else options.threads
 
 
 def _run_name(label: str) -> str:

@@ -128,4 +128,4 @@ class Step(BaseInterface):
 
 
 def _on_device(plan: Any, device: str) -> Any:
-    return evolve(plan, choices=evolve(plan.choices, device=device))
+    return evolve(plan, options=evolve(plan.options, device=device))

@@ -1,4 +1,4 @@
-"""How much memory each step of a run takes, and in what pieces it works to keep below a limit."""
+"""How much memory each step of a run takes, and in what chunks it works to keep below a limit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bids_sr.errors import InputError
 from bids_sr.networks.card import WEIGHTS, ModelCard
 from bids_sr.superres.defaults import AHEAD
 from bids_sr.workflow.plan import RunPlan
-from bids_sr.workflow.size import RunSize, expected_size, size_of, stored_size
+from bids_sr.workflow.run_size import RunSize, expected_size, size_of, stored_size
 
 NETWORK_STEPS = ("super_resolve", "self_check")
 """Steps that run the network, on a GPU if there is one."""
@@ -34,8 +34,8 @@ _BLOCKS, _BLOCKS_PER_THREAD, _THREAD_GB = 3.0, 0.7, 0.02
 
 
 @frozen
-class Portions:
-    """The pieces in which steps work; results do not depend on them."""
+class ChunkSizes:
+    """The chunks in which steps work; results do not depend on them."""
 
     batch_size: int | None = None
     """Slices that go through the network at once; None: the device's default."""
@@ -119,10 +119,10 @@ def step_memory_gb(plan: RunPlan) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        GB, by name of the step, with the `portions` of the run.
+        GB, by name of the step, with the `chunk_sizes` of the run.
     """
     size = expected_size(plan)
-    return _steps(plan, size, _portions(plan, size))
+    return _steps(plan, size, _chunk_sizes(plan, size))
 
 
 def least_memory_gb(plan: RunPlan, run: DwiRun) -> float:
@@ -133,7 +133,7 @@ def least_memory_gb(plan: RunPlan, run: DwiRun) -> float:
     plan : RunPlan
         The run.
     run : DwiRun
-        The same, opened, at its acquired matrix (`bids_sr.workflow.acquired`).
+        The same, opened, at its acquired matrix (`bids_sr.workflow.expected_run`).
 
     Returns
     -------
@@ -157,26 +157,26 @@ def fits(plan: RunPlan, limit_gb: float) -> bool:
     bool
         Also true where the run cannot be opened.
     """
-    sizes = (stored_size, expected_size) if plan.choices.detect_band else (stored_size,)
+    sizes = (stored_size, expected_size) if plan.options.detect_band else (stored_size,)
     return any(max(_least(plan, size(plan)).values()) <= limit_gb for size in sizes)
 
 
-def portions(plan: RunPlan, run: DwiRun) -> Portions:
-    """Return the pieces in which the steps of a run work.
+def chunk_sizes(plan: RunPlan, run: DwiRun) -> ChunkSizes:
+    """Return the chunks in which the steps of a run work.
 
     Parameters
     ----------
     plan : RunPlan
-        Its choices say whether memory is to be spared, or how much there is; the
-        usual portions are taken if they fit.
+        Its options say whether memory is to be spared, or how much there is; the
+        usual chunk_sizes are taken if they fit.
     run : DwiRun
         The run, opened, at its acquired matrix.
 
     Returns
     -------
-    Portions
+    ChunkSizes
     """
-    return _portions(plan, size_of(plan, run))
+    return _chunk_sizes(plan, size_of(plan, run))
 
 
 def refuse_too_large(plan: RunPlan) -> None:
@@ -185,19 +185,19 @@ def refuse_too_large(plan: RunPlan) -> None:
     Parameters
     ----------
     plan : RunPlan
-        Its choices say how much there is. What is read of it: see `fits`.
+        Its options say how much there is. What is read of it: see `fits`.
 
     Raises
     ------
     InputError
         Saying how much it needs.
     """
-    limit = plan.choices.memory_gb
+    limit = plan.options.memory_gb
     if limit is None or fits(plan, limit):
         return
     needs = _least(plan, expected_size(plan))
     step = max(needs, key=lambda name: needs[name])
-    ways = ["--uncertainty takes much of it"] if plan.choices.uncertainty else []
+    ways = ["--uncertainty takes much of it"] if plan.options.uncertainty else []
     ways += ["--scale 2 needs less"] if plan.names.factor > 2 else []
     raise InputError(
         f"needs {needs[step]:.1f} GB of memory (step {step}) even with --low-mem, where "
@@ -208,77 +208,77 @@ def refuse_too_large(plan: RunPlan) -> None:
     )
 
 
-def _portions(plan: RunPlan, size: RunSize) -> Portions:
-    choices, usual = plan.choices, _usual(plan, size)
-    if choices.low_mem:
-        return _frugal(plan, choices.batch_size or _LEAST_BATCH)
-    limit = choices.memory_gb
+def _chunk_sizes(plan: RunPlan, size: RunSize) -> ChunkSizes:
+    options, usual = plan.options, _usual(plan, size)
+    if options.low_mem:
+        return _frugal(plan, options.batch_size or _LEAST_BATCH)
+    limit = options.memory_gb
     if limit is None or max(_steps(plan, size, usual).values()) <= limit:
         return usual
-    if choices.batch_size is not None:
-        return _frugal(plan, choices.batch_size)
-    if choices.device != "cpu" or not size.largest_slice:
+    if options.batch_size is not None:
+        return _frugal(plan, options.batch_size)
+    if options.device != "cpu" or not size.largest_slice:
         return evolve(_frugal(plan, _LEAST_BATCH), batch_size=None)
     # what the others leave is for the batch
     one = _least(plan, size)
     rest = limit - max(one[name] for name in NETWORK_STEPS)
-    batch = _LEAST_BATCH + int(max(0, rest) / (_pixel_gb(choices.card) * size.largest_slice))
+    batch = _LEAST_BATCH + int(max(0, rest) / (_pixel_gb(options.card) * size.largest_slice))
     most = max(_LEAST_BATCH, int(_CPU_BATCH_PIXELS / size.largest_slice))
     return _frugal(plan, min(batch, most))
 
 
-def _usual(plan: RunPlan, size: RunSize) -> Portions:
-    pieces = Portions(batch_size=plan.choices.batch_size)
-    needs = _steps(plan, size, pieces)
+def _usual(plan: RunPlan, size: RunSize) -> ChunkSizes:
+    chunks = ChunkSizes(batch_size=plan.options.batch_size)
+    needs = _steps(plan, size, chunks)
     largest = max(needs[name] for name in FITS)
-    return evolve(pieces, on_disk=largest > _MOST_GB + _MOST_VOLUMES * size.fine_gb)
+    return evolve(chunks, on_disk=largest > _MOST_GB + _MOST_VOLUMES * size.fine_gb)
 
 
-def _frugal(plan: RunPlan, batch_size: int) -> Portions:
-    return Portions(batch_size, _FRUGAL_BLOCK // max(1, plan.choices.threads), 0, on_disk=True)
+def _frugal(plan: RunPlan, batch_size: int) -> ChunkSizes:
+    return ChunkSizes(batch_size, _FRUGAL_BLOCK // max(1, plan.options.threads), 0, on_disk=True)
 
 
 def _least(plan: RunPlan, size: RunSize) -> dict[str, float]:
-    """Return what each step takes in the smallest pieces, GB."""
+    """Return what each step takes in the smallest chunks, GB."""
     return _steps(plan, size, _frugal(plan, _LEAST_BATCH))
 
 
-def _steps(plan: RunPlan, size: RunSize, pieces: Portions) -> dict[str, float]:
-    costs = _costs(plan, pieces)
+def _steps(plan: RunPlan, size: RunSize, chunks: ChunkSizes) -> dict[str, float]:
+    costs = _costs(plan, chunks)
     names = ("read", "describe", *_COSTS, "ensemble_sd")
-    copies = _SERIES_COPIES if plan.choices.card.sees_series else _COPIES
+    copies = _SERIES_COPIES if plan.options.card.sees_series else _COPIES
     needs = {}
     for name in names:
         cost = costs.get(name, _Cost())
-        coarse = cost.coarse + cost.shells * size.shells + cost.images * size.seen.images
-        coarse += cost.channels * len(plan.choices.card.channels)
-        fine = cost.fine + cost.details * size.seen.images
-        fine += copies.get(name, 0.0) if plan.choices.uncertainty else 0.0
+        coarse = cost.coarse + cost.shells * size.shells + cost.images * size.passes.images
+        coarse += cost.channels * len(plan.options.card.channels)
+        fine = cost.fine + cost.details * size.passes.images
+        fine += copies.get(name, 0.0) if plan.options.uncertainty else 0.0
         need = BASE_GB + cost.gb + coarse * size.coarse_gb + fine * size.fine_gb
         need += cost.stored * size.stored_gb
         if name in NETWORK_STEPS:
-            need += _network_gb(plan, size, pieces)
+            need += _network_gb(plan, size, chunks)
         if name in FITS or name == "self_check":
-            need += _blocks_gb(plan, pieces)
+            need += _blocks_gb(plan, chunks)
         needs[name] = round(need, 2)
     return needs
 
 
-def _costs(plan: RunPlan, pieces: Portions) -> dict[str, _Cost]:
-    costs = _COSTS | (_FRUGAL_FITS if pieces.on_disk else {})
-    if plan.choices.card.sees_series:
-        return costs | _SERIES | ({} if pieces.ahead else _FRUGAL_SERIES)
-    return costs | ({} if pieces.ahead else _FRUGAL_NETWORK)
+def _costs(plan: RunPlan, chunks: ChunkSizes) -> dict[str, _Cost]:
+    costs = _COSTS | (_FRUGAL_FITS if chunks.on_disk else {})
+    if plan.options.card.sees_series:
+        return costs | _SERIES | ({} if chunks.ahead else _FRUGAL_SERIES)
+    return costs | ({} if chunks.ahead else _FRUGAL_NETWORK)
 
 
-def _network_gb(plan: RunPlan, size: RunSize, pieces: Portions) -> float:
-    card = plan.choices.card
+def _network_gb(plan: RunPlan, size: RunSize, chunks: ChunkSizes) -> float:
+    card = plan.options.card
     weights = card.folder / WEIGHTS
     need = 2e-9 * weights.stat().st_size if weights.is_file() else 0.0
-    if plan.choices.device != "cpu":
+    if plan.options.device != "cpu":
         return need + _CUDA_GB  # its batches lie on the GPU
     usual = max(_CPU_BATCH_PIXELS, _LEAST_BATCH * size.largest_slice) if size.largest_slice else 0.0
-    pixels = usual if pieces.batch_size is None else pieces.batch_size * size.largest_slice
+    pixels = usual if chunks.batch_size is None else chunks.batch_size * size.largest_slice
     return need + _pixel_gb(card) * pixels
 
 
@@ -293,8 +293,8 @@ def _pixel_gb(card: ModelCard) -> float:
     return 1e-9 * (50 * width + 280 * fine if isinstance(width, int) else 1300 * fine)
 
 
-def _blocks_gb(plan: RunPlan, pieces: Portions) -> float:
-    threads = plan.choices.threads
+def _blocks_gb(plan: RunPlan, chunks: ChunkSizes) -> float:
+    threads = plan.options.threads
     return (
-        pieces.block_bytes * 1e-9 * (_BLOCKS + _BLOCKS_PER_THREAD * threads) + _THREAD_GB * threads
+        chunks.block_bytes * 1e-9 * (_BLOCKS + _BLOCKS_PER_THREAD * threads) + _THREAD_GB * threads
     )

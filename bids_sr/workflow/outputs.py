@@ -7,7 +7,7 @@ from pathlib import Path
 from bids_sr.bids.dwi_run import open_run
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS
-from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
+from bids_sr.diffusion.volume_selection import dti_volumes, gqi_volumes
 from bids_sr.workflow.manifest import write_manifest
 from bids_sr.workflow.plan import RunPlan
 
@@ -43,7 +43,7 @@ def outputs_of(plan: RunPlan, gradients: GradientTable) -> list[Path]:
     tensor = () if dti_volumes(gradients).reason else TENSOR_PARAMS
     gqi = () if gqi_volumes(gradients).reason else GQI_PARAMS
     files = plan.names.expected(
-        tensor=tensor, gqi=gqi, input_tensor=tensor, ensemble_sd=plan.choices.uncertainty
+        tensor=tensor, gqi=gqi, input_tensor=tensor, ensemble_sd=plan.options.uncertainty
     )
     return [
         *files,

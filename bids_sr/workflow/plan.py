@@ -18,7 +18,7 @@ from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 
 
 @frozen
-class Choices:
+class RunOptions:
     """How runs are super-resolved; the same for all runs of a call."""
 
     card: ModelCard
@@ -86,7 +86,7 @@ class RunPlan:
     """The input."""
     names: OutputNames
     """The output."""
-    choices: Choices
+    options: RunOptions
     """The same for all runs of a call."""
     fingerprint: str
     """Changes with anything that changes the output."""
@@ -102,7 +102,7 @@ class RunPlan:
         return f"{self.fingerprint} {self.files.dataset_root} {self.names.out_dir}"
 
 
-def make_plan(files: DwiFiles, out_dir: Path, choices: Choices) -> RunPlan:
+def make_plan(files: DwiFiles, out_dir: Path, options: RunOptions) -> RunPlan:
     """Put together what the steps of one run need.
 
     Parameters
@@ -111,18 +111,18 @@ def make_plan(files: DwiFiles, out_dir: Path, choices: Choices) -> RunPlan:
         The run.
     out_dir : pathlib.Path
         Derivative dataset.
-    choices : Choices
+    options : RunOptions
         How it is super-resolved.
 
     Returns
     -------
     RunPlan
     """
-    names = OutputNames(out_dir, files, choices.card.factor)
-    return RunPlan(files, names, choices, fingerprint(files, choices))
+    names = OutputNames(out_dir, files, options.card.factor)
+    return RunPlan(files, names, options, fingerprint(files, options))
 
 
-def fingerprint(files: DwiFiles, choices: Choices) -> str:
+def fingerprint(files: DwiFiles, options: RunOptions) -> str:
     """Return a checksum of all that decides what a run's outputs look like.
 
     Parameters
@@ -130,7 +130,7 @@ def fingerprint(files: DwiFiles, choices: Choices) -> str:
     files : DwiFiles
         Sizes and times of its files count, not their content, and their paths
         only below the dataset: datasets are mounted elsewhere in containers.
-    choices : Choices
+    options : RunOptions
         Device, threads, batch size and memory do not count.
 
     Returns
@@ -141,8 +141,8 @@ def fingerprint(files: DwiFiles, choices: Choices) -> str:
     paths = (files.dwi, files.bval, files.bvec, files.mask)
     content = {
         "version": read_version(),
-        "weights": choices.card.sha256,
-        "settings": choices.settings,
+        "weights": options.card.sha256,
+        "settings": options.settings,
         "dataset": files.dataset_name,
         "sidecar": files.sidecar,
         "files": [_state(path, files.dataset_root) for path in paths],

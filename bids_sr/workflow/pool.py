@@ -15,7 +15,7 @@ from typing import Any
 from bids_sr.workflow.engine import MultiProcPlugin, run_node
 from bids_sr.workflow.memory import BASE_GB, PARENT_GB
 from bids_sr.workflow.messages import Messages, configure_messages
-from bids_sr.workflow.pages import FAILED_WITH
+from bids_sr.workflow.participant_pages import FAILED_WITH
 
 _log = logging.getLogger("bids_sr")
 

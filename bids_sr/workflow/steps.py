@@ -16,8 +16,8 @@ from attrs import evolve
 
 from bids_sr.bids.atomic import write_json
 from bids_sr.bids.dwi_run import DwiRun, open_run
-from bids_sr.workflow import companions
-from bids_sr.workflow.memory import portions
+from bids_sr.workflow import sidecar_writing
+from bids_sr.workflow.memory import chunk_sizes
 
 if TYPE_CHECKING:
     from bids_sr.diffusion.ensemble_sd import EnsembleSdMaps
@@ -40,9 +40,9 @@ def read(plan: RunPlan) -> DwiRun:
 
 def undo_filling(plan: RunPlan, run: DwiRun, folder: Path) -> DwiRun:
     """Bring a series that is stored finer than it was acquired to its acquired matrix."""
-    from bids_sr.images.native import to_acquired
+    from bids_sr.images.zero_filling import to_acquired
 
-    how = plan.choices
+    how = plan.options
     if not how.detect_band:
         return run
     return to_acquired(
@@ -54,7 +54,7 @@ def check_gradients(plan: RunPlan, run: DwiRun) -> CheckedRun:
     """Find out whether the gradient table fits the image, and correct it if asked to."""
     from bids_sr.diffusion.gradient_check import checked_run
 
-    return checked_run(run, plan.choices.gradient_check)
+    return checked_run(run, plan.options.gradient_check)
 
 
 def super_resolve(plan: RunPlan, checked: CheckedRun, folder: Path) -> SuperResolvedDwi:
@@ -69,20 +69,20 @@ def _super_resolve(
 ) -> SuperResolvedDwi:
     from bids_sr.superres import engine
 
-    how, pieces = plan.choices, portions(plan, run)
+    how, chunks = plan.options, chunk_sizes(plan, run)
     result = engine.super_resolve(
         run,
         how.card,
         out,
         device=how.device,
-        batch_size=pieces.batch_size,
+        batch_size=chunks.batch_size,
         threads=how.network_threads,
         data_consistency=how.data_consistency,
         detect_band=how.detect_band,
         ensemble=how.ensemble,
         slice_axis=how.slice_axis,
         ensemble_sd=beside,
-        ahead=pieces.ahead,
+        ahead=chunks.ahead,
         dtype=how.output_dtype,
     )
     return evolve(result, notes=(SLOPPY_NOTE, *result.notes)) if how.sloppy else result
@@ -92,18 +92,18 @@ def _ensemble_sd_files(
     plan: RunPlan, run: DwiRun, sd: Path, folder: Path
 ) -> EnsembleSdFiles | None:
     """Return the files of the standard deviation, and of the copies that a tensor is fitted to."""
-    from bids_sr.diffusion.selection import dti_volumes
+    from bids_sr.diffusion.volume_selection import dti_volumes
     from bids_sr.superres.ensemble_sd import ensemble_sd_files
 
-    if not plan.choices.uncertainty:
+    if not plan.options.uncertainty:
         return None
-    how, volumes = plan.choices, dti_volumes(run.gradients).indices
+    how, volumes = plan.options, dti_volumes(run.gradients).indices
     return ensemble_sd_files(how.card, sd, folder, volumes, how.ensemble)
 
 
 def describe(plan: RunPlan, sr: SuperResolvedDwi, checked: CheckedRun) -> Path:
     """Put gradients and sidecar beside the series."""
-    return companions.write_series_companions(
+    return sidecar_writing.write_series_sidecar(
         plan,
         sr.run.gradients,
         sr.grid,
@@ -118,7 +118,7 @@ def mask(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> RunMasks:
 
     work = folder / "input_mask.nii.gz"
     masks = make_masks(sr.run, sr.grid, input_mask=work, output_mask=plan.names.mask)
-    companions.write_mask_companion(plan, sr.grid)
+    sidecar_writing.write_mask_sidecar(plan, sr.grid)
     return masks
 
 
@@ -128,7 +128,7 @@ def fit_input(
     """Fit the tensor to the input, for comparison, if its gradients allow."""
     from bids_sr.diffusion import tensor
     from bids_sr.diffusion.run_masks import load_mask
-    from bids_sr.diffusion.selection import dti_volumes
+    from bids_sr.diffusion.volume_selection import dti_volumes
 
     if dti_volumes(sr.run.gradients).reason:
         return None
@@ -138,9 +138,9 @@ def fit_input(
         load_mask(masks.input),
         plan.names.input_tensor,
         signed=sr.signed,
-        **_pieces(plan, sr.run, folder),
+        **_chunk_arguments(plan, sr.run, folder),
     )
-    companions.write_map_companions(
+    sidecar_writing.write_map_sidecars(
         plan, maps.paths, "tensor", stored=sr.run.stored, zooms=sr.grid.zooms, volumes=maps.volumes
     )
     return maps
@@ -152,7 +152,7 @@ def fit_tensor(
     """Fit the tensor to the super-resolved series, if its gradients allow."""
     from bids_sr.diffusion import tensor
     from bids_sr.diffusion.run_masks import load_mask
-    from bids_sr.diffusion.selection import dti_volumes
+    from bids_sr.diffusion.volume_selection import dti_volumes
 
     if dti_volumes(sr.run.gradients).reason:
         return None
@@ -162,9 +162,11 @@ def fit_tensor(
         load_mask(masks.output),
         plan.names.tensor,
         signed=sr.signed,
-        **_pieces(plan, sr.run, folder),
+        **_chunk_arguments(plan, sr.run, folder),
     )
-    companions.write_map_companions(plan, maps.paths, "tensor", grid=sr.grid, volumes=maps.volumes)
+    sidecar_writing.write_map_sidecars(
+        plan, maps.paths, "tensor", grid=sr.grid, volumes=maps.volumes
+    )
     return maps
 
 
@@ -174,7 +176,7 @@ def fit_gqi(
     """Reconstruct by GQI from the super-resolved series, if its gradients allow."""
     from bids_sr.diffusion import gqi
     from bids_sr.diffusion.run_masks import load_mask
-    from bids_sr.diffusion.selection import gqi_volumes
+    from bids_sr.diffusion.volume_selection import gqi_volumes
 
     if gqi_volumes(sr.run.gradients).reason:
         return None
@@ -183,9 +185,9 @@ def fit_gqi(
         sr.run.gradients,
         load_mask(masks.output),
         plan.names.gqi,
-        **_pieces(plan, sr.run, folder),
+        **_chunk_arguments(plan, sr.run, folder),
     )
-    companions.write_map_companions(plan, paths, "gqi", grid=sr.grid)
+    sidecar_writing.write_map_sidecars(plan, paths, "gqi", grid=sr.grid)
     return paths
 
 
@@ -195,7 +197,7 @@ def fit_input_gqi(
     """Reconstruct QA from the input, for comparison; it stays in the step's folder."""
     from bids_sr.diffusion import gqi
     from bids_sr.diffusion.run_masks import load_mask
-    from bids_sr.diffusion.selection import gqi_volumes
+    from bids_sr.diffusion.volume_selection import gqi_volumes
 
     if gqi_volumes(sr.run.gradients).reason:
         return None
@@ -205,7 +207,7 @@ def fit_input_gqi(
         load_mask(masks.input),
         lambda param: folder / f"input_{param}.nii.gz",
         params=("qa",),
-        **_pieces(plan, sr.run, folder),
+        **_chunk_arguments(plan, sr.run, folder),
     )
 
 
@@ -215,16 +217,16 @@ def ensemble_sd(
     """Fit the tensor to each turned copy and remove the copies, if they were kept."""
     from bids_sr.diffusion.ensemble_sd import EnsembleSdMaps, fa_ensemble_sd, subset
     from bids_sr.diffusion.run_masks import load_mask
-    from bids_sr.superres.ensemble_sd import open_copies
+    from bids_sr.superres.ensemble_sd import open_members
 
     if sr.ensemble_sd is None:
         return None
     gradients = sr.run.gradients
-    companions.write_ensemble_sd_companion(plan, plan.names.dwi_sd, gradients, sr.grid)
+    sidecar_writing.write_ensemble_sd_sidecar(plan, plan.names.dwi_sd, gradients, sr.grid)
     if not sr.ensemble_sd.copies:
         return EnsembleSdMaps(plan.names.dwi_sd, None)
     beside = _with_copies(plan, sr, folder)
-    with open_copies(beside, sr.run, sr.grid, sr.scale, signed=sr.signed) as copies:
+    with open_members(beside, sr.run, sr.grid, sr.scale, signed=sr.signed) as copies:
         fa_ensemble_sd(
             copies,
             subset(gradients, beside.volumes),
@@ -232,9 +234,9 @@ def ensemble_sd(
             plan.names.fa_sd,
             folder=folder,
             signed=sr.signed,
-            **_pieces(plan, sr.run, folder),
+            **_chunk_arguments(plan, sr.run, folder),
         )
-    companions.write_ensemble_sd_companion(
+    sidecar_writing.write_ensemble_sd_sidecar(
         plan, plan.names.fa_sd, gradients, sr.grid, volumes=beside.volumes
     )
     _remove(beside.copies)
@@ -249,14 +251,14 @@ def _remove(copies: Sequence[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _pieces(plan: RunPlan, run: DwiRun, folder: Path) -> dict[str, Any]:
-    """Return in what pieces a fit works, as its arguments."""
-    pieces = portions(plan, run)
+def _chunk_arguments(plan: RunPlan, run: DwiRun, folder: Path) -> dict[str, Any]:
+    """Return in what chunks a fit works, as its arguments."""
+    chunks = chunk_sizes(plan, run)
     return {
-        "threads": plan.choices.threads,
-        "block_bytes": pieces.block_bytes,
+        "threads": plan.options.threads,
+        "block_bytes": chunks.block_bytes,
         "scratch": folder,
-        "on_disk": pieces.on_disk,
+        "on_disk": chunks.on_disk,
     }
 
 
@@ -287,7 +289,7 @@ def self_check(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Pat
     """Coarsen the input, bring it back, and compare it with itself."""
     from bids_sr.evaluation.selfcheck import ComputeOptions, self_check
 
-    how, batch = plan.choices, portions(plan, sr.run).batch_size
+    how, batch = plan.options, chunk_sizes(plan, sr.run).batch_size
     compute = ComputeOptions(how.device, batch, how.network_threads, how.detect_band)
     return self_check(sr, masks.input, folder, how.self_check, compute)
 
@@ -309,7 +311,7 @@ def compute_metrics(
     from bids_sr.quality import record, verdict
 
     found = record.compute_metrics(
-        evolve(sr, notes=(*sr.notes, *masks.doubts)),
+        evolve(sr, notes=(*sr.notes, *masks.warnings)),
         input_mask=masks.input,
         output_mask=masks.output,
         input_maps=input_maps,

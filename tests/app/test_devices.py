@@ -11,7 +11,7 @@ import torch
 from bids_sr.app.devices import choose_places
 from bids_sr.app.settings import Settings
 from bids_sr.errors import DeviceError
-from bids_sr.superres import driver
+from bids_sr.superres import gpu_driver
 
 POOL = {"plugin": "MultiProc", "plugin_args": {"n_procs": 2}}
 
@@ -23,7 +23,7 @@ def places(monkeypatch):
     def choose(count, device="auto", **settings):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-        monkeypatch.setattr(driver, "has_gpu_driver", lambda: count > 0)
+        monkeypatch.setattr(gpu_driver, "has_gpu_driver", lambda: count > 0)
         return choose_places(
             Settings(Path("/in"), Path("/out"), "participant", device=device, **settings)
         )

@@ -74,7 +74,14 @@ def test_the_example_is_a_configuration_file(text, tmp_path):
 
 
 def test_exit_statuses(text):
-    from bids_sr import door
+    from bids_sr import entry_point
 
-    for status in (0, 1, 2, door.EXIT_INTERNAL, door.EXIT_INTERRUPTED, door.EXIT_TERMINATED):
+    for status in (
+        0,
+        1,
+        2,
+        entry_point.EXIT_INTERNAL,
+        entry_point.EXIT_INTERRUPTED,
+        entry_point.EXIT_TERMINATED,
+    ):
         assert re.search(rf"^\| (.*, )?{status}(, .*)? \|", text, re.M), status

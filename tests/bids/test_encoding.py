@@ -37,7 +37,7 @@ def look(tmp_path):
 def test_the_sidecar_says_so(look, sidecar, words):
     found = look(sidecar)
     assert found.not_linear.startswith("the sidecar says ") and words in found.not_linear
-    assert not found.doubts
+    assert not found.warnings
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_the_sidecar_says_so(look, sidecar, words):
 )
 def test_linear_is_silent(look, sidecar):
     found = look(sidecar)
-    assert not found.not_linear and not found.doubts
+    assert not found.not_linear and not found.warnings
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_a_file_beside_says_linear(look, extension, content):
 def test_a_word_is_a_hint_alone(look, sidecar, entities):
     found = look(sidecar, entities)
     assert not found.not_linear
-    assert "sounds like spherical or planar encoding" in found.doubts[0]
+    assert "sounds like spherical or planar encoding" in found.warnings[0]
 
 
 def test_the_sidecar_that_says_linear_answers_the_hint(look):
-    assert not look({"BDelta": 1}, {"acq": "STE"}).doubts
+    assert not look({"BDelta": 1}, {"acq": "STE"}).warnings

@@ -20,7 +20,7 @@ from bids_sr.app.settings import _read
 from bids_sr.bids.dwi_run import open_run
 from bids_sr.bids.file_kind import IMAGE, JSON, OTHER, TEXT, find_foreign
 from bids_sr.bids.inheritance import merge_sidecars
-from bids_sr.bids.source import open_source
+from bids_sr.bids.input_dataset import open_dataset
 from bids_sr.errors import InputError, ModelError, UsageError
 from bids_sr.images.nifti import DwiReader, load_volume
 from bids_sr.networks.card import read_card
@@ -211,7 +211,7 @@ def test_a_damaged_sidecar_is_to_be_corrected(make_run, tmp_path):
 def test_description_filters_and_configuration(tmp_path, kind):
     path = tmp_path / "dataset_description.json"
     path.write_bytes(POINTERS[kind])
-    readers = (lambda _: open_source(tmp_path, None), _read, _load, read_recipe)
+    readers = (lambda _: open_dataset(tmp_path, None), _read, _load, read_recipe)
     for read in readers:
         with pytest.raises(UsageError) as caught:
             read(path)

@@ -35,7 +35,7 @@ def test_lengths_that_tell_shells_apart_scale_b(tmp_path):
     np.testing.assert_allclose(table.bvals, [0] + [1000] * 4 + [2000] * 4 + [3000] * 4)
     np.testing.assert_allclose(table.bvecs, UNITS, atol=1e-15)
     assert [shell.bval for shell in table.shells] == [1000, 2000, 3000]
-    (said,) = table.doubts
+    (said,) = table.warnings
     assert said == (
         "The directions have lengths of 0.577 to 1: the b-values were multiplied by their squares"
         " (3000 became 1000 to 3000), the directions made unit vectors."
@@ -50,7 +50,7 @@ def test_vectors_longer_than_one_scale_b_up(tmp_path):
 def test_no_direction_at_the_nominal_b_is_b0_there(tmp_path):
     table = read(tmp_path, [3000] * 13, [0, *THIRDS[1:]])
     assert table.bvals[0] == 0 and table.is_b0.tolist() == [True] + [False] * 12
-    assert table.doubts[0].endswith(
+    assert table.warnings[0].endswith(
         " 1 volumes of b = 3000 have no direction; they count as b = 0."
     )
 
@@ -65,7 +65,7 @@ def test_b_that_grows_with_the_lengths_already_stays(tmp_path):
     table = read(tmp_path, bvals, THIRDS)
     np.testing.assert_array_equal(table.bvals, bvals)
     np.testing.assert_allclose(table.bvecs, UNITS, atol=1e-15)
-    assert "the b-values grow with their squares: the b-values stay" in table.doubts[0]
+    assert "the b-values grow with their squares: the b-values stay" in table.warnings[0]
 
 
 @pytest.mark.parametrize("length", [0.92, 0.98, 1.07])
@@ -73,7 +73,7 @@ def test_a_common_length_near_one_means_nothing(tmp_path, length):
     table = read(tmp_path, [0] + [1000] * 12, [1] + [length] * 12)
     np.testing.assert_array_equal(table.bvals, [0] + [1000] * 12)
     np.testing.assert_allclose(table.bvecs, UNITS, atol=1e-15)
-    assert table.doubts[0].startswith(f"The directions have lengths of {length:g}; they are made")
+    assert table.warnings[0].startswith(f"The directions have lengths of {length:g}; they are made")
 
 
 def test_components_with_one_decimal(tmp_path):
@@ -81,13 +81,13 @@ def test_components_with_one_decimal(tmp_path):
     np.savetxt(tmp_path / "a.bval", [[0] + [1000] * 12], fmt="%g")
     table = read_gradients(tmp_path / "a.bval", tmp_path / "a.bvec", 13)
     np.testing.assert_array_equal(table.bvals, [0] + [1000] * 12)
-    assert len(table.doubts) == 1
+    assert len(table.warnings) == 1
 
 
 @pytest.mark.parametrize("digits", [3, 4, 8])
 def test_rounding_is_not_worth_a_word(tmp_path, digits):
     table = read(tmp_path, [0] + [1000] * 12, [1] * 13, digits)
-    assert not table.doubts
+    assert not table.warnings
     np.testing.assert_allclose(np.linalg.norm(table.bvecs[1:], axis=1), 1, atol=1e-15)
 
 

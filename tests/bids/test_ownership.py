@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bids_sr.bids.dataset import write_dataset_files
+from bids_sr.bids.output_dataset import write_dataset_files
 from bids_sr.bids.ownership import check_owner, entries, is_our_page, makers
 from bids_sr.errors import UsageError
 from bids_sr.report.pages import write_page

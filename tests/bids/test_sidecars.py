@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bids_sr.bids.dwi_run import DwiFiles
+from bids_sr.bids.map_params import PARAMS
 from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS, parse_entities
-from bids_sr.bids.params import PARAMS
 from bids_sr.bids.sidecars import FINGERPRINT, dwi_sidecar, map_sidecar, mask_sidecar
 from bids_sr.bids.uris import bids_uri, own_uri
 

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from bids_sr.bids.atomic import write_json
-from bids_sr.bids.dataset import own_uri, write_dataset_files
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.names import (
     GQI_PARAMS,
@@ -24,6 +23,7 @@ from bids_sr.bids.names import (
     parse_entities,
     sidecar_of,
 )
+from bids_sr.bids.output_dataset import own_uri, write_dataset_files
 from bids_sr.bids.sidecars import (
     dwi_sidecar,
     ensemble_sd_sidecar,

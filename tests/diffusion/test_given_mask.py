@@ -46,14 +46,14 @@ def between(inside, outside):
 )
 def test_of_two_values_zero_is_outside(read, inside, outside, dtype):
     mask = read(between(inside, outside), dtype)
-    assert np.array_equal(mask.inside, BRAIN) and mask.doubts == ()
+    assert np.array_equal(mask.inside, BRAIN) and mask.warnings == ()
 
 
 @pytest.mark.parametrize(("inside", "outside"), [(0.99, 0.01), (0.5, 0.49), (1.03, -0.04)])
 def test_probabilities_count_from_one_half_on(read, inside, outside):
     mask = read(between(inside, outside))
     assert np.array_equal(mask.inside, BRAIN)
-    assert mask.doubts == (
+    assert mask.warnings == (
         "The brain mask brain.nii.gz holds values between 0 and 1; those from 0.5 on count as"
         " brain.",
     )
@@ -61,7 +61,7 @@ def test_probabilities_count_from_one_half_on(read, inside, outside):
 
 def test_probabilities_stored_as_scaled_integers(read):
     mask = read(between(250, 3), np.uint8, slope=1 / 255)
-    assert np.array_equal(mask.inside, BRAIN) and "0.5 on" in mask.doubts[0]
+    assert np.array_equal(mask.inside, BRAIN) and "0.5 on" in mask.warnings[0]
 
 
 def test_labels_all_count(read):
@@ -69,19 +69,19 @@ def test_labels_all_count(read):
     labels[5] *= 255
     mask = read(labels, np.uint8)
     assert np.array_equal(mask.inside, BRAIN)
-    assert "holds labels up to 255; all but 0 count as brain" in mask.doubts[0]
+    assert "holds labels up to 255; all but 0 count as brain" in mask.warnings[0]
 
 
 def test_voxels_without_a_value_are_outside(read):
     mask = read(between(1, np.nan))
     assert np.array_equal(mask.inside, BRAIN)
-    assert "have no value (NaN or infinite); they count as outside" in mask.doubts[0]
+    assert "have no value (NaN or infinite); they count as outside" in mask.warnings[0]
 
 
 def test_negative_values_are_outside(read):
     mask = read(between(1, -1), np.int16)
     assert np.array_equal(mask.inside, BRAIN)
-    assert "holds negative values (lowest -1)" in mask.doubts[0]
+    assert "holds negative values (lowest -1)" in mask.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_one_volume_of_a_series(read):
 
 
 def test_a_mask_that_fits_is_not_spoken_of(place):
-    carried, doubts = place(BRAIN)
-    assert np.array_equal(carried, BRAIN) and doubts == ()
+    carried, warnings = place(BRAIN)
+    assert np.array_equal(carried, BRAIN) and warnings == ()
 
 
 def moved(voxels):
@@ -115,9 +115,9 @@ def moved(voxels):
 
 
 def test_half_outside_the_image(place):
-    carried, doubts = place(BRAIN, moved(-6))
+    carried, warnings = place(BRAIN, moved(-6))
     assert np.array_equal(carried[:3], BRAIN[6:9]) and carried[3:].sum() == 0
-    told = " ".join(doubts)
+    told = " ".join(warnings)
     assert "50% of the brain mask brain.nii.gz lies outside the image" in told
     assert "does not reach over 50% of the image" in told
     assert "has as many voxels as the image, but its header says that they lie elsewhere" in told
@@ -131,14 +131,14 @@ def test_wholly_outside_the_image(place):
 def test_another_grid_over_the_same_place(place):
     finer = AFFINE @ np.diag([0.5, 0.5, 0.5, 1])
     finer[:3, 3] = AFFINE[:3] @ [-0.25, -0.25, -0.25, 1]
-    carried, doubts = place(BRAIN.repeat(2, 0).repeat(2, 1).repeat(2, 2), finer)
-    assert np.array_equal(carried, BRAIN) and doubts == ()
+    carried, warnings = place(BRAIN.repeat(2, 0).repeat(2, 1).repeat(2, 2), finer)
+    assert np.array_equal(carried, BRAIN) and warnings == ()
 
 
 def test_everywhere(place):
-    carried, doubts = place(np.ones(SHAPE))
+    carried, warnings = place(np.ones(SHAPE))
     assert carried.all()
-    assert doubts == (
+    assert warnings == (
         "The brain mask brain.nii.gz covers 100% of the image, air included: maps and quality"
         " metrics are computed there as well.",
     )
@@ -148,7 +148,7 @@ def test_another_order_of_axes(place):
     flipped = AFFINE.copy()
     flipped[:3, 0] *= -1
     flipped[:3, 3] = AFFINE[:3] @ [SHAPE[0] - 1, 0, 0, 1]
-    carried, doubts = place(BRAIN[::-1], flipped)
+    carried, warnings = place(BRAIN[::-1], flipped)
     assert np.array_equal(carried, BRAIN)
     # the same place with the axis the other way round
-    assert doubts == ()
+    assert warnings == ()

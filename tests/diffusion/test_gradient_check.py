@@ -12,13 +12,13 @@ from attrs import evolve
 from scipy.spatial.transform import Rotation
 
 from bids_sr.bids.dwi_run import DwiFiles, open_run
-from bids_sr.diffusion.exchanges import (
+from bids_sr.diffusion.axis_permutations import (
     EXPECTED,
     WORLD_LPS,
     WORLD_RAS,
     edit_of,
     nearest,
-    signed_exchanges,
+    signed_permutations,
     turn,
     world_frames,
 )
@@ -34,7 +34,7 @@ from bids_sr.diffusion.gradient_check import (
 from bids_sr.errors import InputError
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "dwi-open"
-EXCHANGES = {exchange.words: exchange for exchange in signed_exchanges()}
+EXCHANGES = {exchange.words: exchange for exchange in signed_permutations()}
 
 
 def oblique(degrees, zooms=(2.0, 2.0, 2.0)):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bids_sr.bids.dwi_run import DwiFiles, open_run
-from bids_sr.diffusion.exchanges import signed_exchanges
+from bids_sr.diffusion.axis_permutations import signed_permutations
 from bids_sr.diffusion.gradient_check import check_gradients
 
 STEM = "sub-canon01/dwi/sub-canon01_acq-ax_run-3_dwi"
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 def test_both_choose_the_same_table(tmp_path, words):
     stem = DATA / STEM
     image, bval, bvec = (Path(f"{stem}{end}") for end in (".nii.gz", ".bval", ".bvec"))
-    (fault,) = (one for one in signed_exchanges() if one.words == words)
+    (fault,) = (one for one in signed_permutations() if one.words == words)
     truth = np.loadtxt(bvec).T
     np.savetxt(tmp_path / "wrong.bvec", (truth @ fault.matrix).T)
     run = open_run(DwiFiles(image, bval, tmp_path / "wrong.bvec", None, {}, {"sub": "x"}, DATA))

@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 
 from bids_sr.bids.dwi_run import refuse_not_linear
-from bids_sr.diffusion.selection import dti_volumes, gqi_volumes
+from bids_sr.diffusion.volume_selection import dti_volumes, gqi_volumes
 from bids_sr.errors import InputError
 from bids_sr.evaluation.references import make_reference
 from bids_sr.networks.channels import SeriesConditioning

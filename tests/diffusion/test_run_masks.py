@@ -10,7 +10,7 @@ from attrs import evolve
 from bids_sr.diffusion.run_masks import load_mask, make_masks, mean_b0
 from bids_sr.errors import InputError
 from bids_sr.images.grid import SliceGrid
-from bids_sr.images.native import to_acquired
+from bids_sr.images.zero_filling import to_acquired
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.diffusion.ensemble_sd import subset
-from bids_sr.diffusion.selection import dti_volumes
+from bids_sr.diffusion.volume_selection import dti_volumes
 from bids_sr.evaluation.sampling import MAX_SLICES, few_volumes, middle_slices, well_spread
 
 

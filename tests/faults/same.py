@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-from bids_sr.bids.dataset_check import dataset_faults
+from bids_sr.bids.output_dataset_check import dataset_faults
 from bids_sr.workflow.completeness import page_is_whole
 
 TIMED = (

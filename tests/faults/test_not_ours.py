@@ -78,15 +78,15 @@ def test_an_output_folder_of_another_program(process, call_here, scratch, tmp_pa
 
 def test_a_page_that_appears_while_we_work(process, scratch, tmp_path, monkeypatch):
     """It stays, the run is done, and that its page is missing is told."""
-    from bids_sr.workflow import pages
+    from bids_sr.workflow import participant_pages
 
-    out, write = tmp_path / "out", pages.PageWriter.write
+    out, write = tmp_path / "out", participant_pages.PageWriter.write
 
     def late(self, subject):
         (out / f"sub-{subject}.html").write_text("theirs")
         write(self, subject)
 
-    monkeypatch.setattr(pages.PageWriter, "write", late)
+    monkeypatch.setattr(participant_pages.PageWriter, "write", late)
     outcome = process(scratch / "bids", out, *OPTIONS, "--participant-label", "01")
     assert outcome.status == 1
     assert outcome.lines("sub-01: the page cannot be written", "was not written by bids_sr")

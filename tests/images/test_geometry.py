@@ -139,7 +139,7 @@ def test_disagreeing_forms_are_told(write_nifti):
     path = write_nifti(np.ones((6, 5, 4, 1), np.float32), affine=None, edit=edit)
     with DwiReader(path) as reader:
         assert reader.affine == pytest.approx(other, abs=1e-4)
-        assert "5.0 mm apart; the sform is used" in " ".join(reader.doubts)
+        assert "5.0 mm apart; the sform is used" in " ".join(reader.warnings)
 
 
 def test_missing_orientation_is_told(write_nifti):
@@ -149,9 +149,9 @@ def test_missing_orientation_is_told(write_nifti):
 
     path = write_nifti(np.ones((6, 5, 4, 1), np.float32), affine=None, edit=edit)
     with DwiReader(path) as reader:
-        assert "left and right may be swapped" in " ".join(reader.doubts)
+        assert "left and right may be swapped" in " ".join(reader.warnings)
 
 
 def test_agreeing_forms_are_silent(write_nifti):
     with DwiReader(write_nifti(np.ones((6, 5, 4, 1), np.float32))) as reader:
-        assert not reader.doubts
+        assert not reader.warnings

@@ -44,14 +44,14 @@ def put(**fields):
     return edit
 
 
-def doubts(path):
+def warnings(path):
     with DwiReader(path) as reader:
-        return reader.doubts
+        return reader.warnings
 
 
 def test_nothing_is_told_of_a_plain_header(write):
     path = write(put())
-    assert doubts(path) == ()
+    assert warnings(path) == ()
     with DwiReader(path) as reader:
         np.testing.assert_array_equal(reader.volume(2), DATA[..., 2])
 
@@ -101,42 +101,42 @@ def test_an_offset_that_is_no_multiple_of_16_is_obeyed(write):
 @pytest.mark.parametrize("qfac", [0, 2, np.nan])
 def test_qfac_is_guessed(write, qfac):
     pixdim = [qfac, 2, 2, 3, 1, 1, 1, 1]
-    (said,) = doubts(write(put(sform_code=0, pixdim=pixdim)))
+    (said,) = warnings(write(put(sform_code=0, pixdim=pixdim)))
     assert "its qfac (pixdim[0]) is" in said and "left and right swapped: check it" in said
 
 
 @pytest.mark.parametrize("fields", [{"sform_code": 1}, {"sform_code": 0, "qform_code": 0}])
 def test_qfac_does_not_matter_where_the_qform_is_not_used(write, fields):
-    said = doubts(write(put(pixdim=[0, 2, 2, 3, 1, 1, 1, 1], **fields)))
-    assert not any("qfac" in doubt for doubt in said)
+    said = warnings(write(put(pixdim=[0, 2, 2, 3, 1, 1, 1, 1], **fields)))
+    assert not any("qfac" in warning for warning in said)
 
 
 @pytest.mark.parametrize("code", [1, -1])
 def test_qfac_as_it_should_be(write, code):
-    assert not doubts(write(put(sform_code=0, pixdim=[code, 2, 2, 3, 1, 1, 1, 1])))
+    assert not warnings(write(put(sform_code=0, pixdim=[code, 2, 2, 3, 1, 1, 1, 1])))
 
 
 def test_sides_that_are_guessed(write):
-    said = doubts(write(put(sform_code=0, pixdim=[1, 0, 2, -3, 1, 1, 1, 1])))
+    said = warnings(write(put(sform_code=0, pixdim=[1, 0, 2, -3, 1, 1, 1, 1])))
     assert "The header gives voxels of 0x2x-3 mm; 1x2x3 mm is taken: check it." in said
 
 
 def test_a_code_that_means_nothing(write):
-    said = doubts(write(put(sform_code=9)))
+    said = warnings(write(put(sform_code=9)))
     assert "The header's sform_code is 9, which means nothing: its sform is not used." in said
 
 
 def test_bytes_left_over(write):
-    (said,) = doubts(write(put(), more=bytes(2000)))
+    (said,) = warnings(write(put(), more=bytes(2000)))
     assert "holds 2000 more bytes, which are left out" in said
-    assert not doubts(write(put(), more=bytes(160)))
+    assert not warnings(write(put(), more=bytes(160)))
 
 
 def test_a_slope_that_is_no_number(write):
-    (said,) = doubts(write(put(scl_slope=np.nan, scl_inter=5)))
+    (said,) = warnings(write(put(scl_slope=np.nan, scl_inter=5)))
     assert "scl_slope is nan, scl_inter 5: voxels are not scaled" in said
-    assert not doubts(write(put(scl_slope=np.nan, scl_inter=0)))
-    assert not doubts(write(put(scl_slope=0, scl_inter=0)))
+    assert not warnings(write(put(scl_slope=np.nan, scl_inter=0)))
+    assert not warnings(write(put(scl_slope=0, scl_inter=0)))
 
 
 def test_a_fifth_axis_of_one(make_run, tmp_path):

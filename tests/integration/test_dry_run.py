@@ -13,7 +13,7 @@ from bids_sr.bids.finding import find_dwi
 from bids_sr.networks.cost import multiply_adds
 from bids_sr.networks.registry import load_card
 from bids_sr.workflow.forecast import forecast
-from bids_sr.workflow.plan import Choices, make_plan
+from bids_sr.workflow.plan import RunOptions, make_plan
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -116,7 +116,7 @@ def test_every_file_of_the_run_is_listed(dry, dataset, done):
 def test_sizes_are_about_those_of_the_files(dataset, done, model):
     card = load_card(str(model), 2)
     (files,) = find_dwi(dataset, participants=["01"])
-    made = forecast(make_plan(files, done, Choices(card=card)), multiply_adds(card))
+    made = forecast(make_plan(files, done, RunOptions(card=card)), multiply_adds(card))
     series = next(path for path in made.files if path.name.endswith("desc-sr_dwi.nii.gz"))
     # the made-up object has zeros around it, a scan's background is noise
     assert 0.4 < series.stat().st_size / made.files[series] < 1.3

@@ -71,7 +71,7 @@ def test_too_little_for_steps_side_by_side_means_one_at_a_time(process, dataset,
 def test_the_resource_monitor_tells_of_every_step(process, dataset, tmp_path, cores):
     from bids_sr.bids.finding import find_dwi
     from bids_sr.networks.registry import load_card
-    from bids_sr.workflow.plan import Choices, make_plan
+    from bids_sr.workflow.plan import RunOptions, make_plan
 
     options = ("--resource-monitor", "--nprocs", cores, "--sloppy")
     outcome = process(dataset, tmp_path / "out", *options)
@@ -79,7 +79,7 @@ def test_the_resource_monitor_tells_of_every_step(process, dataset, tmp_path, co
     (path,) = (tmp_path / "out").glob("logs/*/resources.tsv")
     with path.open(newline="") as file:
         rows = {row["step"]: row for row in csv.DictReader(file, delimiter="\t")}
-    plan = make_plan(find_dwi(dataset)[0], tmp_path, Choices(load_card(None, 2)))
+    plan = make_plan(find_dwi(dataset)[0], tmp_path, RunOptions(load_card(None, 2)))
     assert set(rows) == set(_parts(plan))
     for row in rows.values():
         assert row["run"] == "sub-01"

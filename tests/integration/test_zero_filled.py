@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_sr.images.unfill import acquired_affine, zero_fill
+from bids_sr.images.matrix_resampling import acquired_affine, zero_fill
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXAMPLE = REPOSITORY / "examples" / "dwi-small" / "sub-philips02" / "dwi"

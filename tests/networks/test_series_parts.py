@@ -15,7 +15,7 @@ from bids_sr.networks.series_parts import (
     turned_parts,
 )
 from bids_sr.networks.slice_frame import SliceFrame
-from bids_sr.superres.turning import TURNS
+from bids_sr.superres.self_ensemble import TRANSFORMS
 
 UPRIGHT = SliceFrame(np.eye(3), 2)
 TILTED = SliceFrame(
@@ -174,7 +174,7 @@ def test_transposing_exchanges_xz_and_yz():
 
 
 def test_turns_are_signed_exchanges_and_undo_each_other():
-    for quarter, flip in TURNS[8]:
+    for quarter, flip in TRANSFORMS[8]:
         for back in (False, True):
             matrix = turned_parts(quarter, flip=flip, back=back)
             assert set(np.unique(matrix)) <= {-1, 0, 1}
@@ -183,4 +183,4 @@ def test_turns_are_signed_exchanges_and_undo_each_other():
                 np.linalg.matrix_power(turned_parts(1, flip=False), quarter),
                 turned_parts(quarter, flip=False),
             )
-    assert len({turned_parts(*t[:1], flip=t[1]).tobytes() for t in TURNS[8]}) == 8
+    assert len({turned_parts(*t[:1], flip=t[1]).tobytes() for t in TRANSFORMS[8]}) == 8

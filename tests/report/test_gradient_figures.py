@@ -9,12 +9,12 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from bids_sr.bids.names import OutputNames
-from bids_sr.diffusion.exchanges import signed_exchanges
+from bids_sr.diffusion.axis_permutations import signed_permutations
 from bids_sr.diffusion.frames import world_directions
 from bids_sr.diffusion.gradient_check import CheckedRun, GradientCheck
 from bids_sr.report.gradient_figures import gradient_pictures, world_turn
 
-FLIP = next(one for one in signed_exchanges() if one.words == "x flipped")
+FLIP = next(one for one in signed_permutations() if one.words == "x flipped")
 AFFINES = {
     "LAS": np.diag([-2.0, 2.0, 2.0, 1.0]),
     "RAS": np.diag([2.0, 2.0, 2.0, 1.0]),
@@ -96,7 +96,7 @@ def test_the_world_is_turned_as_the_table_is(affine):
     tilt[:3, :3] = Rotation.from_rotvec([0.1, 0.2, 0.3]).as_matrix()
     affine, generator = tilt @ affine, np.random.default_rng(0)
     bvecs = generator.normal(size=(5, 3))
-    for fault in signed_exchanges():
+    for fault in signed_permutations():
         expected = world_directions(fault.undone(bvecs), affine)
         found = world_directions(bvecs, affine) @ world_turn(fault, affine).T
         assert np.allclose(found, expected)

@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from bids_sr.bids.source import open_source
+from bids_sr.bids.input_dataset import open_dataset
 from bids_sr.errors import UsageError
 
 OUTSIDE = ["../x", "a/b", "/x", "..", ".", "", "a\\b", "a:b", "a b", 'a"b', "x\n", "a%2fb"]
@@ -26,12 +26,12 @@ def tree(folder):
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_names_of_derivatives_are_plain(make_dataset, name):
     with pytest.raises(UsageError, match="name"):
-        open_source(make_dataset(), name)
+        open_dataset(make_dataset(), name)
 
 
 @pytest.mark.parametrize("name", ["qsiprep", "QSIPrep-1.0.2", "my_pipeline", "v2"])
 def test_plain_names_are_taken(make_dataset, name):
-    assert open_source(make_dataset(), name).name == name
+    assert open_dataset(make_dataset(), name).name == name
 
 
 def test_a_derivative_cannot_put_its_index_elsewhere(process, make_dataset, tmp_path):

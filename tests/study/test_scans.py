@@ -10,7 +10,7 @@ import pytest
 from bids_sr.errors import InputError
 from bids_sr.study.recipe import Data
 from bids_sr.study.scans import Dataset
-from bids_sr.training import checked
+from bids_sr.training import checked_runs
 
 
 @pytest.fixture
@@ -37,13 +37,13 @@ def test_a_wrong_table_is_refused_unless_told_otherwise(dataset):
 
 def test_a_corrected_table_is_scored_with_and_looked_at_once(dataset, fibres, monkeypatch):
     looked = []
-    check = checked.checked_run
+    check = checked_runs.checked_run
 
     def spy(run, mode):
         looked.append(mode)
         return check(run, mode)
 
-    monkeypatch.setattr(checked, "checked_run", spy)
+    monkeypatch.setattr(checked_runs, "checked_run", spy)
     study = dataset(gradient_check="fix")
     for _ in range(2):
         ((run, prepared),) = study.held_out(2)

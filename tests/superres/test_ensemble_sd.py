@@ -8,7 +8,7 @@ import pytest
 
 from bids_sr.networks.card import read_card
 from bids_sr.superres.engine import super_resolve
-from bids_sr.superres.ensemble_sd import EnsembleSdFiles, open_copies
+from bids_sr.superres.ensemble_sd import EnsembleSdFiles, open_members
 
 VOLUMES = (0, 3, 5)
 
@@ -43,7 +43,7 @@ def files(folder, model):
 
 def volumes(ensemble_sd, made):
     """All copies, (copies, x, y, z, volumes)."""
-    with open_copies(ensemble_sd, made.run, made.grid, made.scale, signed=made.signed) as copies:
+    with open_members(ensemble_sd, made.run, made.grid, made.scale, signed=made.signed) as copies:
         assert all(copy.shape[3] == len(VOLUMES) for copy in copies)
         return np.stack(
             [np.stack([copy.volume(i) for i in range(len(VOLUMES))], -1) for copy in copies]

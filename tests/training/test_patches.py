@@ -8,8 +8,8 @@ import torch
 
 from bids_sr.errors import UsageError
 from bids_sr.networks.channels import BASIC, CHANNELS
+from bids_sr.training.network_input import read_slice
 from bids_sr.training.patches import PatchSampler, draw_band
-from bids_sr.training.stacks import read_slice
 
 
 def sampler(prepared, seed=0, patch=8):

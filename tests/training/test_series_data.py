@@ -12,11 +12,11 @@ from bids_sr.images.kspace import sinc_upsample
 from bids_sr.networks.series_parts import turned_parts
 from bids_sr.networks.slice_frame import SliceFrame
 from bids_sr.quality.high_band import high_band
-from bids_sr.superres.turning import TURNS
+from bids_sr.superres.self_ensemble import TRANSFORMS
 from bids_sr.training.patches import turn
 from bids_sr.training.series_data import SeriesRecipe, _subsets, prepare_series, split
 from bids_sr.training.series_settings import SeriesSettings
-from bids_sr.training.tasks import make_task
+from bids_sr.training.task_setup import make_task
 
 SHELLS = ((1000, 30), (2000, 12), (3000, 4))
 
@@ -138,7 +138,7 @@ def turned_volumes(data, quarter, flip, back):
 
 
 @pytest.mark.parametrize("back", [False, True])
-@pytest.mark.parametrize(("quarter", "flip"), TURNS[8])
+@pytest.mark.parametrize(("quarter", "flip"), TRANSFORMS[8])
 def test_turning_a_scan_is_turning_what_is_made_of_it(bent, tmp_path, quarter, flip, back):
     """Image and directions turned before, or the arrays afterwards: the same."""
     bvals = np.r_[0, np.full(16, 1000.0), np.full(8, 2500.0)]

@@ -10,7 +10,7 @@ from attrs import evolve
 from bids_sr.images.band import keep_band
 from bids_sr.images.kspace import kspace_crop, sinc_upsample
 from bids_sr.networks.series_parts import turned_parts
-from bids_sr.superres.turning import TURNS
+from bids_sr.superres.self_ensemble import TRANSFORMS
 from bids_sr.training import series_patches
 from bids_sr.training.patches import turn
 from bids_sr.training.series_patches import SeriesSampler, _shares
@@ -62,7 +62,7 @@ def test_patches_are_those_of_turned_slices(make_series, plain, zero_filled):
     whole = {}
     lr, detail = (np.asarray(a[0], np.float32) for a in (run.lr, run.detail))
     fine = sinc_upsample(torch.from_numpy(lr), 2).numpy() + detail
-    for quarter, flip in TURNS[8]:
+    for quarter, flip in TRANSFORMS[8]:
         for back in (False, True):
             matrix = turned_parts(quarter, flip=flip, back=back)
             images = turn(fine, quarter, flip).copy()

@@ -15,7 +15,7 @@ from bids_sr.networks.series_network import LIFT
 from bids_sr.training.series_settings import SeriesSettings
 from bids_sr.training.series_task import SeriesTask, charbonnier
 from bids_sr.training.series_validation import validate_series
-from bids_sr.training.tasks import choose_precision
+from bids_sr.training.task_setup import choose_precision
 from bids_sr.training.trainer import CHECKPOINT, Trainer, learning_rate
 
 CPU = torch.device("cpu")

@@ -82,7 +82,7 @@ def test_made_otherwise(finished, content):
 )
 def test_a_self_check_of_more_than_is_asked_will_do(finished, done, asked, complete):
     rewrite(finished, finished.names.quality, json.dumps({"selfcheck_mode": done}))
-    plan = evolve(finished, choices=evolve(finished.choices, self_check=asked))
+    plan = evolve(finished, options=evolve(finished.options, self_check=asked))
     assert is_complete(plan) is complete
 
 
@@ -160,7 +160,7 @@ def test_a_series_of_another_call_under_a_manifest_of_this_one(finished):
 
 
 def test_what_the_self_check_lacks_is_told(finished):
-    plan = evolve(finished, choices=evolve(finished.choices, self_check="full"))
+    plan = evolve(finished, options=evolve(finished.options, self_check="full"))
     found = run_faults(plan)
     assert not found.outputs and found.self_check.endswith("of extent auto, not full")
 

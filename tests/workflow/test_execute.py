@@ -13,7 +13,7 @@ from bids_sr.errors import UsageError
 from bids_sr.workflow import execute as module
 from bids_sr.workflow.execute import Execution, _plugin, execute
 from bids_sr.workflow.outputs import manifest_of
-from bids_sr.workflow.pages import PageWriter
+from bids_sr.workflow.participant_pages import PageWriter
 from bids_sr.workflow.pool import PoolPlugin
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "nipype-plugins").glob("*.yml"))

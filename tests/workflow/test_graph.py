@@ -105,8 +105,8 @@ def test_another_self_check_is_made_anew_and_nothing_before_it(make_plans, tmp_p
 
 def test_copies_take_memory(make_plans, tmp_path):
     found = [
-        nodes(build_run_workflow(make_plans("01", **choices)[0], tmp_path / "work"))
-        for choices in ({}, {"ensemble": 8, "uncertainty": True})
+        nodes(build_run_workflow(make_plans("01", **options)[0], tmp_path / "work"))
+        for options in ({}, {"ensemble": 8, "uncertainty": True})
     ]
     assert found[1]["super_resolve"].mem_gb >= found[0]["super_resolve"].mem_gb
     assert not found[0]["ensemble_sd"].interface._writes

@@ -1,4 +1,4 @@
-"""What steps are thought to take, and how a limit makes them work in smaller pieces."""
+"""What steps are thought to take, and how a limit makes them work in smaller chunks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bids_sr.workflow import memory
 from bids_sr.workflow.execute import _fits
 from bids_sr.workflow.graph import _parts
 from bids_sr.workflow.memory import BASE_GB, fits, refuse_too_large, step_memory_gb
-from bids_sr.workflow.size import RunSize, Seen, seen_by, size_of
+from bids_sr.workflow.run_size import NetworkPasses, RunSize, passes_of, size_of
 
 LARGE = RunSize(stored_gb=0.014, coarse_gb=0.014, fine_gb=0.057, shells=1, largest_slice=192 * 192)
 """A scan of 192 x 192 x 96 voxels at factor 2."""
@@ -30,9 +30,9 @@ def pretend(monkeypatch, size):
         monkeypatch.setattr(memory, name, lambda *_: size)
 
 
-def portions(plan):
-    """The pieces of a run."""
-    return memory.portions(plan, open_run(plan.files))
+def chunk_sizes(plan):
+    """The chunks of a run."""
+    return memory.chunk_sizes(plan, open_run(plan.files))
 
 
 def least_memory_gb(plan):
@@ -42,11 +42,11 @@ def least_memory_gb(plan):
 
 @pytest.fixture
 def large(plan, monkeypatch):
-    """A function that plans a large run with these choices."""
+    """A function that plans a large run with these options."""
     pretend(monkeypatch, LARGE)
 
-    def make(**choices):
-        return attrs.evolve(plan, choices=attrs.evolve(plan.choices, **choices))
+    def make(**options):
+        return attrs.evolve(plan, options=attrs.evolve(plan.options, **options))
 
     return make
 
@@ -56,23 +56,23 @@ def test_every_step_is_thought_of(plan):
 
 
 def test_without_a_limit_the_usual_pieces_are_taken(large):
-    pieces = portions(large())
-    assert (pieces.batch_size, pieces.ahead) == (None, AHEAD)
-    assert portions(large(memory_gb=64.0)) == pieces
-    assert portions(large(batch_size=7)).batch_size == 7
+    chunks = chunk_sizes(large())
+    assert (chunks.batch_size, chunks.ahead) == (None, AHEAD)
+    assert chunk_sizes(large(memory_gb=64.0)) == chunks
+    assert chunk_sizes(large(batch_size=7)).batch_size == 7
 
 
 def test_fits_lie_on_disk_from_a_size_on(large, monkeypatch):
-    assert portions(large()).on_disk
+    assert chunk_sizes(large()).on_disk
     pretend(monkeypatch, attrs.evolve(LARGE, fine_gb=0.02))
-    assert not portions(large()).on_disk
+    assert not chunk_sizes(large()).on_disk
 
 
 def test_low_mem_takes_the_least(large):
-    pieces = portions(large(low_mem=True))
-    assert (pieces.batch_size, pieces.ahead, pieces.on_disk) == (2, 0, True)
-    assert pieces.block_bytes < portions(large()).block_bytes / 4
-    assert portions(large(low_mem=True, batch_size=7)).batch_size == 7
+    chunks = chunk_sizes(large(low_mem=True))
+    assert (chunks.batch_size, chunks.ahead, chunks.on_disk) == (2, 0, True)
+    assert chunks.block_bytes < chunk_sizes(large()).block_bytes / 4
+    assert chunk_sizes(large(low_mem=True, batch_size=7)).batch_size == 7
     usual, spared = step_memory_gb(large()), step_memory_gb(large(low_mem=True))
     assert all(spared[name] <= usual[name] for name in usual)
     assert max(spared.values()) < 0.9 * max(usual.values())
@@ -84,8 +84,8 @@ def test_a_limit_below_the_usual_need_is_kept(large):
     least = least_memory_gb(large())
     for share in (0.05, 0.5, 0.95):
         limit = least + share * (usual - least)
-        pieces = portions(large(memory_gb=limit))
-        assert pieces.on_disk and pieces.ahead == 0
+        chunks = chunk_sizes(large(memory_gb=limit))
+        assert chunks.on_disk and chunks.ahead == 0
         assert max(step_memory_gb(large(memory_gb=limit)).values()) <= limit + 0.01
 
 
@@ -93,26 +93,26 @@ def test_what_is_left_is_for_the_batch(large, monkeypatch):
     size = attrs.evolve(LARGE, largest_slice=128 * 128)
     pretend(monkeypatch, size)
     network = attrs.evolve(
-        large().choices.card, architecture={"class": "SubPixelUNet", "width": 60}
+        large().options.card, architecture={"class": "SubPixelUNet", "width": 60}
     )
     make = lambda gb: large(card=network, memory_gb=gb)  # noqa: E731
     steps = step_memory_gb(large(card=network, low_mem=True))
     start = max(steps[name] for name in memory.NETWORK_STEPS)
     one_slice = memory._pixel_gb(network) * size.largest_slice
-    assert portions(make(start + 0.1 * one_slice)).batch_size == 2
-    assert portions(make(start + 1.3 * one_slice)).batch_size == 3
+    assert chunk_sizes(make(start + 0.1 * one_slice)).batch_size == 2
+    assert chunk_sizes(make(start + 1.3 * one_slice)).batch_size == 3
     usual = max(step_memory_gb(large(card=network)).values())
-    most = portions(make(usual - 0.01)).batch_size
+    most = chunk_sizes(make(usual - 0.01)).batch_size
     assert most == int(memory._CPU_BATCH_PIXELS / size.largest_slice) == 4
 
 
 def test_a_batch_that_was_asked_for_stays(large):
-    assert portions(large(memory_gb=0.9, batch_size=5)).batch_size == 5
+    assert chunk_sizes(large(memory_gb=0.9, batch_size=5)).batch_size == 5
 
 
 def test_on_a_gpu_batches_do_not_count(large):
-    pieces = portions(large(device="cuda:0", memory_gb=1.7))
-    assert pieces.on_disk and pieces.batch_size is None
+    chunks = chunk_sizes(large(device="cuda:0", memory_gb=1.7))
+    assert chunks.on_disk and chunks.batch_size is None
     cpu, gpu = (step_memory_gb(large(device=name))["super_resolve"] for name in ("cpu", "cuda:0"))
     assert gpu == pytest.approx(cpu + 1.0, abs=0.25)
 
@@ -133,12 +133,12 @@ def test_shells_channels_copies_and_threads_count(large, monkeypatch):
 def seeing(large, tiny_series_model):
     """A function that plans a large run for a network for the series."""
     card = load_card(str(tiny_series_model), 2)
-    return lambda **choices: large(card=card, **choices)
+    return lambda **options: large(card=card, **options)
 
 
 def test_detail_of_a_series_is_held_as_half_a_volume_for_each_image(seeing, monkeypatch):
-    one = attrs.evolve(LARGE, seen=Seen(shells=1, images=7))
-    more = attrs.evolve(LARGE, shells=3, seen=Seen(shells=3, images=19))
+    one = attrs.evolve(LARGE, passes=NetworkPasses(shells=1, images=7))
+    more = attrs.evolve(LARGE, shells=3, passes=NetworkPasses(shells=3, images=19))
     needs = []
     for size in (one, more):
         pretend(monkeypatch, size)
@@ -157,13 +157,15 @@ def test_copies_of_a_network_for_the_series_count(seeing):
 
 def test_what_a_network_sees(plan, tiny_series_model):
     run, card = open_run(plan.files), load_card(str(tiny_series_model), 2)
-    assert seen_by(card, run.gradients) == Seen(shells=1, images=7)
-    assert seen_by(plan.choices.card, run.gradients) == Seen()
+    assert passes_of(card, run.gradients) == NetworkPasses(shells=1, images=7)
+    assert passes_of(plan.options.card, run.gradients) == NetworkPasses()
     few = subset(run.gradients, [0, 1, 2, 3])
-    assert seen_by(card, few) == Seen(shells=1, images=2), "no l = 2 from three directions"
-    assert seen_by(card, subset(run.gradients, [0])) == Seen(shells=1, images=1)
-    series = attrs.evolve(plan, choices=attrs.evolve(plan.choices, card=card))
-    assert size_of(series, run).seen == Seen(shells=1, images=7)
+    assert passes_of(card, few) == NetworkPasses(shells=1, images=2), (
+        "no l = 2 from three directions"
+    )
+    assert passes_of(card, subset(run.gradients, [0])) == NetworkPasses(shells=1, images=1)
+    series = attrs.evolve(plan, options=attrs.evolve(plan.options, card=card))
+    assert size_of(series, run).passes == NetworkPasses(shells=1, images=7)
 
 
 def test_a_run_that_is_too_large_is_refused_and_told_what_it_needs(large):
@@ -182,7 +184,7 @@ def test_an_unreadable_run_counts_as_the_base(plan):
     steps = step_memory_gb(plan)
     assert steps["read"] == steps["mask"] == BASE_GB
     assert steps["compute_metrics"] == pytest.approx(BASE_GB + memory._COSTS["compute_metrics"].gb)
-    little = attrs.evolve(plan, choices=attrs.evolve(plan.choices, memory_gb=0.8))
+    little = attrs.evolve(plan, options=attrs.evolve(plan.options, memory_gb=0.8))
     assert step_memory_gb(little)["read"] == BASE_GB
     assert fits(plan, max(steps.values()))
 
@@ -193,7 +195,7 @@ def test_a_zero_filled_run_is_planned_at_its_acquired_matrix(plan, make_filled_r
         run = make_filled_run(tmp_path / str(side), (side, side))
         filled = attrs.evolve(plan, files=run.files)
         needs[side] = step_memory_gb(filled)
-    whole = attrs.evolve(filled, choices=attrs.evolve(plan.choices, detect_band=False))
+    whole = attrs.evolve(filled, options=attrs.evolve(plan.options, detect_band=False))
     assert needs[256].pop("undo_filling") > needs[128].pop("undo_filling")
     assert needs[256] == needs[128]
     assert step_memory_gb(whole)["super_resolve"] > needs[256]["super_resolve"]
@@ -252,5 +254,5 @@ def test_a_run_that_is_stored_too_large_is_looked_at(
     assert nprocs == 4 and _fits(plans[0])
     plans, nprocs = share([filled], round(acquired + 0.1, 2))
     assert nprocs == 1 and _fits(plans[0])
-    whole = attrs.evolve(filled, choices=attrs.evolve(filled.choices, detect_band=False))
+    whole = attrs.evolve(filled, options=attrs.evolve(filled.options, detect_band=False))
     assert not fits(whole, acquired)

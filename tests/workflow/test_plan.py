@@ -33,7 +33,7 @@ def test_what_leaves_the_images_as_they_are_does_not_count(make_plans, change):
 
 
 def test_weights_count(plan):
-    other = evolve(plan.choices, card=evolve(plan.choices.card, sha256="0" * 64))
+    other = evolve(plan.options, card=evolve(plan.options.card, sha256="0" * 64))
     assert fingerprint(plan.files, other) != plan.fingerprint
 
 
@@ -41,24 +41,24 @@ def test_weights_count(plan):
 def test_a_changed_file_counts(plan, extension):
     path = plan.files.dwi.with_name(f"{plan.label}_dwi{extension}")
     os.utime(path, ns=(0, 12345))
-    assert fingerprint(plan.files, plan.choices) != plan.fingerprint
+    assert fingerprint(plan.files, plan.options) != plan.fingerprint
 
 
 def test_metadata_count(plan):
     files = evolve(plan.files, sidecar={**plan.files.sidecar, "SliceEncodingDirection": "i"})
-    assert fingerprint(files, plan.choices) != plan.fingerprint
+    assert fingerprint(files, plan.options) != plan.fingerprint
 
 
 def test_where_the_dataset_is_mounted_does_not_count(plan, tmp_path):
     moved = tmp_path / "elsewhere"
     shutil.copytree(plan.files.dataset_root, moved)  # with times
     (files,) = find_dwi(moved)
-    assert fingerprint(files, plan.choices) == plan.fingerprint
+    assert fingerprint(files, plan.options) == plan.fingerprint
 
 
 def test_a_missing_file_is_no_reason_to_fail_here(plan):
     plan.files.dwi.unlink()
-    assert fingerprint(plan.files, plan.choices) != plan.fingerprint
+    assert fingerprint(plan.files, plan.options) != plan.fingerprint
 
 
 def test_plans_travel_to_other_processes(plan):

@@ -14,7 +14,7 @@ from bids_sr.workflow.execute import Execution, _plugin
 from bids_sr.workflow.graph import build_run_workflow
 from bids_sr.workflow.interface import Step
 from bids_sr.workflow.messages import Messages
-from bids_sr.workflow.pages import PageWriter
+from bids_sr.workflow.participant_pages import PageWriter
 from bids_sr.workflow.pool import PoolPlugin
 
 # as text: worker processes cannot import this module. A step tells what it got at its start and
@@ -136,13 +136,13 @@ def test_multiproc_in_a_plugin_file_is_our_pool(plan, tmp_path):
 
 
 def test_a_step_computes_on_the_gpu_that_was_lent_to_it(plan, tmp_path):
-    planned = attrs.evolve(plan, choices=attrs.evolve(plan.choices, device="cuda:0"))
-    step = Step(lambda plan: plan.choices.device, plan=planned, state="s", use_gpu=True)
+    planned = attrs.evolve(plan, options=attrs.evolve(plan.options, device="cuda:0"))
+    step = Step(lambda plan: plan.options.device, plan=planned, state="s", use_gpu=True)
     as_planned = step.inputs.get_hashval()[1]
     assert step.run(cwd=str(tmp_path)).outputs.value == "cuda:0"
     step.inputs.device = "cuda:3"
     assert step.run(cwd=str(tmp_path)).outputs.value == "cuda:3"
-    assert planned.choices.device == "cuda:0"
+    assert planned.options.device == "cuda:0"
     assert step.inputs.get_hashval()[1] == as_planned, "another GPU repeats no step"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from bids_sr.diffusion.exchanges import EXPECTED, WORLD_LPS, WORLD_RAS, signed_exchanges
+from bids_sr.diffusion.axis_permutations import EXPECTED, WORLD_LPS, WORLD_RAS, signed_permutations
 from bids_sr.diffusion.gradient_check import NOT_CHECKED, NOT_DECIDED
 from bids_sr.quality.metric_spec import IDENTITY, PROCESSING, SCAN, TIME, VERDICT, MetricSpec
 
@@ -14,7 +14,7 @@ _processing = partial(MetricSpec, family=PROCESSING)
 _time = partial(MetricSpec, family=TIME, optional=True)
 
 _GRADIENTS = {
-    **{table.words: f"To mend it, {table.edit}." for table in signed_exchanges()},
+    **{table.words: f"To mend it, {table.edit}." for table in signed_permutations()},
     **dict.fromkeys(
         (WORLD_RAS, WORLD_LPS), "It lies along the axes of the scanner, not of the image."
     ),

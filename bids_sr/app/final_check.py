@@ -1,0 +1,64 @@
+"""The look at the output folder before an exit status is given."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from bids_sr.bids.output_dataset_check import dataset_faults
+from bids_sr.workflow.completeness import page_faults
+from bids_sr.workflow.execute import end_failure
+from bids_sr.workflow.failures import Failure
+from bids_sr.workflow.participant_pages import PageWriter
+from bids_sr.workflow.plan import RunPlan
+
+_log = logging.getLogger("bids_sr")
+
+
+def check_end(
+    out_dir: Path,
+    plans: Sequence[RunPlan],
+    done: Sequence[RunPlan],
+    failures: Sequence[Failure],
+    pages: PageWriter,
+) -> tuple[list[Failure], bool]:
+    """Check that all that should be in the output folder is there, and whole.
+
+    Parameters
+    ----------
+    out_dir : pathlib.Path
+        Derivative dataset.
+    plans : sequence of RunPlan
+        All runs of the call; those that it found complete were checked then.
+    done : sequence of RunPlan
+        Those that it worked on.
+    failures : sequence of Failure
+        Those that failed.
+    pages : PageWriter
+        Writes the page anew of whoever has a further failure.
+
+    Returns
+    -------
+    failures : list of Failure
+        Those given, and those found now.
+    shared_good : bool
+        Whether the files and pages that runs share are there and whole.
+    """
+    failed = {failure.run for failure in failures}
+    found = [
+        failure
+        for plan in done
+        if plan.label not in failed and (failure := end_failure(plan)) is not None
+    ]
+    late = {failure.run for failure in found}
+    for subject in sorted({plan.files.subject for plan in done if plan.label in late}):
+        pages.write(subject)
+    faults = dataset_faults(out_dir)
+    for subject in sorted({plan.files.subject for plan in plans}):
+        if page_faults(out_dir, subject):
+            pages.write(subject)  # another call may have written it meanwhile, of other runs
+        faults += page_faults(out_dir, subject)
+    for fault in faults:
+        _log.error("%s: %s. Run again.", out_dir, fault)
+    return [*failures, *found], not faults

@@ -1,0 +1,147 @@
+"""Slices through a network that sees one volume at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from bids_sr.images.kspace import data_consistency, sinc_upsample
+from bids_sr.networks.channels import BASIC
+from bids_sr.networks.slice_frame import turned_order
+from bids_sr.superres.batches import Batches
+from bids_sr.superres.self_ensemble import TRANSFORMS, turn, turn_back
+from bids_sr.superres.slice_stack import SliceStack
+
+
+class SliceRunner:
+    """Runs a network over stacks of slices.
+
+    On CUDA the network runs under float16 autocast, channels last, fed from
+    pinned memory; interpolation and data consistency stay in float32. On the CPU
+    all is float32.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        In eval mode; moved to `device`.
+    batches : Batches
+        Where to compute, and on how many slices at once.
+    consistent : bool
+        Whether the measured band of the output is replaced by the input's own.
+    ensemble : int
+        Over how many turned copies of each slice the network is averaged, a key
+        of `TRANSFORMS`.
+    band : tuple of float
+        Measured share of the input's band along both in-plane axes; only there is
+        the output replaced.
+    channels : sequence of str
+        Names of the channels; those that belong to a direction change places when a
+        slice is turned.
+    """
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        batches: Batches,
+        *,
+        consistent: bool,
+        ensemble: int = 1,
+        band: tuple[float, float] = (1.0, 1.0),
+        channels: Sequence[str] = BASIC,
+    ) -> None:
+        self.network = network.to(batches.device).to(memory_format=torch.channels_last)
+        self.factor = int(network.factor)  # type: ignore[arg-type]
+        self.batches = batches
+        self.consistent = consistent
+        self.turns = TRANSFORMS[ensemble]
+        self.band = band
+        self.orders = {turn: turned_order(channels, turn[0], flip=turn[1]) for turn in self.turns}
+
+    def __call__(self, channels: np.ndarray | SliceStack) -> np.ndarray:
+        """Super-resolve one volume's slices.
+
+        Parameters
+        ----------
+        channels : numpy.ndarray or SliceStack
+            (slices, channels, a, b), float32, in units of the intensity scale. The first is
+            interpolated and kept, or what the stack has as `measured`.
+
+        Returns
+        -------
+        numpy.ndarray
+            (slices, f a, f b), float32; not clipped.
+
+        Raises
+        ------
+        DeviceError
+            If not even one slice fits into memory.
+        """
+        return self._in_batches(channels, keep=False)[0]
+
+    def with_members(self, channels: np.ndarray | SliceStack) -> tuple[np.ndarray, np.ndarray]:
+        """Super-resolve one volume's slices and keep each turned copy, too.
+
+        Parameters
+        ----------
+        channels : numpy.ndarray or SliceStack
+            (slices, channels, a, b), float32, in units of the intensity scale.
+
+        Returns
+        -------
+        mean : numpy.ndarray
+            (slices, f a, f b), float32; bit by bit what calling the runner gives.
+        copies : numpy.ndarray
+            (copies, slices, f a, f b), float32, turned back; each made consistent
+            with the input like the mean, hence their mean but for rounding.
+
+        Raises
+        ------
+        DeviceError
+            If not even one slice fits into memory.
+        """
+        output = self._in_batches(channels, keep=True)
+        return output[0], output[1:]
+
+    def _in_batches(self, channels: np.ndarray | SliceStack, *, keep: bool) -> np.ndarray:
+        """Return the mean and, if they are kept, the copies: (images, slices, f a, f b)."""
+        count, _, rows, columns = channels.shape
+        measured = channels.measured if isinstance(channels, SliceStack) else channels[:, 0]
+        images = 1 + len(self.turns) if keep else 1
+        output = np.empty((images, count, rows * self.factor, columns * self.factor), np.float32)
+
+        def work(start: int, stop: int) -> None:
+            shown, kept = (self.batches.tensor(a[start:stop]) for a in (channels, measured))
+            for image, slices in zip(output, self._batch(shown, kept, keep), strict=True):
+                image[start:stop] = slices.cpu().numpy()
+
+        self.batches.run(count, work)
+        return output
+
+    def _batch(
+        self, channels: torch.Tensor, measured: torch.Tensor, keep: bool
+    ) -> list[torch.Tensor]:
+        """Return the mean and, if they are kept, the copies: (slices, f a, f b) each."""
+        with torch.inference_mode():
+            # interpolation and consistency stay outside autocast: they need float32
+            interpolated = sinc_upsample(measured[:, None], self.factor)
+            made = [torch.zeros_like(interpolated[:, 0])]
+            for copy in self._copies(channels, interpolated):
+                made[0] += copy / len(self.turns)
+                if keep:
+                    made.append(copy.float())
+            if not self.consistent:
+                return made
+            return [data_consistency(i, measured, self.factor, self.band) for i in made]
+
+    def _copies(self, channels: torch.Tensor, interpolated: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Yield what the network makes of each turned copy, turned back: (slices, f a, f b)."""
+        channels = channels.contiguous(memory_format=torch.channels_last)
+        on_gpu = self.batches.device.type == "cuda"
+        for quarter, flip in self.turns:
+            order = self.orders[quarter, flip]
+            turned = [turn(images, quarter, flip) for images in (channels[:, order], interpolated)]
+            with torch.autocast("cuda", torch.float16, enabled=on_gpu):
+                output = self.network(*turned)
+            yield turn_back(output, quarter, flip)[:, 0]

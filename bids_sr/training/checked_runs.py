@@ -1,0 +1,30 @@
+"""Opening runs that are learned from or scored on."""
+
+from __future__ import annotations
+
+from bids_sr.bids.dwi_run import DwiFiles, DwiRun, log_warnings, open_run
+from bids_sr.diffusion.gradient_check import checked_run
+
+
+def open_checked(files: DwiFiles, gradient_check: str) -> DwiRun:
+    """Open a run, say what is doubtful about its files, and check its gradient table.
+
+    Parameters
+    ----------
+    files : DwiFiles
+    gradient_check : str
+        One of `bids_sr.diffusion.defaults.TRAINING_CHECKS`.
+
+    Returns
+    -------
+    DwiRun
+        Its table is corrected if that is asked for.
+
+    Raises
+    ------
+    InputError
+        As `open_run` and `checked_run`.
+    """
+    run = open_run(files)
+    log_warnings(run)
+    return checked_run(run, gradient_check).run

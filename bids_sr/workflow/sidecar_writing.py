@@ -1,0 +1,176 @@
+"""The small files that stand beside images: gradients and JSON sidecars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bids_sr.bids.atomic import write_json
+from bids_sr.bids.gradient_files import write_gradients
+from bids_sr.bids.names import gradients_of, sidecar_of
+from bids_sr.bids.sidecars import (
+    acquired_text,
+    dwi_sidecar,
+    ensemble_sd_sidecar,
+    map_sidecar,
+    mask_sidecar,
+    resolution_text,
+    source_resolution,
+)
+from bids_sr.bids.uris import own_uri
+
+if TYPE_CHECKING:
+    from bids_sr.bids.dwi_run import StoredGrid
+    from bids_sr.bids.gradients import GradientTable
+    from bids_sr.images.grid import SliceGrid
+    from bids_sr.workflow.plan import RunPlan
+
+
+def write_series_sidecar(
+    plan: RunPlan,
+    gradients: GradientTable,
+    grid: SliceGrid,
+    *,
+    corrected: str | None = None,
+    stored: StoredGrid | None = None,
+) -> Path:
+    """Write bval and bvec of the super-resolved series, and its sidecar last.
+
+    The voxel axes keep their directions, so the gradient table stays true. It is
+    written as it was read, not copied: in FSL's form, whatever the form of the input's.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        The run.
+    gradients : GradientTable
+        What the series was processed with.
+    grid : SliceGrid
+        Input grid and factor.
+    corrected : str, optional
+        The fault of the input's table, if `gradients` are without it.
+    stored : StoredGrid, optional
+        How the input was stored, if it was brought to its acquired matrix.
+
+    Returns
+    -------
+    pathlib.Path
+        The sidecar.
+    """
+    names, card = plan.names, plan.options.card
+    write_gradients(gradients, *gradients_of(names.dwi))
+    sidecar = dwi_sidecar(
+        plan.files,
+        factor=names.factor,
+        in_zooms=grid.zooms,
+        out_zooms=out_zooms(grid),
+        stored_zooms=stored.zooms if stored else grid.zooms,
+        model={"Name": card.name, "SHA256": card.sha256, "Degradation": card.degradation},
+        fingerprint=plan.fingerprint,
+        settings=plan.options.settings,
+        corrected=corrected,
+    )
+    write_json(names.dwi_json, sidecar)
+    return names.dwi_json
+
+
+def write_mask_sidecar(plan: RunPlan, grid: SliceGrid) -> None:
+    """Write the sidecar of the brain mask on the super-resolved grid."""
+    sidecar = mask_sidecar(
+        plan.files,
+        factor=plan.names.factor,
+        in_zooms=grid.zooms,
+        out_zooms=out_zooms(grid),
+        given=plan.files.mask,
+    )
+    write_json(plan.names.mask_json, sidecar)
+
+
+def write_map_sidecars(
+    plan: RunPlan,
+    paths: Mapping[str, Path],
+    model: str,
+    *,
+    grid: SliceGrid | None = None,
+    stored: StoredGrid | None = None,
+    zooms: Sequence[float] = (),
+    volumes: Sequence[int] | None = None,
+) -> None:
+    """Write the sidecars of diffusion maps.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        The run.
+    paths : mapping of str to pathlib.Path
+        The map of each parameter.
+    model : str
+        ``tensor`` or ``gqi``.
+    grid : SliceGrid, optional
+        Of the maps of the super-resolved series; without it they are the input's.
+    stored : StoredGrid, optional
+        How the input was stored, if its maps are on another grid than it.
+    zooms : sequence of float
+        Voxel sides of that grid, mm.
+    volumes : sequence of int, optional
+        Volumes fitted to.
+    """
+    fitted_to: tuple[str, ...] = ()
+    resolution = source_resolution(plan.files)
+    if grid is not None:
+        fitted_to = (own_uri(plan.names.out_dir, plan.names.dwi),)
+        resolution = resolution_text(grid.factor, grid.zooms, out_zooms(grid))
+    elif stored is not None:
+        resolution = acquired_text(zooms, stored.zooms)
+    for param, path in paths.items():
+        content = map_sidecar(
+            param, model, plan.files, sources=fitted_to, resolution=resolution, volumes=volumes
+        )
+        write_json(sidecar_of(path), content)
+
+
+def write_ensemble_sd_sidecar(
+    plan: RunPlan,
+    image: Path,
+    gradients: GradientTable,
+    grid: SliceGrid,
+    volumes: Sequence[int] | None = None,
+) -> None:
+    """Write the sidecar of a standard deviation over the turned copies, and its gradients.
+
+    BIDS wants bval and bvec beside everything whose suffix is ``dwi``; they say
+    to which measurement a volume belongs.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        The run.
+    image : pathlib.Path
+        ``names.dwi_sd`` or ``names.fa_sd``.
+    gradients : GradientTable
+        What the series was processed with.
+    grid : SliceGrid
+        Input grid and factor.
+    volumes : sequence of int, optional
+        Volumes that each tensor was fitted to.
+    """
+    if image == plan.names.dwi_sd:
+        write_gradients(gradients, *gradients_of(image))
+    content = ensemble_sd_sidecar(
+        "fa" if image == plan.names.fa_sd else "dwi",
+        plan.files,
+        copies=plan.options.ensemble,
+        sources=(own_uri(plan.names.out_dir, plan.names.dwi),),
+        resolution=resolution_text(grid.factor, grid.zooms, out_zooms(grid)),
+        volumes=volumes,
+    )
+    write_json(sidecar_of(image), content)
+
+
+def out_zooms(grid: SliceGrid) -> tuple[float, ...]:
+    """Return the voxel sides of the super-resolved grid, mm."""
+    return tuple(
+        zoom / grid.factor if axis in grid.in_plane else zoom
+        for axis, zoom in enumerate(grid.zooms)
+    )

@@ -1,0 +1,47 @@
+"""Without torch it is only said that there is no GPU when there is none."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from bids_sr.superres import gpu_driver
+from bids_sr.superres.gpu_driver import has_gpu_driver, quick_device
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "answer"),
+    [
+        ("cpu", True, "cpu"),
+        ("cpu", False, "cpu"),
+        ("auto", False, "cpu"),
+        ("auto", True, None),
+        ("cuda", False, None),
+        ("cuda:1", True, None),
+    ],
+)
+def test_only_what_is_clear(monkeypatch, name, there, answer):
+    monkeypatch.setattr(gpu_driver, "has_gpu_driver", lambda: there)
+    assert quick_device(name) == answer
+
+
+def test_drivers_are_looked_for(monkeypatch, tmp_path):
+    monkeypatch.setattr(gpu_driver, "_CUDA_DRIVER", "libno-such-driver.so.1")
+    monkeypatch.setattr(gpu_driver, "_ROCM_DRIVER", tmp_path / "kfd")
+    assert not has_gpu_driver()
+    (tmp_path / "kfd").touch()
+    assert has_gpu_driver()
+    (tmp_path / "kfd").unlink()
+    monkeypatch.setattr(gpu_driver, "_CUDA_DRIVER", "libm.so.6")
+    assert has_gpu_driver()
+
+
+@pytest.mark.slow
+def test_torch_is_not_imported():
+    code = (
+        "import sys, bids_sr.superres.gpu_driver as d; d.quick_device('auto');"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
