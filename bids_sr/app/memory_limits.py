@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path, PurePosixPath
@@ -57,15 +56,6 @@ def refuse_too_small() -> None:
         raise UsageError(
             known.problem if known else str(error), remedy=known.remedy if known else ""
         ) from error
-
-
-def has_semaphores() -> bool:
-    """Tell whether processes can wait for each other: containers may have no ``/dev/shm``."""
-    try:
-        multiprocessing.get_context("spawn").Lock()
-    except (OSError, ImportError):
-        return False
-    return True
 
 
 def _limits(root: Path) -> Iterator[float]:

@@ -16,7 +16,7 @@ from bids_sr.app.config import to_toml
 from bids_sr.app.devices import choose_places, cores_in_all
 from bids_sr.app.environment import container
 from bids_sr.app.final_check import check_end
-from bids_sr.app.memory_limits import has_semaphores, refuse_too_small
+from bids_sr.app.memory_limits import refuse_too_small
 from bids_sr.app.reports_only import tell_quality
 from bids_sr.app.settings import Settings
 from bids_sr.app.validation import validate_input
@@ -144,9 +144,6 @@ def _share_memory(settings: Settings, plans: list[RunPlan]) -> tuple[list[RunPla
     )
     if alone and settings.nprocs > 1:
         _log.warning("%.1f GB of memory are too few for steps side by side: one at a time", memory)
-    if not alone and not has_semaphores():
-        _log.warning("This system has no semaphores (/dev/shm): one step at a time")
-        alone = True
     options = evolve(plans[0].options, memory_gb=memory if alone else beside)
     return [evolve(plan, options=options) for plan in plans], 1 if alone else settings.nprocs
 

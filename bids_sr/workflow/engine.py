@@ -17,15 +17,14 @@ from typing import Any
 __all__ = [
     "BaseInterface",
     "BaseInterfaceInputSpec",
-    "MultiProcPlugin",
     "Node",
+    "PluginBase",
     "TraitedSpec",
     "Workflow",
     "config",
     "isdefined",
     "loadpkl",
     "plugins",
-    "run_node",
     "traits",
 ]
 
@@ -58,5 +57,5 @@ with _own_configuration():
         traits,
     )
     from nipype.pipeline import plugins
-    from nipype.pipeline.plugins.multiproc import MultiProcPlugin, run_node
+    from nipype.pipeline.plugins.base import PluginBase
     from nipype.utils.filemanip import loadpkl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,21 @@ from bids_sr.workflow.completeness import (
     run_faults,
 )
 from bids_sr.workflow.failures import Failure, cause_of, read_failure, record_failure
-from bids_sr.workflow.feeding import FedPoolPlugin, window
 from bids_sr.workflow.graph import build_workflow
 from bids_sr.workflow.memory import refuse_too_large
 from bids_sr.workflow.messages import Messages
 from bids_sr.workflow.participant_pages import PageWriter
 from bids_sr.workflow.plan import RunPlan
+from bids_sr.workflow.pool import Pool
+from bids_sr.workflow.schedule import executable_graph
 
 OWN_PLUGIN = "MultiProc"
-"""The plugin that `PoolPlugin` takes the place of: workers that nipype forks cannot use CUDA."""
+"""The plugin that `Pool` takes the place of: workers that nipype forks cannot use CUDA."""
+
+_GROUP = 200
+"""Runs that a plugin of nipype's gets at a time: its bookkeeping grows with their square."""
+_DEFAULT_MEMORY = 0.9
+"""Part of the machine's memory that is used if nothing was said."""
 
 _log = logging.getLogger("bids_sr")
 
@@ -96,36 +102,78 @@ def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list
         return []
     checks = (_has_name, _has_its_input, _retire, _fits)
     ready = [plan for plan in plans if all(passes(plan) for passes in checks)]
-    # in one process, run after run; else all at once, for the plugin to schedule
-    alone = how.nprocs == 1 and how.plugin is None
-    failed = len(ready) < len(plans)
-    for group in [[plan] for plan in ready] if alone else [ready]:
-        if group and not (failed and how.stop_on_first_crash):
-            _run(group, how, pages)
-        failed = failed or any(plan.names.error.exists() for plan in group)
+    if len(ready) < len(plans) and how.stop_on_first_crash:
+        pass
+    elif _has_pool(how):
+        _run_pool(ready, how, pages)
+    else:
+        _run_nipype(ready, how, pages)
     found = [_failure(plan, how, pages) for plan in plans]
     return [failure for failure in found if failure is not None]
 
 
-def _run(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> None:
-    monitor = how.resources if how.resource_monitor else None
-    # our own pool takes in the other runs one by one
-    own = how.plugin is None or how.plugin["plugin"] == OWN_PLUGIN
-    first = plans[: window(how.nprocs)] if own else plans
+def _has_pool(how: Execution) -> bool:
+    """Tell whether steps run in processes of our own."""
+    return how.nprocs > 1 if how.plugin is None else how.plugin["plugin"] == OWN_PLUGIN
+
+
+def _run_pool(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> None:
+    """Run steps in processes of our own."""
+    pool = _pool(how, pages)
+    if how.write_graph and plans:
+        _draw(_workflow(plans[:1], how), how.log_dir)
     try:
-        workflow = build_workflow(first, how.work_dir, monitor)
-        workflow.config["execution"]["stop_on_first_crash"] = str(how.stop_on_first_crash).lower()
-        if how.write_graph:
-            _draw(workflow, how.log_dir)
-        with chdir(Path.cwd()):  # nipype stays in a node's folder if it cannot write there
-            workflow.run(**_plugin(how, pages, plans[len(first) :]))
+        pool.process(_graphs(plans, how))
     except Exception as error:
-        # what steps raised is on record already; what nipype makes of it is for developers
-        _log.debug("nipype: %s", error, exc_info=True)
-        if not any(plan.names.error.exists() or plan.label in pages.failures for plan in plans):
-            for plan in plans:
-                if not has_ended(plan):
-                    record_failure(plan, "workflow", cause_of(error))
+        _note(error, plans, pages)
+
+
+def _graphs(plans: Sequence[RunPlan], how: Execution) -> Iterator[Any]:
+    """Yield the graph of each run, when its turn comes."""
+    for plan in plans:
+        try:
+            graph = executable_graph(_workflow([plan], how))
+        except Exception as error:
+            record_failure(plan, "workflow", cause_of(error))
+        else:
+            yield graph
+
+
+def _run_nipype(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> None:
+    """Run steps in this process, run after run, or by a plugin of nipype's."""
+    plugin = how.plugin or {"plugin": "Linear"}
+    here = plugin["plugin"] == "Linear"
+    arguments = {
+        **(plugin.get("plugin_args") or {}),
+        "status_callback": pages.on_step_here if here else pages.on_step,
+    }
+    size = 1 if here else _GROUP
+    for group in [plans[first : first + size] for first in range(0, len(plans), size)]:
+        try:
+            workflow = _workflow(group, how)
+            if how.write_graph and group[0] is plans[0]:
+                _draw(workflow, how.log_dir)
+            with chdir(Path.cwd()):  # nipype stays in a node's folder if it cannot write there
+                workflow.run(plugin=plugin["plugin"], plugin_args=arguments)
+        except Exception as error:
+            _note(error, group, pages)
+        if how.stop_on_first_crash and any(plan.names.error.exists() for plan in group):
+            return
+
+
+def _workflow(plans: Sequence[RunPlan], how: Execution) -> Any:
+    workflow = build_workflow(plans, how.work_dir, how.resources if how.resource_monitor else None)
+    workflow.config["execution"]["stop_on_first_crash"] = str(how.stop_on_first_crash).lower()
+    return workflow
+
+
+def _note(error: Exception, plans: Sequence[RunPlan], pages: PageWriter) -> None:
+    """Take note of what nipype raised: what steps raised is on record already."""
+    _log.debug("nipype: %s", error, exc_info=True)
+    if not any(plan.names.error.exists() or plan.label in pages.failures for plan in plans):
+        for plan in plans:
+            if not has_ended(plan):
+                record_failure(plan, "workflow", cause_of(error))
 
 
 def _has_name(plan: RunPlan) -> bool:
@@ -243,26 +291,21 @@ def _check_plugin(plugin: Mapping[str, Any] | None) -> None:
     )
 
 
-def _plugin(how: Execution, pages: PageWriter, waiting: Sequence[RunPlan] = ()) -> dict[str, Any]:
-    alone = how.plugin is None and how.nprocs == 1
-    arguments: dict[str, Any] = {"status_callback": pages.on_step_here if alone else pages.on_step}
+def _pool(how: Execution, pages: PageWriter) -> Pool:
+    import psutil
+
     given = (how.plugin or {}).get("plugin_args") or {}
-    if how.plugin is not None and how.plugin["plugin"] != OWN_PLUGIN:
-        return {"plugin": how.plugin["plugin"], "plugin_args": {**given, **arguments}}
-    if alone:
-        return {"plugin": "Linear", "plugin_args": arguments}
-    arguments |= {"n_procs": how.nprocs, "raise_insufficient": False}
-    if how.memory_gb is not None:
-        arguments["memory_gb"] = how.memory_gb
-    pool = FedPoolPlugin(
-        {**arguments, **given},
+    memory_gb = given.get("memory_gb", how.memory_gb)
+    if memory_gb is None:
+        memory_gb = _DEFAULT_MEMORY * psutil.virtual_memory().total / 1e9
+    return Pool(
+        given.get("n_procs", how.nprocs),
+        memory_gb,
         how.messages,
+        pages.on_step,
         how.gpus,
-        waiting=waiting,
-        work_dir=how.work_dir,
-        monitor=how.resources if how.resource_monitor else None,
+        stop_on_first_crash=how.stop_on_first_crash,
     )
-    return {"plugin": pool}
 
 
 def _draw(workflow: Any, folder: Path) -> None:

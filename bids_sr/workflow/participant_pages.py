@@ -16,11 +16,12 @@ from bids_sr.errors import BidsSrError
 from bids_sr.workflow.failures import Failure, cause_of, read_failure, record_failure
 from bids_sr.workflow.outputs import write_page_manifest
 from bids_sr.workflow.plan import RunPlan
+from bids_sr.workflow.workers import KILLED
 
 LAST_STEP = "draw"
 
 FAILED_WITH = "failed_with"
-"""Attribute of a node: the last line of what its worker raised."""
+"""Attribute of a node: the last line of what its worker raised, or `KILLED`."""
 
 _IN_STEP = "bids_sr.errors."
 """What the text of an exception of a step holds: the user has read it already."""
@@ -132,7 +133,7 @@ def _why(node: Any) -> BaseException | None:
     told = getattr(node, FAILED_WITH, None)
     if told is None and (error := sys.exception()) is not None:
         return cause_of(error)  # it could not even be handed over
-    if told and "BrokenProcessPool" not in told:
+    if told and told != KILLED:
         return None if _IN_STEP in told else BidsSrError(f"the step could not be run: {told}.")
     return BidsSrError(
         "the process that worked on it was killed, most likely for want of memory.",

@@ -1,172 +1,180 @@
-"""nipype's process pool, made to survive the death of a worker, and with a worker for each GPU."""
+"""Steps side by side in processes, as cores, memory and GPUs allow."""
 
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import os
-import threading
-from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Sequence
 from traceback import format_exception
 from typing import Any
 
-from bids_sr.workflow.engine import MultiProcPlugin, run_node
 from bids_sr.workflow.memory import BASE_GB, PARENT_GB
-from bids_sr.workflow.messages import Messages, configure_messages
+from bids_sr.workflow.messages import Messages
 from bids_sr.workflow.participant_pages import FAILED_WITH
+from bids_sr.workflow.schedule import Schedule, runs_at_once
+from bids_sr.workflow.workers import Worker, dismiss, ended
+
+_AS_PLANNED = ""
+"""Where steps run that ask for a GPU if none has a name: on the one they were planned for."""
 
 _log = logging.getLogger("bids_sr")
 
-_CPU = "cpu"
-"""Where steps run that ask for no GPU."""
-_AS_PLANNED = ""
-"""Where those run that do, if no GPU has a name: on the one they were planned for."""
 
+class Pool:
+    """Runs the nodes of nipype's graphs, in place of nipype's ``MultiProc``.
 
-class PoolPlugin(MultiProcPlugin):
-    """nipype's ``MultiProc`` with some differences.
-
-    Workers are started fresh, not forked: CUDA and OpenMP do not survive a fork.
-    They end when the parent does. When one is killed, mostly for want of memory,
-    the steps that were running are reported as failed and a new pool takes over;
-    nipype itself would wait for them forever. Runs that were begun are finished
-    before others begin. Memory counts whole: this process and workers that wait for a
-    step hold some, too. And each GPU has one worker of its own: a step that asks
-    for a GPU gets one that is free, as its input ``device``, and no other step runs
-    there before it has ended. So there is one process per GPU, whose cached memory
-    is in nobody's way.
+    Workers are started fresh, not forked. When one is killed, mostly for want of
+    memory, its step has failed and the others go on; ``MultiProc`` would wait for it
+    forever. Runs that were begun are finished before others begin. Memory counts
+    whole: this process and workers that wait for a step hold some, too. And each GPU
+    has one worker of its own: a step that asks for a GPU gets one that is free, as
+    its input ``device``, and no other step runs there before it has ended. So there
+    is one process per GPU, whose cached memory is in nobody's way.
 
     Parameters
     ----------
-    plugin_args : dict
-        As for ``MultiProc``; ``n_gpu_procs`` is of no account.
+    nprocs : int
+        CPU cores of all steps together.
+    memory_gb : float
+        Memory of all processes together.
     messages : Messages
         What workers say, and where.
+    on_step : callable
+        Called with a node and ``start``, ``end`` or ``exception``, as the
+        ``status_callback`` of nipype's plugins.
     gpus : sequence of str, optional
         Names of the GPUs, for example ``cuda:0``. None: steps that ask for a GPU run
         one at a time, on the device they were planned for.
+    stop_on_first_crash : bool, optional
+        The first step that fails ends everything.
     """
 
     def __init__(
-        self, plugin_args: dict[str, Any], messages: Messages, gpus: Sequence[str] = ()
+        self,
+        nprocs: int,
+        memory_gb: float,
+        messages: Messages,
+        on_step: Callable[[Any, str], None],
+        gpus: Sequence[str] = (),
+        *,
+        stop_on_first_crash: bool = False,
     ) -> None:
-        super().__init__({**plugin_args, "n_gpu_procs": 1})
-        self.pool.shutdown(wait=False)  # never used: its workers start on demand
+        self.nprocs = nprocs
+        self.memory_gb = memory_gb
+        self.gpus = tuple(gpus) or (_AS_PLANNED,)
         self._messages = messages
-        self._gpus = tuple(gpus) or (_AS_PLANNED,)
-        self._pools = {gpu: self._new_pool(gpu) for gpu in (_CPU, *self._gpus)}
-        self._lent: dict[int, str] = {}
+        self._on_step = on_step
+        self._stop_on_first_crash = stop_on_first_crash
+        self._stopped = False
+        self._workers: list[Worker] = []
 
-    def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
-        """Run the graph; on the way out of an early end, no worker is left behind."""
+    def process(self, graphs: Iterable[Any], at_once: int | None = None) -> None:
+        """Run all nodes but those that come after one that failed.
+
+        Parameters
+        ----------
+        graphs : iterable of networkx.DiGraph
+            One for each run (`bids_sr.workflow.schedule.executable_graph`).
+        at_once : int, optional
+            How many runs are open at a time; mostly `runs_at_once`.
+        """
+        schedule = Schedule(graphs, at_once or runs_at_once(self.nprocs))
         try:
-            super().run(graph, config, updatehash=updatehash)
-        except BaseException:
-            for pool in self._pools.values():
-                workers = list((pool._processes or {}).values())
-                pool.shutdown(wait=False, cancel_futures=True)
-                for worker in workers:
-                    worker.terminate()
-            raise
+            while not (schedule.is_over or self._stopped):
+                if self._start_one(schedule):
+                    continue
+                for worker in ended(self._busy()):
+                    self._end(schedule, *worker.outcome())
+        finally:
+            self._dismiss(self._workers)
 
-    def _most_workers(self) -> int:
-        """Return how many workers there is memory for, even if they only wait."""
-        return max(1, min(self.processors, int((self.memory_gb - PARENT_GB) / BASE_GB)))
+    def _start_one(self, schedule: Schedule) -> bool:
+        """Start the first node that there is room for; tells whether there was one."""
+        for step in schedule.ready():
+            if _is_made(step):
+                self._on_step(step, "end")
+                schedule.end(step)
+                return True
+            if not self._has_room(step):
+                continue
+            self._on_step(step, "start")
+            schedule.start(step)
+            if (traceback := self._hand_over(step)) is not None:
+                self._end(schedule, step, traceback)
+            return True
+        return False
 
-    def _new_pool(self, place: str) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
-            max_workers=self._most_workers() if place == _CPU else 1,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_start_worker,
-            initargs=(self._cwd, self._messages),
-        )
+    def _end(self, schedule: Schedule, step: Any, traceback: str | None) -> None:
+        """Take note of how a node ended."""
+        if traceback is not None:
+            setattr(step, FAILED_WITH, _reason(traceback))
+            _log.debug("%s: %s", step, traceback)
+        self._on_step(step, "end" if traceback is None else "exception")
+        schedule.end(step, failed=traceback is not None)
+        self._stopped = traceback is not None and self._stop_on_first_crash
 
-    def _prerun_check(self, graph: Any) -> None:
-        # nipype takes as many GPU slots for a step as it has cores: here, one GPU is one slot
-        cores = [node.n_procs for node in graph.nodes() if node.is_gpu_node()]
-        self.n_gpu_procs = len(self._gpus) * max(cores, default=1)
-        super()._prerun_check(graph)
-
-    def _postrun_check(self) -> None:
-        for pool in self._pools.values():
-            pool.shutdown()
-
-    def _check_resources(self, running_tasks: Any) -> tuple[float, int, int]:
-        free_gb, processors, gpus = super()._check_resources(running_tasks)
-        free_gb -= PARENT_GB
-        # a worker that waits takes the next step, whose memory includes its own
-        workers = sum(len(pool._processes or {}) for pool in self._pools.values())
-        held_gb = max(0, workers - len(running_tasks) - 1) * BASE_GB
-        if running_tasks:
-            return free_gb - held_gb, processors, gpus
-        largest_gb = min(self._largest_gb(), self.memory_gb)
-        if held_gb and largest_gb > free_gb - held_gb:
-            for place, pool in self._pools.items():
-                pool.shutdown()
-                self._pools[place] = self._new_pool(place)
-            held_gb = 0.0
+    def _has_room(self, step: Any) -> bool:
+        busy = self._busy()
+        if step.is_gpu_node() and self._free_gpu() is None:
+            return False
+        cores = self.nprocs - sum(worker.step.n_procs for worker in busy)
+        free_gb = self.memory_gb - PARENT_GB - sum(worker.step.mem_gb for worker in busy)
+        # a worker that waits takes the step, whose memory includes its own
+        others = [worker for worker in self._idle() if worker is not self._worker_for(step)]
+        fits = step.mem_gb <= free_gb - len(others) * BASE_GB
+        if busy:
+            return fits and min(step.n_procs, self.nprocs) <= cores
         # alone, any step may run: nothing would ever be free for it else
-        return max(free_gb - held_gb, largest_gb), processors, gpus
+        if not fits:
+            self._dismiss(others)
+        return True
 
-    def _largest_gb(self) -> float:
-        """Return the memory of the largest step that is still to be done."""
-        left = zip(self.procs, self.proc_done, strict=True)
-        return max((node.mem_gb for node, done in left if not done), default=0.0)
+    def _hand_over(self, step: Any) -> str | None:
+        """Give a node to a worker; returns a traceback if that cannot be done."""
+        gpu = self._free_gpu() if step.is_gpu_node() else None
+        if gpu:
+            step.inputs.device = gpu
+        worker = self._worker_for(step)
+        if worker is None:
+            try:
+                worker = Worker(self._messages, gpu)
+            except OSError as error:
+                return "".join(format_exception(error))
+            self._workers.append(worker)
+        return worker.start(step)
 
-    def _submit_job(self, node: Any, updatehash: bool = False) -> int | None:
-        place = _CPU
-        if node.is_gpu_node():
-            free = [gpu for gpu in self._gpus if gpu not in self._lent.values()]
-            if not free:  # happens if steps have unlike numbers of cores: nipype asks again
-                return None
-            place = free[0]
-        if place not in (_CPU, _AS_PLANNED):
-            node.inputs.device = place
-        self._taskid += 1
-        future = self._submit(place, node, updatehash)
-        future.add_done_callback(self._async_callback)
-        self._task_obj[self._taskid] = future
-        if place != _CPU:
-            self._lent[self._taskid] = place
-        return int(self._taskid)
+    def _worker_for(self, step: Any) -> Worker | None:
+        """Return a worker that waits, of the GPU that is free if the node asks for one."""
+        gpu = self._free_gpu() if step.is_gpu_node() else None
+        return next((worker for worker in self._idle() if worker.gpu == gpu), None)
 
-    def _submit(self, place: str, node: Any, updatehash: bool) -> Future[Any]:
-        try:
-            return self._pools[place].submit(run_node, node, updatehash, self._taskid)
-        except BrokenProcessPool:
-            self._pools[place] = self._new_pool(place)
-            return self._pools[place].submit(run_node, node, updatehash, self._taskid)
+    def _free_gpu(self) -> str | None:
+        taken = {worker.gpu for worker in self._busy()}
+        return next((gpu for gpu in self.gpus if gpu not in taken), None)
 
-    def _clear_task(self, taskid: int) -> None:
-        super()._clear_task(taskid)
-        self._lent.pop(taskid, None)
+    def _busy(self) -> list[Worker]:
+        return [worker for worker in self._workers if worker.step is not None]
 
-    def _sort_jobs(self, jobids: Any, scheduler: str | None = None) -> list[int]:
-        return sorted(jobids, key=lambda job: -getattr(self.procs[job].inputs, "rank", 0))
+    def _idle(self) -> list[Worker]:
+        self._dismiss([w for w in self._workers if w.step is None and not w.is_alive])
+        return [worker for worker in self._workers if worker.step is None]
 
-    def _clean_queue(self, jobid: int, graph: Any, result: Any = None) -> Any:
-        if result is not None:
-            setattr(self.procs[jobid], FAILED_WITH, _reason("".join(result["traceback"])))
-        return super()._clean_queue(jobid, graph, result=result)
+    def _dismiss(self, workers: Iterable[Worker]) -> None:
+        leaving = list(workers)
+        self._workers = [worker for worker in self._workers if worker not in leaving]
+        dismiss(leaving)
 
-    def _report_crash(self, node: Any, result: Any = None) -> Any:
-        try:
-            return super()._report_crash(node, result=result)
-        except OSError as error:  # no space for nipype's own crash file: others go on
-            _log.debug("no crash file: %s", error)
-            return None
 
-    def _async_callback(self, args: Any) -> None:
-        if args.exception() is None:
-            super()._async_callback(args)
-
-    def _get_result(self, taskid: int) -> Any:
-        future = self._task_obj[taskid]
-        if future.done() and (error := future.exception()) is not None:
-            return {"result": None, "traceback": format_exception(error), "taskid": taskid}
-        return super()._get_result(taskid)
+def _is_made(step: Any) -> bool:
+    """Tell whether an earlier call made the result of a node already."""
+    if step.overwrite:
+        return False
+    try:
+        made: bool = all(step.is_cached())
+    except Exception as error:
+        _log.debug("%s: %s", step, error)
+        made = False
+    step.overwrite = not made
+    return made
 
 
 def _reason(traceback: str) -> str:
@@ -174,16 +182,3 @@ def _reason(traceback: str) -> str:
     lines = [line.strip() for line in traceback.splitlines() if line[:1].isalpha()]
     named = [line for line in lines if "bids_sr.errors." in line]
     return (named or lines or [""])[-1]
-
-
-def _start_worker(folder: str, messages: Messages) -> None:
-    os.chdir(folder)
-    configure_messages(messages)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

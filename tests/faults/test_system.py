@@ -179,11 +179,18 @@ def without_shm():
     return words
 
 
-def test_no_semaphores(command, run_command, dataset, tmp_path, without_shm):
-    line = command(dataset, tmp_path / "out", *OPTIONS, "--nprocs", "2", "--omp-nthreads", "1")
-    done = subprocess.run([*without_shm, *line], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "This system has no semaphores (/dev/shm): one step at a time" in done.stderr
+def test_steps_side_by_side_need_no_shared_memory(
+    command, run_command, dataset, tmp_path, without_shm
+):
+    out = tmp_path / "out"
+    options = ("--nprocs", "2", "--omp-nthreads", "1", "--resource-monitor")
+    line = command(dataset, out, *OPTIONS, *options)
+    with subprocess.Popen([*without_shm, *line], stderr=subprocess.PIPE, text=True) as program:
+        told = program.communicate()[1]
+    assert program.returncode == 0, told
+    (table,) = out.glob("logs/*/resources.tsv")
+    pids = {row.rsplit("\t", 1)[1] for row in table.read_text().splitlines()[1:]}
+    assert pids and str(program.pid) not in pids
 
 
 @pytest.mark.parametrize(

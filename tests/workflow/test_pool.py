@@ -7,14 +7,18 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
 from nipype import Function, Node, Workflow
 
+from bids_sr.workflow import pool as module
 from bids_sr.workflow.memory import BASE_GB, PARENT_GB
 from bids_sr.workflow.messages import Messages
-from bids_sr.workflow.pool import PoolPlugin
+from bids_sr.workflow.participant_pages import FAILED_WITH
+from bids_sr.workflow.pool import Pool
+from bids_sr.workflow.schedule import executable_graph
 
 # as text: worker processes cannot import this module
 DIES = "def f(x):\n    import os\n    os.kill(os.getpid(), 9)\n"
@@ -32,11 +36,7 @@ def workflow(folder, *sources):
         ]
         pair[0].inputs.x = number
         whole.connect(pair[0], "x", pair[1], "x")
-    whole.config["execution"] = {
-        "crashdump_dir": str(folder),
-        "poll_sleep_duration": "0.1",
-        "create_report": "false",
-    }
+    whole.config["execution"] = {"create_report": "false"}
     return whole
 
 
@@ -44,19 +44,10 @@ def workflow(folder, *sources):
 def run(tmp_path):
     """Run chains in a pool of one worker; returns what became of the nodes."""
 
-    def go(*sources, fails=True):
+    def go(*sources):
         said = []
-        arguments = {
-            "n_procs": 1,
-            "raise_insufficient": False,
-            "status_callback": lambda node, status: said.append((node.name, status)),
-        }
-        plugin = PoolPlugin(arguments, Messages())
-        if fails:
-            with pytest.raises(Exception):  # noqa: B017 - nipype wraps what was raised
-                workflow(tmp_path, *sources).run(plugin=plugin)
-        else:
-            workflow(tmp_path, *sources).run(plugin=plugin)
+        pool = Pool(1, 4.0, Messages(), lambda node, status: said.append((node.name, status)))
+        pool.process([executable_graph(workflow(tmp_path, *sources))])
         return said
 
     return go
@@ -64,31 +55,13 @@ def run(tmp_path):
 
 @pytest.mark.slow
 def test_all_works(run):
-    said = run(WORKS, WORKS, fails=False)
+    said = run(WORKS, WORKS)
     assert {name for name, status in said if status == "end"} == {
         "first0",
         "first1",
         "second0",
         "second1",
     }
-
-
-@pytest.mark.slow
-def test_runs_that_were_begun_are_finished_first(tmp_path):
-    said = []
-    arguments = {
-        "n_procs": 1,
-        "status_callback": lambda node, status: said.append(node.name) if status == "end" else 0,
-    }
-    whole = workflow(tmp_path, WORKS, WORKS)
-    for node in whole._graph.nodes():
-        node.inputs.add_trait("rank", int(node.name.startswith("second")))
-        node.inputs.rank = int(node.name.startswith("second"))
-    whole.run(plugin=PoolPlugin(arguments, Messages()))
-    assert said in (
-        ["first0", "second0", "first1", "second1"],
-        ["first1", "second1", "first0", "second0"],
-    )
 
 
 @pytest.mark.slow
@@ -104,10 +77,57 @@ def test_a_killed_worker_is_a_failure_and_the_rest_goes_on(run):
     assert ("first0", "exception") in said and ("second1", "end") in said
 
 
+@pytest.mark.slow
+def test_a_killed_worker_takes_no_other_step_along(tmp_path):
+    """The step beside it waits until it has died, and then ends well."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    waits = f"def f(x):\n    return open({str(pipe)!r}).read()\n"
+    said = []
+
+    def take_note(node, status):
+        said.append((node.name, status))
+        if status == "exception":
+            pipe.write_text("died")
+
+    graph = executable_graph(workflow(tmp_path / "work", DIES, waits))
+    Pool(2, 100.0, Messages(), take_note).process([graph])
+    assert ("first0", "exception") in said and ("second1", "end") in said
+
+
+@pytest.mark.slow
+def test_a_worker_that_was_killed_while_it_waited_is_replaced(tmp_path):
+    said = []
+
+    def take_note(node, status):
+        said.append((node.name, status))
+        if (node.name, status) == ("first0", "end"):
+            (worker,) = pool._workers
+            worker._process.kill()
+            worker._process.join()
+
+    pool = Pool(1, 4.0, Messages(), take_note)
+    pool.process([executable_graph(workflow(tmp_path, WORKS))])
+    assert ("second0", "end") in said
+
+
+@pytest.mark.slow
+def test_a_step_that_cannot_be_handed_over_fails_alone(tmp_path):
+    said = []
+    pool = Pool(1, 4.0, Messages(), lambda node, status: said.append((node, status)))
+    graph = executable_graph(workflow(tmp_path, WORKS, WORKS))
+    first = next(node for node in graph if node.name == "first0")
+    first.inputs.x = threading.Lock()
+    pool.process([graph])
+    assert (first, "exception") in said and "pickle" in getattr(first, FAILED_WITH)
+    assert "second1" in [node.name for node, status in said if status == "end"]
+
+
 SCRIPT = """
 from nipype import Function, Node, Workflow
 from bids_sr.workflow.messages import Messages
-from bids_sr.workflow.pool import PoolPlugin
+from bids_sr.workflow.pool import Pool
+from bids_sr.workflow.schedule import executable_graph
 
 NEVER_ENDS = '''
 def f(x):
@@ -121,7 +141,7 @@ if __name__ == "__main__":
     node = Node(Function(function=NEVER_ENDS, output_names=["x"]), name="never_ends")
     node.inputs.x = {pipe!r}
     whole.add_nodes([node])
-    whole.run(plugin=PoolPlugin({{"n_procs": 1}}, Messages()))
+    Pool(1, 4.0, Messages(), print).process([executable_graph(whole)])
 """
 
 
@@ -148,50 +168,54 @@ def test_workers_end_when_the_parent_is_killed(tmp_path):
     assert ready(end) == [end]
 
 
-@pytest.fixture
-def small_pool():
-    """A pool of four cores with 4 GB, and nodes of these sizes to be done; no process starts."""
+class Waiting:
+    """A worker that waits, or runs a step; there is no process."""
 
-    def build(*sizes):
-        plugin = PoolPlugin({"n_procs": 4, "memory_gb": 4.0}, Messages())
-        plugin.procs = [SimpleNamespace(mem_gb=size, n_procs=1, is_gpu_node=bool) for size in sizes]
-        plugin.proc_done = [False] * len(sizes)
-        return plugin
+    gpu = None
+    is_alive = True
+
+    def __init__(self, step=None):
+        self.step = step
+
+
+def step(mem_gb, n_procs=1):
+    return SimpleNamespace(mem_gb=mem_gb, n_procs=n_procs, is_gpu_node=bool)
+
+
+@pytest.fixture
+def small_pool(monkeypatch):
+    """A pool of four cores with 4 GB, and these workers."""
+    dismissed = []
+    monkeypatch.setattr(module, "dismiss", dismissed.extend)
+
+    def build(*workers):
+        pool = Pool(4, 4.0, Messages(), print)
+        pool._workers = list(workers)
+        return pool, dismissed
 
     return build
 
 
-def pretend_workers(plugin, count):
-    plugin._pools["cpu"]._processes = dict.fromkeys(range(count))
-
-
 def test_this_process_and_waiting_workers_hold_memory(small_pool):
-    plugin = small_pool(1.0, 1.5, 0.7)
-    pretend_workers(plugin, 3)
-    free, processors, _ = plugin._check_resources([(1, 1)])
-    # one of the two that wait takes the next step, whose memory includes its own
-    assert free == pytest.approx(4.0 - 1.5 - PARENT_GB - BASE_GB)
-    assert processors == 3
-    pretend_workers(plugin, 0)
+    pool, dismissed = small_pool(Waiting(step(1.0)), Waiting(), Waiting())
+    # one of the two that wait takes the step, whose memory includes its own
+    free = 4.0 - 1.0 - PARENT_GB - BASE_GB
+    assert pool._has_room(step(free - 0.01)) and not pool._has_room(step(free + 0.01))
+    assert not dismissed
+
+
+def test_there_are_cores_for_steps_side_by_side(small_pool):
+    pool, _ = small_pool(Waiting(step(0.1, n_procs=2)))
+    assert pool._has_room(step(0.1, n_procs=2)) and not pool._has_room(step(0.1, n_procs=3))
 
 
 def test_workers_that_wait_make_room_for_a_large_step(small_pool):
-    plugin = small_pool(3.0, 1.0)
-    before, ended = plugin._pools["cpu"], []
-    before.shutdown = lambda: ended.append(True)
-    pretend_workers(plugin, 3)
-    free, *_ = plugin._check_resources([])
-    assert ended and plugin._pools["cpu"] is not before
-    assert free == pytest.approx(4.0 - PARENT_GB)
-    before._processes = {}
+    pool, dismissed = small_pool(Waiting(), Waiting(), Waiting())
+    taker, *others = pool._workers
+    assert pool._has_room(step(4.0 - PARENT_GB))
+    assert dismissed == others and pool._workers == [taker]
 
 
 def test_a_step_that_is_too_large_runs_alone_rather_than_never(small_pool):
-    free, *_ = small_pool(3.9)._check_resources([])
-    assert free == pytest.approx(3.9)
-
-
-def test_there_are_no_more_workers_than_memory_for_them(small_pool):
-    assert small_pool()._most_workers() == 4
-    plugin = PoolPlugin({"n_procs": 16, "memory_gb": PARENT_GB + 2.5 * BASE_GB}, Messages())
-    assert plugin._most_workers() == 2
+    pool, _ = small_pool()
+    assert pool._has_room(step(3.9, n_procs=8))

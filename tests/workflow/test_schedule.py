@@ -1,4 +1,4 @@
-"""Many runs go through nipype a few at a time; what fails, fails alone."""
+"""Many runs are open a few at a time; what fails, fails alone."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 from nipype import Function, Node, Workflow
 from nipype.interfaces.base import traits
 
-from bids_sr.workflow import feeding
-from bids_sr.workflow.feeding import FedPoolPlugin, window
 from bids_sr.workflow.messages import Messages
+from bids_sr.workflow.pool import Pool
+from bids_sr.workflow.schedule import executable_graph, runs_at_once
 
 # as text: worker processes cannot import this module
 FAILS = "def f(x):\n    raise ValueError('odd')\n"
@@ -21,7 +21,7 @@ STEPS = ("first", "second", "third")
 def chain(plan, folder):
     """A run of three steps, the first as its plan says."""
     name = plan.label.replace("-", "_")
-    flow, before = Workflow(name), None
+    flow, before = Workflow(name, base_dir=str(folder)), None
     for step in STEPS:
         source = plan.source if step == "first" else WORKS
         node = Node(Function(function=source, output_names=["x"]), name=step, mem_gb=0.1)
@@ -38,44 +38,27 @@ def chain(plan, folder):
     return flow
 
 
-def build(plans, folder, monitor=None):
-    whole = Workflow("whole", base_dir=str(folder))
-    whole.config["execution"] = {
-        "crashdump_dir": str(folder / "crashes"),
-        "poll_sleep_duration": "0.05",
-        "create_report": "false",
-    }
-    whole.add_nodes([chain(plan, folder) for plan in plans])
-    return whole
-
-
 @pytest.fixture
-def process(tmp_path, monkeypatch):
+def process(tmp_path):
     """Process runs of these sources, at most so many at a time; what was said of each step."""
-    monkeypatch.setattr(feeding, "build_workflow", build)
 
     def go(*sources, at_once=2, stop=False):
-        said, known = [], []
+        said, made, over = [], [], set()
         plans = [SimpleNamespace(label=f"sub-{i}", source=text) for i, text in enumerate(sources)]
+
+        def graphs():
+            for plan in plans:
+                made.append(len(made) - len(over))
+                yield executable_graph(chain(plan, tmp_path))
 
         def take_note(node, status):
             said.append((node.inputs.plan.label, node.name, status))
-            known.append((len(plugin.procs), plugin.depidx.shape[0]))
+            if status == "exception" or (status, node.name) == ("end", STEPS[-1]):
+                over.add(node.inputs.plan.label)
 
-        plugin = FedPoolPlugin(
-            {"n_procs": 1, "raise_insufficient": False, "status_callback": take_note},
-            Messages(),
-            waiting=plans[at_once:],
-            work_dir=tmp_path,
-        )
-        workflow = build(plans[:at_once], tmp_path)
-        workflow.config["execution"]["stop_on_first_crash"] = str(stop).lower()
-        if any(text == FAILS for text in sources):
-            with pytest.raises(Exception):  # noqa: B017 - nipype wraps what was raised
-                workflow.run(plugin=plugin)
-        else:
-            workflow.run(plugin=plugin)
-        return said, known
+        pool = Pool(1, 100.0, Messages(), take_note, stop_on_first_crash=stop)
+        pool.process(graphs(), at_once)
+        return said, made
 
     return go
 
@@ -84,11 +67,10 @@ def ended(said):
     return {(label, step) for label, step, status in said if status == "end"}
 
 
-def test_every_run_gets_its_turn_in_the_places_of_others(process):
-    said, known = process(*[WORKS] * 7, at_once=2)
+def test_a_run_is_made_when_another_is_over(process):
+    said, open_before = process(*[WORKS] * 7, at_once=2)
     assert ended(said) == {(f"sub-{i}", step) for i in range(7) for step in STEPS}
-    # nipype never knew of more than two runs
-    assert set(known) == {(2 * len(STEPS), 2 * len(STEPS))}
+    assert open_before == [0, 1, 1, 1, 1, 1, 1]
 
 
 def test_steps_of_a_run_that_came_later_keep_their_order(process):
@@ -97,10 +79,10 @@ def test_steps_of_a_run_that_came_later_keep_their_order(process):
     assert order == [(f"sub-{i}", step) for i in range(4) for step in STEPS]
 
 
-def test_first_come_first_served(process):
+def test_first_come_first_served_and_what_was_begun_is_finished_first(process):
     said, _ = process(*[WORKS] * 6, at_once=3)
-    begun = [label for label, step, status in said if (step, status) == ("first", "start")]
-    assert begun == [f"sub-{i}" for i in range(6)]
+    begun = [(label, step) for label, step, status in said if status == "start"]
+    assert begun == [(f"sub-{i}", step) for i in range(6) for step in STEPS]
 
 
 def test_a_failed_run_gives_its_place_to_the_next(process):
@@ -110,11 +92,18 @@ def test_a_failed_run_gives_its_place_to_the_next(process):
     assert sorted(failed) == [("sub-1", "first"), ("sub-2", "first")]
 
 
-def test_after_the_first_crash_none_is_taken_in_if_so_asked(process):
+def test_after_the_first_crash_none_is_begun_if_so_asked(process):
     said, _ = process(FAILS, WORKS, WORKS, WORKS, at_once=1, stop=True)
-    assert not ended(said)
+    assert [entry[1:] for entry in said] == [("first", "start"), ("first", "exception")]
+
+
+def test_what_an_earlier_call_made_is_not_run_again(process):
+    process(WORKS, WORKS)
+    said, _ = process(WORKS, WORKS)
+    assert ended(said) == {(f"sub-{i}", step) for i in range(2) for step in STEPS}
+    assert not [entry for entry in said if entry[2] == "start"]
 
 
 @pytest.mark.parametrize("nprocs", [2, 5, 64])
 def test_there_are_always_more_runs_than_cores(nprocs):
-    assert window(nprocs) > nprocs
+    assert runs_at_once(nprocs) > nprocs

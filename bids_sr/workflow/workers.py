@@ -1,0 +1,118 @@
+"""Processes that run steps, one after the other each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import threading
+from collections.abc import Iterable, Sequence
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from traceback import format_exc, format_exception
+from typing import Any
+
+from bids_sr.workflow.messages import Messages, configure_messages
+
+KILLED = "killed"
+"""What is told of a step whose process did not live to tell."""
+
+# not forked: CUDA and OpenMP do not survive a fork
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+class Worker:
+    """A process of its own; it ends when this one does, however that comes about.
+
+    Parameters
+    ----------
+    messages : Messages
+        What it says, and where.
+    gpu : str, optional
+        The GPU that its steps compute on, for example ``cuda:0``; an empty one is
+        the GPU that they were planned for. None: its steps need none.
+    """
+
+    def __init__(self, messages: Messages, gpu: str | None = None) -> None:
+        self.gpu = gpu
+        self.step: Any = None
+        """The node that it runs; None while it waits."""
+        self._connection, theirs = _SPAWN.Pipe()
+        self._process = _SPAWN.Process(target=_work, args=(theirs, Path.cwd(), messages))
+        self._process.start()
+        theirs.close()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process is there."""
+        return self._process.is_alive()
+
+    def start(self, step: Any) -> str | None:
+        """Start a node; returns a traceback if it cannot be handed over."""
+        try:
+            self._connection.send(step)
+        except OSError:  # it was killed: `ended` tells that
+            pass
+        except Exception as error:
+            return "".join(format_exception(error))
+        self.step = step
+        return None
+
+    def outcome(self) -> tuple[Any, str | None]:
+        """Return the step that ended, and its traceback, `KILLED`, or None if all went well."""
+        step, self.step = self.step, None
+        try:
+            if self._connection.poll():
+                return step, self._connection.recv()
+        except (EOFError, OSError):
+            pass
+        self._process.kill()  # it may be seen for a moment yet
+        self._process.join()
+        return step, KILLED
+
+
+def ended(workers: Iterable[Worker]) -> list[Worker]:
+    """Wait for workers until one or more of them have ended their step, or died."""
+    signs: dict[Any, Worker] = {}
+    for worker in workers:
+        signs |= dict.fromkeys((worker._connection, worker._process.sentinel), worker)
+    return list(dict.fromkeys(signs[sign] for sign in wait(signs)))
+
+
+def dismiss(workers: Sequence[Worker]) -> None:
+    """End the processes of workers, and whatever they are at."""
+    for worker in workers:
+        worker._connection.close()  # one that waits goes by that
+        if worker.step is not None:
+            worker._process.terminate()
+    for worker in workers:
+        worker._process.join()
+
+
+def _work(connection: Connection, folder: Path, messages: Messages) -> None:
+    import bids_sr.workflow.engine  # noqa: F401 - before a node brings nipype in by itself
+
+    os.chdir(folder)
+    configure_messages(messages)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        try:
+            step = connection.recv_bytes()
+        except (EOFError, OSError, KeyboardInterrupt):
+            return
+        connection.send(_run(step))
+
+
+def _run(step: bytes) -> str | None:
+    try:
+        pickle.loads(step).run()
+    except BaseException:
+        return format_exc()
+    return None
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
