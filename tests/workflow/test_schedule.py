@@ -67,24 +67,28 @@ def ended(said):
     return {(label, step) for label, step, status in said if status == "end"}
 
 
+@pytest.mark.slow
 def test_a_run_is_made_when_another_is_over(process):
     said, open_before = process(*[WORKS] * 7, at_once=2)
     assert ended(said) == {(f"sub-{i}", step) for i in range(7) for step in STEPS}
     assert open_before == [0, 1, 1, 1, 1, 1, 1]
 
 
+@pytest.mark.slow
 def test_steps_of_a_run_that_came_later_keep_their_order(process):
     said, _ = process(*[WORKS] * 4, at_once=1)
     order = [(label, step) for label, step, status in said if status == "end"]
     assert order == [(f"sub-{i}", step) for i in range(4) for step in STEPS]
 
 
+@pytest.mark.slow
 def test_first_come_first_served_and_what_was_begun_is_finished_first(process):
     said, _ = process(*[WORKS] * 6, at_once=3)
     begun = [(label, step) for label, step, status in said if status == "start"]
     assert begun == [(f"sub-{i}", step) for i in range(6) for step in STEPS]
 
 
+@pytest.mark.slow
 def test_a_failed_run_gives_its_place_to_the_next(process):
     said, _ = process(WORKS, FAILS, FAILS, WORKS, WORKS, at_once=2)
     assert ended(said) == {(f"sub-{i}", step) for i in (0, 3, 4) for step in STEPS}
@@ -92,11 +96,13 @@ def test_a_failed_run_gives_its_place_to_the_next(process):
     assert sorted(failed) == [("sub-1", "first"), ("sub-2", "first")]
 
 
+@pytest.mark.slow
 def test_after_the_first_crash_none_is_begun_if_so_asked(process):
     said, _ = process(FAILS, WORKS, WORKS, WORKS, at_once=1, stop=True)
     assert [entry[1:] for entry in said] == [("first", "start"), ("first", "exception")]
 
 
+@pytest.mark.slow
 def test_what_an_earlier_call_made_is_not_run_again(process):
     process(WORKS, WORKS)
     said, _ = process(WORKS, WORKS)
