@@ -79,7 +79,7 @@ def test_an_input_that_changed_before_it_was_begun_costs_no_hours(plan, how, pag
     plan.files.bval.write_text("0 " * 17)
     touch(plan.names.quality)
     ran = []
-    monkeypatch.setattr(module, "_run", lambda plans, *_: ran.extend(plans))
+    monkeypatch.setattr(module, "_run_nipype", lambda plans, *_: ran.extend(plans))
     (failure,) = execute([plan], how, pages)
     assert "changed while the run was worked on" in failure.message
     assert not ran and plan.names.quality.exists()
@@ -94,7 +94,7 @@ def test_a_record_alone_does_not_mean_that_a_run_came_to_its_end(
     def leave(*_):
         touch(plan.names.quality, *([manifest_of(plan)] if ended else []))
 
-    monkeypatch.setattr(module, "_run", leave)
+    monkeypatch.setattr(module, "_run_nipype", leave)
     (failure,) = execute([plan], evolve(how, stop_on_first_crash=True), pages)
     words = "outputs are missing or damaged" if ended else "not processed, since another run failed"
     assert words in failure.message
