@@ -84,7 +84,7 @@ def test_pages_table_and_dictionary_have_it(measured, put_record, tmp_path):
     assert "<h4>Made up</h4>" in page
     row = cells(page[page.index('<th scope="row">Brain contrast') :])
     assert row[:5] == ["Brain contrast", "0.50", "0.00", "-0.50", ENTRY.meaning]
-    assert "contrast_input" not in page.split("Further measures")[1:]
+    assert "contrast_input" not in page.split("Further metrics")[1:]
 
     table, group = write_group(out)
     with table.open() as stream:
