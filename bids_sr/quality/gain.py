@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bids_sr.quality.metric_spec import number
+
 SELF_CHECK = "selfcheck"
 """How the keys of the self-check begin."""
 NETWORK = "network"
@@ -90,9 +92,9 @@ def gain(record: Mapping[str, Any], metric: str) -> float | None:
         what is left unexplained, the share by which the error falls for the others. None
         if a metric is missing.
     """
-    network = _number(record.get(key_of(metric, NETWORK)))
+    network = number(record.get(key_of(metric, NETWORK)))
     methods = ("sinc",) if metric in LEFT else CLASSICAL  # sinc is the origin: it leaves all
-    found = [_number(record.get(key_of(metric, method))) for method in methods]
+    found = [number(record.get(key_of(metric, method))) for method in methods]
     classical = [value for value in found if value is not None]
     if network is None or not classical:
         return None
@@ -217,7 +219,7 @@ def gain_sentence(record: Mapping[str, Any]) -> str:
 
 def _noisy_sentence(record: Mapping[str, Any]) -> str:
     verdict = record.get(f"{SELF_CHECK}_verdict_noisy")
-    gains = {metric: _number(record.get(noisy_gain_key(metric))) for metric in MARGINS}
+    gains = {metric: number(record.get(noisy_gain_key(metric))) for metric in MARGINS}
     told = [
         _in_words(metric, value)
         for metric, value in gains.items()
@@ -246,8 +248,3 @@ def _in_words(metric: str, value: float) -> str:
     if metric in MAPS:
         return f"{MAPS[metric]} error {-value:+.0%}"
     return f"left of the detail of the {DETAIL[metric]} {-value:+.2f}"
-
-
-def _number(value: Any) -> float | None:
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if good else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from bids_sr.diffusion.gradient_check import (
     corrected_sentence,
     fault_sentence,
 )
+from bids_sr.quality.metric_spec import number
 
 VERDICT = "gradients_verdict"
 """Key of the record, and of the light."""
@@ -51,7 +51,7 @@ def is_faulty(record: Mapping[str, Any]) -> bool:
 
 
 def _evidence(record: Mapping[str, Any]) -> str:
-    found, best = (_number(record.get(f"gradients_coherence{end}")) for end in ("", "_best"))
+    found, best = (number(record.get(f"gradients_coherence{end}")) for end in ("", "_best"))
     if found is None or best is None:
         return ""
     return (
@@ -61,10 +61,5 @@ def _evidence(record: Mapping[str, Any]) -> str:
 
 
 def _metrics(record: Mapping[str, Any]) -> str:
-    found = _number(record.get("gradients_coherence"))
+    found = number(record.get("gradients_coherence"))
     return "" if found is None else f" (coherence of the fibres: {found:.2f})"
-
-
-def _number(value: Any) -> float | None:
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if good else None

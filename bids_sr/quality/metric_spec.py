@@ -144,6 +144,17 @@ def is_number(value: Any) -> bool:
     return is_known(value) and isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def number(value: Any) -> float | None:
+    """Return a record's value as a finite number; None where it is none.
+
+    Examples
+    --------
+    >>> number(3), number(float("nan")), number(True), number("3")
+    (3.0, None, None, None)
+    """
+    return float(value) if is_number(value) else None
+
+
 def is_known(value: Any) -> bool:
     """Tell whether a record's value says anything.
 

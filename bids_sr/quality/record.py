@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +18,15 @@ from bids_sr.diffusion.volume_selection import dti_volumes, gqi_volumes
 from bids_sr.images.nifti import DwiReader, load_volume
 from bids_sr.quality.curves import plain
 from bids_sr.quality.ensemble_sd import ensemble_sd_metrics
+from bids_sr.quality.facts import grid_facts, network_facts
 from bids_sr.quality.map_metrics import fa_lattice, map_histograms
 from bids_sr.quality.series import series_metrics
 from bids_sr.quality.shift import white_matter_shift
-from bids_sr.resources import read_version
 from bids_sr.superres.engine import SuperResolvedDwi
 from bids_sr.superres.peak_memory import peak_memory_gb
 
 Value = str | int | float | bool | None
 Record = dict[str, Value]
-
-_PACKAGES = ("torch", "dipy", "numpy", "nibabel", "nipype", "pybids")
 
 
 @frozen
@@ -129,8 +126,6 @@ def _cost(result: SuperResolvedDwi) -> Record:
 
 def _scan(result: SuperResolvedDwi) -> Record:
     files, gradients, grid = result.run.files, result.run.gradients, result.grid
-    stored = result.run.stored
-    fine = [z / grid.factor if a in grid.in_plane else z for a, z in enumerate(grid.zooms)]
     return {
         "run": files.label,
         "subject": files.subject,
@@ -141,11 +136,7 @@ def _scan(result: SuperResolvedDwi) -> Record:
         "n_directions": gradients.n_directions,
         "shells": ";".join(f"{shell.bval:.0f}" for shell in gradients.shells),
         "input_shape": "x".join(str(n) for n in grid.shape),
-        "acquired_matrix": _sides(grid.shape, result),
-        "stored_matrix": _sides(stored.shape if stored else grid.shape, result),
-        "input_zooms_mm": _by(grid.zooms),
-        "stored_zooms_mm": _by(stored.zooms if stored else grid.zooms),
-        "output_zooms_mm": _by(fine),
+        **grid_facts(result.run, grid),
         "slice_axis": grid.slice_axis,
     }
 
@@ -153,9 +144,7 @@ def _scan(result: SuperResolvedDwi) -> Record:
 def _processing(result: SuperResolvedDwi) -> Record:
     speed = result.slices / result.seconds if result.seconds > 0 else None
     return {
-        "scale_factor": result.grid.factor,
-        "model": result.card.name,
-        "model_sha256": result.card.sha256,
+        **network_facts(result.card),
         "data_consistency": result.data_consistency,
         "signed": result.signed,
         "ensemble": result.ensemble,
@@ -165,8 +154,6 @@ def _processing(result: SuperResolvedDwi) -> Record:
         "batch_size": result.batch_size,
         "seconds_superres": round(result.seconds, 2),
         "slices_per_second": None if speed is None else round(speed, 2),
-        "version": read_version(),
-        **{f"{package}_version": _version(package) for package in _PACKAGES},
     }
 
 
@@ -181,21 +168,6 @@ def _skipped(result: SuperResolvedDwi) -> Record:
         "dti_skipped_reason": dti_volumes(gradients).reason or "",
         "gqi_skipped_reason": gqi_volumes(gradients).reason or "",
     }
-
-
-def _sides(shape: Sequence[int], result: SuperResolvedDwi) -> str:
-    return "x".join(str(shape[axis]) for axis in result.grid.in_plane)
-
-
-def _by(sizes: Sequence[float]) -> str:
-    return "x".join(f"{size:.2f}" for size in sizes)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _safe(metrics: Mapping[str, float]) -> Record:

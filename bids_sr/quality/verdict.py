@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from bids_sr.quality import registry
 from bids_sr.quality.domain import strange_b_values, strange_snr, strange_voxels, zooms
 from bids_sr.quality.gain import HARMED, HELPED, NO_GAIN, SELF_CHECK, gain_sentence
 from bids_sr.quality.gradient_light import VERDICT, gradient_sentence, is_faulty
-from bids_sr.quality.metric_spec import Limits, MetricSpec
+from bids_sr.quality.metric_spec import Limits, MetricSpec, number
 from bids_sr.quality.periods import PERIODS, periods_of
 from bids_sr.quality.registry import value_of
 
@@ -172,9 +171,9 @@ def _grid(record: Record, image: str) -> Light:
 
 def _pair(record: Record, image: str, period: int) -> tuple[float, float] | None:
     """Return F, and by how much the amplitude exceeds that of the interpolated input."""
-    f, a = (_number(record.get(f"grid_{kind}_{image}_p{period}_sr")) for kind in "fa")
+    f, a = (number(record.get(f"grid_{kind}_{image}_p{period}_sr")) for kind in "fa")
     # there is no FA of an interpolated input: all of its grid counts
-    before = _number(record.get(f"grid_a_{image}_p{period}_input")) or 0.0
+    before = number(record.get(f"grid_a_{image}_p{period}_input")) or 0.0
     return None if f is None or a is None else (f, max(0.0, a - before))
 
 
@@ -224,8 +223,3 @@ def _domain(record: Record, card: Mapping[str, Any]) -> list[Light]:
         text = strange or f"{name}: within the range of the training."
         lights.append(Light(key, WARN if strange else PASS, shown, text))
     return lights
-
-
-def _number(value: Any) -> float | None:
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if good else None

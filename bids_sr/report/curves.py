@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from bids_sr.quality.metric_spec import number
 from bids_sr.quality.periods import ALL_PERIODS
 from bids_sr.report.heat import Cells
 from bids_sr.report.plots import Line, Mark
@@ -84,7 +84,7 @@ def read_curves(path: Path) -> Curves:
     return Curves(
         dc_map=_dc_map(_mapping(content.get("dc_map"))),
         spectra=_lines(spectra, spectra.get("frequency"), ("interpolated", "super-resolved")),
-        acquired_limit=_number(spectra.get("acquired_limit")),
+        acquired_limit=number(spectra.get("acquired_limit")),
         axes=_axes(_mapping(content.get("axis_spectra"))),
         lattice=_lattice(_mapping(content.get("lattice"))),
         histograms=_histograms(_mapping(content.get("histograms"))),
@@ -114,7 +114,7 @@ def _axes(part: Mapping[str, Any]) -> tuple[AxisSpectrum, ...]:
     for axis in ("i", "j", "k"):
         one = _mapping(part.get(axis))
         for line in _lines(one, one.get("frequency"), ("power",)):
-            band, top = _number(one.get("band")), max(line.x)
+            band, top = number(one.get("band")), max(line.x)
             limit = band * top if band is not None and 0 < band < 0.995 else None
             read.append(AxisSpectrum(Line(f"axis {axis}", line.x, line.y), limit))
     return tuple(read)
@@ -164,7 +164,7 @@ def _histograms(part: Mapping[str, Any]) -> tuple[tuple[str, tuple[Line, ...]], 
 
 def _bad_slices(part: Any) -> tuple[BadSlice, ...]:
     items = [_mapping(item) for item in part] if isinstance(part, list) else []
-    places = [(_number(i.get("volume")), _number(i.get("slice")), i.get("text")) for i in items]
+    places = [(number(i.get("volume")), number(i.get("slice")), i.get("text")) for i in items]
     return tuple(
         BadSlice(int(volume), int(slice_), str(text or ""))
         for volume, slice_, text in places
@@ -180,7 +180,7 @@ def _lines(part: Mapping[str, Any], frequency: Any, names: Sequence[str]) -> tup
         ys = part.get(name)
         if not isinstance(ys, list) or len(ys) != len(xs):
             continue
-        points = [(_number(x), _number(y)) for x, y in zip(xs, ys, strict=True)]
+        points = [(number(x), number(y)) for x, y in zip(xs, ys, strict=True)]
         kept = [(x, y) for x, y in points if x is not None and y is not None]
         if len(kept) > 1:
             lines.append(Line(name, [x for x, _ in kept], [y for _, y in kept]))
@@ -188,7 +188,7 @@ def _lines(part: Mapping[str, Any], frequency: Any, names: Sequence[str]) -> tup
 
 
 def _series(value: Any) -> list[float]:
-    numbers = [_number(item) for item in value] if isinstance(value, list) else []
+    numbers = [number(item) for item in value] if isinstance(value, list) else []
     known = [number for number in numbers if number is not None]
     return known if len(known) == len(numbers) else []
 
@@ -199,14 +199,8 @@ def _table(value: Any) -> NDArray[np.float64] | None:
         return None
     if not 0 < len(rows) * len(rows[0]) <= _MOST_CELLS:
         return None
-    numbers = [[_number(item) for item in row] for row in rows]
+    numbers = [[number(item) for item in row] for row in rows]
     return np.array([[np.nan if n is None else n for n in row] for row in numbers], np.float64)
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
