@@ -55,6 +55,7 @@ def test_pages_without_libraries_networks_or_input(out):
         assert f"sub-{label}" in (out / f"sub-{label}.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_bad_run_decides_the_exit_status_if_asked(out):
     done = call(out, "--fail-on-qc")
     assert done.returncode == 1
@@ -63,12 +64,14 @@ def test_a_bad_run_decides_the_exit_status_if_asked(out):
     assert call(out, "--fail-on-qc", "--participant-label", "01").returncode == 0
 
 
+@pytest.mark.slow
 def test_participants_of_whom_nothing_is_known(out):
     done = call(out, "--participant-label", "01", "09")
     assert done.returncode == 2 and "sub-09" in done.stderr
     assert not (out / "sub-01.html").exists()
 
 
+@pytest.mark.slow
 def test_an_empty_folder(tmp_path):
     (tmp_path / "out").mkdir()
     done = call(tmp_path / "out")
