@@ -31,6 +31,7 @@ def call(make_dataset, tiny_model, tmp_path, capsys):
     return go
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sub-01.html", "sub-02/figures/sub-02_desc-methods.md"])
 @pytest.mark.parametrize("how", ["emptied", "removed"])
 def test_a_page_that_is_spoilt_at_the_end_is_written_again(call, monkeypatch, name, how):
@@ -47,6 +48,7 @@ def test_a_page_that_is_spoilt_at_the_end_is_written_again(call, monkeypatch, na
     assert (out / name).stat().st_size > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sub-01.html", "sub-01/figures/sub-01_desc-methods.bib"])
 @pytest.mark.parametrize("how", ["emptied", "removed"])
 def test_a_page_that_was_spoilt_since_is_written_again(call, name, how):
@@ -64,6 +66,7 @@ def spoil(path, how):
         path.write_bytes(b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "words"),
     [

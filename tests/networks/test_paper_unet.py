@@ -80,6 +80,7 @@ def test_a_landmark_stays_with_a_network_that_changes_nothing(factor):
     assert centre[1] == pytest.approx(wanted[1], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_imported_weights_are_those_of_the_file_and_the_app_runs_them(
     network, published, make_dataset, tmp_path, capsys
 ):

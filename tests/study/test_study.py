@@ -20,6 +20,7 @@ def run(recipes, data, out, vgg16, *more):
     return main([str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_study_is_killed_resumed_and_reported(recipes, make_dataset, tmp_path, vgg16, monkeypatch):
     from bids_sr.training import trainer as module
 
@@ -94,6 +95,7 @@ def test_other_settings_are_refused(recipes, tmp_path, capsys, make_dataset, vgg
     assert "made with another" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_nobody_is_learned_from_and_held_out(recipes, make_dataset, tmp_path, vgg16, capsys):
     data, recipe = make_dataset("01", "02"), tmp_path / "recipe.toml"
     text = (recipes / "tiny.toml").read_text()
