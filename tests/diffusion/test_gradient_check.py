@@ -288,6 +288,7 @@ def test_real_scans_raise_no_alarm(stem):
     assert check_gradients(real(stem)).verdict == EXPECTED
 
 
+@pytest.mark.slow
 @needs_data
 def test_a_published_table_with_x_the_wrong_way_round():
     stem = "sub-sherbrooke01/dwi/sub-sherbrooke01_acq-1p8mm_dwi"

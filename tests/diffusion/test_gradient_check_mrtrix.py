@@ -22,6 +22,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["as expected", "x flipped", "z flipped, x and y exchanged"])
 def test_both_choose_the_same_table(tmp_path, words):
     stem = DATA / STEM

@@ -64,6 +64,7 @@ def degrees(one, other):
     return np.degrees(np.arccos(np.abs((one * other).sum(-1)).clip(0, 1)))
 
 
+@pytest.mark.slow
 def test_mrtrix_agrees_on_fa_and_directions(ours, mrtrix):
     inside, white, fa, v1 = ours
     theirs = nib.load(mrtrix / "fa.nii.gz").get_fdata()
@@ -73,12 +74,14 @@ def test_mrtrix_agrees_on_fa_and_directions(ours, mrtrix):
     assert np.median(degrees(direction, v1)[white]) < 1
 
 
+@pytest.mark.slow
 def test_mrtrix_finds_a_brain_in_it(ours, mrtrix):
     inside, _, _, _ = ours
     found = nib.load(mrtrix / "mask.nii.gz").get_fdata() > 0
     assert 2 * (found & inside).sum() / (found.sum() + inside.sum()) > 0.85
 
 
+@pytest.mark.slow
 def test_its_gradient_directions_are_where_fibres_run(out, mrtrix, tmp_path):
     """dwigradcheck tries flips and permutations: of ours, none gives longer streamlines."""
     if not shutil.which("dwigradcheck"):
@@ -104,6 +107,7 @@ def test_its_gradient_directions_are_where_fibres_run(out, mrtrix, tmp_path):
     assert degrees(best[weighted, :3], given[weighted, :3]).max() < 1
 
 
+@pytest.mark.slow
 def test_dipy_agrees_on_fa_and_directions(out, ours):
     from dipy.core.gradients import gradient_table
     from dipy.reconst.dti import TensorModel

@@ -103,6 +103,7 @@ def test_neighbouring_slices_must_be_there(make_dataset, tiny_series_model, caps
     assert "Give --slices-step 1." in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_figures_on_the_card_come_out_again(make_dataset, tiny_model, capsys):
     arguments = [
         str(make_dataset("01")), "--participant-label", "01", "--model", str(tiny_model),
@@ -135,6 +136,7 @@ def test_figures_on_the_card_come_out_again(make_dataset, tiny_model, capsys):
     assert "The card has" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_the_gradient_check_says_stands_with_the_figures(
     fibres, tiny_model, tmp_path, capsys, caplog
 ):
