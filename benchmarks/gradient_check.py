@@ -19,7 +19,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from bids_sr.bids.dwi_run import DwiRun, open_run
+from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.bids.finding import find_dwi
 from bids_sr.diffusion.axis_permutations import (
     EXPECTED,
@@ -37,6 +37,7 @@ from bids_sr.diffusion.gradient_check import (
 )
 from bids_sr.diffusion.run_masks import brain_of
 from bids_sr.diffusion.volume_selection import dti_volumes
+from bids_sr.images.runs import open_run
 
 SIZES = (6, 12, 16)
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from attrs import evolve
 
-from bids_sr.bids.dwi_run import DwiRun, open_run
+from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.bids.training_runs import find_training_runs
 from bids_sr.diffusion.mask import brain_mask
@@ -30,6 +30,7 @@ from bids_sr.diffusion.tensor import fit_tensor
 from bids_sr.diffusion.volume_selection import dti_volumes
 from bids_sr.images.grid import SliceGrid, from_slices, to_slices
 from bids_sr.images.nifti import DwiReader, VolumeWriter
+from bids_sr.images.runs import open_run
 from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.networks.registry import find_card
 from bids_sr.quality.closeup import CloseUp
@@ -107,13 +108,13 @@ def _name(method: str) -> str:
 def _thinned(run: DwiRun, folder: Path, count: int) -> tuple[DwiRun, np.ndarray, int]:
     """Keep evenly spread slices, and the volumes that the metrics are made of."""
     with DwiReader(run.files.dwi) as reader:
-        axis = slice_axis_of(run, reader)
+        axis = slice_axis_of(run, reader.meta)
         mask = brain_mask(mean_b0(run), reader.zooms)
         slices = choose_slices(to_slices(mask, axis), count)
         volumes = sorted({*choose_volumes(run.gradients), *dti_volumes(run.gradients).indices})
         shape = tuple(len(slices) if a == axis else n for a, n in enumerate(reader.shape[:3]))
         path = folder / "few.nii.gz"
-        with VolumeWriter(path, (*shape, len(volumes)), reader.affine, like=reader.header) as out:
+        with VolumeWriter(path, (*shape, len(volumes)), reader.affine, like=reader.meta) as out:
             for index in volumes:
                 out.write(np.take(reader.volume(int(index)), slices, axis))
     table = run.gradients
@@ -126,7 +127,7 @@ def _thinned(run: DwiRun, folder: Path, count: int) -> tuple[DwiRun, np.ndarray,
 def _interpolate(run: DwiRun, method: str, out: Path, axis: int, factor: int) -> None:
     with DwiReader(run.files.dwi) as reader:
         shape, affine = SliceGrid(reader.shape[:3], reader.affine, axis, factor).high_resolution
-        with VolumeWriter(out, (*shape, reader.shape[3]), affine, like=reader.header) as writer:
+        with VolumeWriter(out, (*shape, reader.shape[3]), affine, like=reader.meta) as writer:
             for index in range(reader.shape[3]):
                 fine = interpolate(reader.volume(index), factor, method, axis)
                 writer.write(np.maximum(fine, 0))

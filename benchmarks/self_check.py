@@ -14,12 +14,13 @@ from pathlib import Path
 
 import torch
 
-from bids_sr.bids.dwi_run import DwiRun, open_run
+from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.bids.training_runs import find_training_runs
 from bids_sr.diffusion.run_masks import make_masks
 from bids_sr.evaluation.selfcheck import ComputeOptions, Record, self_check
 from bids_sr.images.grid import SliceGrid
 from bids_sr.images.nifti import DwiReader
+from bids_sr.images.runs import open_run
 from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.registry import load_card
@@ -66,7 +67,7 @@ def main() -> None:
 def _check(run: DwiRun, card: ModelCard, mode: str, options: argparse.Namespace) -> Record:
     with tempfile.TemporaryDirectory() as name, DwiReader(run.files.dwi) as reader:
         folder = Path(name)
-        axis = slice_axis_of(run, reader)
+        axis = slice_axis_of(run, reader.meta)
         grid = SliceGrid(reader.shape[:3], reader.affine, axis, card.factor)
         masks = make_masks(
             run, grid, input_mask=folder / "input.nii", output_mask=folder / "output.nii"

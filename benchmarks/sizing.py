@@ -64,8 +64,8 @@ def _measure(options: argparse.Namespace) -> None:
 
 def _one(bids_dir: Path, model: str | None, run: str, factor: str, copies: str) -> dict[str, Any]:
     prepare_environment(1)
-    from bids_sr.bids.dwi_run import open_run
     from bids_sr.bids.finding import find_dwi
+    from bids_sr.images.runs import open_run
     from bids_sr.networks.registry import load_card
     from bids_sr.workflow.execute import Execution, execute
     from bids_sr.workflow.plan import RunOptions, make_plan

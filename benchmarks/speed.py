@@ -37,8 +37,8 @@ import speed_sides
 import speed_tables
 from synthetic_scan import make_scan
 
-from bids_sr.bids.dwi_run import open_run
 from bids_sr.bids.finding import find_dwi
+from bids_sr.images.runs import open_run
 from bids_sr.resources import read_version
 
 HERE = Path(__file__).resolve().parent

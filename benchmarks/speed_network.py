@@ -168,8 +168,8 @@ def _onnx_runtime(module: Any, channels: Any) -> Callable[[], Any]:
 
 def _stage(given: argparse.Namespace) -> dict[str, Any]:
     """Super-resolve a scan with a watch on each piece."""
-    from bids_sr.bids.dwi_run import open_run
     from bids_sr.bids.finding import find_dwi
+    from bids_sr.images.runs import open_run
     from bids_sr.networks.registry import load_card
     from bids_sr.superres.engine import super_resolve
 
@@ -194,7 +194,7 @@ def _copy(given: argparse.Namespace) -> dict[str, float]:
     spent = {"read": 0.0, "write": 0.0}
     with tempfile.TemporaryDirectory() as folder, DwiReader(given.series) as reader:
         out = Path(folder, "dwi.nii.gz")
-        writer = VolumeWriter(out, reader.shape, reader.affine, like=reader.header)
+        writer = VolumeWriter(out, reader.shape, reader.affine, like=reader.meta)
         with writer:
             for index in range(reader.shape[3]):
                 volume = _clocked(reader.volume, "read", spent)(index)

@@ -13,7 +13,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_sr.bids.dwi_run import DwiFiles, open_run
+from bids_sr.bids.dwi_run import DwiFiles
+from bids_sr.images.runs import open_run
 
 REPOSITORY = Path(__file__).parents[1]
 SHAPE = (24, 22, 4)

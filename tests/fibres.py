@@ -5,8 +5,9 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 
-from bids_sr.bids.dwi_run import DwiFiles, open_run
+from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.diffusion.frames import voxel_rotation
+from bids_sr.images.runs import open_run
 
 LEFT_HANDED = np.diag([-2.0, 2.0, 2.0, 1.0])
 """An affine whose FSL directions lie along the voxel axes."""

@@ -87,8 +87,8 @@ def test_cost_of_a_command_is_that_of_all_its_processes(benchmark):
 
 
 def test_a_synthetic_scan_is_one_that_the_app_finds(benchmark, tmp_path):
-    from bids_sr.bids.dwi_run import open_run
     from bids_sr.bids.finding import find_dwi
+    from bids_sr.images.runs import open_run
 
     synthetic = benchmark("synthetic_scan")
     synthetic.make_scan(tmp_path / "raw", (12, 10, 6), {0: 2, 1000: 7}, ("01", "02"))

@@ -3,38 +3,16 @@
 from __future__ import annotations
 
 import logging
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from attrs import field, frozen
 
-from bids_sr.bids.encoding import find_encoding
-from bids_sr.bids.file_kind import IMAGE, JSON, refuse_foreign
-from bids_sr.bids.file_size import refuse_impossible_size
-from bids_sr.bids.gradients import B0_THRESHOLD, GradientTable, read_bvals, read_gradients
-from bids_sr.bids.voxel_offset import refuse_offset_in_header
+from bids_sr.bids.gradients import GradientTable
 from bids_sr.errors import InputError
-from bids_sr.system_errors import reading_remedy
-
-if TYPE_CHECKING:
-    from nibabel.arrayproxy import ArrayProxy
-    from nibabel.nifti1 import Nifti1Image
 
 _LOGGER = logging.getLogger("bids_sr")
-
-# what nibabel lets through of a damaged header or gzip stream
-_BAD_BYTES = (
-    OSError,
-    EOFError,
-    ValueError,
-    OverflowError,
-    KeyError,
-    TypeError,
-    IndexError,
-    zlib.error,
-)
 
 
 @frozen
@@ -77,7 +55,8 @@ class DwiFiles:
     dataset_name: str = "raw"
     """Name of that dataset in bids: URIs: ``raw`` or the derivative's name."""
     problem: Problem | None = field(default=None)
-    """Why it cannot be used, as far as names and sidecars tell; `open_run` raises it."""
+    """Why it cannot be used, as far as names and sidecars tell; it is raised by
+    `bids_sr.images.runs.open_run`."""
     b0_threshold: float | None = None
     """Where the source has its own: b-values up to this one, s/mm2, count as b = 0."""
     name: str | None = None
@@ -146,47 +125,6 @@ class DwiRun:
         return self.stored.path if self.stored else self.files.dwi
 
 
-def open_run(files: DwiFiles) -> DwiRun:
-    """Check the files of a run and read its gradient table.
-
-    Only the header of the image is read, no voxels.
-
-    Parameters
-    ----------
-    files : DwiFiles
-
-    Returns
-    -------
-    DwiRun
-
-    Raises
-    ------
-    InputError
-        If the image is missing, not NIfTI, not 4D or empty, if a gradient file
-        is missing or does not fit, if a sidecar is not JSON, if the mask is missing or
-        no image, or if names leave it open what belongs together.
-    """
-    if files.problem:
-        if files.problem.file.suffix == ".json":
-            refuse_foreign(files.problem.file, JSON)
-        raise files.problem.error()
-    shape = _image_shape(files.dwi)
-    if files.mask is not None:  # its voxels are read when the series is done: hours later
-        refuse_foreign(files.mask, IMAGE)
-    bval = _required(files.bval, files, ".bval")
-    bvec = _required(files.bvec, files, ".bvec")
-    weighted = read_bvals(bval) > (files.b0_threshold or B0_THRESHOLD)
-    encoding = find_encoding(files.dwi, files.sidecar, files.entities, weighted)
-    gradients = read_gradients(bval, bvec, shape[3], files.b0_threshold, encoding.not_linear)
-    warnings = [*gradients.warnings, *encoding.warnings]
-    if encoding.not_linear:
-        warnings.append(
-            f"No tensor or GQI maps: {encoding.not_linear}, so volumes were not encoded along one"
-            " direction each."
-        )
-    return DwiRun(files, gradients, shape, tuple(warnings))
-
-
 def log_warnings(run: DwiRun) -> None:
     """Log what was doubtful about the small files of a run, where no record will say it."""
     for warning in run.warnings:
@@ -202,72 +140,3 @@ def refuse_not_linear(run: DwiRun) -> None:
             file=run.files.dwi,
             remedy="Take another run.",
         )
-
-
-def _image_shape(path: Path) -> tuple[int, int, int, int]:
-    image = _load_header(path)
-    offset = int(cast("ArrayProxy", image.dataobj).offset)  # nibabel sets the header's to 0
-    shape = tuple(image.shape)
-    while len(shape) > 4 and shape[-1] == 1:  # a further axis without extent says nothing
-        shape = shape[:-1]
-    if len(shape) != 4:
-        raise InputError(
-            f"is a {len(shape)}D image of {'x'.join(map(str, shape))} voxels; "
-            "a diffusion series has 4 dimensions.",
-            file=path,
-            remedy="Give the whole series with b = 0 and diffusion-weighted volumes.",
-        )
-    x, y, z, volumes = (int(n) for n in shape)
-    if min(x, y, z, volumes) < 1:
-        raise InputError(
-            f"has no voxels (shape {shape}).", file=path, remedy="Convert the scan again."
-        )
-    voxel = image.get_data_dtype().itemsize
-    refuse_impossible_size(path, offset + x * y * z * volumes * voxel)
-    refuse_offset_in_header(path, image.header, offset)
-    return x, y, z, volumes
-
-
-def _load_header(path: Path) -> Nifti1Image:
-    import nibabel as nib
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
-
-    refuse_foreign(path, IMAGE)
-    _refuse_closed(path)
-    try:
-        image = nib.load(path)
-    except (ImageFileError, HeaderDataError, *_BAD_BYTES) as error:
-        raise InputError(
-            f"cannot be read as an image ({error}).",
-            file=path,
-            remedy="Copy or convert it again; 'gzip -t' tells whether a .gz file is damaged.",
-        ) from error
-    if not isinstance(image, nib.Nifti1Image):
-        raise InputError(
-            f"is not NIfTI but {type(image).__name__}.", file=path, remedy="Convert it to NIfTI."
-        )
-    return image
-
-
-def _refuse_closed(path: Path) -> None:
-    """Raise if a file cannot be opened; the process would crash in indexed_gzip, in C."""
-    try:
-        with path.open("rb"):
-            return
-    except OSError as error:
-        raise InputError(
-            f"cannot be read ({error.strerror or error}).", file=path, remedy=reading_remedy(error)
-        ) from error
-
-
-def _required(path: Path | None, files: DwiFiles, extension: str) -> Path:
-    if path is not None:
-        return path
-    expected = f"{files.label}_dwi{extension}"
-    raise InputError(
-        f"there is no {extension} file for this image: neither {expected} beside it nor one "
-        "that it could inherit from the folders above.",
-        file=files.dwi,
-        remedy=f"Put {expected} beside the image.",
-    )

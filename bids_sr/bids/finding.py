@@ -84,7 +84,7 @@ def find_dwi(
     list of DwiFiles
         In natural order of participants and names. Every image that is asked for is
         among them: one that cannot be processed under its own name, where it lies, with
-        its ``problem``, which `bids_sr.bids.dwi_run.open_run` raises. Gradient files or
+        its ``problem``, which `bids_sr.images.runs.open_run` raises. Gradient files or
         sidecars that are missing or broken show there, too.
 
     Raises

@@ -43,7 +43,7 @@ def find_hcp(folder: Path, participants: Collection[str] = ()) -> list[DwiFiles]
     -------
     list of DwiFiles
         In natural order of their labels, ``sub-SUBJECT``. Files that are missing
-        do not show here but in `bids_sr.bids.dwi_run.open_run`.
+        do not show here but in `bids_sr.images.runs.open_run`.
 
     Raises
     ------

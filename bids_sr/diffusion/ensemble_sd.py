@@ -104,7 +104,7 @@ def fa_ensemble_sd(
     one.unlink()
     image = np.zeros(mask.shape, np.float32)
     image[mask] = np.sqrt(squares / (len(copies) - 1))
-    write_image(out, image, copies[0].affine, like=copies[0].header)
+    write_image(out, image, copies[0].affine, like=copies[0].meta)
     return out
 
 

@@ -67,9 +67,9 @@ def make_masks(run: DwiRun, grid: SliceGrid, *, input_mask: Path, output_mask: P
     for warning in warnings:
         _LOG.warning("%s: %s", run.image, warning)
     with DwiReader(run.files.dwi) as reader:
-        write_image(input_mask, small, grid.affine, like=reader.header)
+        write_image(input_mask, small, grid.affine, like=reader.meta)
         large = carry_mask(source, source_affine, shape, affine)
-        write_image(output_mask, large, affine, like=reader.header)
+        write_image(output_mask, large, affine, like=reader.meta)
     return RunMasks(input_mask, output_mask, run.files.mask is not None, warnings)
 
 

@@ -120,10 +120,10 @@ def write_map(
     mask : numpy.ndarray
         (x, y, z), bool.
     reader : VolumeSource
-        Gives affine and header.
+        Gives affine and what else of its header maps keep.
     """
     shape = mask.shape if values.shape[1] == 1 else (*mask.shape, values.shape[1])
-    write_volumes(path, shape, _images(values, mask), reader.affine, reader.header)
+    write_volumes(path, shape, _images(values, mask), reader.affine, reader.meta)
 
 
 def release(values: NDArray[np.float32]) -> None:

@@ -10,7 +10,7 @@ import torch
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from bids_sr.bids.dwi_run import DwiRun, log_warnings, open_run
+from bids_sr.bids.dwi_run import DwiRun, log_warnings
 from bids_sr.bids.training_runs import find_training_runs
 from bids_sr.diffusion.run_masks import brain_of
 from bids_sr.errors import InputError, UsageError
@@ -20,6 +20,7 @@ from bids_sr.images.band import keep_band
 from bids_sr.images.grid import SliceGrid, from_slices, to_slices
 from bids_sr.images.kspace import kspace_downsample
 from bids_sr.images.nifti import DwiReader, VolumeWriter
+from bids_sr.images.runs import open_run
 from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.images.zero_filling import to_acquired
 from bids_sr.quality.fidelity import erode
@@ -89,7 +90,7 @@ def make_degraded_scan(
     """
     run = to_acquired(run, folder / "acquired.nii", whole=True)
     with DwiReader(run.files.dwi) as reader:
-        axis = slice_axis_of(run, reader)
+        axis = slice_axis_of(run, reader.meta)
         shape = tuple(
             -(-n // step) if a == axis else n // factor * factor
             for a, n in enumerate(reader.shape[:3])
@@ -160,8 +161,8 @@ def _write_trial(
 ) -> None:
     (shape, affine), volumes = grid.high_resolution, scans.truth.shape[3]
     with (
-        VolumeWriter(paths[0], (*shape, volumes), affine, like=reader.header) as fine,
-        VolumeWriter(paths[1], (*grid.shape, volumes), grid.affine, like=reader.header) as coarse,
+        VolumeWriter(paths[0], (*shape, volumes), affine, like=reader.meta) as fine,
+        VolumeWriter(paths[1], (*grid.shape, volumes), grid.affine, like=reader.meta) as coarse,
     ):
         for index in range(volumes):
             fine.write(scans.truth[..., index])
@@ -241,7 +242,7 @@ def interpolated(trial: DegradedScan, method: str, out: Path) -> None:
     """
     with DwiReader(trial.lr.files.dwi) as reader:
         shape, affine = trial.grid.high_resolution
-        with VolumeWriter(out, (*shape, reader.shape[3]), affine, like=reader.header) as writer:
+        with VolumeWriter(out, (*shape, reader.shape[3]), affine, like=reader.meta) as writer:
             for index in range(reader.shape[3]):
                 fine = interpolate(
                     reader.volume(index), trial.grid.factor, method, trial.grid.slice_axis

@@ -164,7 +164,7 @@ def reference_with_noise(
     axis = trial.grid.slice_axis
     with (
         DwiReader(trial.truth) as reader,
-        VolumeWriter(out, reader.shape, reader.affine, like=reader.header) as writer,
+        VolumeWriter(out, reader.shape, reader.affine, like=reader.meta) as writer,
     ):
         for index in range(reader.shape[3]):
             more = noise.added(index, to_slices(reader.volume(index), axis))

@@ -283,12 +283,12 @@ def _write(
     paths = [folder / f"{name}.nii" for name in ("truth", "coarse", "series")]
     with (
         DwiReader(run.files.dwi) as reader,
-        VolumeWriter(paths[0], (*inside.shape, len(volumes)), affine, like=reader.header) as fine,
+        VolumeWriter(paths[0], (*inside.shape, len(volumes)), affine, like=reader.meta) as fine,
         VolumeWriter(
-            paths[1], (*grid.shape, len(volumes)), grid.affine, like=reader.header
+            paths[1], (*grid.shape, len(volumes)), grid.affine, like=reader.meta
         ) as coarse,
         VolumeWriter(
-            paths[2], (*grid.shape, run.shape[3]), grid.affine, like=reader.header
+            paths[2], (*grid.shape, run.shape[3]), grid.affine, like=reader.meta
         ) as series,
     ):
         for index in range(run.shape[3]):
@@ -339,7 +339,7 @@ def _cut_band(path: Path, result: SuperResolvedDwi) -> None:
     axis, cut = result.grid.slice_axis, path.with_name(f"cut-{path.name}")
     with (
         DwiReader(path) as reader,
-        VolumeWriter(cut, reader.shape, reader.affine, like=reader.header) as writer,
+        VolumeWriter(cut, reader.shape, reader.affine, like=reader.meta) as writer,
     ):
         for index in range(reader.shape[3]):
             slices = np.ascontiguousarray(to_slices(reader.volume(index), axis))

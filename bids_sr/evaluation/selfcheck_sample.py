@@ -113,14 +113,14 @@ def _write_fine(
     shape, affine = grid.high_resolution
     with (
         DwiReader(path) as reader,
-        VolumeWriter(out, (*shape, len(places)), affine, like=reader.header) as writer,
+        VolumeWriter(out, (*shape, len(places)), affine, like=reader.meta) as writer,
     ):
         for place in places:
             writer.write(reader.volume(place)[cut])
 
 
 def _writer(path: Path, grid: SliceGrid, volumes: int, like: DwiReader) -> VolumeWriter:
-    return VolumeWriter(path, (*grid.shape, volumes), grid.affine, like=like.header)
+    return VolumeWriter(path, (*grid.shape, volumes), grid.affine, like=like.meta)
 
 
 def _noisy(

@@ -133,7 +133,7 @@ def write_at_matrix(
     shape = acquired_shape(stored, slice_axis, sides)
     affine = acquired_affine(reader.affine, stored, shape)
     count = reader.shape[3]
-    with VolumeWriter(out, (*shape, count), affine, like=reader.header) as writer:
+    with VolumeWriter(out, (*shape, count), affine, like=reader.meta) as writer:
         for index in range(count):
             slices = np.ascontiguousarray(to_slices(reader.volume(index), slice_axis))
             made = np.stack([at_matrix(image, sides) for image in slices])

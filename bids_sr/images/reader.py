@@ -7,11 +7,10 @@ from types import TracebackType
 from typing import Protocol
 
 import numpy as np
-from nibabel.affines import voxel_sizes
-from nibabel.nifti1 import Nifti1Header
 from numpy.typing import NDArray
 
 from bids_sr.errors import InputError
+from bids_sr.images.image_meta import ImageMeta
 from bids_sr.images.nifti_file import NiftiFile
 
 
@@ -28,8 +27,8 @@ class VolumeSource(Protocol):
         """(4, 4), voxel indices to world mm."""
 
     @property
-    def header(self) -> Nifti1Header:
-        """The NIfTI header."""
+    def meta(self) -> ImageMeta:
+        """What the header of that file says."""
 
     def volume(self, index: int) -> NDArray[np.float32]:
         """Return a volume, (x, y, z)."""
@@ -61,16 +60,8 @@ class DwiReader:
 
     def __init__(self, path: Path) -> None:
         self._file = NiftiFile(path)
-        shape = self._file.shape
-        if len(shape) != 4:
-            self._file.close()
-            raise InputError(
-                f"has {len(shape)} dimensions {shape} where a diffusion series has 4.",
-                file=path,
-                remedy="Give the 4D image, volumes last.",
-            )
         self.path = path
-        self.shape: tuple[int, int, int, int] = (shape[0], shape[1], shape[2], shape[3])
+        self.shape: tuple[int, int, int, int] = self._file.meta.series_shape()
         """Voxels along x, y, z and number of volumes."""
         self.nonfinite: dict[int, int] = {}
         """Volumes read so far that hold voxels without a value, and how many."""
@@ -78,23 +69,22 @@ class DwiReader:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is doubtful about the header, in whole sentences; mostly nothing."""
-        return self._file.warnings
+        return self.meta.warnings
 
     @property
-    def header(self) -> Nifti1Header:
-        """The header as read."""
-        return self._file.header
+    def meta(self) -> ImageMeta:
+        """What the header says."""
+        return self._file.meta
 
     @property
     def affine(self) -> NDArray[np.float64]:
         """Voxel indices to world mm, (4, 4): sform if set, else qform."""
-        return self._file.affine
+        return self.meta.affine
 
     @property
     def zooms(self) -> tuple[float, float, float]:
         """Voxel size along x, y and z, mm, of `affine`."""
-        x, y, z = (float(size) for size in voxel_sizes(self.affine))
-        return x, y, z
+        return self.meta.zooms
 
     def volume(self, index: int) -> NDArray[np.float32]:
         """Read one volume, with the header's scaling applied.
@@ -188,13 +178,8 @@ def load_volume(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """
     nifti = NiftiFile(path)
     try:
-        if len(nifti.shape) != 3 and nifti.shape[3:] != (1,):
-            raise InputError(
-                f"has {len(nifti.shape)} dimensions {nifti.shape} where 3 are wanted.",
-                file=path,
-                remedy="Give a 3D image.",
-            )
-        return nifti.volume(0), nifti.affine
+        nifti.meta.volume_shape()
+        return nifti.volume(0), nifti.meta.affine
     finally:
         nifti.close()
 

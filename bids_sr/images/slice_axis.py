@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.images.grid import choose_slice_axis
-from bids_sr.images.reader import DwiReader
+from bids_sr.images.image_meta import ImageMeta
 
 
-def slice_axis_of(run: DwiRun, reader: DwiReader, override: int | None = None) -> int:
+def slice_axis_of(run: DwiRun, meta: ImageMeta, override: int | None = None) -> int:
     """Return the voxel axis across the slices that were acquired.
 
     Parameters
@@ -15,8 +15,8 @@ def slice_axis_of(run: DwiRun, reader: DwiReader, override: int | None = None) -
     run : DwiRun
         Its metadata. Of one that was brought to its acquired matrix, the axis is that of the
         stored series: the voxels that it was told by are others now.
-    reader : DwiReader
-        Its series.
+    meta : ImageMeta
+        Of its series.
     override : int, optional
         The user's choice, 0 to 2.
 
@@ -27,7 +27,6 @@ def slice_axis_of(run: DwiRun, reader: DwiReader, override: int | None = None) -
     """
     if override is None and run.stored is not None:
         return run.stored.slice_axis
-    dim_info_slice = reader.header.get_dim_info()[2]
-    return choose_slice_axis(
-        reader.shape[:3], reader.zooms, run.files.sidecar, override, dim_info_slice
-    )
+    x, y, z, _ = meta.series_shape()
+    in_header = meta.encoding_axes[2]
+    return choose_slice_axis((x, y, z), meta.zooms, run.files.sidecar, override, in_header)

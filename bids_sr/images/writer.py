@@ -14,10 +14,8 @@ from nibabel.nifti1 import Nifti1Header
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from bids_sr.bids.atomic import atomic_path
+from bids_sr.images.image_meta import ImageMeta
 from bids_sr.resources import read_version
-
-_SECONDS_PER = {8: 1.0, 16: 1e-3, 24: 1e-6}
-"""NIfTI codes for seconds, milliseconds, microseconds."""
 
 _COMPRESSION = 1
 """isal's fastest setting; higher ones win little on noise."""
@@ -39,7 +37,7 @@ class VolumeWriter:
         (4, 4), voxel indices to world mm; becomes both sform and qform.
     zooms : sequence of float, optional
         Voxel sizes along x, y, z, mm; they must be those of `affine`.
-    like : nibabel.nifti1.Nifti1Header, optional
+    like : ImageMeta, optional
         Gives repetition time, orientation codes and slice axis.
     dtype : data type
         On disk.
@@ -59,7 +57,7 @@ class VolumeWriter:
         shape4: tuple[int, ...],
         affine: ArrayLike,
         zooms: tuple[float, ...] | None = None,
-        like: Nifti1Header | None = None,
+        like: ImageMeta | None = None,
         dtype: DTypeLike = np.float32,
         step: float = 1.0,
     ) -> None:
@@ -137,7 +135,7 @@ def write_image(
     path: Path,
     array: NDArray[Any],
     affine: ArrayLike,
-    like: Nifti1Header | None = None,
+    like: ImageMeta | None = None,
     dtype: DTypeLike | None = None,
 ) -> None:
     """Write a 3D or 4D mask or map, whole or not at all.
@@ -151,7 +149,7 @@ def write_image(
         their type, other numbers become float32. Not changed.
     affine : array_like
         (4, 4), voxel indices to world mm; becomes both sform and qform.
-    like : nibabel.nifti1.Nifti1Header, optional
+    like : ImageMeta, optional
         Gives orientation codes and slice axis.
     dtype : data type, optional
         On disk, instead of the rule above.
@@ -172,7 +170,7 @@ def write_volumes(
     shape: tuple[int, ...],
     volumes: Iterable[NDArray[Any]],
     affine: ArrayLike,
-    like: Nifti1Header | None = None,
+    like: ImageMeta | None = None,
     dtype: DTypeLike = np.float32,
 ) -> None:
     """Write a map whose components come one after the other; as `write_image`.
@@ -187,7 +185,7 @@ def write_volumes(
         The components, (x, y, z) each.
     affine : array_like
         (4, 4), voxel indices to world mm.
-    like : nibabel.nifti1.Nifti1Header, optional
+    like : ImageMeta, optional
         Gives orientation codes and slice axis.
     dtype : data type
         On disk.
@@ -229,7 +227,7 @@ def _open(temporary: Path, stack: ExitStack) -> IO[bytes]:
 def _make_header(
     shape: tuple[int, ...],
     affine: ArrayLike,
-    like: Nifti1Header | None,
+    like: ImageMeta | None,
     dtype: np.dtype[Any],
 ) -> Nifti1Header:
     header = Nifti1Header(endianness="<")
@@ -247,24 +245,15 @@ def _make_header(
     header["vox_offset"] = 352
     header["magic"] = b"n+1"
     if like is not None:
-        header.set_dim_info(*like.get_dim_info())
-    header["pixdim"][4] = _repetition_time(like)
+        header.set_dim_info(*like.encoding_axes)
+    header["pixdim"][4] = like.repetition_time if like is not None else 0.0
     return header
 
 
-def _orientation_codes(like: Nifti1Header | None) -> tuple[int, int]:
+def _orientation_codes(like: ImageMeta | None) -> tuple[int, int]:
     if like is None:
         return 1, 1
-    qform, sform = int(like["qform_code"]), int(like["sform_code"])
-    return qform or sform or 1, sform or qform or 1
-
-
-def _repetition_time(like: Nifti1Header | None) -> float:
-    if like is None:
-        return 0.0
-    seconds = float(like["pixdim"][4]) * _SECONDS_PER.get(int(like["xyzt_units"]) & 0o70, 1.0)
-    # not a number and the like mean unknown, which NIfTI writes as 0
-    return seconds if np.isfinite(seconds) and seconds > 0 else 0.0
+    return like.qform_code or like.sform_code or 1, like.sform_code or like.qform_code or 1
 
 
 def _dtype_on_disk(dtype: np.dtype[Any]) -> DTypeLike:

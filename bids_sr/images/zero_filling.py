@@ -134,7 +134,7 @@ def look(
     InputError
         As `to_acquired`.
     """
-    axis = slice_axis_of(run, reader, slice_axis)
+    axis = slice_axis_of(run, reader.meta, slice_axis)
     rows, columns = in_plane_axes(axis)
     if given is not None:
         stored = (reader.shape[rows], reader.shape[columns])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bids_sr.bids.dwi_run import DwiFiles, open_run
+from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.diffusion.defaults import OFF
 from bids_sr.diffusion.gradient_check import NOT_CHECKED
 from bids_sr.diffusion.volume_selection import dti_volumes, gqi_volumes
 from bids_sr.images.grid import SliceGrid
 from bids_sr.images.matrix_resampling import acquired_affine
 from bids_sr.images.nifti import DwiReader
+from bids_sr.images.runs import open_run
 from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.images.zero_filling import expect
 from bids_sr.networks.card import ModelCard
@@ -59,7 +60,7 @@ def planned_record(
     """
     run = open_run(files)
     with DwiReader(files.dwi) as reader:
-        axis = slice_axis_of(run, reader, slice_axis)
+        axis = slice_axis_of(run, reader.meta, slice_axis)
         if settings.get("detect_band"):
             run = expect(run, slice_axis=axis, given=given)
         affine = acquired_affine(reader.affine, reader.shape[:3], run.shape[:3])

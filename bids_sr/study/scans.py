@@ -145,7 +145,7 @@ def make_scan(run: DwiRun, prepared: PreparedRun, data: Data, folder: Path) -> S
     factor = prepared.hr.shape[2] // prepared.lr.shape[2]
     pick = slice(data.every // 2, None, data.every)
     with DwiReader(run.files.dwi) as reader:
-        axis = slice_axis_of(run, reader)
+        axis = slice_axis_of(run, reader.meta)
         affine = reader.affine
     brain = brain_of(run)
     hr, lr = prepared.hr[:, pick], prepared.lr[:, pick]

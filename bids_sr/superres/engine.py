@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from attrs import evolve, field, frozen
-from nibabel.nifti1 import Nifti1Header
 
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.images.grid import SliceGrid, from_slices
+from bids_sr.images.image_meta import ImageMeta
 from bids_sr.images.nifti import DwiReader, VolumeWriter
 from bids_sr.images.series_checks import SeriesChecks
 from bids_sr.images.slice_axis import slice_axis_of
@@ -181,7 +181,7 @@ def super_resolve(
         for warning in (*warnings, *storage.warnings):
             _LOG.warning("%s: %s", run.image, warning)
         output = _Output(
-            out, grid, reader.header, storage, gathered.scale, gathered.signed, ensemble_sd
+            out, grid, reader.meta, storage, gathered.scale, gathered.signed, ensemble_sd
         )
         with (
             kept_memory() if place.type == "cpu" else nullcontext(),
@@ -229,7 +229,7 @@ def _warnings(reader: DwiReader, run: DwiRun, checks: SeriesChecks) -> tuple[str
 
 
 def _grid(reader: DwiReader, run: DwiRun, factor: int, override: int | None) -> SliceGrid:
-    axis = slice_axis_of(run, reader, override)
+    axis = slice_axis_of(run, reader.meta, override)
     return SliceGrid(reader.shape[:3], reader.affine, axis, factor)
 
 
@@ -284,7 +284,7 @@ class _Output:
 
     path: Path
     grid: SliceGrid
-    header: Nifti1Header
+    meta: ImageMeta
     storage: Storage
     scale: float
     signed: bool
@@ -305,11 +305,11 @@ def _write(
             output.path,
             shape4,
             affine,
-            like=output.header,
+            like=output.meta,
             dtype=storage.dtype,
             step=storage.step,
         ) as writer,
-        EnsembleSdWriter(ensemble_sd, shape4, affine, output.header, signed=output.signed)
+        EnsembleSdWriter(ensemble_sd, shape4, affine, output.meta, signed=output.signed)
         if ensemble_sd
         else nullcontext() as beside,
         ThreadPoolExecutor(1, "write") as pool,

@@ -10,11 +10,11 @@ from types import TracebackType
 
 import numpy as np
 from attrs import frozen
-from nibabel.nifti1 import Nifti1Header
 from numpy.typing import NDArray
 
 from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.images.grid import SliceGrid
+from bids_sr.images.image_meta import ImageMeta
 from bids_sr.images.nifti import DwiReader, VolumeSource, VolumeWriter
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.series_parts import series_parts
@@ -125,8 +125,8 @@ class EnsembleSdWriter:
         Voxels along x, y, z of the super-resolved grid, and volumes.
     affine : numpy.ndarray
         (4, 4), of that grid.
-    like : nibabel.nifti1.Nifti1Header
-        The input's header.
+    like : ImageMeta
+        Of the input.
     signed : bool
         Whether negative values of the copies are kept.
     """
@@ -136,7 +136,7 @@ class EnsembleSdWriter:
         files: EnsembleSdFiles,
         shape4: tuple[int, ...],
         affine: NDArray[np.float64],
-        like: Nifti1Header,
+        like: ImageMeta,
         *,
         signed: bool = False,
     ) -> None:

@@ -127,7 +127,7 @@ class EnsembleMember:
         signed: bool,
         volumes: Sequence[int],
     ) -> None:
-        self.path, self.header = reader.path, reader.header
+        self.path, self.meta = reader.path, reader.meta
         shape, self.affine = grid.high_resolution
         self.shape = (*shape, len(volumes))
         self._reader, self._detail, self._grid = reader, detail, grid

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bids_sr.bids.dwi_run import DwiFiles, DwiRun, log_warnings, open_run
+from bids_sr.bids.dwi_run import DwiFiles, DwiRun, log_warnings
 from bids_sr.diffusion.gradient_check import checked_run
+from bids_sr.images.runs import open_run
 
 
 def open_checked(files: DwiFiles, gradient_check: str) -> DwiRun:

@@ -153,7 +153,7 @@ def write_once(run: DwiRun, folder: Path, write: Callable[[], None]) -> None:
 def _write_run(run: DwiRun, folder: Path, recipe: Recipe) -> None:
     factor, coarsening = recipe.factor, recipe.coarsening
     with DwiReader(run.files.dwi) as reader:
-        axis = slice_axis_of(run, reader)
+        axis = slice_axis_of(run, reader.meta)
         frame = slice_frame(reader.affine, axis, across=0)
         checks = SeriesChecks(run.files.sidecar)
         series = coarse_slices(checked_volumes(reader, checks), axis, factor, coarsening)

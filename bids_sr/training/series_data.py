@@ -126,7 +126,7 @@ def prepare_series(run: DwiRun, cache: Path, recipe: SeriesRecipe) -> PreparedSe
 
 def _write(run: DwiRun, folder: Path, recipe: SeriesRecipe) -> None:
     with DwiReader(run.files.dwi) as reader:
-        axis = slice_axis_of(run, reader)
+        axis = slice_axis_of(run, reader.meta)
         frame = slice_frame(reader.affine, axis, across=0)
         checks = SeriesChecks(run.files.sidecar)
         volumes = coarse_slices(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bids_sr.bids.dwi_run import DwiRun, open_run
+from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.images.runs import open_run
 from bids_sr.images.zero_filling import expect
 from bids_sr.workflow.plan import RunPlan
 

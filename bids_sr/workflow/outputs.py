@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bids_sr.bids.dwi_run import open_run
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS
 from bids_sr.diffusion.volume_selection import dti_volumes, gqi_volumes
+from bids_sr.images.runs import open_run
 from bids_sr.workflow.manifest import write_manifest
 from bids_sr.workflow.plan import RunPlan
 

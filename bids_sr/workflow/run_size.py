@@ -12,9 +12,10 @@ from collections.abc import Callable
 import numpy as np
 from attrs import frozen
 
-from bids_sr.bids.dwi_run import DwiRun, open_run
+from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.errors import BidsSrError
+from bids_sr.images.runs import open_run
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.series_parts import L2_PARTS, series_parts
 from bids_sr.networks.slice_frame import slice_frame

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from bids_sr.bids.atomic import write_json
-from bids_sr.bids.dwi_run import DwiRun, open_run
+from bids_sr.bids.dwi_run import DwiRun
+from bids_sr.images.runs import open_run
 from bids_sr.workflow import sidecar_writing
 from bids_sr.workflow.memory import chunk_sizes
 

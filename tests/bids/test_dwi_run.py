@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from bids_sr.bids.dwi_run import DwiFiles, Problem, open_run
+from bids_sr.bids.dwi_run import DwiFiles, Problem
 from bids_sr.bids.names import parse_entities
 from bids_sr.errors import InputError
+from bids_sr.images.runs import open_run
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_sr.bids.dwi_run import open_run
 from bids_sr.bids.finding import find_dwi
+from bids_sr.images.runs import open_run
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE = REPOSITORY / "examples" / "dwi-small"

@@ -10,9 +10,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_sr.bids.dwi_run import open_run
 from bids_sr.bids.finding import find_dwi
 from bids_sr.errors import InputError, UsageError
+from bids_sr.images.runs import open_run
 
 MakeDataset = Callable[..., Path]
 

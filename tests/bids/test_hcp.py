@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bids_sr.bids.dwi_run import open_run
 from bids_sr.bids.hcp import find_hcp, is_hcp
 from bids_sr.errors import InputError, UsageError
+from bids_sr.images.runs import open_run
 
 
 def test_all_subjects_are_found_in_order(make_hcp):

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bids_sr.bids.dwi_run import open_run
 from bids_sr.bids.finding import find_dwi
 from bids_sr.bids.invalid_names import looks_like_dwi
 from bids_sr.bids.names import OutputNames
 from bids_sr.bids.training_runs import find_training_runs
 from bids_sr.errors import InputError, UsageError
 from bids_sr.evaluation.degraded_scan import choose_run
+from bids_sr.images.runs import open_run
 
 _spec = importlib.util.spec_from_file_location(
     "finding", Path(__file__).with_name("test_finding.py")

@@ -11,7 +11,7 @@ import pytest
 from attrs import evolve
 from scipy.spatial.transform import Rotation
 
-from bids_sr.bids.dwi_run import DwiFiles, open_run
+from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.diffusion.axis_permutations import (
     EXPECTED,
     WORLD_LPS,
@@ -32,6 +32,7 @@ from bids_sr.diffusion.gradient_check import (
     judge_table,
 )
 from bids_sr.errors import InputError
+from bids_sr.images.runs import open_run
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "dwi-open"
 EXCHANGES = {exchange.words: exchange for exchange in signed_permutations()}

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bids_sr.bids.dwi_run import DwiFiles, open_run
+from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.diffusion.axis_permutations import signed_permutations
 from bids_sr.diffusion.gradient_check import check_gradients
+from bids_sr.images.runs import open_run
 
 STEM = "sub-canon01/dwi/sub-canon01_acq-ax_run-3_dwi"
 DATA = Path(__file__).parents[3] / "shared" / "data" / "dwi-open"

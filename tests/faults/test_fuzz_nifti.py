@@ -11,10 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bids_sr.bids.dwi_run import DwiFiles, open_run
+from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.errors import InputError
 from bids_sr.images.grid import SliceGrid
 from bids_sr.images.nifti import DwiReader
+from bids_sr.images.runs import open_run
 
 SHAPE = (5, 4, 3, 4)
 

@@ -244,9 +244,9 @@ def test_a_folder_that_vanishes_meanwhile(process, dataset, tmp_path, monkeypatc
 
 
 def test_training_names_who_cannot_be_looked_into(limited, dataset, tmp_path):
-    from bids_sr.bids.dwi_run import open_run
     from bids_sr.bids.training_runs import find_training_runs
     from bids_sr.errors import InputError
+    from bids_sr.images.runs import open_run
 
     (dataset / "sub-02/dwi").rename(tmp_path / "away")
     (dataset / "sub-02/dwi").symlink_to("dwi")

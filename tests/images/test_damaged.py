@@ -106,11 +106,12 @@ def test_missing_folder_and_broken_link(tmp_path):
 
 def test_three_dimensions(write_nifti, series):
     error = failure(write_nifti(series[..., 0]))
-    assert "3 dimensions (13, 11, 7)" in error.problem
+    assert "is a 3D image of 13x11x7 voxels" in error.problem
 
 
 def test_five_dimensions(write_nifti):
-    assert "5 dimensions" in failure(write_nifti(np.zeros((4, 4, 4, 1, 6), np.int16))).problem
+    error = failure(write_nifti(np.zeros((4, 4, 4, 1, 6), np.int16)))
+    assert "is a 5D image of 4x4x4x1x6" in error.problem
 
 
 def test_colours(write_nifti):

@@ -66,7 +66,7 @@ def test_landmark_through_files(write_nifti, tmp_path, axis, factor, shape, orie
         hr = from_slices(sinc_upsample(slices, factor).numpy(), axis)
         hr_shape, hr_affine = grid.high_resolution
         assert hr.shape == hr_shape
-        with VolumeWriter(hr_path, (*hr_shape, 1), hr_affine, like=reader.header) as writer:
+        with VolumeWriter(hr_path, (*hr_shape, 1), hr_affine, like=reader.meta) as writer:
             writer.write(hr)
 
     assert centre(lr, grid.affine) == pytest.approx(world, abs=1e-3)
@@ -118,7 +118,7 @@ def test_orientation_codes(write_nifti, tmp_path, qform, sform, expected, rotati
         if qform or sform:
             assert reader.affine == pytest.approx(affine, abs=1e-4)
         hr_shape, hr_affine = SliceGrid(reader.shape[:3], reader.affine, 2, 2).high_resolution
-        with VolumeWriter(out, (*hr_shape, 1), hr_affine, like=reader.header) as writer:
+        with VolumeWriter(out, (*hr_shape, 1), hr_affine, like=reader.meta) as writer:
             writer.write(np.zeros(hr_shape))
     header = nib.load(out).header
     assert (int(header["qform_code"]), int(header["sform_code"])) == expected

@@ -9,9 +9,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_sr.bids.dwi_run import open_run
 from bids_sr.errors import InputError
 from bids_sr.images.nifti import DwiReader
+from bids_sr.images.runs import open_run
 
 DATA = np.arange(4 * 5 * 6 * 3, dtype=np.int16).reshape(4, 5, 6, 3)
 

@@ -42,7 +42,7 @@ def test_sagittal_scan_is_cut_as_it_was_acquired():
     assert sidecar["ImageOrientationText"] == "Sag"
     with DwiReader(path) as reader:
         axis = choose_slice_axis(
-            reader.shape[:3], reader.zooms, sidecar, None, reader.header.get_dim_info()[2]
+            reader.shape[:3], reader.zooms, sidecar, None, reader.meta.encoding_axes[2]
         )
         # a sagittal slice is crossed from left to right
         assert nib.aff2axcodes(reader.affine)[axis] in "LR"

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from bids_sr.errors import OutputError
+from bids_sr.images.header import read_header
 from bids_sr.images.nifti import DwiReader, VolumeWriter, load_volume, write_image
 
 # a turn about x, mirrored, voxels of 1 x 1.1 x 2.5 mm
@@ -91,19 +92,24 @@ def test_two_runs_give_the_same_bytes(tmp_path, volumes):
         ("sec", 0, 0),
     ],
 )
-def test_repetition_time(tmp_path, volumes, unit, stored, seconds):
-    like = nib.Nifti1Header()
-    like.set_xyzt_units("mm", unit)
-    like["pixdim"][4] = stored
+def test_repetition_time(tmp_path, write_nifti, volumes, unit, stored, seconds):
+    def edit(header):
+        header.set_xyzt_units("mm", unit)
+        header["pixdim"][4] = stored
+
+    like = read_header(write_nifti(np.ones((3, 3, 3, 2), np.int16), edit=edit))
+    assert like.repetition_time == pytest.approx(seconds)
     write(tmp_path / "a.nii.gz", volumes, like=like)
     assert nib.load(tmp_path / "a.nii.gz").header["pixdim"][4] == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("kind", [nib.Nifti1Header, nib.Nifti2Header])
-def test_slice_axis_of_the_header_is_kept(tmp_path, volumes, kind):
-    like = kind()
-    like.set_dim_info(freq=2, phase=0, slice=1)
-    write(tmp_path / "a.nii.gz", volumes, like=like)
+@pytest.mark.parametrize("image", [nib.Nifti1Image, nib.Nifti2Image])
+def test_slice_axis_of_the_header_is_kept(tmp_path, write_nifti, volumes, image):
+    def edit(header):
+        header.set_dim_info(freq=2, phase=0, slice=1)
+
+    path = write_nifti(np.ones((3, 3, 3, 2), np.int16), image=image, edit=edit)
+    write(tmp_path / "a.nii.gz", volumes, like=read_header(path))
     assert nib.load(tmp_path / "a.nii.gz").header.get_dim_info() == (2, 0, 1)
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from bids_sr.app.models import main
-from bids_sr.bids.dwi_run import open_run
 from bids_sr.bids.finding import find_dwi
 from bids_sr.errors import ModelError
 from bids_sr.images.nifti import DwiReader
+from bids_sr.images.runs import open_run
 from bids_sr.networks.importing import import_paper_weights
 from bids_sr.networks.loading import load_network
 from bids_sr.networks.paper_unet import MIN_SIDE, PaperSuperResolver, PaperUNet

@@ -6,7 +6,8 @@ import nibabel as nib
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from bids_sr.bids.dwi_run import DwiFiles, open_run
+from bids_sr.bids.dwi_run import DwiFiles
+from bids_sr.images.runs import open_run
 
 SIZE = (26, 20, 5)
 

@@ -256,8 +256,8 @@ def test_the_start_decides_the_network(series_model, volume_model):
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="real scans are not at hand")
 def test_a_real_start_leaves_of_the_mean_what_its_model_left(tmp_path):
-    from bids_sr.bids.dwi_run import open_run
     from bids_sr.bids.training_runs import find_training_runs
+    from bids_sr.images.runs import open_run
 
     card = find_card("shallow-x2")
     if card.sees_series:

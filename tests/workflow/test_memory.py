@@ -8,10 +8,10 @@ import pytest
 from bids_sr.app.parser import build_parser
 from bids_sr.app.participant import _share_memory
 from bids_sr.app.settings import make_settings
-from bids_sr.bids.dwi_run import open_run
 from bids_sr.diffusion.ensemble_sd import subset
 from bids_sr.errors import InputError
 from bids_sr.images.nifti import DwiReader
+from bids_sr.images.runs import open_run
 from bids_sr.networks.registry import load_card
 from bids_sr.superres.defaults import AHEAD
 from bids_sr.workflow import memory
