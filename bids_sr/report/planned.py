@@ -10,8 +10,8 @@ from bids_sr.diffusion.defaults import OFF
 from bids_sr.diffusion.gradient_check import NOT_CHECKED
 from bids_sr.diffusion.volume_selection import dti_volumes, gqi_volumes
 from bids_sr.images.grid import SliceGrid
+from bids_sr.images.header import read_header
 from bids_sr.images.matrix_resampling import acquired_affine
-from bids_sr.images.nifti import DwiReader
 from bids_sr.images.runs import open_run
 from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.images.zero_filling import expect
@@ -58,13 +58,12 @@ def planned_record(
     InputError
         If the run's files cannot be used.
     """
-    run = open_run(files)
-    with DwiReader(files.dwi) as reader:
-        axis = slice_axis_of(run, reader.meta, slice_axis)
-        if settings.get("detect_band"):
-            run = expect(run, slice_axis=axis, given=given)
-        affine = acquired_affine(reader.affine, reader.shape[:3], run.shape[:3])
-        grid = SliceGrid(run.shape[:3], affine, axis, card.factor)
+    run, meta = open_run(files), read_header(files.dwi)
+    axis = slice_axis_of(run, meta, slice_axis)
+    if settings.get("detect_band"):
+        run = expect(run, slice_axis=axis, given=given)
+    affine = acquired_affine(meta.affine, meta.series_shape()[:3], run.shape[:3])
+    grid = SliceGrid(run.shape[:3], affine, axis, card.factor)
     record = {
         "run": files.label,
         **grid_facts(run, grid),

@@ -15,7 +15,8 @@ from bids_sr.diffusion.run_masks import brain_of
 from bids_sr.errors import InputError, UsageError
 from bids_sr.evaluation.degraded_scan import DegradedScan, coarse_grid
 from bids_sr.images.grid import SliceGrid, from_slices, to_slices
-from bids_sr.images.nifti import DwiReader, VolumeWriter
+from bids_sr.images.header import read_header
+from bids_sr.images.nifti import VolumeWriter
 from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.quality.fidelity import erode
 from bids_sr.study.recipe import Data
@@ -144,9 +145,8 @@ def make_scan(run: DwiRun, prepared: PreparedRun, data: Data, folder: Path) -> S
     run = at_acquired_matrix(run, folder)
     factor = prepared.hr.shape[2] // prepared.lr.shape[2]
     pick = slice(data.every // 2, None, data.every)
-    with DwiReader(run.files.dwi) as reader:
-        axis = slice_axis_of(run, reader.meta)
-        affine = reader.affine
+    meta = read_header(run.files.dwi)
+    axis, affine = slice_axis_of(run, meta), meta.affine
     brain = brain_of(run)
     hr, lr = prepared.hr[:, pick], prepared.lr[:, pick]
     rows, columns = hr.shape[2:]
