@@ -99,7 +99,6 @@ benchmark-pieces: ## the app's pieces one by one, by pytest-benchmark
 benchmark-growth: $(STAMP) ## how time and memory grow with the scan, threads and processes
 	$(BIN)/python benchmarks/growth.py --out docs/performance --figure docs/figures/growth.png \
 		--page docs/performance.md
-	$(BIN)/python benchmarks/cost_model.py --page docs/performance.md
 
 benchmark-memory: $(STAMP) ## peak memory of a scan of HCP-7T size; SCALE=2, WORK=folder with 60 GB
 	$(BIN)/python benchmarks/memory_limit.py --scale $(or $(SCALE),2) --work $(or $(WORK),$(DEMO_WORK)/memory) \

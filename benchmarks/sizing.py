@@ -1,4 +1,4 @@
-"""What runs cost, measured; and what the model behind ``--dry-run`` makes of it.
+"""What runs cost, measured; and what ``--dry-run`` says of sizes and memory.
 
     python benchmarks/sizing.py measure DATASET --case uih01_acq-AP:2:4 --out facts
 

@@ -17,10 +17,9 @@ import nibabel as nib
 import numpy as np
 
 from bids_sr.bids.finding import find_dwi
-from bids_sr.networks.cost import multiply_adds
 from bids_sr.networks.registry import load_card
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
-from bids_sr.workflow.estimate import PAGE, REFERENCE, wall_seconds
+from bids_sr.workflow.estimate import PAGE
 from bids_sr.workflow.forecast import Forecast, forecast
 from bids_sr.workflow.plan import RunOptions, make_plan
 
@@ -39,10 +38,10 @@ SCHEMES: dict[str, tuple[tuple[int, int, int], dict[int, int]]] = {
 def compared(facts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the lines of a table: what was measured beside what is estimated."""
     yield (
-        "| run | matrix | factor | copies | core min | estimated | ratio | series (MB) | estimated"
+        "| run | matrix | factor | copies | core min | series (MB) | estimated"
         " | maps (MB) | estimated | peak (GB) | allowed for |"
     )
-    yield "|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|"
     for fact in facts:
         x, y, z, volumes = fact["shape"]
         bvals = _like(fact)
@@ -50,12 +49,11 @@ def compared(facts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         assert made.task is not None
         assert made.task.shape[3] == volumes
         seconds = sum(step["cpu_s"] for step in fact["steps"].values())
-        expected = sum(made.seconds.values())
         series, maps = _measured(fact["output"])
         yield (
             f"| {fact['run']} | {'x'.join(map(str, fact['shape']))} | {fact['factor']}"
-            f" | {fact['copies']} | {seconds / 60:.1f} | {expected / 60:.1f}"
-            f" | {expected / seconds:.2f} | {series / 1e6:.0f} | {made.output['series'] / 1e6:.0f}"
+            f" | {fact['copies']} | {seconds / 60:.1f}"
+            f" | {series / 1e6:.0f} | {made.output['series'] / 1e6:.0f}"
             f" | {maps / 1e6:.0f} | {made.output['maps'] / 1e6:.0f}"
             f" | {fact['peak_gb']:.2f} | {made.memory_gb:.2f} |"
         )
@@ -63,19 +61,15 @@ def compared(facts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def extrapolated() -> Iterator[str]:
     """Yield the lines of a table: what is estimated for usual matrices."""
-    yield (
-        "| scan | matrix | factor | copies | memory (GB) | 1 core | 2 cores | output (GB)"
-        " | work folder (GB) |"
-    )
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield ("| scan | matrix | factor | copies | memory (GB) | output (GB) | work folder (GB) |")
+    yield "|---|---|---|---|---|---|---|"
     for name, (matrix, volumes) in SCHEMES.items():
         bvals = [b for b, count in volumes.items() for _ in range(count)]
         for factor, copies in product((2, 3), sorted({1, DEFAULT_ENSEMBLE})):
             made = _forecast(matrix, bvals, factor, copies)
-            one, two = (REFERENCE.start + wall_seconds(made.seconds, n) for n in (1, 2))
             yield (
                 f"| {name} | {'x'.join(map(str, (*matrix, len(bvals))))} | {factor} | {copies}"
-                f" | {made.memory_gb:.1f} | {_hours(one)} | {_hours(two)}"
+                f" | {made.memory_gb:.1f}"
                 f" | {(sum(made.output.values()) + PAGE) / 1e9:.2f} | {sum(made.work) / 1e9:.2f} |"
             )
 
@@ -92,7 +86,7 @@ def _forecast(
         _write_empty(Path(name, "raw"), matrix, bvals)
         (files,) = find_dwi(Path(name, "raw"))
         plan = make_plan(files, Path(name, "out"), RunOptions(card=card, ensemble=copies))
-        return forecast(plan, multiply_adds(card))
+        return forecast(plan)
 
 
 def _write_empty(root: Path, matrix: tuple[int, int, int], bvals: Sequence[int]) -> None:
@@ -127,7 +121,3 @@ def _measured(files: Mapping[str, int]) -> tuple[int, int]:
     images = {name: size for name, size in files.items() if name.endswith(".nii.gz")}
     series = sum(size for name, size in images.items() if name.endswith("_desc-sr_dwi.nii.gz"))
     return series, sum(images.values()) - series
-
-
-def _hours(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,4 +1,4 @@
-"""``--dry-run``: what would be done, what it would write and cost; nothing is done or written."""
+"""``--dry-run``: what would be done, what it would write and need; nothing is done or written."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from bids_sr.app.devices import choose_places
 from bids_sr.app.participant import find_runs, make_run_options
 from bids_sr.app.settings import Settings
 from bids_sr.errors import UsageError
-from bids_sr.networks.cost import multiply_adds
-from bids_sr.workflow.estimate import KINDS, PAGE, REFERENCE, wall_seconds
+from bids_sr.workflow.estimate import KINDS, PAGE
 from bids_sr.workflow.forecast import UNUSABLE, Forecast, forecast
 from bids_sr.workflow.plan import RunOptions, make_plan
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
-_COLUMNS = ("run", "matrix", "state", *KINDS, "memory", "time")
+_COLUMNS = ("run", "matrix", "state", *KINDS, "memory")
 
 
 def run_dry(settings: Settings) -> int:
@@ -47,15 +46,14 @@ def run_dry(settings: Settings) -> int:
             remedy="Leave it out, or ask for the participant level without --reports-only.",
         )
     options = make_run_options(settings, choose_places(settings))
-    macs = multiply_adds(options.card)
     plans = [make_plan(files, settings.output_dir, options) for files in find_runs(settings)]
-    runs = [forecast(plan, macs) for plan in plans]
+    runs = [forecast(plan) for plan in plans]
     sys.stdout.write("\n".join(_lines(runs, settings, options)) + "\n")
     return 1 if any(run.state == UNUSABLE for run in runs) else 0
 
 
 def _lines(runs: Sequence[Forecast], settings: Settings, options: RunOptions) -> list[str]:
-    rows = [_COLUMNS, *(_row(run, settings, options) for run in runs)]
+    rows = [_COLUMNS, *(_row(run) for run in runs)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     lines = [
         f"Network {options.card.name}, factor {options.card.factor}, {options.ensemble} turned"
@@ -68,24 +66,22 @@ def _lines(runs: Sequence[Forecast], settings: Settings, options: RunOptions) ->
             lines.append(f"    {run.problem}")
         if run is not None and settings.verbosity:
             lines += [f"    {_size(size):>9}  {path}" for path, size in run.files.items()]
-    return [line.rstrip() for line in [*lines, "", *_totals(runs, settings, options)]]
+    return [line.rstrip() for line in [*lines, "", *_totals(runs, settings)]]
 
 
-def _row(run: Forecast, settings: Settings, options: RunOptions) -> tuple[str, ...]:
+def _row(run: Forecast) -> tuple[str, ...]:
     if run.task is None:
         return (run.plan.label, "", run.state, *[""] * (len(_COLUMNS) - 3))
-    time = "" if not run.pending else _time(wall_seconds(run.seconds, settings.threads), options)
     return (
         run.plan.label,
         "x".join(map(str, run.task.shape)),
         run.state,
         *(_size(run.output[kind]) if run.output[kind] else "-" for kind in KINDS),
         f"{run.memory_gb:.1f} GB",
-        time,
     )
 
 
-def _totals(runs: Sequence[Forecast], settings: Settings, options: RunOptions) -> list[str]:
+def _totals(runs: Sequence[Forecast], settings: Settings) -> list[str]:
     states = [run.state for run in runs]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     lines = [f"{_runs(len(runs))}: {counts}."]
@@ -99,7 +95,6 @@ def _totals(runs: Sequence[Forecast], settings: Settings, options: RunOptions) -
     work = sum(run.work[0] for run in todo) + sum(passing)
     largest = max(todo, key=lambda run: run.memory_gb)
     lines += [
-        *_time_lines(todo, settings, options, at_once),
         f"Memory: {largest.memory_gb:.1f} GB for the largest run, {largest.plan.label};"
         f" {_runs(at_once)} at a time.",
         *_disk_lines(
@@ -108,21 +103,6 @@ def _totals(runs: Sequence[Forecast], settings: Settings, options: RunOptions) -
         "All of this is estimated (see docs/hpc.md); nothing was done, nothing was written.",
     ]
     return lines
-
-
-def _time_lines(
-    todo: Sequence[Forecast], settings: Settings, options: RunOptions, at_once: int
-) -> list[str]:
-    if options.device != "cpu":
-        return [f"Time: not known for {options.device}; only CPUs were measured."]
-    cpu = REFERENCE.start + sum(sum(run.seconds.values()) for run in todo)
-    walls = [wall_seconds(run.seconds, settings.threads) for run in todo]
-    # all cores busy at best; no run is quicker than its steps one after the other
-    wall = REFERENCE.start + max(*walls, sum(walls) / at_once, cpu / settings.nprocs)
-    return [
-        f"Time: {cpu / 3600:.2f} core hours, about {_duration(wall)} with {settings.nprocs} cores"
-        " like those of the reference machine."
-    ]
 
 
 def _disk_lines(*needs: tuple[str, Path, int]) -> list[str]:
@@ -158,16 +138,6 @@ def _runs(count: int) -> str:
 
 def _cell(text: str, width: int) -> str:
     return text.ljust(width) if not text[:1].isdigit() else text.rjust(width)
-
-
-def _time(seconds: float, options: RunOptions) -> str:
-    return _duration(seconds) if options.device == "cpu" else "?"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _size(count: float) -> str:

@@ -1,8 +1,7 @@
-"""What a run will cost before it is begun: files, time; for `--dry-run` and docs/hpc.md.
+"""How much a run will write, before it is begun; for `--dry-run` and docs/hpc.md.
 
-Pure functions of a `Task`: nothing is read, nothing measured here. The figures in
-`REFERENCE` and the shares below were measured by ``benchmarks/sizing.py``; whoever makes
-the program faster measures them again with ``make benchmark-sizing``.
+Pure functions of a `Task`: nothing is read, nothing measured here. What the shares below give
+stands beside what scans really took in the table of ``make benchmark-sizing``.
 """
 
 from __future__ import annotations
@@ -69,11 +68,6 @@ class Task:
     """Of the input at its acquired matrix (x, y, z, volumes)."""
     factor: int
     """In-plane factor."""
-    macs: float
-    """Multiplications of the network per pixel of the input, each time that it sees a slice
-    (`bids_sr.networks.cost`)."""
-    shells: int = 0
-    """How often a network for the series sees each slice; 0: it sees each volume."""
     details: int = 0
     """Images of detail that it gives of the whole series: b0, mean and l = 2 of each shell."""
     copies: int = DEFAULT_ENSEMBLE
@@ -88,8 +82,6 @@ class Task:
     """``auto``, ``full`` or ``off``."""
     output_dtype: str = "float32"
     """Of the series on disk."""
-    gradient_check: bool = True
-    """Whether the gradient table is checked."""
     stored: tuple[int, int, int] | None = None
     """A volume as it is stored, if that is finer: a copy is made of the series."""
 
@@ -97,82 +89,6 @@ class Task:
     def fine(self) -> int:
         """Voxels of a volume of the output."""
         return math.prod(self.shape[:3]) * self.factor**2
-
-
-@frozen
-class Rates:
-    """How fast a machine is: seconds of one core.
-
-    Those per voxel are per million voxels (of the grid and the volumes that a step
-    goes through), the others per run.
-    """
-
-    macs_per_s: float
-    """Multiplications of the network per second."""
-    gather: float
-    """First pass over the series, per million voxels of it."""
-    stream: float
-    """Interpolation, detail, compression: per million voxels of the output series."""
-    channels: float
-    """Preparing what a network for volumes reads, per million voxels of the input series."""
-    mask: float
-    """Masks, per million voxels of the output grid."""
-    tensor: float
-    """Tensor fit, per million voxels times volumes."""
-    tensor_maps: float
-    """Eigenvalues and compression of its maps, per million voxels."""
-    gradients: float
-    """Gradient check, per million voxels ..."""
-    gradients_volume: float
-    """... and per million voxels times volumes that it reads."""
-    gqi: float
-    """GQI, per million voxels times volumes."""
-    coarsen: float
-    """Reading and coarsening for the self-check, per million voxels of the input series."""
-    compute_metrics: float
-    """Quality metrics, per million voxels of the output series."""
-    draw: float
-    """Pictures and the 3D view, per million voxels of the output grid."""
-    undo: float
-    """Undoing zero-filling, per million voxels of the stored series."""
-    start: float
-    """Start of the program and its libraries."""
-    per_run: float
-    """What every run takes whatever its size: pictures, text, looking up."""
-
-
-REFERENCE = Rates(
-    macs_per_s=72e9,
-    gather=0.04,
-    stream=0.065,
-    channels=0.11,
-    mask=0.65,
-    tensor=0.02,
-    tensor_maps=0.4,
-    gradients=1.2,
-    gradients_volume=0.005,
-    gqi=0.035,
-    coarsen=0.03,
-    compute_metrics=0.09,
-    draw=0.6,
-    undo=0.03,
-    start=5.0,
-    per_run=2.0,
-)
-"""Of the machine that the sizing table was measured on: one core of an AMD EPYC server CPU
-with AVX2, its other core idle."""
-
-SERIAL = (
-    "read",
-    "undo_filling",
-    "check_gradients",
-    "describe",
-    "mask",
-    "compute_metrics",
-    "draw",
-    "rest",
-)
-"""Steps that use one core whatever ``--omp-nthreads`` says."""
 
 
 def file_bytes(name: str, task: Task) -> int:
@@ -276,99 +192,10 @@ def work_bytes(task: Task) -> tuple[int, int]:
     return kept, round(_FLOAT * max((copies + fit) * task.fine, check))
 
 
-def step_seconds(task: Task, rates: Rates = REFERENCE) -> dict[str, float]:
-    """Return about how long each step takes with one core.
-
-    Parameters
-    ----------
-    task : Task
-        The run.
-    rates : Rates
-        How fast the machine is.
-
-    Returns
-    -------
-    dict of str to float
-        Seconds by name of the step; ``rest`` is what does not depend on the run's size.
-    """
-    fine, coarse = task.fine / 1e6, task.fine / task.factor**2 / 1e6
-    volumes = task.shape[3]
-    seconds = {
-        "undo_filling": rates.undo * volumes * math.prod(task.stored or (0,)) / 1e6,
-        "check_gradients": _gradients_s(task, coarse, rates),
-        "super_resolve": _super_resolve_s(task, coarse, volumes, rates),
-        "mask": rates.mask * fine,
-        "fit_input": _tensor_s(task.tensor_volumes, coarse, rates),
-        "fit_tensor": _tensor_s(task.tensor_volumes, fine, rates),
-        "fit_gqi": rates.gqi * task.gqi_volumes * fine,
-        "fit_input_gqi": rates.gqi * task.gqi_volumes * coarse,
-        "ensemble_sd": 0.0,
-        "self_check": _self_check_s(task, rates),
-        "compute_metrics": rates.compute_metrics * volumes * fine,
-        "draw": rates.draw * fine,
-        "rest": rates.per_run,
-    }
-    if task.uncertainty:
-        again = task.copies * task.tensor_volumes * fine
-        seconds["ensemble_sd"] = task.copies * _tensor_s(task.tensor_volumes, fine, rates)
-        # copies of a network for the series are put together from their detail when they are fitted
-        seconds["ensemble_sd" if task.shells else "super_resolve"] += rates.stream * again
-    return seconds
-
-
-def wall_seconds(steps: Mapping[str, float], threads: int) -> float:
-    """Return how long steps take one after the other, if threads cost nothing.
-
-    Parameters
-    ----------
-    steps : mapping of str to float
-        From `step_seconds`.
-    threads : int
-        Cores per step.
-
-    Returns
-    -------
-    float
-        Seconds; what several threads really bring is a little less.
-    """
-    return sum(s if name in SERIAL else s / threads for name, s in steps.items())
-
-
-def _super_resolve_s(task: Task, voxels: float, made: int, rates: Rates) -> float:
-    """Return the seconds of slices of so many million voxels of the input.
-
-    Parameters
-    ----------
-    task : Task
-        All of its volumes are gathered.
-    voxels : float
-        Of a volume.
-    made : int
-        Volumes that are super-resolved.
-    rates : Rates
-        How fast the machine is.
-    """
-    fine, volumes = voxels * task.factor**2, task.shape[3]
-    seen = task.copies * (task.shells or made)
-    network = seen * voxels * task.macs * 1e6 / rates.macs_per_s
-    channels = 0.0 if task.shells else rates.channels * made * voxels
-    return network + channels + rates.gather * volumes * voxels + rates.stream * made * fine
-
-
 def _kept_volumes(task: Task) -> float:
     """Return how many volumes of float32 one turned copy leaves in the work folder."""
     # detail as float16, or whole volumes that a tensor is fitted to, uncompressed
-    return task.details * _HALF / _FLOAT if task.shells else task.tensor_volumes
-
-
-def _tensor_s(volumes: int, voxels: float, rates: Rates) -> float:
-    return (rates.tensor * volumes + rates.tensor_maps) * voxels if volumes else 0.0
-
-
-def _gradients_s(task: Task, voxels: float, rates: Rates) -> float:
-    if not (task.gradient_check and task.tensor_volumes):
-        return 0.0
-    return (rates.gradients + rates.gradients_volume * task.tensor_volumes) * voxels
+    return task.details * _HALF / _FLOAT if task.details else task.tensor_volumes
 
 
 def _checked(task: Task) -> tuple[int, int]:
@@ -385,17 +212,3 @@ def _checked_again(task: Task) -> tuple[int, int]:
     """Return at how many of them it looks once more, with the scan's noise put back."""
     slices, volumes = _checked(task)
     return min(slices, MAX_NOISY_SLICES), min(volumes, _FEW_VOLUMES)
-
-
-def _self_check_s(task: Task, rates: Rates) -> float:
-    slices, volumes = _checked(task)
-    if not volumes:
-        return 0.0
-    noisy, few = _checked_again(task)
-    whole, part = (n * math.prod(task.shape[:2]) / 1e6 for n in (slices, noisy))
-    seconds = rates.coarsen * math.prod(task.shape) / 1e6
-    for voxels, made in ((whole, volumes), (part, few)):
-        seconds += _super_resolve_s(task, voxels / task.factor**2, made, rates)
-    # the scan, what four methods make of it, and what noise does to it; again without the last
-    fits = 6 * _tensor_s(volumes, whole, rates) + 5 * _tensor_s(few, part, rates)
-    return seconds + (fits if task.tensor_volumes else 0.0)

@@ -8,7 +8,6 @@ from pathlib import Path
 from attrs import field, frozen
 
 from bids_sr.bids.dwi_run import DwiRun
-from bids_sr.diffusion.defaults import OFF
 from bids_sr.diffusion.volume_selection import dti_volumes, gqi_volumes
 from bids_sr.errors import BidsSrError
 from bids_sr.workflow.completeness import AGAIN, TODO, run_state
@@ -17,7 +16,6 @@ from bids_sr.workflow.estimate import (
     Task,
     file_bytes,
     output_bytes,
-    step_seconds,
     work_bytes,
 )
 from bids_sr.workflow.expected_run import expected_run
@@ -48,8 +46,6 @@ class Forecast:
     """Bytes by kind, pictures of the report as well."""
     work: tuple[int, int] = (0, 0)
     """Bytes of the work folder that stay, and that pass."""
-    seconds: Mapping[str, float] = field(factory=dict)
-    """By step, with one core of the reference machine; for what a GPU does it is not known."""
     memory_gb: float = 0.0
     """Of its largest step, and of the program beside it."""
 
@@ -59,15 +55,13 @@ class Forecast:
         return self.state in (TODO, AGAIN)
 
 
-def forecast(plan: RunPlan, macs: float) -> Forecast:
+def forecast(plan: RunPlan) -> Forecast:
     """Look at a run without doing anything.
 
     Parameters
     ----------
     plan : RunPlan
         The run; the header and first volume of its image and its gradient files are read.
-    macs : float
-        Of its network (`bids_sr.networks.cost.multiply_adds`).
 
     Returns
     -------
@@ -78,7 +72,7 @@ def forecast(plan: RunPlan, macs: float) -> Forecast:
         paths = outputs_of(plan, run.gradients)
     except BidsSrError as error:
         return Forecast(plan, UNUSABLE, problem=str(error))
-    task = make_task(plan, run, macs)
+    task = make_task(plan, run)
     files = {path: file_bytes(path.name, task) for path in paths}
     return Forecast(
         plan,
@@ -87,12 +81,11 @@ def forecast(plan: RunPlan, macs: float) -> Forecast:
         files=files,
         output=output_bytes({path.name: size for path, size in files.items()}, task),
         work=work_bytes(task),
-        seconds=step_seconds(task),
         memory_gb=PROGRAM_GB + least_memory_gb(plan, run),
     )
 
 
-def make_task(plan: RunPlan, run: DwiRun, macs: float) -> Task:
+def make_task(plan: RunPlan, run: DwiRun) -> Task:
     """Put together what the cost of a run depends on.
 
     Parameters
@@ -101,27 +94,21 @@ def make_task(plan: RunPlan, run: DwiRun, macs: float) -> Task:
         The run.
     run : DwiRun
         The same, opened, at its acquired matrix (`bids_sr.workflow.expected_run`).
-    macs : float
-        Of the network.
 
     Returns
     -------
     Task
     """
     how = plan.options
-    passes = passes_of(how.card, run.gradients)
     return Task(
         shape=run.shape,
         stored=run.stored.shape if run.stored else None,
         factor=plan.names.factor,
-        macs=macs,
-        shells=passes.shells,
-        details=passes.images,
+        details=passes_of(how.card, run.gradients).images,
         copies=how.ensemble,
         tensor_volumes=len(dti_volumes(run.gradients).indices),
         gqi_volumes=len(gqi_volumes(run.gradients).indices),
         uncertainty=how.uncertainty,
         self_check=how.self_check,
         output_dtype=how.output_dtype,
-        gradient_check=how.gradient_check != OFF,
     )

@@ -10,7 +10,6 @@ import pytest
 
 from bids_sr.app import dry_run
 from bids_sr.bids.finding import find_dwi
-from bids_sr.networks.cost import multiply_adds
 from bids_sr.networks.registry import load_card
 from bids_sr.workflow.forecast import forecast
 from bids_sr.workflow.plan import RunOptions, make_plan
@@ -72,7 +71,7 @@ def test_what_is_to_do_and_what_cannot_be_used(dry, dataset, tmp_path):
     assert "unusable" in line_of(text, "sub-02")
     assert "there is no .bvec file" in text
     assert "2 runs: 1 to do, 1 unusable." in text
-    assert "core hours" in text and "are free there" in text
+    assert "Memory:" in text and "are free there" in text
 
 
 def test_a_sound_dataset_is_status_0(dry, dataset, tmp_path):
@@ -97,7 +96,7 @@ def test_what_is_finished_is_recognised(dry, dataset, done):
     before = state_of(done)
     _, text = dry(dataset, done, "--participant-label", "01")
     assert " done " in line_of(text, "sub-01") and "1 run: 1 done." in text
-    assert "core hours" not in text, "nothing is left to do"
+    assert "Memory:" not in text, "nothing is left to do"
     assert state_of(done) == before
 
 
@@ -116,7 +115,7 @@ def test_every_file_of_the_run_is_listed(dry, dataset, done):
 def test_sizes_are_about_those_of_the_files(dataset, done, model):
     card = load_card(str(model), 2)
     (files,) = find_dwi(dataset, participants=["01"])
-    made = forecast(make_plan(files, done, RunOptions(card=card)), multiply_adds(card))
+    made = forecast(make_plan(files, done, RunOptions(card=card)))
     series = next(path for path in made.files if path.name.endswith("desc-sr_dwi.nii.gz"))
     # the made-up object has zeros around it, a scan's background is noise
     assert 0.4 < series.stat().st_size / made.files[series] < 1.3
@@ -134,12 +133,7 @@ def test_too_little_room_is_told(dry, dataset, tmp_path, monkeypatch):
     assert "Warning:" in text and "1.0 kB are free" in text
 
 
-def test_of_a_gpu_no_time_is_invented(dataset, tmp_path, monkeypatch, call_here, model, capsys):
-    monkeypatch.setattr("bids_sr.app.dry_run.choose_places", lambda _: ("cuda:0",))
-    call_here(dataset, tmp_path / "out", "participant", "--model", model, "--dry-run")
-    assert "Time: not known for cuda:0" in capsys.readouterr().out
-
-
+@pytest.mark.slow
 def test_torch_is_not_needed(dataset, tmp_path, model):
     """A look at the dataset must not take the memory of the libraries that compute."""
     code = (
