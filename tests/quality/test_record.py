@@ -15,6 +15,7 @@ from bids_sr.networks.registry import load_card
 from bids_sr.quality.interpolation import interpolate
 from bids_sr.quality.lattice import PERIODS
 from bids_sr.quality.record import compute_metrics
+from bids_sr.quality.registry import is_described
 from bids_sr.quality.series import AboveB0
 from bids_sr.quality.series_context import shell_names
 from bids_sr.superres.engine import SuperResolvedDwi
@@ -127,6 +128,7 @@ def judged(make_run, tiny_model, tmp_path):
 def test_the_record_is_flat_complete_and_safe_for_json(judged):
     record = judged()
     assert not set(EXPECTED) - set(record)
+    assert [key for key in record if not is_described(key)] == []
     assert json.loads(json.dumps(record, allow_nan=False)) == record
     assert all(value is None or isinstance(value, str | int | float) for value in record.values())
     assert record["shells"] == "1000"
