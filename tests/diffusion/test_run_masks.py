@@ -102,3 +102,23 @@ def test_a_mask_of_the_stored_grid_is_carried_to_the_acquired_one(make_filled_ru
     inside = np.argwhere(load_mask(masks.input))
     assert inside.min(0)[:2].tolist() == [50, 30] and inside.max(0)[:2].tolist() == [69, 99]
     assert np.array_equal(load_mask(masks.output), values > 0)
+
+
+@pytest.mark.parametrize(("side", "joined"), [(1, False), (4, True)])
+def test_what_a_bridge_is_goes_by_millimetres(run, tmp_path, side, joined):
+    """Six voxels across: 6 mm are a nerve, 24 mm are brain."""
+    volume = np.random.default_rng(0).uniform(0, 20, (48, 24, 24))
+    volume[2:24, 2:22, 2:22] = 1000
+    volume[24:32, 9:15, 9:15] = 1000
+    volume[32:46, 5:19, 5:19] = 1000
+    data = np.repeat(volume[..., None], run.gradients.n_volumes, axis=3).astype(np.float32)
+    path = tmp_path / "boxes.nii"
+    nib.Nifti1Image(data, np.diag([side, side, side, 1])).to_filename(path)
+    boxes = evolve(run, files=evolve(run.files, dwi=path), shape=data.shape)
+    grid = SliceGrid(data.shape[:3], np.diag([side, side, side, 1.0]), 2, 2)
+    masks = make_masks(
+        boxes, grid, input_mask=tmp_path / "in.nii.gz", output_mask=tmp_path / "out.nii.gz"
+    )
+    for mask, factor in ((load_mask(masks.input), 1), (load_mask(masks.output), 2)):
+        assert mask[12 * factor, 12 * factor, 12]
+        assert mask[39 * factor, 12 * factor, 12] == joined

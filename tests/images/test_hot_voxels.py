@@ -97,3 +97,25 @@ def test_a_voxel_alone_in_masked_air(head):
     hot = find_hot_voxels(head, 2)
     assert hot.count == 1
     assert hot.taken_out(head)[1, 1, 5] == 0
+
+
+def test_the_median_of_the_surroundings_stands_in():
+    """Not a quartile: three of five columns around are dark, two are bright."""
+    volume = np.full((20, 20, 12), 90, np.float32)
+    volume[:11] = 40
+    volume[10, 10, 6] = 5000
+    hot = find_hot_voxels(volume, 2)
+    assert hot.count == 1
+    assert hot.taken_out(volume)[10, 10, 6] == 40
+
+
+@pytest.mark.parametrize("end", [0, -1])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_at_the_edge_the_nearest_whole_block_counts(axis, end):
+    """The outermost plane is one in five there, not three."""
+    volume = np.full((20, 20, 12), 90, np.float32)
+    np.moveaxis(volume, axis, 0)[end] = 10
+    np.moveaxis(volume, axis, 0)[end, 9, 7] = 5000
+    hot = find_hot_voxels(volume, 2)
+    assert hot.count == 1
+    assert np.moveaxis(hot.taken_out(volume), axis, 0)[end, 9, 7] == 90

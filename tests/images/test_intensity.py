@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bids_sr.images.intensity import robust_scale
+from bids_sr.images.intensity import bright_level, robust_scale
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +66,18 @@ def test_single_voxel_of_signal():
     volume = np.zeros((8, 8, 8), np.float32)
     volume[4, 4, 4] = 100
     assert robust_scale(volume) == pytest.approx(100)
+
+
+def test_bright_tissue_is_the_ninetieth_percentile_of_what_is_above_the_mean():
+    """Neither air nor dark tissue counts, and the brightest tenth does not rule."""
+    dark, bright = np.zeros(4999), np.linspace(100, 200, 1001)
+    volume = np.concatenate([dark, bright]).reshape(-1, 3, 1).astype(np.float32)
+    assert bright_level(volume) == pytest.approx(190, rel=1e-3)
+    assert bright_level(volume[::-1] * 7) == pytest.approx(7 * 190, rel=1e-3)
+    dim = np.where(volume == 0, 20, volume).astype(np.float32)  # above zero, below the mean
+    assert bright_level(dim) == pytest.approx(190, rel=1e-3)
+
+
+@pytest.mark.parametrize("value", [0, 5, -3])
+def test_a_constant_image_has_no_bright_tissue(value):
+    assert bright_level(np.full((4, 4, 4), value, np.float32)) == 1.0

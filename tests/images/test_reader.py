@@ -157,3 +157,16 @@ def test_load_volume_wants_three_dimensions(write_nifti, series):
 def test_load_volume_keeps_nan(write_nifti):
     data, _ = load_volume(write_nifti(np.full((3, 3, 3), np.nan, np.float32)))
     assert np.isnan(data).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_voxels_without_a_value_are_zero(write_nifti, series, value):
+    """And nothing else changes, in that volume or in others."""
+    spoiled = series.astype(np.float32)
+    spoiled[1, 2, 3, 2] = value
+    with DwiReader(write_nifti(spoiled)) as reader:
+        read = np.stack([reader.volume(index) for index in range(5)], axis=-1)
+        assert reader.nonfinite == {2: 1}
+    assert read[1, 2, 3, 2] == 0
+    spoiled[1, 2, 3, 2] = 0
+    np.testing.assert_array_equal(read, spoiled)

@@ -256,16 +256,16 @@ def test_write_image_of_two_dimensions(tmp_path):
 
 def test_whole_numbers_are_stored_in_steps(tmp_path, volumes):
     """Rounded to the nearest step; what is beyond the type is cut off and counted."""
-    volumes[1][0, 0, 0] = 1e6
+    volumes[1][0, 0, 0], volumes[2][1, 0, 0] = 1e6, -1e6
     path = tmp_path / "a.nii.gz"
     with VolumeWriter(path, (6, 5, 4, 3), AFFINE, dtype=np.int16, step=0.3) as writer:
         for volume in volumes:
             writer.write(volume)
-    assert writer.clipped == 1
+    assert writer.clipped == 2
     image = nib.load(path)
     assert image.get_data_dtype() == np.int16
     assert (image.dataobj.slope, image.dataobj.inter) == (pytest.approx(0.3), 0)
-    volumes[1][0, 0, 0] = 0.3 * 32767
+    volumes[1][0, 0, 0], volumes[2][1, 0, 0] = 0.3 * 32767, -0.3 * 32768
     with DwiReader(path) as reader:
         for index, volume in enumerate(volumes):
             assert np.abs(reader.volume(index) - volume).max() < 0.1501
