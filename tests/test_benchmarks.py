@@ -123,3 +123,40 @@ def test_tables_go_where_a_page_has_room(benchmark, tmp_path):
     )
     with pytest.raises(KeyError, match="three"):
         benchmark("pages").put(page, {"three": ""})
+
+
+def test_mutants_are_drawn_counted_and_survivors_shown(benchmark, tmp_path, monkeypatch, capsys):
+    """With what mutmut leaves, in its place: ten mutants, of which five are drawn."""
+    mutation, calls = benchmark("mutation"), []
+    names = [f"bids_sr.images.grid.x_f__mutmut_{number}" for number in range(10)]
+    codes = dict(zip(names, [1, 0, 1, 3, 36, 33, 1, 0, 1, 1], strict=True))
+
+    def mutmut(work, *arguments, fails=False):
+        calls.append(arguments)
+        if arguments[0] == "show":
+            return f"# {arguments[1]}: survived"
+        drawn = arguments[3:] if arguments[1] == "--max-children" else ()
+        found = {name: codes[name] if name in drawn else None for name in names}
+        path = work / "mutants" / "bids_sr" / "images" / "grid.py.meta"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"exit_code_by_key": found}))
+        return ""
+
+    monkeypatch.setattr(mutation, "_mutmut", mutmut)
+    out = tmp_path / "out"
+    monkeypatch.setattr(sys, "argv", ["", "images", "--sample", "5", "--work", str(out)])
+    mutation.main()
+    (drawn,) = (call[3:] for call in calls if call[:2] == ("run", "--max-children"))
+    assert len(set(drawn)) == 5 and list(drawn) != sorted(drawn)
+    left = [name for name in sorted(drawn) if codes[name] in (0, 33)]
+    assert [call[1] for call in calls if call[0] == "show"] == left
+    told = capsys.readouterr().out
+    assert all(f"# {name}: survived" in told for name in left)
+    caught = 5 - len(left)
+    assert f"| images | 5 | {caught} |" in told and f"| {20 * caught} % |" in told
+    assert (out / "survivors-images.diff").read_text().count("survived") == len(left)
+    assert (out / "images" / "tests" / "images").is_dir()
+    assert "bids_sr/images/*.py" in (out / "images" / "pyproject.toml").read_text()
+    monkeypatch.setattr(sys, "argv", ["", "images", "--sample", "0", "--work", str(out)])
+    mutation.main()
+    assert "| images | 10 | 7 | 2 | 1 | 70 % |" in capsys.readouterr().out
