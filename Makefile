@@ -141,7 +141,7 @@ benchmark-discovery: $(STAMP) ## time and memory until work starts on PARTICIPAN
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/discovery.py --participants $(or $(PARTICIPANTS),2000) \
 		--work $(or $(WORK),$(DEMO_WORK)/discovery) $(if $(RECORD),--record $(RECORD))
 
-benchmark-sizing: $(STAMP) ## what real scans cost beside what --dry-run estimates; DATA=BIDS folder, CASES=RUN:FACTOR:COPIES ...
+benchmark-sizing: $(STAMP) ## what real scans cost beside what --dry-run estimates; DATA=BIDS folder, CASES=RUN:FACTOR:MEMBERS ...
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with the runs of CASES."; exit 2; }
 	$(BIN)/python benchmarks/sizing.py measure $(DATA) --out $(DEMO_WORK)/sizing --case $(or $(CASES),$(SIZING_CASES))
 	$(BIN)/python benchmarks/sizing.py compare $(DEMO_WORK)/sizing

@@ -4,7 +4,7 @@
     python benchmarks/growth.py --out docs/performance --figure docs/figures/growth.png --draw-only
 
 Runs the whole app on made-up scans (`synthetic_scan.py`) that differ from a base in one thing at a
-time, with the shipped network of each factor and one copy of each slice.
+time, with the shipped network of each factor and no self-ensemble.
 """
 
 from __future__ import annotations

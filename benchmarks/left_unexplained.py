@@ -4,7 +4,7 @@
         --run sub-sherbrooke01_acq-1p2mm --model OUT/trained-x2 [MODEL ...]
 
 A training scores people that it does not learn from; this scores any run: every sixth slice of
-it, all tissue, one copy, by `bids_sr.training.series_validation`.
+it, all tissue, ensemble of one, by `bids_sr.training.series_validation`.
 """
 
 from __future__ import annotations

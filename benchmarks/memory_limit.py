@@ -4,8 +4,8 @@
     python benchmarks/memory_limit.py --scan 3T --shipped --work FOLDER --out docs/performance
 
 Makes the scan, and a network of next to no weights unless ``--shipped`` takes the default with all
-its copies; runs the whole app with one process, and prints what each step held at its peak. The
-limit is 1.5 GB and four volumes of the output (float32), whatever the number of volumes. Takes an
+its self-ensemble; runs the whole app with one process, and prints what each step held at its peak.
+The limit is 1.5 GB and four volumes of the output (float32), whatever the number of volumes. Takes an
 hour on one core and, at x3, 60 GB of disk.
 """
 

@@ -33,7 +33,7 @@ def main() -> int:
     commands = parser.add_subparsers(required=True)
     measure = commands.add_parser("measure", help="process real scans and keep what they cost")
     measure.add_argument("bids_dir", type=Path)
-    measure.add_argument("--case", nargs="+", required=True, help="RUN:FACTOR:COPIES")
+    measure.add_argument("--case", nargs="+", required=True, help="RUN:FACTOR:MEMBERS")
     measure.add_argument("--model", help="default: the shipped one of the factor")
     measure.add_argument("--out", type=Path, required=True, help="folder for one JSON a case")
     measure.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
@@ -62,7 +62,7 @@ def _measure(options: argparse.Namespace) -> None:
         subprocess.run([sys.executable, __file__, *map(str, words)], check=True)
 
 
-def _one(bids_dir: Path, model: str | None, run: str, factor: str, copies: str) -> dict[str, Any]:
+def _one(bids_dir: Path, model: str | None, run: str, factor: str, members: str) -> dict[str, Any]:
     prepare_environment(1)
     from bids_sr.bids.finding import find_dwi
     from bids_sr.images.runs import open_run
@@ -73,7 +73,7 @@ def _one(bids_dir: Path, model: str | None, run: str, factor: str, copies: str) 
     subject = run.split("_")[0]
     label = f"sub-{run}"
     files = next(f for f in find_dwi(bids_dir, participants=[subject]) if f.label == label)
-    options = RunOptions(card=load_card(model, int(factor)), ensemble=int(copies))
+    options = RunOptions(card=load_card(model, int(factor)), ensemble=int(members))
     with tempfile.TemporaryDirectory(prefix="sizing-") as folder:
         plan = make_plan(files, Path(folder, "out"), options)
         pages = _timed_pages(Path(folder, "out"), plan)
@@ -87,7 +87,7 @@ def _one(bids_dir: Path, model: str | None, run: str, factor: str, copies: str) 
             "b0s": int(gradients.is_b0.sum()),
             "model": model,
             "factor": int(factor),
-            "copies": int(copies),
+            "members": int(members),
             "steps": pages.steps,
             "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
             "brain": _brain(plan.names.mask),

@@ -42,7 +42,7 @@ from bids_sr.images.runs import open_run
 from bids_sr.resources import read_version
 
 HERE = Path(__file__).resolve().parent
-APPS: dict[str, tuple[str, ...]] = {"default": (), "one copy": ("--ensemble", "1")}
+APPS: dict[str, tuple[str, ...]] = {"default": (), "ensemble of one": ("--ensemble", "1")}
 """Options of the app's rows."""
 MANY = "default, 100 volumes"
 """Row of the app on a made-up scan of the same matrix, one shell."""

@@ -1,7 +1,7 @@
 """Does the standard deviation over the self-ensemble predict the error? On a scan with known truth.
 
-The scan is degraded as by `bids-sr-evaluate`, super-resolved by all 8 turned copies as
-``bids-sr --uncertainty`` does, and the standard deviation (sd) over the copies is
+The scan is degraded as by `bids-sr-evaluate`, super-resolved by all 8 ensemble members, as
+``bids-sr --uncertainty`` does, and the standard deviation (sd) over the members is
 compared with the error, voxel by voxel in the brain, its rim eroded. Beside it
 stands a predictor that knows no network: the gradient magnitude of the
 sinc-interpolated image (of its FA for FA). Prints Markdown tables.
@@ -172,7 +172,7 @@ def draw(found: dict[str, list[Samples]], path: Path, title: str) -> None:
         top = curve[:, 0].max()
         place.plot([0, top], [0, top], "k:", label="error = sd")
         place.set(title=parts[number].what, ylim=(0, None), xlim=(0, None))
-        place.set_xlabel(f"sd over the copies ({parts[number].unit})")
+        place.set_xlabel(f"sd over the members ({parts[number].unit})")
         place.set_ylabel(f"rms error ({parts[number].unit})")
     places[0].legend(fontsize=8, frameon=False)
     with atomic_path(path) as temporary:
@@ -198,9 +198,9 @@ def measure(options: argparse.Namespace, reference: str, folder: Path) -> list[S
         ensemble=8, slice_axis=trial.grid.slice_axis, ensemble_sd=files,
     )  # fmt: skip
     interpolated(trial, "sinc", folder / "sinc.nii.gz")
-    with open_members(files, trial.lr, trial.grid, made.scale, signed=made.signed) as copies:
+    with open_members(files, trial.lr, trial.grid, made.scale, signed=made.signed) as members:
         fa_sd = fa_ensemble_sd(
-            copies, subset(run.gradients, volumes), trial.mask, folder / "fa_sd.nii.gz",
+            members, subset(run.gradients, volumes), trial.mask, folder / "fa_sd.nii.gz",
             folder=folder, threads=options.threads,
         )  # fmt: skip
     found = collect(trial, folder, files.sd, made.scale)

@@ -56,8 +56,9 @@ def _lines(runs: Sequence[Forecast], settings: Settings, options: RunOptions) ->
     rows = [_COLUMNS, *(_row(run) for run in runs)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     lines = [
-        f"Network {options.card.name}, factor {options.card.factor}, {options.ensemble} turned"
-        f" copies, on {options.device}; {settings.threads} of {settings.nprocs} cores per step.",
+        f"Network {options.card.name}, factor {options.card.factor}, self-ensemble of"
+        f" {options.ensemble}, on {options.device}; {settings.threads} of {settings.nprocs} cores"
+        " per step.",
         "",
     ]
     for run, row in zip([None, *runs], rows, strict=True):

@@ -60,7 +60,7 @@ class Settings:
     input_matrix: tuple[int, int] | None = None
     """The acquired in-plane sides; None: found out."""
     ensemble: int = DEFAULT_ENSEMBLE
-    """Turned copies of a slice over which the network is averaged."""
+    """Rotations and flips of a slice over which the network is averaged."""
     uncertainty: bool = False
     """The standard deviation over the self-ensemble is written."""
     output_dtype: str = "float32"
@@ -214,7 +214,7 @@ def _ensemble(asked: int | None, uncertainty: bool, sloppy: bool) -> int:
         return asked or (SLOPPY_ENSEMBLE if sloppy else DEFAULT_ENSEMBLE)
     if asked not in (None, UNCERTAINTY_ENSEMBLE):
         raise UsageError(
-            f"--uncertainty needs all {UNCERTAINTY_ENSEMBLE} turned copies, not {asked}.",
+            f"--uncertainty needs a self-ensemble of {UNCERTAINTY_ENSEMBLE}, not {asked}.",
             remedy=f"Leave --ensemble {asked} out.",
         )
     return UNCERTAINTY_ENSEMBLE

@@ -17,7 +17,7 @@ GQI_PARAMS = ("qa", "gfa")
 """Maps of generalized q-sampling imaging."""
 
 ENSEMBLE_SD = "srsd"
-"""Label of ``desc`` for standard deviations over the turned copies."""
+"""Label of ``desc`` for standard deviations over the self-ensemble."""
 
 # what a derivative may carry beyond the source's own entities, in the order BIDS asks for
 _DERIVED = ("res", "model", "param", "desc")
@@ -251,12 +251,12 @@ class OutputNames:
 
     @property
     def dwi_sd(self) -> Path:
-        """Standard deviation of the series over the turned copies."""
+        """Standard deviation of the series over the self-ensemble."""
         return self.folder / self._name("dwi", ".nii.gz", res=self.res, desc=ENSEMBLE_SD)
 
     @property
     def fa_sd(self) -> Path:
-        """Standard deviation of FA over the turned copies."""
+        """Standard deviation of FA over the self-ensemble."""
         name = self._name(
             "dwimap", ".nii.gz", res=self.res, model="tensor", param="fa", desc=ENSEMBLE_SD
         )

@@ -59,7 +59,7 @@ _DESCRIPTIONS = {
     "desc-sr": "Super-resolved in the plane of acquisition",
     "desc-brain": "Brain mask",
     "desc-input": "Fitted to the input, on its own grid, for comparison",
-    "desc-srsd": "Standard deviation over turned copies that were super-resolved one by one",
+    "desc-srsd": "Standard deviation over a self-ensemble of rotations and flips",
 }
 
 _CITATION = (

@@ -242,25 +242,25 @@ def ensemble_sd_sidecar(
     what: str,
     files: DwiFiles,
     *,
-    copies: int,
+    ensemble: int,
     sources: Sequence[str],
     resolution: str,
     volumes: Sequence[int] | None = None,
 ) -> dict[str, Any]:
-    """Return the sidecar of a standard deviation over turned copies.
+    """Return the sidecar of a standard deviation over the self-ensemble.
 
-    `what` is ``dwi`` (of each volume) or ``fa``, `copies` how many there are;
+    `what` is ``dwi`` (of each volume) or ``fa``, `ensemble` its members;
     the others are as of `map_sidecar`.
     """
     of, units = {
         "dwi": ("each volume, before negative values were set to zero", "arbitrary"),
-        "fa": ("fractional anisotropy, the tensor being fitted to each copy", "1"),
+        "fa": ("fractional anisotropy, the tensor being fitted to each version", "1"),
     }[what]
     sidecar: dict[str, Any] = {
-        "Description": f"Standard deviation (n - 1) of {of}, over {copies} copies of the series "
-        "that were super-resolved turned or flipped and turned back. It says how much the "
-        "network's answer depends on orientation. It is not a confidence interval: what all "
-        "copies get wrong alike, and the noise of the measurement, are not in it, and errors "
+        "Description": f"Standard deviation (n - 1) of {of}, over {ensemble} versions of the "
+        "series super-resolved from rotated and flipped slices (a self-ensemble). It says how "
+        "much the network's answer depends on orientation. It is no confidence interval: what all "
+        "versions get wrong alike, and the noise of the measurement, are not in it, and errors "
         "are larger.",
         "Units": units,
         "Sources": list(sources),

@@ -75,7 +75,8 @@ def build_parser() -> argparse.ArgumentParser:
         type=int,
         choices=(1, 2, 4, 8),
         default=DEFAULT_ENSEMBLE,
-        help="turned copies of a slice over which the network is averaged; default: %(default)s",
+        help="rotations and flips of a slice that the network is averaged over; default: "
+        "%(default)s",
     )
     add(
         "--gradient-check",

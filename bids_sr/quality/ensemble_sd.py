@@ -1,4 +1,4 @@
-"""How much the turned copies of a series differ, in few numbers."""
+"""The standard deviation over the self-ensemble of a series, in few numbers."""
 
 from __future__ import annotations
 

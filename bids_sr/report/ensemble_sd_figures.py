@@ -1,4 +1,4 @@
-"""A picture of how much the turned copies differ."""
+"""A picture of the standard deviation over the self-ensemble."""
 
 from __future__ import annotations
 
@@ -82,13 +82,13 @@ def ensemble_sd_pictures(
             kind=IMAGE,
             section=SECTION,
             title="How much the output depends on orientation",
-            alt=f"Maps of the standard deviation over {sr.ensemble} turned copies in "
+            alt=f"Maps of the standard deviation over a self-ensemble of {sr.ensemble} in "
             f"{len(sample.slices)} {plane} slices",
-            caption=f"Standard deviation over {sr.ensemble} copies of each slice that were turned "
-            f"or flipped, super-resolved and turned back. From black to white, {'; '.join(tops)}; "
+            caption=f"Standard deviation over {sr.ensemble} outputs for rotated and flipped "
+            f"slices (a self-ensemble). From black to white, {'; '.join(tops)}; "
             "percent are of bright tissue at b = 0. Where it is bright the network is less sure of "
             "its detail. It is no confidence interval: errors are several times larger, "
-            "since the copies share most of what they get wrong.",
+            "since its members share most of what they get wrong.",
             width=width,
             height=height,
             image=path.name,

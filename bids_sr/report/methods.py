@@ -219,14 +219,17 @@ def _training(models: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _ensemble(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    copies = _distinct(records, "ensemble")
-    if not copies or copies == ["1"]:
+    members = _distinct(records, "ensemble")
+    if not members or members == ["1"]:
         return []
-    text = [f"Its output was averaged over {_either(copies)} turned copies of each slice."]
+    text = [
+        f"Its output was averaged over {_either(members)} rotations and flips of each "
+        "slice (self-ensemble)."
+    ]
     if any(record.get("uncertainty") is True for record in records):
         text.append(
-            "The standard deviation over the copies, of each volume and of FA, was kept; it tells "
-            "how far the output depends on orientation and is no confidence interval."
+            "The standard deviation over this ensemble, of each volume and of FA, was kept; it "
+            "tells how far the output depends on orientation and is no confidence interval."
         )
     return text
 

@@ -1,10 +1,10 @@
 """Defaults that the command line shows as well; light, so that ``--help`` stays quick."""
 
 DEFAULT_ENSEMBLE = 4
-"""Copies of a slice averaged by default: most of what eight bring, at half the time."""
+"""Members of the self-ensemble by default: most of what eight bring, at half the time."""
 SLOPPY_ENSEMBLE = 1
-"""Copies averaged by ``--sloppy``: the slice as it is."""
+"""Members of the self-ensemble with ``--sloppy``: the slice as it is."""
 UNCERTAINTY_ENSEMBLE = 8
-"""Copies whose standard deviation is kept: all there are."""
+"""Members of the self-ensemble whose standard deviation is kept: all there are."""
 AHEAD = 1
 """Volumes read ahead of the network, and written behind it."""

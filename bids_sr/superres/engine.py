@@ -37,7 +37,7 @@ from bids_sr.superres.progress import Progress
 from bids_sr.superres.report_notes import band_notes, hot_notes, series_notes
 from bids_sr.superres.series_images import SeriesImages
 from bids_sr.superres.serieswise import SeriesWise
-from bids_sr.superres.volume import Made
+from bids_sr.superres.volume import SuperResolvedVolume
 from bids_sr.superres.volumewise import VolumeWise
 
 _LOG = logging.getLogger("bids_sr")
@@ -68,7 +68,7 @@ class SuperResolvedDwi:
     data_consistency: bool
     """Whether the measured band was kept."""
     ensemble: int
-    """Turned copies of each slice over which the network was averaged."""
+    """Rotations and flips of each slice over which the network was averaged."""
     band: tuple[float, float]
     """Measured share of the input's band along the in-plane axes; 1 where it is full."""
     notes: tuple[str, ...]
@@ -127,7 +127,7 @@ def super_resolve(
     data_consistency : bool
         Keep the measured band: ``SR + U(LR - D SR)``.
     ensemble : int
-        Average the network over 1, 2, 4 or 8 turned copies of each slice; time
+        Average the network over 1, 2, 4 or 8 rotations and flips of each slice; time
         grows as much.
     detect_band : bool
         Find out whether the scanner interpolated, and keep only what it measured;
@@ -135,8 +135,8 @@ def super_resolve(
     slice_axis : int, optional
         Voxel axis across the slices; default: found out.
     ensemble_sd : EnsembleSdFiles, optional
-        Where to write the standard deviation over the turned copies, and the
-        copies; `ensemble` is above 1 then. The series itself stays the same.
+        Where to write the standard deviation over the self-ensemble, and the
+        members; `ensemble` is above 1 then. The series itself stays the same.
     volumes : sequence of int, optional
         Volumes to super-resolve, in the order of the output; default: all. What
         directions share is gathered from the whole series either way. Not with `ensemble_sd`.
@@ -185,7 +185,7 @@ def super_resolve(
         )
         with (
             kept_memory() if place.type == "cpu" else nullcontext(),
-            whole_or_none(ensemble_sd.copies if ensemble_sd else ()),
+            whole_or_none(ensemble_sd.members if ensemble_sd else ()),
         ):
             maker = _maker(
                 network, card, None if progress else run.files.label, batches, gathered, reader,
@@ -267,11 +267,11 @@ def _maker(
 ) -> SeriesWise | VolumeWise:
     """Choose how volumes are made, which is up to the network."""
     if card.sees_series:
-        copies: Sequence[Path | None] = ()
+        members: Sequence[Path | None] = ()
         if ensemble_sd is not None:
-            copies = ensemble_sd.copies or [None] * how["ensemble"]
+            members = ensemble_sd.members or [None] * how["ensemble"]
         return SeriesWise(
-            network, batches, gathered, reader, grid, copies=copies, label=label, **how
+            network, batches, gathered, reader, grid, members=members, label=label, **how
         )
     return VolumeWise(
         network, card, batches, gathered, reader, grid, keep=ensemble_sd is not None, **how
@@ -292,13 +292,17 @@ class _Output:
 
 
 def _write(
-    made: Iterator[Made], volumes: int, output: _Output, progress: Callable[[], None], ahead: int
+    made: Iterator[SuperResolvedVolume],
+    volumes: int,
+    output: _Output,
+    progress: Callable[[], None],
+    ahead: int,
 ) -> int:
     """Write the series; return how many voxels were beyond its data type."""
     shape, affine = output.grid.high_resolution
     shape4, axis, ensemble_sd = (*shape, volumes), output.grid.slice_axis, output.ensemble_sd
     scale, storage = np.float32(output.scale), output.storage
-    # copies are many: one volume of them is written while the next is made
+    # members are many: one volume of them is written while the next is made
     behind = min(1, ahead) if ensemble_sd else ahead
     with (
         VolumeWriter(
@@ -315,15 +319,15 @@ def _write(
         ThreadPoolExecutor(1, "write") as pool,
     ):
 
-        def put(index: int, volume: Made) -> None:
-            mean, copies = volume.mean, volume.copies
+        def put(index: int, volume: SuperResolvedVolume) -> None:
+            mean, members = volume.mean, volume.members
             if not output.signed:
                 np.maximum(mean, 0, out=mean)
             np.multiply(mean, scale, out=mean)
             writer.write(from_slices(mean, axis))
-            if beside is not None and copies is not None:
-                np.multiply(copies, scale, out=copies)
-                beside.write(index, [from_slices(copy, axis) for copy in copies])
+            if beside is not None and members is not None:
+                np.multiply(members, scale, out=members)
+                beside.write(index, [from_slices(member, axis) for member in members])
 
         waiting: list[Future[None]] = []
         done = count()  # enumerate would hold each volume until it has the next one

@@ -25,34 +25,34 @@ from bids_sr.superres.serieswise import EnsembleMember
 
 @frozen
 class EnsembleSdFiles:
-    """Where the standard deviation goes, and the copies for those who refit them."""
+    """Where the standard deviation goes, and the members for those who refit them."""
 
     sd: Path
     """Series of standard deviations, one volume for each of the super-resolved series."""
-    copies: tuple[Path, ...] = ()
-    """One place for each turned copy, or none. A network for the series leaves a folder with
-    the detail that the copy gave, one for volumes a ``.nii`` with the copy itself."""
+    members: tuple[Path, ...] = ()
+    """One place for each ensemble member, or none. A network for the series leaves a folder with
+    the detail that the member gave, one for volumes a ``.nii`` with the member itself."""
     volumes: tuple[int, ...] = ()
-    """Volumes that copies hold."""
+    """Volumes that members hold."""
 
 
 def ensemble_sd_files(
     card: ModelCard, sd: Path, folder: Path, volumes: Sequence[int], ensemble: int
 ) -> EnsembleSdFiles:
-    """Say where the standard deviation goes, and the copies.
+    """Say where the standard deviation goes, and the members.
 
     Parameters
     ----------
     card : ModelCard
-        The network, which decides how copies are kept.
+        The network, which decides how members are kept.
     sd : pathlib.Path
         Where the standard deviation goes.
     folder : pathlib.Path
-        Takes the copies.
+        Takes the members.
     volumes : sequence of int
-        Volumes that will be wanted of the copies.
+        Volumes that will be wanted of the members.
     ensemble : int
-        How many copies there are.
+        How many members there are.
 
     Returns
     -------
@@ -60,17 +60,17 @@ def ensemble_sd_files(
     """
     ending = "" if card.sees_series else ".nii"
     count = ensemble if volumes else 0
-    paths = tuple(folder / f"copy{number}{ending}" for number in range(count))
+    paths = tuple(folder / f"member{number}{ending}" for number in range(count))
     return EnsembleSdFiles(sd, paths, tuple(volumes))
 
 
 @contextmanager
-def whole_or_none(copies: Sequence[Path]) -> Iterator[None]:
-    """Remove the folders of turned copies if what is done in a ``with`` block fails."""
+def whole_or_none(members: Sequence[Path]) -> Iterator[None]:
+    """Remove the folders of ensemble members if what is done in a ``with`` block fails."""
     try:
         yield
     except BaseException:
-        for path in copies:
+        for path in members:
             shutil.rmtree(path, ignore_errors=True)
         raise
 
@@ -79,7 +79,7 @@ def whole_or_none(copies: Sequence[Path]) -> Iterator[None]:
 def open_members(
     files: EnsembleSdFiles, run: DwiRun, grid: SliceGrid, scale: float, *, signed: bool
 ) -> Iterator[list[VolumeSource]]:
-    """Open the turned copies of a series, as sources of its volumes.
+    """Open the ensemble members of a series, as sources of its volumes.
 
     Parameters
     ----------
@@ -100,12 +100,12 @@ def open_members(
         Of `EnsembleSdFiles.volumes`.
     """
     with ExitStack() as stack:
-        if not files.copies[0].is_dir():
-            yield [stack.enter_context(DwiReader(path)) for path in files.copies]
+        if not files.members[0].is_dir():
+            yield [stack.enter_context(DwiReader(path)) for path in files.members]
             return
         reader = stack.enter_context(DwiReader(run.files.dwi))
         parts = series_parts(run.gradients, slice_frame(grid.affine, grid.slice_axis))
-        details = [SeriesDetail.load(parts, folder) for folder in files.copies]
+        details = [SeriesDetail.load(parts, folder) for folder in files.members]
         yield [
             EnsembleMember(reader, detail, grid, scale, signed=signed, volumes=files.volumes)
             for detail in details
@@ -113,7 +113,7 @@ def open_members(
 
 
 class EnsembleSdWriter:
-    """Write the standard deviation over copies, and the copies, volume by volume.
+    """Write the standard deviation over members, and the members, volume by volume.
 
     Use it as a context manager; all files appear whole at its end, or none.
 
@@ -128,7 +128,7 @@ class EnsembleSdWriter:
     like : ImageMeta
         Of the input.
     signed : bool
-        Whether negative values of the copies are kept.
+        Whether negative values of the members are kept.
     """
 
     def __init__(
@@ -144,33 +144,33 @@ class EnsembleSdWriter:
         self._volumes = set(files.volumes)
         self._sd = VolumeWriter(files.sd, shape4, affine, like=like)
         short = (*shape4[:3], len(self._volumes))
-        whole = [path for path in files.copies if not path.is_dir()]
-        self._copies = [VolumeWriter(path, short, affine, like=like) for path in whole]
+        whole = [path for path in files.members if not path.is_dir()]
+        self._members = [VolumeWriter(path, short, affine, like=like) for path in whole]
         self._stack = ExitStack()
 
     def __enter__(self) -> EnsembleSdWriter:
         """Open the files."""
         with ExitStack() as stack:
-            for writer in (self._sd, *self._copies):
+            for writer in (self._sd, *self._members):
                 stack.enter_context(writer)
             self._stack = stack.pop_all()
         return self
 
-    def write(self, index: int, copies: Sequence[NDArray[np.float32]]) -> None:
+    def write(self, index: int, members: Sequence[NDArray[np.float32]]) -> None:
         """Append one volume; volumes come in order.
 
         Parameters
         ----------
         index : int
             Number of the volume.
-        copies : sequence of numpy.ndarray
-            (x, y, z) each, not clipped; the series of copies get them with
+        members : sequence of numpy.ndarray
+            (x, y, z) each, not clipped; the series of members get them with
             negative values set to zero, as the super-resolved series, unless it is signed.
         """
-        self._sd.write(standard_deviation(copies))
+        self._sd.write(standard_deviation(members))
         if index in self._volumes:
-            for writer, copy in zip(self._copies, copies, strict=False):
-                writer.write(copy if self._signed else np.maximum(copy, 0))
+            for writer, member in zip(self._members, members, strict=False):
+                writer.write(member if self._signed else np.maximum(member, 0))
 
     def __exit__(
         self,
@@ -182,7 +182,7 @@ class EnsembleSdWriter:
         return self._stack.__exit__(kind, error, trace)
 
 
-def standard_deviation(copies: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+def standard_deviation(members: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Return the sample standard deviation (n - 1) of arrays of equal shape.
 
     Two passes, one array at a time: the memory of a few arrays, and no loss by
@@ -193,12 +193,12 @@ def standard_deviation(copies: Sequence[NDArray[np.float32]]) -> NDArray[np.floa
     >>> standard_deviation([np.float32([1, 2]), np.float32([3, 2])]).round(3).tolist()
     [1.4140000343322754, 0.0]
     """
-    mean = np.zeros_like(copies[0])
-    for copy in copies:
-        mean += copy
-    mean /= len(copies)
+    mean = np.zeros_like(members[0])
+    for member in members:
+        mean += member
+    mean /= len(members)
     squares = np.zeros_like(mean)
-    for copy in copies:
-        squares += np.square(copy - mean)
-    result: NDArray[np.float32] = np.sqrt(squares / np.float32(len(copies) - 1))
+    for member in members:
+        squares += np.square(member - mean)
+    result: NDArray[np.float32] = np.sqrt(squares / np.float32(len(members) - 1))
     return result

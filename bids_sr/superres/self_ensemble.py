@@ -1,4 +1,4 @@
-"""Turned copies of slices, over which a network is averaged."""
+"""Self-ensemble: rotations and flips of slices over which a network is averaged."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ TRANSFORMS = {
     4: tuple((quarter, False) for quarter in range(4)),
     8: tuple((quarter, flip) for quarter in range(4) for flip in (False, True)),
 }
-"""Quarter turns, and whether flipped, of the copies of a slice that are averaged, by number
+"""Quarter turns, and whether flipped, of the members of a self-ensemble, by number of members
 (geometric self-ensemble, Lim et al., CVPR Workshops 2017)."""
 
 
-def turn(images: torch.Tensor, quarter: int, flip: bool) -> torch.Tensor:
-    """Turn slices (batch, n, a, b) by quarters, then reverse their columns."""
+def rotate_flip(images: torch.Tensor, quarter: int, flip: bool) -> torch.Tensor:
+    """Rotate slices (batch, n, a, b) by quarter turns, then reverse their columns."""
     if not quarter and not flip:
         return images
     turned = torch.rot90(images, quarter, (-2, -1))
@@ -23,6 +23,6 @@ def turn(images: torch.Tensor, quarter: int, flip: bool) -> torch.Tensor:
     return turned.contiguous(memory_format=torch.channels_last)
 
 
-def turn_back(images: torch.Tensor, quarter: int, flip: bool) -> torch.Tensor:
-    """Undo `turn`."""
+def undo_rotate_flip(images: torch.Tensor, quarter: int, flip: bool) -> torch.Tensor:
+    """Undo `rotate_flip`."""
     return torch.rot90(images.flip(-1) if flip else images, -quarter, (-2, -1))

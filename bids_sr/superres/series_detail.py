@@ -11,7 +11,7 @@ import torch
 from bids_sr.images.kspace import data_consistency
 from bids_sr.networks.series_parts import L2_PARTS, PARTS, SeriesParts, turned_parts
 from bids_sr.superres.batches import Batches
-from bids_sr.superres.self_ensemble import TRANSFORMS, turn, turn_back
+from bids_sr.superres.self_ensemble import TRANSFORMS, rotate_flip, undo_rotate_flip
 from bids_sr.superres.series_images import SeriesImages
 
 _MEANS = PARTS - L2_PARTS
@@ -102,7 +102,7 @@ class DetailRunner:
     consistent : bool
         Whether the measured band is taken out of the detail, so that the input's own stays.
     ensemble : int
-        Over how many turned copies of each slice the network is averaged.
+        Over how many rotations and flips of each slice the network is averaged.
     band : tuple of float
         Measured share of the input's band along both in-plane axes.
     """
@@ -119,14 +119,14 @@ class DetailRunner:
         self.network = network.to(batches.device).to(memory_format=torch.channels_last)
         self.factor = int(network.factor)  # type: ignore[arg-type]
         self.batches, self.consistent, self.band = batches, consistent, band
-        self.turns = TRANSFORMS[ensemble]
+        self.transforms = TRANSFORMS[ensemble]
 
     def run(
         self,
         images: SeriesImages,
         shape: tuple[int, int, int],
         *,
-        copies: Sequence[Path | None] = (),
+        members: Sequence[Path | None] = (),
         progress: Callable[[int], None] | None = None,
     ) -> tuple[SeriesDetail, tuple[SeriesDetail, ...]]:
         """Work out the detail of a series.
@@ -137,16 +137,16 @@ class DetailRunner:
             Of all its volumes; those of each shell are dropped when it is done.
         shape : tuple of int
             (slices, a, b).
-        copies : sequence of pathlib.Path or None
-            A folder for what each turned copy gives, None for memory; empty: they are not kept.
+        members : sequence of pathlib.Path or None
+            A folder for what each ensemble member gives, None for memory; empty: they are not kept.
         progress : callable, optional
             Called with the number of slices that were done.
 
         Returns
         -------
         mean : SeriesDetail
-        copies : tuple of SeriesDetail
-            Of each turned copy, if they are kept.
+        members : tuple of SeriesDetail
+            Of each ensemble member, if they are kept.
 
         Raises
         ------
@@ -155,7 +155,7 @@ class DetailRunner:
         """
         fine = (shape[0], shape[1] * self.factor, shape[2] * self.factor)
         parts = images.parts
-        details = [SeriesDetail.empty(parts, fine, store) for store in (None, *copies)]
+        details = [SeriesDetail.empty(parts, fine, store) for store in (None, *members)]
         # the b0s go through the network with each shell: the more directions, the more it counts
         counts = np.array([len(shell.indices) for shell in parts.shells] or [1], np.float32)
         for number, share in enumerate(counts / counts.sum()):
@@ -187,30 +187,30 @@ class DetailRunner:
         self.batches.run(slices, work)
 
     def _batch(self, stack: np.ndarray, keep: bool) -> list[np.ndarray]:
-        """Return the mean and, if they are kept, the copies: (slices, 7, f a, f b) each."""
+        """Return the mean and, if they are kept, the members: (slices, 7, f a, f b) each."""
         with torch.inference_mode():
             images = self.batches.tensor(stack).contiguous(memory_format=torch.channels_last)
-            mean, copies = None, []
-            for quarter, flip in self.turns:
-                copy = self._turned(images, quarter, flip)
-                mean = copy.clone() if mean is None else mean.add_(copy)
+            mean, members = None, []
+            for quarter, flip in self.transforms:
+                member = self._transformed(images, quarter, flip)
+                mean = member.clone() if mean is None else mean.add_(member)
                 if keep:
-                    copies.append(copy)
+                    members.append(member)
             assert mean is not None
-            made = [mean / len(self.turns), *copies]
+            made = [mean / len(self.transforms), *members]
             if self.consistent:
                 nothing = torch.zeros_like(mean[..., :: self.factor, :: self.factor])
                 made = [data_consistency(i, nothing, self.factor, self.band) for i in made]
             return [image.cpu().numpy() for image in made]
 
-    def _turned(self, images: torch.Tensor, quarter: int, flip: bool) -> torch.Tensor:
-        """Return what the network makes of a turned copy, turned back."""
+    def _transformed(self, images: torch.Tensor, quarter: int, flip: bool) -> torch.Tensor:
+        """Return what the network makes of rotated and flipped slices, rotated back."""
         matrix = torch.as_tensor(turned_parts(quarter, flip=flip), dtype=images.dtype)
-        shown = _mixed(turn(images, quarter, flip), matrix)
+        shown = _mixed(rotate_flip(images, quarter, flip), matrix)
         with torch.autocast("cuda", torch.float16, enabled=images.device.type == "cuda"):
             output = self.network(shown)
         # the matrix of a turn is orthogonal
-        return _mixed(turn_back(output.float(), quarter, flip), matrix.T)
+        return _mixed(undo_rotate_flip(output.float(), quarter, flip), matrix.T)
 
 
 def _mixed(images: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:

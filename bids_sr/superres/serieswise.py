@@ -18,7 +18,7 @@ from bids_sr.superres.first_pass import Gathered
 from bids_sr.superres.progress import Progress
 from bids_sr.superres.series_detail import DetailRunner, SeriesDetail
 from bids_sr.superres.series_images import SeriesImages
-from bids_sr.superres.volume import Made
+from bids_sr.superres.volume import SuperResolvedVolume
 
 
 class SeriesWise:
@@ -38,8 +38,8 @@ class SeriesWise:
         How its slices lie.
     consistent, ensemble, band
         See `bids_sr.superres.series_detail.DetailRunner`.
-    copies : sequence of pathlib.Path or None
-        A folder for the detail of each turned copy, None for memory, if they are wanted.
+    members : sequence of pathlib.Path or None
+        A folder for the detail of each ensemble member, None for memory, if they are wanted.
     label : str or None
         Run whose progress is shown; None: nothing is.
     """
@@ -55,7 +55,7 @@ class SeriesWise:
         consistent: bool,
         ensemble: int,
         band: tuple[float, float],
-        copies: Sequence[Path | None],
+        members: Sequence[Path | None],
         label: str | None,
     ) -> None:
         assert isinstance(gathered.shared, SeriesImages)
@@ -66,21 +66,21 @@ class SeriesWise:
         rows, columns = (grid.shape[axis] for axis in grid.in_plane)
         shells = max(1, len(gathered.shared.parts.shells))
         shown = Progress(label, shells * slices, "slice").advance if label else None
-        self._detail, self._copies = runner.run(
+        self._detail, self._members = runner.run(
             gathered.shared,
             (slices, rows, columns),
-            copies=copies,
+            members=members,
             progress=shown,
         )
         give_back_memory()  # of the network's layers: threads that make volumes would not use it
 
-    def make(self, volumes: Sequence[int], ahead: int) -> Iterator[Made]:
+    def make(self, volumes: Sequence[int], ahead: int) -> Iterator[SuperResolvedVolume]:
         """Yield each volume, made `ahead` in a thread."""
         if not ahead:
             yield from map(self._make, volumes)
             return
         with ThreadPoolExecutor(1, "make") as pool:
-            waiting: list[Future[Made]] = []
+            waiting: list[Future[SuperResolvedVolume]] = []
             for index in volumes:
                 waiting.append(pool.submit(self._make, index))
                 if len(waiting) > ahead:
@@ -88,16 +88,16 @@ class SeriesWise:
             while waiting:
                 yield waiting.pop(0).result()
 
-    def _make(self, index: int) -> Made:
+    def _make(self, index: int) -> SuperResolvedVolume:
         measured = to_slices(self._reader.volume(index), self._axis) / self._scale
         interpolated = interpolate(measured, self._factor)
-        copies = [interpolated + detail.of(index) for detail in self._copies]
+        members = [interpolated + detail.of(index) for detail in self._members]
         interpolated += self._detail.of(index)
-        return Made(interpolated, np.stack(copies) if copies else None)
+        return SuperResolvedVolume(interpolated, np.stack(members) if members else None)
 
 
 class EnsembleMember:
-    """One turned copy of a series: the detail that it gave, added to the interpolated volumes.
+    """One member of a self-ensemble: the detail that it gave, added to the interpolated volumes.
 
     A `bids_sr.images.reader.VolumeSource`.
 
@@ -106,7 +106,7 @@ class EnsembleMember:
     reader : DwiReader
         The series that was super-resolved.
     detail : SeriesDetail
-        Of the copy.
+        Of the member.
     grid : SliceGrid
         How the slices of `reader` lie.
     scale : float

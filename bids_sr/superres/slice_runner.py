@@ -11,7 +11,7 @@ from bids_sr.images.kspace import data_consistency, sinc_upsample
 from bids_sr.networks.channels import BASIC
 from bids_sr.networks.slice_frame import turned_order
 from bids_sr.superres.batches import Batches
-from bids_sr.superres.self_ensemble import TRANSFORMS, turn, turn_back
+from bids_sr.superres.self_ensemble import TRANSFORMS, rotate_flip, undo_rotate_flip
 from bids_sr.superres.slice_stack import SliceStack
 
 
@@ -31,7 +31,7 @@ class SliceRunner:
     consistent : bool
         Whether the measured band of the output is replaced by the input's own.
     ensemble : int
-        Over how many turned copies of each slice the network is averaged, a key
+        Over how many rotations and flips of each slice the network is averaged, a key
         of `TRANSFORMS`.
     band : tuple of float
         Measured share of the input's band along both in-plane axes; only there is
@@ -55,9 +55,9 @@ class SliceRunner:
         self.factor = int(network.factor)  # type: ignore[arg-type]
         self.batches = batches
         self.consistent = consistent
-        self.turns = TRANSFORMS[ensemble]
+        self.transforms = TRANSFORMS[ensemble]
         self.band = band
-        self.orders = {turn: turned_order(channels, turn[0], flip=turn[1]) for turn in self.turns}
+        self.orders = {one: turned_order(channels, one[0], flip=one[1]) for one in self.transforms}
 
     def __call__(self, channels: np.ndarray | SliceStack) -> np.ndarray:
         """Super-resolve one volume's slices.
@@ -81,7 +81,7 @@ class SliceRunner:
         return self._in_batches(channels, keep=False)[0]
 
     def with_members(self, channels: np.ndarray | SliceStack) -> tuple[np.ndarray, np.ndarray]:
-        """Super-resolve one volume's slices and keep each turned copy, too.
+        """Super-resolve one volume's slices and keep each ensemble member, too.
 
         Parameters
         ----------
@@ -92,8 +92,8 @@ class SliceRunner:
         -------
         mean : numpy.ndarray
             (slices, f a, f b), float32; bit by bit what calling the runner gives.
-        copies : numpy.ndarray
-            (copies, slices, f a, f b), float32, turned back; each made consistent
+        members : numpy.ndarray
+            (members, slices, f a, f b), float32, turned back; each made consistent
             with the input like the mean, hence their mean but for rounding.
 
         Raises
@@ -105,10 +105,10 @@ class SliceRunner:
         return output[0], output[1:]
 
     def _in_batches(self, channels: np.ndarray | SliceStack, *, keep: bool) -> np.ndarray:
-        """Return the mean and, if they are kept, the copies: (images, slices, f a, f b)."""
+        """Return the mean and, if they are kept, the members: (images, slices, f a, f b)."""
         count, _, rows, columns = channels.shape
         measured = channels.measured if isinstance(channels, SliceStack) else channels[:, 0]
-        images = 1 + len(self.turns) if keep else 1
+        images = 1 + len(self.transforms) if keep else 1
         output = np.empty((images, count, rows * self.factor, columns * self.factor), np.float32)
 
         def work(start: int, stop: int) -> None:
@@ -122,26 +122,30 @@ class SliceRunner:
     def _batch(
         self, channels: torch.Tensor, measured: torch.Tensor, keep: bool
     ) -> list[torch.Tensor]:
-        """Return the mean and, if they are kept, the copies: (slices, f a, f b) each."""
+        """Return the mean and, if they are kept, the members: (slices, f a, f b) each."""
         with torch.inference_mode():
             # interpolation and consistency stay outside autocast: they need float32
             interpolated = sinc_upsample(measured[:, None], self.factor)
             made = [torch.zeros_like(interpolated[:, 0])]
-            for copy in self._copies(channels, interpolated):
-                made[0] += copy / len(self.turns)
+            for member in self._members(channels, interpolated):
+                made[0] += member / len(self.transforms)
                 if keep:
-                    made.append(copy.float())
+                    made.append(member.float())
             if not self.consistent:
                 return made
             return [data_consistency(i, measured, self.factor, self.band) for i in made]
 
-    def _copies(self, channels: torch.Tensor, interpolated: torch.Tensor) -> Iterator[torch.Tensor]:
-        """Yield what the network makes of each turned copy, turned back: (slices, f a, f b)."""
+    def _members(
+        self, channels: torch.Tensor, interpolated: torch.Tensor
+    ) -> Iterator[torch.Tensor]:
+        """Yield what the network makes of each rotation and flip, undone: (slices, f a, f b)."""
         channels = channels.contiguous(memory_format=torch.channels_last)
         on_gpu = self.batches.device.type == "cuda"
-        for quarter, flip in self.turns:
+        for quarter, flip in self.transforms:
             order = self.orders[quarter, flip]
-            turned = [turn(images, quarter, flip) for images in (channels[:, order], interpolated)]
+            turned = [
+                rotate_flip(images, quarter, flip) for images in (channels[:, order], interpolated)
+            ]
             with torch.autocast("cuda", torch.float16, enabled=on_gpu):
                 output = self.network(*turned)
-            yield turn_back(output, quarter, flip)[:, 0]
+            yield undo_rotate_flip(output, quarter, flip)[:, 0]

@@ -7,10 +7,10 @@ from attrs import frozen
 
 
 @frozen(eq=False)
-class Made:
+class SuperResolvedVolume:
     """A volume, in units of the run's scale, not clipped."""
 
     mean: np.ndarray
-    """(slices, f a, f b), float32: the mean over the turned copies."""
-    copies: np.ndarray | None = None
-    """(copies, slices, f a, f b), float32, if they were asked for."""
+    """(slices, f a, f b), float32: the mean over the self-ensemble."""
+    members: np.ndarray | None = None
+    """(members, slices, f a, f b), float32, if they were asked for."""

@@ -17,7 +17,7 @@ from bids_sr.superres.batches import Batches
 from bids_sr.superres.first_pass import Gathered
 from bids_sr.superres.slice_runner import SliceRunner
 from bids_sr.superres.slice_stack import SliceStack
-from bids_sr.superres.volume import Made
+from bids_sr.superres.volume import SuperResolvedVolume
 
 
 class VolumeWise:
@@ -40,7 +40,7 @@ class VolumeWise:
     consistent, ensemble, band
         See `bids_sr.superres.slice_runner.SliceRunner`.
     keep : bool
-        Whether each turned copy is wanted.
+        Whether each ensemble member is wanted.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class VolumeWise:
             channels=card.channels,
         )  # fmt: skip
 
-    def make(self, volumes: Sequence[int], ahead: int) -> Iterator[Made]:
+    def make(self, volumes: Sequence[int], ahead: int) -> Iterator[SuperResolvedVolume]:
         """Yield each volume, its input read `ahead` in a thread."""
         for stack in self._stacks(volumes, ahead):
             made = self._runner.with_members(stack) if self._keep else (self._runner(stack), None)
             del stack  # its channels take many volumes: gone before another shell's are made
-            yield Made(*made)
+            yield SuperResolvedVolume(*made)
             del made
 
     def _read(self, index: int) -> SliceStack:

@@ -174,7 +174,7 @@ class PatchSampler:
         gain = np.float32(flaws.gain / view.level[k])
         order = turned_order(self._channels, flaws.quarter, flip=flaws.flip)
         arrays = (channels[order] * gain, interpolated[None] * gain, target[None] * gain)
-        return tuple(turn(array, flaws.quarter, flaws.flip) for array in arrays)
+        return tuple(rotate_flip(array, flaws.quarter, flaws.flip) for array in arrays)
 
     def _slices(
         self,
@@ -247,8 +247,8 @@ def draw_band(generator: np.random.Generator, share: float) -> tuple[float, floa
     return (along_a if which != 1 else 1.0, along_b if which != 0 else 1.0)
 
 
-def turn(array: np.ndarray, quarter: int, flip: bool) -> np.ndarray:
-    """Turn slices (..., a, b) by quarters, then reverse their columns."""
+def rotate_flip(array: np.ndarray, quarter: int, flip: bool) -> np.ndarray:
+    """Rotate slices (..., a, b) by quarter turns, then reverse their columns."""
     array = np.rot90(array, quarter, axes=(-2, -1))
     return np.ascontiguousarray(array[..., ::-1] if flip else array)
 

@@ -13,7 +13,7 @@ from bids_sr.images.kspace import fill_matrix, sinc_upsample
 from bids_sr.networks.angular_parts import harmonics
 from bids_sr.networks.series_network import SLICES
 from bids_sr.networks.series_parts import L2_PARTS, PARTS, turned_parts
-from bids_sr.training.patches import draw_band, enlarge, turn, window
+from bids_sr.training.patches import draw_band, enlarge, rotate_flip, window
 from bids_sr.training.series_data import PreparedSeries
 
 _WHOLE = 0.5
@@ -162,7 +162,7 @@ class SeriesSampler:
         matrix = turned_parts(quarter, flip=flip, back=back).astype(np.float32)
         if back:
             images = images[:, [0, 2, 1]]
-        arrays = [turn(array, quarter, flip) for array in (images, target, interpolated)]
+        arrays = [rotate_flip(array, quarter, flip) for array in (images, target, interpolated)]
         for array in arrays:
             array[_MEANS:] = np.tensordot(matrix, array[_MEANS:], axes=1)
         images, target, interpolated = arrays

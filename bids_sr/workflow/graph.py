@@ -108,7 +108,7 @@ def build_run_workflow(plan: RunPlan, folder: Path, monitor: Path | None = None)
         else:
             node.overwrite = True
     if "super_resolve" in reusable and nodes["super_resolve"].inputs.use_gpu:
-        # it makes copies again that an earlier call removed, and runs the network for it
+        # it makes members again that an earlier call removed, and runs the network for it
         nodes["ensemble_sd"].inputs.use_gpu = plan.options.uncertainty
     return workflow
 

@@ -101,9 +101,9 @@ _FRUGAL_FITS = {
 _MOST_GB, _MOST_VOLUMES = 1.5, 4
 """A run that nobody limits keeps below so much and so many super-resolved volumes, whatever the
 number of volumes: fits that would take more have what they give on disk."""
-_COPIES = {"super_resolve": 22, "ensemble_sd": 22}
-"""Super-resolved volumes that come on top while turned copies are kept ..."""
-_SERIES_COPIES = {"super_resolve": 40, "ensemble_sd": 8}
+_MEMBERS = {"super_resolve": 22, "ensemble_sd": 22}
+"""Super-resolved volumes that come on top while ensemble members are kept ..."""
+_SERIES_MEMBERS = {"super_resolve": 40, "ensemble_sd": 8}
 """... and while their detail is, in files."""
 
 
@@ -246,14 +246,14 @@ def _least(plan: RunPlan, size: RunSize) -> dict[str, float]:
 def _steps(plan: RunPlan, size: RunSize, chunks: ChunkSizes) -> dict[str, float]:
     costs = _costs(plan, chunks)
     names = ("read", "describe", *_COSTS, "ensemble_sd")
-    copies = _SERIES_COPIES if plan.options.card.sees_series else _COPIES
+    members = _SERIES_MEMBERS if plan.options.card.sees_series else _MEMBERS
     needs = {}
     for name in names:
         cost = costs.get(name, _Cost())
         coarse = cost.coarse + cost.shells * size.shells + cost.images * size.passes.images
         coarse += cost.channels * len(plan.options.card.channels)
         fine = cost.fine + cost.details * size.passes.images
-        fine += copies.get(name, 0.0) if plan.options.uncertainty else 0.0
+        fine += members.get(name, 0.0) if plan.options.uncertainty else 0.0
         need = BASE_GB + cost.gb + coarse * size.coarse_gb + fine * size.fine_gb
         need += cost.stored * size.stored_gb
         if name in NETWORK_STEPS:

@@ -30,7 +30,7 @@ class RunOptions:
     input_matrix: tuple[int, int] | None = None
     """The acquired in-plane sides, where the user knows them; None: found out."""
     ensemble: int = DEFAULT_ENSEMBLE
-    """Turned copies of a slice over which the network is averaged."""
+    """Rotations and flips of a slice over which the network is averaged."""
     uncertainty: bool = False
     """The standard deviation over the self-ensemble is written; `ensemble` is above 1 then."""
     output_dtype: str = "float32"

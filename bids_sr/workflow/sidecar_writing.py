@@ -137,7 +137,7 @@ def write_ensemble_sd_sidecar(
     grid: SliceGrid,
     volumes: Sequence[int] | None = None,
 ) -> None:
-    """Write the sidecar of a standard deviation over the turned copies, and its gradients.
+    """Write the sidecar of a standard deviation over the self-ensemble, and its gradients.
 
     BIDS wants bval and bvec beside everything whose suffix is ``dwi``; they say
     to which measurement a volume belongs.
@@ -160,7 +160,7 @@ def write_ensemble_sd_sidecar(
     content = ensemble_sd_sidecar(
         "fa" if image == plan.names.fa_sd else "dwi",
         plan.files,
-        copies=plan.options.ensemble,
+        ensemble=plan.options.ensemble,
         sources=(own_uri(plan.names.out_dir, plan.names.dwi),),
         resolution=resolution_text(grid.factor, grid.zooms, out_zooms(grid)),
         volumes=volumes,

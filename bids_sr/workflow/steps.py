@@ -59,7 +59,7 @@ def check_gradients(plan: RunPlan, run: DwiRun) -> CheckedRun:
 
 
 def super_resolve(plan: RunPlan, checked: CheckedRun, folder: Path) -> SuperResolvedDwi:
-    """Super-resolve the series; turned copies that are to be refitted stay in the folder."""
+    """Super-resolve the series; ensemble members that are to be refitted stay in the folder."""
     run = checked.run
     beside = _ensemble_sd_files(plan, run, plan.names.dwi_sd, folder)
     return _super_resolve(plan, run, plan.names.dwi, beside)
@@ -92,7 +92,7 @@ def _super_resolve(
 def _ensemble_sd_files(
     plan: RunPlan, run: DwiRun, sd: Path, folder: Path
 ) -> EnsembleSdFiles | None:
-    """Return the files of the standard deviation, and of the copies that a tensor is fitted to."""
+    """Return the files of the standard deviation, and of the members that a tensor is fitted to."""
     from bids_sr.diffusion.volume_selection import dti_volumes
     from bids_sr.superres.ensemble_sd import ensemble_sd_files
 
@@ -215,7 +215,7 @@ def fit_input_gqi(
 def ensemble_sd(
     plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path
 ) -> EnsembleSdMaps | None:
-    """Fit the tensor to each turned copy and remove the copies, if they were kept."""
+    """Fit the tensor to each ensemble member and remove the members, if they were kept."""
     from bids_sr.diffusion.ensemble_sd import EnsembleSdMaps, fa_ensemble_sd, subset
     from bids_sr.diffusion.run_masks import load_mask
     from bids_sr.superres.ensemble_sd import open_members
@@ -224,12 +224,12 @@ def ensemble_sd(
         return None
     gradients = sr.run.gradients
     sidecar_writing.write_ensemble_sd_sidecar(plan, plan.names.dwi_sd, gradients, sr.grid)
-    if not sr.ensemble_sd.copies:
+    if not sr.ensemble_sd.members:
         return EnsembleSdMaps(plan.names.dwi_sd, None)
-    beside = _with_copies(plan, sr, folder)
-    with open_members(beside, sr.run, sr.grid, sr.scale, signed=sr.signed) as copies:
+    beside = _with_members(plan, sr, folder)
+    with open_members(beside, sr.run, sr.grid, sr.scale, signed=sr.signed) as members:
         fa_ensemble_sd(
-            copies,
+            members,
             subset(gradients, beside.volumes),
             load_mask(masks.output),
             plan.names.fa_sd,
@@ -240,12 +240,12 @@ def ensemble_sd(
     sidecar_writing.write_ensemble_sd_sidecar(
         plan, plan.names.fa_sd, gradients, sr.grid, volumes=beside.volumes
     )
-    _remove(beside.copies)
+    _remove(beside.members)
     return EnsembleSdMaps(plan.names.dwi_sd, plan.names.fa_sd)
 
 
-def _remove(copies: Sequence[Path]) -> None:
-    for path in copies:
+def _remove(members: Sequence[Path]) -> None:
+    for path in members:
         if path.is_dir():
             shutil.rmtree(path)
         else:
@@ -263,13 +263,13 @@ def _chunk_arguments(plan: RunPlan, run: DwiRun, folder: Path) -> dict[str, Any]
     }
 
 
-def _with_copies(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> EnsembleSdFiles:
-    """Return the copies; if an earlier call has removed them already, make them again.
+def _with_members(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> EnsembleSdFiles:
+    """Return the members; if an earlier call has removed them already, make them again.
 
     A work folder that was copied still names those in the other one: they are left alone.
     """
     if sr.ensemble_sd is not None and all(
-        _is_beside(path, folder) for path in sr.ensemble_sd.copies
+        _is_beside(path, folder) for path in sr.ensemble_sd.members
     ):
         return sr.ensemble_sd
     again, sd = folder / "again.nii.gz", folder / "again_sd.nii.gz"

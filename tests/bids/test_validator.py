@@ -85,7 +85,7 @@ def write_run(out: Path, files: DwiFiles, factor: int = 2) -> OutputNames:
         _write_map(names.input_tensor(param), map_sidecar(param, "tensor", files))
     for param in GQI_PARAMS:
         _write_map(names.gqi(param), map_sidecar(param, "gqi", files, **fine))
-    beside = {"copies": 8, **fine}
+    beside = {"ensemble": 8, **fine}
     image(names.dwi_sd, (*SHAPE, 3))
     for source, target in zip((names.bval, names.bvec), gradients_of(names.dwi_sd), strict=True):
         shutil.copyfile(source, target)

@@ -1,4 +1,4 @@
-"""The sd of FA over copies of a series."""
+"""The sd of FA over members of a series."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bids_sr.images.nifti import DwiReader
 
 
 @pytest.fixture
-def copies(make_run, tmp_path):
-    """A run and three copies of it that differ by noise."""
+def members(make_run, tmp_path):
+    """A run and three members of it that differ by noise."""
     run = make_run(tmp_path)
     source = nib.load(run.files.dwi)
     generator = np.random.default_rng(1)
-    paths = [tmp_path / f"copy{i}.nii" for i in range(3)]
+    paths = [tmp_path / f"member{i}.nii" for i in range(3)]
     for path in paths:
         noisy = source.get_fdata() + generator.normal(0, 20, source.shape)
         nib.Nifti1Image(noisy.clip(0).astype(np.float32), source.affine).to_filename(path)
@@ -32,8 +32,8 @@ def fit(paths, run, mask, out, folder):
         return fa_ensemble_sd(sources, run.gradients, mask, out, folder=folder, threads=1)
 
 
-def test_it_is_that_of_separate_fits(copies, tmp_path):
-    run, paths, mask = copies
+def test_it_is_that_of_separate_fits(members, tmp_path):
+    run, paths, mask = members
     folder = tmp_path / "work"
     folder.mkdir()
     made = fit(paths, run, mask, tmp_path / "sd.nii.gz", folder)
@@ -49,20 +49,20 @@ def test_it_is_that_of_separate_fits(copies, tmp_path):
     assert not list(folder.iterdir())
 
 
-def test_equal_copies_do_not_spread(copies, tmp_path):
-    run, paths, mask = copies
+def test_equal_members_have_none(members, tmp_path):
+    run, paths, mask = members
     made = fit([paths[0]] * 2, run, mask, tmp_path / "sd.nii.gz", tmp_path)
     assert not nib.load(made).get_fdata().any()
 
 
-def test_one_copy_is_refused(copies, tmp_path):
-    run, paths, mask = copies
-    with pytest.raises(ValueError, match="1 copies"):
+def test_one_member_is_refused(members, tmp_path):
+    run, paths, mask = members
+    with pytest.raises(ValueError, match="1 members"):
         fit(paths[:1], run, mask, tmp_path / "sd.nii.gz", tmp_path)
 
 
-def test_gradients_of_some_volumes(copies):
-    gradients = copies[0].gradients
+def test_gradients_of_some_volumes(members):
+    gradients = members[0].gradients
     some = subset(gradients, (0, 4, 2))
     np.testing.assert_array_equal(some.bvecs, gradients.bvecs[[0, 4, 2]])
     assert some.n_volumes == 3 and some.is_b0.tolist() == [True, False, False]

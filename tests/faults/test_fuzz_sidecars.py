@@ -54,7 +54,7 @@ def make_all(content):
         sidecars.dwi_sidecar(files, **sizes, model={}, fingerprint="", settings={}),
         sidecars.mask_sidecar(files, **sizes),
         sidecars.map_sidecar("fa", "tensor", files),
-        sidecars.ensemble_sd_sidecar("fa", files, copies=4, sources=(), resolution=""),
+        sidecars.ensemble_sd_sidecar("fa", files, ensemble=4, sources=(), resolution=""),
     ]
     return [json.dumps(each, allow_nan=False).encode() for each in made]
 

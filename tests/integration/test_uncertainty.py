@@ -49,7 +49,7 @@ def image(out, stem):
 def test_the_spread_is_there_and_nothing_is_left_over(first):
     assert first.status == 0, first.told
     assert found(first.out) == SPREAD
-    assert not list(first.out.parent.rglob("copy*.nii")), "the copies are removed"
+    assert not list(first.out.parent.rglob("member*.nii")), "the members are removed"
     sd = nib.load(image(first.out, "desc-srsd_dwi"))
     assert sd.shape == (48, 44, 4, 17) and np.median(sd.get_fdata()) > 0
     sidecar = image(first.out, "desc-srsd_dwi").with_name("sub-01_res-x2_desc-srsd_dwi.json")
@@ -77,7 +77,7 @@ def test_a_second_call_touches_nothing(process, dataset, first):
     assert process(dataset, first.out, "--uncertainty").lines("complete already")
 
 
-def test_the_series_is_that_of_eight_copies_and_an_old_spread_goes(process, dataset, copy):
+def test_the_series_is_that_of_eight_members_and_an_old_spread_goes(process, dataset, copy):
     series = image(copy, "desc-sr_dwi")
     before = series.read_bytes()
     assert process(dataset, copy, "--ensemble", "8").status == 0
@@ -86,7 +86,7 @@ def test_the_series_is_that_of_eight_copies_and_an_old_spread_goes(process, data
 
 
 def test_what_is_missing_is_made_again(process, dataset, first):
-    """The copies are gone by then; the series stays."""
+    """The members are gone by then; the series stays."""
     fa, series = (
         image(first.out, stem) for stem in ("model-tensor_param-fa_desc-srsd_dwimap", "desc-sr_dwi")
     )
@@ -97,7 +97,7 @@ def test_what_is_missing_is_made_again(process, dataset, first):
     # unpacked, for the compressor may pack the same image in other bytes: tests/faults/same.py
     assert gzip.decompress(fa.read_bytes()) == content
     assert series.stat().st_mtime_ns == time
-    assert not list(first.out.parent.rglob("copy*.nii"))
+    assert not list(first.out.parent.rglob("member*.nii"))
     assert not list(work.rglob("again*"))
 
 
@@ -114,11 +114,11 @@ def test_copies_that_are_left_are_used(process, dataset, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(ensemble_sd, "fa_ensemble_sd", stop)
         assert process(dataset, tmp_path / "out", *options).status == 1
-    assert len(list((tmp_path / "work").rglob("copy*.nii"))) == 8
+    assert len(list((tmp_path / "work").rglob("member*.nii"))) == 8
     monkeypatch.setattr(engine, "super_resolve", stop)
     assert process(dataset, tmp_path / "out", *options).status == 0
     assert found(tmp_path / "out") == SPREAD
-    assert not list(tmp_path.rglob("copy*.nii"))
+    assert not list(tmp_path.rglob("member*.nii"))
 
 
 def test_few_directions_have_a_spread_of_the_series_alone(process, writers, tmp_path):
@@ -130,22 +130,22 @@ def test_few_directions_have_a_spread_of_the_series_alone(process, writers, tmp_
 
 def test_fewer_copies_are_a_usage_error(process, dataset, tmp_path):
     outcome = process(dataset, tmp_path / "out", "--uncertainty", "--ensemble", "4")
-    assert outcome.status == 2 and outcome.lines("all 8 turned copies")
+    assert outcome.status == 2 and outcome.lines("needs a self-ensemble of 8")
 
 
 def test_a_copied_work_folder_leaves_the_first_one_alone(process, dataset, tmp_path):
-    """Its pickles name the turned copies by their old paths."""
+    """Its pickles name the ensemble members by their old paths."""
     work, again = tmp_path / "work", tmp_path / "again"
     options = ("--uncertainty", "--self-check", "off")
     out = tmp_path / "out"
     assert process(dataset, out, *options, "-w", work).status == 0
     folder = next(work.rglob("super_resolve"))
     for number in range(8):
-        (folder / f"copy{number}.nii").write_text("of the first")
+        (folder / f"member{number}.nii").write_text("of the first")
     shutil.copytree(work, again)
     for path in again.rglob("*ensemble_sd"):
         shutil.rmtree(path)
     for path in out.rglob("*_quality.json"):
         path.unlink()
     assert process(dataset, out, *options, "-w", again).status == 0
-    assert len(list(folder.glob("copy*.nii"))) == 8
+    assert len(list(folder.glob("member*.nii"))) == 8

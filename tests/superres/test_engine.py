@@ -358,13 +358,13 @@ def test_the_network_reads_magnitudes_of_signed_signal(signed_run, tiny_model, t
 
 def test_the_copies_of_signed_signal_keep_their_sign(signed_run, tiny_model, tmp_path):
     files = EnsembleSdFiles(
-        tmp_path / "sd.nii", tuple(tmp_path / f"copy{i}.nii" for i in range(2)), (1, 2)
+        tmp_path / "sd.nii", tuple(tmp_path / f"member{i}.nii" for i in range(2)), (1, 2)
     )
     result = resolve(signed_run, tiny_model, tmp_path / "sr.nii", ensemble=2, ensemble_sd=files)
     made = nib.load(result.dwi).get_fdata()[..., 1:3]
-    copies = [nib.load(path).get_fdata() for path in files.copies]
-    assert min(copy.min() for copy in copies) < 0
-    np.testing.assert_allclose(np.mean(copies, axis=0), made, atol=0.1)
+    members = [nib.load(path).get_fdata() for path in files.members]
+    assert min(member.min() for member in members) < 0
+    np.testing.assert_allclose(np.mean(members, axis=0), made, atol=0.1)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The standard deviation over the copies, and the copies, on disk."""
+"""The standard deviation over the members, and the members, on disk."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def resolve(make_run, model, tmp_path):
 def files(folder, model):
     ending = "" if read_card(model).sees_series else ".nii"
     return EnsembleSdFiles(
-        folder / "sd.nii.gz", tuple(folder / f"copy{i}{ending}" for i in range(8)), VOLUMES
+        folder / "sd.nii.gz", tuple(folder / f"member{i}{ending}" for i in range(8)), VOLUMES
     )
 
 
 def volumes(ensemble_sd, made):
-    """All copies, (copies, x, y, z, volumes)."""
-    with open_members(ensemble_sd, made.run, made.grid, made.scale, signed=made.signed) as copies:
-        assert all(copy.shape[3] == len(VOLUMES) for copy in copies)
+    """All members, (members, x, y, z, volumes)."""
+    with open_members(ensemble_sd, made.run, made.grid, made.scale, signed=made.signed) as members:
+        assert all(member.shape[3] == len(VOLUMES) for member in members)
         return np.stack(
-            [np.stack([copy.volume(i) for i in range(len(VOLUMES))], -1) for copy in copies]
+            [np.stack([member.volume(i) for i in range(len(VOLUMES))], -1) for member in members]
         )
 
 
@@ -61,27 +61,27 @@ def test_the_series_stays_and_its_spread_lies_beside_it(resolve, model, tmp_path
     sd = nib.load(ensemble_sd.sd)
     assert sd.shape == image.shape
     np.testing.assert_array_equal(sd.affine, image.affine)
-    copies = volumes(ensemble_sd, made)
-    assert copies.shape == (8, *image.shape[:3], len(VOLUMES))
-    # inside the object no copy was clipped at zero
-    inside = (copies > 0).all(axis=0)
-    of_copies = copies.std(axis=0, ddof=1)
-    assert of_copies[inside].max() > 0.01 * made.scale
+    members = volumes(ensemble_sd, made)
+    assert members.shape == (8, *image.shape[:3], len(VOLUMES))
+    # inside the object no member was clipped at zero
+    inside = (members > 0).all(axis=0)
+    of_members = members.std(axis=0, ddof=1)
+    assert of_members[inside].max() > 0.01 * made.scale
     here = list(VOLUMES)
     np.testing.assert_allclose(
-        sd.get_fdata()[..., here][inside], of_copies[inside], atol=5e-4 * made.scale
+        sd.get_fdata()[..., here][inside], of_members[inside], atol=5e-4 * made.scale
     )
     np.testing.assert_allclose(
-        copies.mean(axis=0)[inside], image.get_fdata()[..., here][inside], atol=5e-4 * made.scale
+        members.mean(axis=0)[inside], image.get_fdata()[..., here][inside], atol=5e-4 * made.scale
     )
 
 
 def test_copies_of_an_earlier_attempt_are_replaced(resolve, model, tmp_path):
-    """What a killed call left in the work folder is not taken for copies, nor in the way."""
+    """What a killed call left in the work folder is not taken for members, nor in the way."""
     ensemble_sd = files(tmp_path / "beside", model)
     made = resolve("beside", ensemble_sd=ensemble_sd)
     expected = volumes(ensemble_sd, made)
-    for path in ensemble_sd.copies:
+    for path in ensemble_sd.members:
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
             file.write_bytes(b"half of it")
     again = super_resolve(

@@ -84,8 +84,8 @@ def test_every_volume_gets_its_own(shells, ensemble):
     gradients = table(*shells)
     series = tensor_series(gradients)
     images = gathered(gradients, series)
-    detail, copies = runner(Repeating(), ensemble=ensemble).run(images, (4, 12, 10))
-    assert copies == ()
+    detail, members = runner(Repeating(), ensemble=ensemble).run(images, (4, 12, 10))
+    assert members == ()
     for index in range(2, gradients.n_volumes):
         np.testing.assert_allclose(detail.of(index), repeated(series[index]), atol=2e-3)
     for index in range(2):

@@ -152,32 +152,32 @@ def test_copies_of_a_network_that_knows_up_from_down():
     """Each copy has the slope along another side of the slice; so the sd is known."""
     channels = stack()
     runner = SliceRunner(Sloping(), Batches(CPU, 4), consistent=False, ensemble=8)
-    mean, copies = runner.with_members(channels)
+    mean, members = runner.with_members(channels)
     np.testing.assert_array_equal(mean, runner(channels))
-    np.testing.assert_allclose(copies.mean(axis=0), mean, atol=1e-4)
+    np.testing.assert_allclose(members.mean(axis=0), mean, atol=1e-4)
     rows, columns = mean.shape[1:]
     across, down = np.meshgrid(np.arange(columns), np.arange(rows))
     slopes = np.stack([across, down, columns - 1 - across, rows - 1 - down] * 2)
     spread = np.broadcast_to(slopes.std(axis=0, ddof=1), mean.shape)
-    np.testing.assert_allclose(standard_deviation(list(copies)), spread, atol=1e-4)
+    np.testing.assert_allclose(standard_deviation(list(members)), spread, atol=1e-4)
 
 
 def test_copies_of_a_network_that_does_not_are_alike():
-    _, copies = SliceRunner(Hungry(99), Batches(CPU, 4), consistent=True, ensemble=8).with_members(
+    _, members = SliceRunner(Hungry(99), Batches(CPU, 4), consistent=True, ensemble=8).with_members(
         stack()
     )
-    assert len(copies) == 8
-    assert standard_deviation(list(copies)).max() < 1e-6
+    assert len(members) == 8
+    assert standard_deviation(list(members)).max() < 1e-6
 
 
 @pytest.mark.parametrize("consistent", [True, False])
 def test_every_copy_keeps_the_measured_band(consistent):
     channels = stack()
     runner = SliceRunner(Sloping(), Batches(CPU, 4), consistent=consistent, ensemble=8)
-    mean, copies = runner.with_members(channels)
-    left = kspace_crop(torch.from_numpy(copies), 2).numpy() - channels[:, 0]
+    mean, members = runner.with_members(channels)
+    left = kspace_crop(torch.from_numpy(members), 2).numpy() - channels[:, 0]
     assert bool(np.abs(left).max() < 1e-4) is consistent
-    np.testing.assert_allclose(copies.mean(axis=0), mean, atol=1e-4)
+    np.testing.assert_allclose(members.mean(axis=0), mean, atol=1e-4)
 
 
 @pytest.mark.parametrize("consistent", [False, True])

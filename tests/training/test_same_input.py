@@ -14,7 +14,7 @@ from bids_sr.networks.series_parts import turned_parts
 from bids_sr.superres import engine
 from bids_sr.superres.turning import TURNS
 from bids_sr.training import series_patches
-from bids_sr.training.patches import turn
+from bids_sr.training.patches import rotate_flip
 from bids_sr.training.prepare import Recipe, prepare_run
 from bids_sr.training.series_data import SeriesRecipe, prepare_series
 from bids_sr.training.series_patches import SeriesSampler
@@ -132,7 +132,7 @@ def test_patches_are_what_the_engine_shows_but_for_turns(series, monkeypatch):
     known = []
     for quarter, flip in TURNS[8]:
         for back in (False, True):
-            images = turn(np.pad(shown, margins), quarter, flip).copy()
+            images = rotate_flip(np.pad(shown, margins), quarter, flip).copy()
             matrix = turned_parts(quarter, flip=flip, back=back).astype(np.float32)
             images[:, 2:] = np.einsum("ij,sj...->si...", matrix, images[:, 2:])
             known.append(images[:, :, :, [0, 2, 1]] if back else images)

@@ -13,7 +13,7 @@ from bids_sr.networks.series_parts import turned_parts
 from bids_sr.networks.slice_frame import SliceFrame
 from bids_sr.quality.high_band import high_band
 from bids_sr.superres.self_ensemble import TRANSFORMS
-from bids_sr.training.patches import turn
+from bids_sr.training.patches import rotate_flip
 from bids_sr.training.series_data import SeriesRecipe, _subsets, prepare_series, split
 from bids_sr.training.series_settings import SeriesSettings
 from bids_sr.training.task_setup import make_task
@@ -160,12 +160,12 @@ def test_turning_a_scan_is_turning_what_is_made_of_it(bent, tmp_path, quarter, f
     matrix = turned_parts(quarter, flip=flip, back=back)
     assert upright.shell == turned.shell
     for name in ("lr", "detail"):
-        expected = turn(values(getattr(upright, name)), quarter, flip)
+        expected = rotate_flip(values(getattr(upright, name)), quarter, flip)
         expected = expected[:, :, ::-1] if back else expected
         expected[:, 2:] = np.einsum("jk,vk...->vj...", matrix, expected[:, 2:])
         np.testing.assert_allclose(values(getattr(turned, name)), expected, atol=4e-3)
     # the signs matter
     if not np.array_equal(matrix, np.eye(5)):
-        plain = turn(values(upright.lr), quarter, flip)
+        plain = rotate_flip(values(upright.lr), quarter, flip)
         plain = plain[:, :, ::-1] if back else plain
         assert np.abs(values(turned.lr)[:, 2:] - plain[:, 2:]).max() > 0.05

@@ -12,7 +12,7 @@ from bids_sr.images.kspace import kspace_crop, sinc_upsample
 from bids_sr.networks.series_parts import turned_parts
 from bids_sr.superres.self_ensemble import TRANSFORMS
 from bids_sr.training import series_patches
-from bids_sr.training.patches import turn
+from bids_sr.training.patches import rotate_flip
 from bids_sr.training.series_patches import SeriesSampler, _shares
 
 
@@ -65,7 +65,7 @@ def test_patches_are_those_of_turned_slices(make_series, plain, zero_filled):
     for quarter, flip in TRANSFORMS[8]:
         for back in (False, True):
             matrix = turned_parts(quarter, flip=flip, back=back)
-            images = turn(fine, quarter, flip).copy()
+            images = rotate_flip(fine, quarter, flip).copy()
             images[2:] = np.tensordot(matrix, images[2:], axes=1)
             whole[quarter, flip, back] = images
     batch, seen = source.draw(24), set()

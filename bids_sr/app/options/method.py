@@ -63,16 +63,16 @@ def add_super_resolution(parser: argparse.ArgumentParser) -> Section:
         "--ensemble",
         type=int,
         choices=(1, 2, 4, 8),
-        help="average the network over so many turned copies of each slice; the time of the "
-        "network grows as much, 1 is fastest",
+        help="average the network over so many rotations and flips of each slice (a "
+        "self-ensemble); the network's time grows as much, 1 is fastest",
         shown=f"{DEFAULT_ENSEMBLE}; {UNCERTAINTY_ENSEMBLE} with --uncertainty",
     )
     section.add(
         "--uncertainty",
         action="store_true",
-        help=f"average over all {UNCERTAINTY_ENSEMBLE} turned copies and write by how much they "
-        "differ: standard deviations of every volume and of FA (see docs/method.md: they are less "
-        "than the error). The work folder holds what each copy gave for a while",
+        help=f"average over all {UNCERTAINTY_ENSEMBLE} rotations and flips, and write the standard "
+        "deviation over them, of every volume and of FA (see docs/method.md: it is less than the "
+        "error). The work folder holds the output of each for a while",
     )
     section.add(
         "--output-dtype",

@@ -190,7 +190,8 @@ IMAGES = (
         "Self-ensemble SD",
         "By how much the diffusion-weighted output changes when the slices are turned: median over "
         "the brain of the standard deviation, relative to bright tissue at b = 0. Errors are "
-        "several times larger: what all copies get wrong alike, and noise, are not in it.",
+        "several times larger: what all members of the self-ensemble get wrong alike, and noise, "
+        "are not in it.",
         percent=True,
         optional=True,
         family=ENSEMBLE,

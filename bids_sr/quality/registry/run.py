@@ -155,7 +155,7 @@ FACTS = (
         "keeps the sign; magnitude images are cut off at zero.",
         optional=True,
     ),
-    _processing("ensemble", "Turned copies averaged", optional=True),
+    _processing("ensemble", "Self-ensemble", optional=True),
     _processing("uncertainty", "Self-ensemble SD written", optional=True),
     _processing(
         "input_band",
