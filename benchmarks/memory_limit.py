@@ -5,8 +5,8 @@
 
 Makes the scan, and a network of next to no weights unless ``--shipped`` takes the default with all
 its self-ensemble; runs the whole app with one process, and prints what each step held at its peak.
-The limit is 1.5 GB and four volumes of the output (float32), whatever the number of volumes. Takes an
-hour on one core and, at x3, 60 GB of disk.
+The limit is 1.5 GB and four volumes of the output (float32), whatever the number of volumes. Takes
+an hour on one core and, at x3, 60 GB of disk.
 """
 
 from __future__ import annotations

@@ -38,21 +38,21 @@ SCHEMES: dict[str, tuple[tuple[int, int, int], dict[int, int]]] = {
 def compared(facts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the lines of a table: what was measured beside what is estimated."""
     yield (
-        "| run | matrix | factor | copies | core min | series (MB) | estimated"
+        "| run | matrix | factor | ensemble | core min | series (MB) | estimated"
         " | maps (MB) | estimated | peak (GB) | allowed for |"
     )
     yield "|---|---|---|---|---|---|---|---|---|---|---|"
     for fact in facts:
         x, y, z, volumes = fact["shape"]
         bvals = _like(fact)
-        made = _forecast((x, y, z), bvals, fact["factor"], fact["copies"], fact["model"])
+        made = _forecast((x, y, z), bvals, fact["factor"], fact["members"], fact["model"])
         assert made.task is not None
         assert made.task.shape[3] == volumes
         seconds = sum(step["cpu_s"] for step in fact["steps"].values())
         series, maps = _measured(fact["output"])
         yield (
             f"| {fact['run']} | {'x'.join(map(str, fact['shape']))} | {fact['factor']}"
-            f" | {fact['copies']} | {seconds / 60:.1f}"
+            f" | {fact['members']} | {seconds / 60:.1f}"
             f" | {series / 1e6:.0f} | {made.output['series'] / 1e6:.0f}"
             f" | {maps / 1e6:.0f} | {made.output['maps'] / 1e6:.0f}"
             f" | {fact['peak_gb']:.2f} | {made.memory_gb:.2f} |"
@@ -61,14 +61,14 @@ def compared(facts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def extrapolated() -> Iterator[str]:
     """Yield the lines of a table: what is estimated for usual matrices."""
-    yield ("| scan | matrix | factor | copies | memory (GB) | output (GB) | work folder (GB) |")
+    yield ("| scan | matrix | factor | ensemble | memory (GB) | output (GB) | work folder (GB) |")
     yield "|---|---|---|---|---|---|---|"
     for name, (matrix, volumes) in SCHEMES.items():
         bvals = [b for b, count in volumes.items() for _ in range(count)]
-        for factor, copies in product((2, 3), sorted({1, DEFAULT_ENSEMBLE})):
-            made = _forecast(matrix, bvals, factor, copies)
+        for factor, members in product((2, 3), sorted({1, DEFAULT_ENSEMBLE})):
+            made = _forecast(matrix, bvals, factor, members)
             yield (
-                f"| {name} | {'x'.join(map(str, (*matrix, len(bvals))))} | {factor} | {copies}"
+                f"| {name} | {'x'.join(map(str, (*matrix, len(bvals))))} | {factor} | {members}"
                 f" | {made.memory_gb:.1f}"
                 f" | {(sum(made.output.values()) + PAGE) / 1e9:.2f} | {sum(made.work) / 1e9:.2f} |"
             )
@@ -78,14 +78,14 @@ def _forecast(
     matrix: tuple[int, int, int],
     bvals: Sequence[int],
     factor: int,
-    copies: int,
+    members: int,
     model: str | None = None,
 ) -> Forecast:
     card = load_card(model, factor)
     with tempfile.TemporaryDirectory(prefix="sizing-") as name:
         _write_empty(Path(name, "raw"), matrix, bvals)
         (files,) = find_dwi(Path(name, "raw"))
-        plan = make_plan(files, Path(name, "out"), RunOptions(card=card, ensemble=copies))
+        plan = make_plan(files, Path(name, "out"), RunOptions(card=card, ensemble=members))
         return forecast(plan)
 
 

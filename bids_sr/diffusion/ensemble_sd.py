@@ -17,7 +17,7 @@ from bids_sr.images.nifti import VolumeSource, load_volume, write_image
 
 @frozen
 class EnsembleSdMaps:
-    """Standard deviations over the turned copies, on disk."""
+    """Standard deviations over the self-ensemble, on disk."""
 
     dwi: Path
     """Of each volume, 4D, in units of the input."""
@@ -26,7 +26,7 @@ class EnsembleSdMaps:
 
 
 def fa_ensemble_sd(
-    copies: Sequence[VolumeSource],
+    members: Sequence[VolumeSource],
     gradients: GradientTable,
     mask: NDArray[np.bool_],
     out: Path,
@@ -38,15 +38,15 @@ def fa_ensemble_sd(
     on_disk: bool = False,
     signed: bool = False,
 ) -> Path:
-    """Fit the tensor to each copy of a series and write the sample sd of FA.
+    """Fit the tensor to each member of a series and write the sample sd of FA.
 
-    One copy after the other, slab by slab, so memory does not grow with their
+    One member after the other, slab by slab, so memory does not grow with their
     number (the running mean and sum of squares of Welford 1962, Technometrics
     4:419).
 
     Parameters
     ----------
-    copies : sequence of VolumeSource
+    members : sequence of VolumeSource
         Open 4D series of equal shape, at least two.
     gradients : GradientTable
         Of all their volumes; all are fitted to.
@@ -55,7 +55,7 @@ def fa_ensemble_sd(
     out : pathlib.Path
         Where the map goes.
     folder : pathlib.Path
-        Holds the FA of one copy for a while.
+        Holds the FA of one member for a while.
     threads : int, optional
         Threads to fit with; default: one per CPU at hand.
     block_bytes : int
@@ -75,17 +75,17 @@ def fa_ensemble_sd(
     Raises
     ------
     InputError
-        If a copy is damaged.
+        If a member is damaged.
     """
-    if len(copies) < 2:
-        raise ValueError(f"no standard deviation of {len(copies)} copies")
+    if len(members) < 2:
+        raise ValueError(f"no standard deviation of {len(members)} members")
     one = folder / "one_copy_fa.nii.gz"
     mean = np.zeros(np.count_nonzero(mask))
     squares = np.zeros_like(mean)
     volumes = range(gradients.n_volumes)
-    for number, copy in enumerate(copies, start=1):
+    for number, member in enumerate(members, start=1):
         fit_tensor(
-            copy,
+            member,
             gradients,
             mask,
             {"fa": one},
@@ -103,8 +103,8 @@ def fa_ensemble_sd(
         squares += step * (fa - mean)
     one.unlink()
     image = np.zeros(mask.shape, np.float32)
-    image[mask] = np.sqrt(squares / (len(copies) - 1))
-    write_image(out, image, copies[0].affine, like=copies[0].meta)
+    image[mask] = np.sqrt(squares / (len(members) - 1))
+    write_image(out, image, members[0].affine, like=members[0].meta)
     return out
 
 

@@ -70,8 +70,8 @@ class Task:
     """In-plane factor."""
     details: int = 0
     """Images of detail that it gives of the whole series: b0, mean and l = 2 of each shell."""
-    copies: int = DEFAULT_ENSEMBLE
-    """Turned copies of a slice that go through it."""
+    members: int = DEFAULT_ENSEMBLE
+    """Rotations and flips of a slice that go through it."""
     tensor_volumes: int = 0
     """Volumes that the tensor is fitted to; 0: no tensor."""
     gqi_volumes: int = 0
@@ -168,7 +168,7 @@ def work_bytes(task: Task) -> tuple[int, int]:
         Bytes that stay there to the end.
     passing : int
         Bytes beside them while it is worked on: the volumes of the self-check, or what a
-        fit passes through a file, with what is kept of the turned copies, whichever is larger.
+        fit passes through a file, with what is kept of the ensemble members, whichever is larger.
     """
     coarse = task.fine // task.factor**2
     kept = NODES + round(MASK_SHARE * coarse)
@@ -176,7 +176,7 @@ def work_bytes(task: Task) -> tuple[int, int]:
         kept += _FLOAT * coarse * task.shape[3]
     if task.gqi_volumes:
         kept += round(MAP_SHARE * BRAIN * _FLOAT * coarse)
-    copies = task.copies * _kept_volumes(task) if task.uncertainty else 0
+    members = task.members * _kept_volumes(task) if task.uncertainty else 0
     # signals of the brain's voxels, and the fit; not if all is small, but then it is little
     fitted = max(task.tensor_volumes, task.gqi_volumes)
     fit = BRAIN * (fitted + FIT_WIDTH) if fitted else 0
@@ -189,11 +189,11 @@ def work_bytes(task: Task) -> tuple[int, int]:
         slices * (2 * volumes + (volumes + whole) / task.factor**2)
         + noisy * (2 * few + (few + whole) / task.factor**2)
     )
-    return kept, round(_FLOAT * max((copies + fit) * task.fine, check))
+    return kept, round(_FLOAT * max((members + fit) * task.fine, check))
 
 
 def _kept_volumes(task: Task) -> float:
-    """Return how many volumes of float32 one turned copy leaves in the work folder."""
+    """Return how many volumes of float32 one ensemble member leaves in the work folder."""
     # detail as float16, or whole volumes that a tensor is fitted to, uncompressed
     return task.details * _HALF / _FLOAT if task.details else task.tensor_volumes
 

@@ -105,7 +105,7 @@ def make_task(plan: RunPlan, run: DwiRun) -> Task:
         stored=run.stored.shape if run.stored else None,
         factor=plan.names.factor,
         details=passes_of(how.card, run.gradients).images,
-        copies=how.ensemble,
+        members=how.ensemble,
         tensor_volumes=len(dti_volumes(run.gradients).indices),
         gqi_volumes=len(gqi_volumes(run.gradients).indices),
         uncertainty=how.uncertainty,

@@ -15,7 +15,7 @@ from bids_sr.workflow.estimate import (
     work_bytes,
 )
 
-TASK = Task((96, 96, 60, 33), 2, copies=4, tensor_volumes=33, gqi_volumes=33)
+TASK = Task((96, 96, 60, 33), 2, members=4, tensor_volumes=33, gqi_volumes=33)
 VOXELS = 96 * 96 * 60
 
 
@@ -73,17 +73,17 @@ SERIES = evolve(TASK, details=13)
 
 
 def test_detail_of_turned_copies_is_kept_as_float16():
-    copies = evolve(SERIES, uncertainty=True, copies=8, self_check="off")
-    fit = work_bytes(evolve(copies, uncertainty=False))[1]
-    assert work_bytes(copies)[1] - fit == pytest.approx(8 * 13 * 2 * 4 * VOXELS, abs=2)
+    members = evolve(SERIES, uncertainty=True, members=8, self_check="off")
+    fit = work_bytes(evolve(members, uncertainty=False))[1]
+    assert work_bytes(members)[1] - fit == pytest.approx(8 * 13 * 2 * 4 * VOXELS, abs=2)
 
 
 def test_copies_lie_in_the_work_folder_while_they_are_refitted():
     kept, passing = work_bytes(TASK)
-    many = evolve(TASK, uncertainty=True, copies=8)
-    copies, fit = 8 * 33 * 4 * VOXELS * 4, BRAIN * (33 + FIT_WIDTH) * 4 * VOXELS * 4
-    assert work_bytes(many) == (kept, round(copies + fit))
-    assert kept < passing < copies
+    many = evolve(TASK, uncertainty=True, members=8)
+    members, fit = 8 * 33 * 4 * VOXELS * 4, BRAIN * (33 + FIT_WIDTH) * 4 * VOXELS * 4
+    assert work_bytes(many) == (kept, round(members + fit))
+    assert kept < passing < members
     assert work_bytes(evolve(TASK, self_check="off"))[1] == round(fit)
     nothing = evolve(TASK, self_check="off", tensor_volumes=0, gqi_volumes=0)
     assert work_bytes(nothing)[1] == 0
