@@ -24,7 +24,7 @@ override DEMO_OUT := demo-out
 override DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast coverage parity-test mutation chaos fuzz browser-test slurm-test benchmark benchmark-pieces benchmark-growth benchmark-memory benchmark-hcp \
+.PHONY: help setup demo test test-fast coverage parity-test mutation chaos fuzz browser-test slurm-test benchmark benchmark-growth benchmark-memory benchmark-hcp \
 	benchmark-dtype benchmark-quality benchmark-uncertainty benchmark-grid benchmark-gradients benchmark-filling benchmark-discovery \
 	benchmark-sizing lint format container container-test apptainer-test clean
 
@@ -89,12 +89,6 @@ benchmark: ## speed beside fastai, MRtrix3 and scipy, with goals; DATA=BIDS fold
 	$(BENCHMARK_VENV)/bin/python -m pip install --quiet -e '.[benchmark]'
 	$(BENCHMARK_VENV)/bin/python benchmarks/speed.py $(DATA) --participant-label $(SUBJECT) \
 		--runs $(or $(RUNS),3) --out docs/performance --page docs/performance.md
-
-benchmark-pieces: ## the app's pieces one by one, by pytest-benchmark
-	test -x $(BENCHMARK_VENV)/bin/python || $(PYTHON) -m venv $(BENCHMARK_VENV)
-	$(BENCHMARK_VENV)/bin/python -m pip install --quiet -e '.[benchmark]'
-	$(BENCHMARK_VENV)/bin/python -m pytest benchmarks/pieces.py --benchmark-columns=median,iqr,rounds \
-		--benchmark-sort=name $(if $(filter command line,$(origin PYTEST_ARGS)),$(PYTEST_ARGS))
 
 benchmark-growth: $(STAMP) ## how time and memory grow with the scan, threads and processes
 	$(BIN)/python benchmarks/growth.py --out docs/performance --figure docs/figures/growth.png \

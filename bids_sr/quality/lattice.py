@@ -62,35 +62,6 @@ def normalised_residual(
     return residual
 
 
-def lattice_folds(
-    volumes: Iterable[tuple[NDArray[np.floating], NDArray[np.bool_]]],
-    periods: Iterable[int] = PERIODS,
-) -> dict[int, LatticeFold]:
-    """Fold the mean residual of many slices and volumes onto lattices.
-
-    With zbar the mean of z over slices and volumes, a pixel's phase a = (x mod P,
-    y mod P), and mu_a the mean of the n_a pixels of a phase:
-    ``F = [sum n_a (mu_a - mu)^2 / (P^2 - 1)] / MSW``, ``MSW = sum (zbar - mu_a)^2 /
-    (N - P^2)``, ``A = sqrt(max(0, mean_a (mu_a - mu)^2 - MSW / n_a))``.
-
-    Parameters
-    ----------
-    volumes : iterable of (numpy.ndarray, numpy.ndarray)
-        Slices and mask of each volume, both (slices, A, B), all of one A x B.
-    periods : iterable of int
-        Pixels.
-
-    Returns
-    -------
-    dict of int to LatticeFold
-        By period; NaN where the mask holds too few pixels.
-    """
-    sums = LatticeSums(periods)
-    for slices, mask in volumes:
-        sums.add(normalised_residual(slices, mask), mask)
-    return sums.folds()
-
-
 class LatticeSums:
     """Normalised residuals of slices, added up as they come.
 
@@ -122,7 +93,18 @@ class LatticeSums:
             found += [_fold(z, inside, period).f for z, inside in zip(residual, mask, strict=True)]
 
     def folds(self) -> dict[int, LatticeFold]:
-        """Return the fold of the mean of all slices by period, see `lattice_folds`."""
+        """Fold the mean residual of all slices onto lattices.
+
+        With zbar the mean of z over slices and volumes, a pixel's phase a = (x mod P,
+        y mod P), and mu_a the mean of the n_a pixels of a phase:
+        ``F = [sum n_a (mu_a - mu)^2 / (P^2 - 1)] / MSW``, ``MSW = sum (zbar - mu_a)^2 /
+        (N - P^2)``, ``A = sqrt(max(0, mean_a (mu_a - mu)^2 - MSW / n_a))``.
+
+        Returns
+        -------
+        dict of int to LatticeFold
+            By period; NaN where the mask holds too few pixels.
+        """
         mean, seen = self._mean()
         return {period: _fold(mean, seen, period) for period in self.periods}
 

@@ -56,13 +56,14 @@ class Methods:
         return "\n".join(lines) + "\n"
 
 
-def methods_text(
+def describe(
     records: Sequence[Mapping[str, Any]],
     models: Sequence[Mapping[str, Any]] = (),
     *,
     gqi: bool = False,
-) -> str:
-    """Write the methods section for a set of runs, as Markdown.
+    planned: int = 0,
+) -> Methods:
+    """Write the methods section for a set of runs.
 
     Parameters
     ----------
@@ -72,24 +73,13 @@ def methods_text(
         Contents of the model cards, where they are known.
     gqi : bool
         Whether QA and GFA were computed.
+    planned : int
+        Of the runs, so many are not processed yet; the text says so.
 
     Returns
     -------
-    str
-    """
-    return describe(records, models, gqi=gqi).markdown()
-
-
-def describe(
-    records: Sequence[Mapping[str, Any]],
-    models: Sequence[Mapping[str, Any]] = (),
-    *,
-    gqi: bool = False,
-    planned: int = 0,
-) -> Methods:
-    """Write the methods section; parameters as `methods_text`.
-
-    Of the runs, `planned` are not processed yet; the text says so.
+    Methods
+        Its paragraphs, and the works that they cite.
     """
     versions = _versions(records)
     tensor = any(not is_known(record.get("dti_skipped_reason")) for record in records)

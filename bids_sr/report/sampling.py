@@ -9,7 +9,6 @@ from scipy.ndimage import binary_erosion, uniform_filter
 
 from bids_sr.bids.gradients import GradientTable
 
-N_SLICES = 3
 _BRAIN_SHARES = (0.3, 0.5, 0.7)
 _MARGIN = 0.04
 ZOOM_MM = 52.0

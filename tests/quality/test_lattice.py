@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from bids_sr.quality.interpolation import interpolate
-from bids_sr.quality.lattice import LatticeSums, lattice_folds, normalised_residual
+from bids_sr.quality.lattice import LatticeSums, normalised_residual
 from bids_sr.quality.periods import ALL_PERIODS, PERIODS
 
 SHAPE = (96, 112)
@@ -30,9 +30,15 @@ def grid(period, shape=SHAPE):
     return np.tile(cell, [n // period + 1 for n in shape])[: shape[0], : shape[1]]
 
 
+def lattice_folds(slices, mask, periods=PERIODS):
+    sums = LatticeSums(periods)
+    sums.add(normalised_residual(slices, mask), mask)
+    return sums.folds()
+
+
 def test_a_clean_brain_raises_no_alarm():
     for seed in range(3):
-        folds = lattice_folds([brain(seed=seed)])
+        folds = lattice_folds(*brain(seed=seed))
         for period in PERIODS:
             assert folds[period].f < 2
             assert folds[period].amplitude < 0.05
@@ -42,12 +48,12 @@ def test_a_clean_brain_raises_no_alarm():
 def test_a_planted_grid_is_found(period):
     slices, mask = brain()
     planted = slices + 0.3 * grid(period) * mask
-    assert lattice_folds([(planted, mask)], ALL_PERIODS)[period].f > 5
+    assert lattice_folds(planted, mask, ALL_PERIODS)[period].f > 5
 
 
 def test_a_grid_of_period_3_hides_from_the_other_periods():
     slices, mask = brain()
-    folds = lattice_folds([(slices + 0.3 * grid(3) * mask, mask)], ALL_PERIODS)
+    folds = lattice_folds(slices + 0.3 * grid(3) * mask, mask, ALL_PERIODS)
     assert max(folds[period].f for period in PERIODS) < 5 < folds[3].f
 
 
@@ -59,7 +65,7 @@ def test_its_amplitude_is_measured(amplitude):
     checker = grid(2)
     # what the smoothing leaves of the grid, in units of what it leaves of the noise
     kept = normalised_residual(noise + amplitude * checker, mask) - z
-    found = lattice_folds([(noise + amplitude * checker, mask)])[2].amplitude
+    found = lattice_folds(noise + amplitude * checker, mask)[2].amplitude
     assert found == pytest.approx(kept.mean(axis=0).std(), rel=0.1)
     assert found == pytest.approx(amplitude, rel=0.25)
 
@@ -69,7 +75,7 @@ def test_cubic_interpolation_raises_no_alarm(factor):
     slices, mask = brain(shape=(48, 56))
     fine = interpolate(np.moveaxis(slices, 0, -1).astype(np.float32), factor, "cubic", 2)
     fine_mask = mask.repeat(factor, axis=1).repeat(factor, axis=2)
-    folds = lattice_folds([(np.moveaxis(fine, -1, 0), fine_mask)])
+    folds = lattice_folds(np.moveaxis(fine, -1, 0), fine_mask)
     assert max(folds[period].f for period in PERIODS) < 3
 
 
@@ -102,6 +108,6 @@ def test_too_little_brain_gives_no_metric():
     slices, mask = brain()
     small = np.zeros_like(mask)
     small[:, 50:60, 50:60] = True
-    folds = lattice_folds([(slices, small)])
+    folds = lattice_folds(slices, small)
     assert np.isnan(folds[16].f)
     assert np.isfinite(folds[2].f)

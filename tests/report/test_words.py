@@ -9,7 +9,7 @@ import pytest
 from bids_sr.quality.metric_spec import MetricSpec, is_known
 from bids_sr.quality.registry import lookup
 from bids_sr.report.cautions import cautions
-from bids_sr.report.methods import methods_text
+from bids_sr.report.methods import describe
 from bids_sr.report.tables import (
     group_rows,
     leftovers,
@@ -73,8 +73,8 @@ def test_spread_of_the_copies_in_words(record):
     rows = cells(single_rows(values, table_metrics()))
     assert rows["Self-ensemble SD"] == ["0.310 %"]
     assert rows["Self-ensemble SD of FA"] == ["0.0084"]
-    assert "no confidence interval" in methods_text([values])
-    assert "no confidence interval" not in methods_text([record()])
+    assert "no confidence interval" in describe([values]).markdown()
+    assert "no confidence interval" not in describe([record()]).markdown()
     assert "Self-ensemble SD of FA" not in cells(single_rows(record(), table_metrics()))
 
 
@@ -189,7 +189,7 @@ def test_skipped_fits_are_not_called_missing(record, card):
 
 
 def test_methods_tell_what_was_done(record, card):
-    text = methods_text([record()], [card().to_dict()], gqi=True)
+    text = describe([record()], [card().to_dict()], gqi=True).markdown()
     for part in (
         "1 diffusion MRI run,",
         "bids_sr 9.8.7",
@@ -213,20 +213,20 @@ def test_methods_tell_what_was_done(record, card):
 
 def test_methods_leave_out_what_was_not_done(record):
     skipped = record(dti_skipped_reason="b0s only", data_consistency=False)
-    text = methods_text([skipped, skipped])
+    text = describe([skipped, skipped]).markdown()
     assert "2 diffusion MRI runs" in text
     assert "least squares" not in text and "Garyfallidis" not in text and "Yeh" not in text
     assert "not made consistent" in text
 
 
 def test_methods_do_not_invent_versions(record):
-    text = methods_text([record(version=None, torch_version=None)])
+    text = describe([record(version=None, torch_version=None)]).markdown()
     assert "None" not in text
     assert "bids_sr," in text
 
 
 def test_methods_are_no_way_in(record, hostile):
-    assert "<script" not in methods_text([record(model=hostile)])
+    assert "<script" not in describe([record(model=hostile)]).markdown()
 
 
 def test_every_metric_of_a_group_stands_in_its_table(record):
