@@ -75,11 +75,6 @@ def describe(
         Whether QA and GFA were computed.
     planned : int
         Of the runs, so many are not processed yet; the text says so.
-
-    Returns
-    -------
-    Methods
-        Its paragraphs, and the works that they cite.
     """
     versions = _versions(records)
     tensor = any(not is_known(record.get("dti_skipped_reason")) for record in records)
