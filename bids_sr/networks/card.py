@@ -62,6 +62,23 @@ def _known_rule(_instance: object, _attribute: object, value: str) -> None:
         raise ValueError(f"input_rule must be one of {INPUT_RULES}, not {value!r}")
 
 
+def _a_price(_instance: object, _attribute: object, value: Any) -> None:
+    if value is None:
+        return
+    told = dict(value) if isinstance(value, Mapping) else {}
+    numbers = [told.get(key) for key in ("from_mm", "to_mm", "b0", "mean", "l2")]
+    if set(told) != {"from_mm", "to_mm", "b0", "mean", "l2"} or not all(
+        number is None or _is_number(number) for number in numbers
+    ):
+        raise ValueError(
+            f"extrapolation must give from_mm, to_mm, b0, mean and l2 as numbers, not {value!r}"
+        )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 @frozen
 class ModelCard:
     """A pretrained network's description, as stored in ``card.json``."""
@@ -108,6 +125,11 @@ class ModelCard:
     """Commands of the stages before, in order, if it began with the weights of another."""
     limitations: tuple[str, ...] = field(default=(), converter=_texts)
     """What is known to be wrong with it or its training, in whole sentences."""
+    extrapolation: Mapping[str, float | None] | None = field(default=None, validator=_a_price)
+    """What it was measured to cost to go from voxels of ``from_mm``, the finest of a training, to
+    ``to_mm``: by how much more of the detail of the b0s (``b0``), of the mean over directions
+    (``mean``) and of the differences between directions (``l2``; None: not measurable) is left
+    unexplained. Measured with small x2 networks (docs/method.md, "What was tried"); if known."""
     folder: Path = field(default=Path(), eq=False)
     """Where it lies."""
 
@@ -125,7 +147,7 @@ class ModelCard:
         """Return the JSON content of the card."""
         content = asdict(self)
         del content["folder"]
-        for name in ("channels", "snr_b0", "earlier_commands", "limitations"):
+        for name in ("channels", "snr_b0", "earlier_commands", "limitations", "extrapolation"):
             if not content[name]:
                 del content[name]
         return content

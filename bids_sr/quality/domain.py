@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from attrs import frozen
+
 _SIZE_TOLERANCE = 0.05
 _B_TOLERANCE = 0.2
 _BY = " \N{MULTIPLICATION SIGN} "
@@ -13,36 +15,114 @@ _BY = " \N{MULTIPLICATION SIGN} "
 def strange_voxels(record: Mapping[str, Any], model: Mapping[str, Any]) -> str:
     """Say that the acquired voxels are none of those seen in training.
 
+    Finer ones are usual, since training makes its scans coarser: then it is said what
+    going beyond was measured to cost.
+
     Parameters
     ----------
     record : mapping
         The run's metrics: ``input_zooms_mm``, ``slice_axis``.
     model : mapping
-        Content of the model card.
+        Content of the model card: ``voxel_sizes_mm``, ``extrapolation``.
 
     Returns
     -------
     str
         Empty if they are, or if the record does not say what was acquired.
     """
-    size, axis = zooms(record.get("input_zooms_mm")), record.get("slice_axis")
-    if len(size) != 3 or axis not in (0, 1, 2):
+    if not _knows_voxels(record):
         return ""
-    trained = _sizes(model.get("voxel_sizes_mm"))
-    if not trained:
+    if not _sizes(model.get("voxel_sizes_mm")):
         return "The model card does not say which voxel sizes the network was trained on."
-    across = size[axis]
-    in_plane = [mm for i, mm in enumerate(size) if i != axis]
-    known_plane = [mm for sizes in trained for mm in sizes[:2]]
-    known_across = [sizes[2] for sizes in trained]
-    if all(_within(mm, known_plane) for mm in in_plane) and _within(across, known_across):
+    seen = _voxels(record, model)
+    if all(side.inside for side in seen):
         return ""
-    sides = _BY.join(f"{mm:.2f}" for mm in in_plane)
+    if is_finer(record, model):
+        return _finer_sentence(seen, model)
+    in_plane, across = seen[:-1], seen[-1]
+    sides = _BY.join(f"{side.mm:.2f}" for side in in_plane)
     return (
-        f"The acquired voxels ({sides} mm in plane, {across:.2f} mm across) lie outside "
+        f"The acquired voxels ({sides} mm in plane, {across.mm:.2f} mm across) lie outside "
         "what the network was trained on "
-        f"({_span(known_plane)} mm in plane, {_span(known_across)} mm across)."
+        f"({_span(in_plane[0].trained)} mm in plane, {_span(across.trained)} mm across)."
     )
+
+
+def is_finer(record: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
+    """Tell whether the acquired voxels lie beyond those of the training on the fine side alone.
+
+    Parameters
+    ----------
+    record, model : mapping
+        As `strange_voxels` takes them.
+
+    Returns
+    -------
+    bool
+        False if they lie within, if one side is longer than any of the training, or if
+        it is not known.
+    """
+    if not _knows_voxels(record) or not _sizes(model.get("voxel_sizes_mm")):
+        return False
+    seen = _voxels(record, model)
+    return any(side.finer for side in seen) and all(side.finer or side.inside for side in seen)
+
+
+@frozen
+class _Side:
+    """One side of the acquired voxels, beside those of the training."""
+
+    mm: float
+    trained: Sequence[float]
+
+    @property
+    def finer(self) -> bool:
+        return self.mm < (1 - _SIZE_TOLERANCE) * min(self.trained)
+
+    @property
+    def inside(self) -> bool:
+        return not self.finer and self.mm <= (1 + _SIZE_TOLERANCE) * max(self.trained)
+
+
+def _knows_voxels(record: Mapping[str, Any]) -> bool:
+    return len(zooms(record.get("input_zooms_mm"))) == 3 and record.get("slice_axis") in (0, 1, 2)
+
+
+def _voxels(record: Mapping[str, Any], model: Mapping[str, Any]) -> list[_Side]:
+    """Return the two sides in plane, then the one across."""
+    size, axis = zooms(record.get("input_zooms_mm")), record["slice_axis"]
+    trained = _sizes(model.get("voxel_sizes_mm"))
+    in_plane = [mm for sizes in trained for mm in sizes[:2]]
+    sides = [_Side(mm, in_plane) for i, mm in enumerate(size) if i != axis]
+    return [*sides, _Side(size[axis], [sizes[2] for sizes in trained])]
+
+
+def _finer_sentence(seen: Sequence[_Side], model: Mapping[str, Any]) -> str:
+    in_plane, across = seen[:-1], seen[-1]
+    limits = []
+    if any(side.finer for side in in_plane):
+        limits.append(f"{min(in_plane[0].trained):.2f} mm and coarser")
+    if across.finer:
+        limits.append(f"slices of {min(across.trained):.2f} mm and thicker")
+    told = f"Finer than the scans it was trained on ({', '.join(limits)}), as most scans are."
+    return f"{told} {_price(model.get('extrapolation'))}; see the self-check for this scan."
+
+
+def _price(cost: Any) -> str:
+    names = {"b0": "the b0's", "mean": "the mean's", "l2": "the directional"}
+    cost = cost if isinstance(cost, Mapping) else {}
+    told = [
+        f"{float(cost[key]):.2f} more of {name}"
+        for key, name in names.items()
+        if cost.get(key) is not None and _is_number(cost[key])
+    ]
+    if not told:
+        return "What going beyond the training costs was not measured"
+    return f"One step beyond training was measured to leave {_joined(told)} detail unexplained"
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return " and ".join(", ".join(parts).rsplit(", ", 1))
 
 
 def strange_b_values(record: Mapping[str, Any], model: Mapping[str, Any]) -> str:
@@ -101,6 +181,12 @@ def strange_snr(record: Mapping[str, Any], model: Mapping[str, Any]) -> str:
         f"The b0s have a signal-to-noise ratio of {float(str(snr)):.1f}; the network was trained "
         f"on {low:.1f} to {high:.1f}."
     )
+
+
+def is_cleaner(record: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
+    """Tell whether the b0s are less noisy than any seen in training, which harms nothing."""
+    snr, trained = record.get("snr_b0"), _list(model.get("snr_b0"))
+    return bool(strange_snr(record, model)) and float(str(snr)) > float(trained[1])
 
 
 def zooms(text: Any) -> tuple[float, ...]:

@@ -10,16 +10,24 @@ from attrs.validators import in_
 
 from bids_sr.diffusion.gradient_check import NOT_CHECKED, NOT_DECIDED
 from bids_sr.quality import registry
-from bids_sr.quality.domain import strange_b_values, strange_snr, strange_voxels, zooms
+from bids_sr.quality.domain import (
+    is_cleaner,
+    is_finer,
+    strange_b_values,
+    strange_snr,
+    strange_voxels,
+    zooms,
+)
 from bids_sr.quality.gain import HARMED, HELPED, NO_GAIN, SELF_CHECK, gain_sentence
 from bids_sr.quality.gradient_light import VERDICT, gradient_sentence, is_faulty
 from bids_sr.quality.metric_spec import Limits, MetricSpec, number
 from bids_sr.quality.periods import PERIODS, periods_of
 from bids_sr.quality.registry import value_of
 
-PASS, WARN, FAIL, UNKNOWN = "pass", "warn", "fail", "unknown"
-STATUSES = (FAIL, WARN, UNKNOWN, PASS)
-"""Worst first: the status of a run is the first of these that one of its lights has."""
+PASS, NOTE, WARN, FAIL, UNKNOWN = "pass", "note", "warn", "fail", "unknown"
+STATUSES = (FAIL, WARN, UNKNOWN, NOTE, PASS)
+"""Worst first: the status of a run is the first of these that one of its lights has, a note
+counting as a pass."""
 
 Record = Mapping[str, Any]
 
@@ -31,7 +39,8 @@ class Light:
     key: str
     """What is judged."""
     status: str = field(validator=in_(STATUSES))
-    """``pass``, ``warn``, ``fail``; ``unknown`` where the metric is missing."""
+    """``pass``, ``warn``, ``fail``; ``note`` for what is worth knowing and usual; ``unknown``
+    where the metric is missing."""
     value: float | str | None
     """The metric, None where it is missing."""
     text: str
@@ -77,7 +86,7 @@ def quality_lights(record: Record, card: Mapping[str, Any]) -> list[Light]:
     Returns
     -------
     list of Light
-        Red ones first, then amber, unknown, green.
+        Red ones first, then amber, unknown, blue (notes), green.
     """
     no_tensor = bool(record.get("dti_skipped_reason"))
     lights = [_selfcheck(record), _grid(record, "dwi")]
@@ -105,8 +114,9 @@ def summary(record: Record, card: Mapping[str, Any]) -> dict[str, str]:
     -------
     dict of str to str
         ``qc_status``: ``fail`` if one light is red; else ``warn`` if one is amber; else
-        ``unknown`` if a metric is missing; else ``pass``. ``qc_reasons``: the sentences
-        of red and amber lights, then what was not judged, separated by ``"; "``.
+        ``unknown`` if a metric is missing; else ``pass``; notes leave it so. ``qc_reasons``:
+        the sentences of red and amber lights, then what was not judged, separated by
+        ``"; "``.
     """
     lights = quality_lights(record, card)
     told = [light.text.rstrip(".") for light in lights if light.status in (FAIL, WARN)]
@@ -119,7 +129,8 @@ def summary(record: Record, card: Mapping[str, Any]) -> dict[str, str]:
 
 def _worst(lights: list[Light]) -> str:
     found = {light.status for light in lights}
-    return next((status for status in STATUSES if status in found), UNKNOWN)
+    worst = next((status for status in STATUSES if status in found), UNKNOWN)
+    return PASS if worst == NOTE else worst
 
 
 def _selfcheck(record: Record) -> Light:
@@ -221,5 +232,8 @@ def _domain(record: Record, card: Mapping[str, Any]) -> list[Light]:
             continue
         shown = value if isinstance(value, int | float) else str(value)
         text = strange or f"{name}: within the range of the training."
-        lights.append(Light(key, WARN if strange else PASS, shown, text))
+        usual = is_finer(record, card) if key == "input_zooms_mm" else False
+        usual |= key == "snr_b0" and is_cleaner(record, card)
+        status = (NOTE if usual else WARN) if strange else PASS
+        lights.append(Light(key, status, shown, text))
     return lights

@@ -13,7 +13,7 @@ from bids_sr.quality.registry import lookup
 from bids_sr.quality.registry.self_check import METHODS, SCORES
 from bids_sr.report.tables import tidy
 
-WORDS = {"pass": "good", "warn": "look", "fail": "bad", "unknown": "not judged"}
+WORDS = {"pass": "good", "note": "note", "warn": "look", "fail": "bad", "unknown": "not judged"}
 """A word for each status, beside its colour and shape."""
 _SENTENCES = {
     "pass": "Nothing that could be judged speaks against using this output.",
@@ -22,7 +22,7 @@ _SENTENCES = {
     "unknown": "Not everything could be judged; what could be judged raises no concern.",
 }
 _NOTHING = "This run has not been judged."
-_WORST_FIRST = ("fail", "warn", "unknown", "pass")
+_WORST_FIRST = ("fail", "warn", "unknown", "note", "pass")
 
 COLUMNS = (*METHODS, "noise alone")
 """Columns of the self-check's table."""
@@ -40,7 +40,7 @@ class LightView:
     label: str
     """Name of the metric."""
     status: str
-    """``pass``, ``warn``, ``fail`` or ``unknown``."""
+    """``pass``, ``note``, ``warn``, ``fail`` or ``unknown``."""
     value: str
     """As printed, with its unit; may be empty."""
     text: str

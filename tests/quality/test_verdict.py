@@ -6,7 +6,16 @@ import pytest
 
 from bids_sr.quality.gain import CLASSICAL
 from bids_sr.quality.registry import METRICS
-from bids_sr.quality.verdict import FAIL, GRID, PASS, UNKNOWN, WARN, quality_lights, summary
+from bids_sr.quality.verdict import (
+    FAIL,
+    GRID,
+    NOTE,
+    PASS,
+    UNKNOWN,
+    WARN,
+    quality_lights,
+    summary,
+)
 
 CARD = {"voxel_sizes_mm": [[2.0, 2.0, 3.0]], "b_values": [1000]}
 
@@ -91,7 +100,10 @@ def test_a_good_run_passes():
         ({"wm_md_median_sr": float("nan")}, "wm_md_shift", UNKNOWN),
         ({"input_band": "0.78x1.00"}, "input_band", WARN),
         ({"band_note": "Zero-filled along i."}, "input_band", WARN),
-        ({"input_zooms_mm": "1.00x1.00x3.00"}, "input_zooms_mm", WARN),
+        ({"input_zooms_mm": "1.00x1.00x3.00"}, "input_zooms_mm", NOTE),
+        ({"input_zooms_mm": "2.00x2.00x1.50"}, "input_zooms_mm", NOTE),
+        ({"input_zooms_mm": "3.00x3.00x3.00"}, "input_zooms_mm", WARN),
+        ({"input_zooms_mm": "1.00x1.00x6.00"}, "input_zooms_mm", WARN),
         ({"shells": "1000;5000"}, "shells", WARN),
         ({"shells": ""}, "shells", UNKNOWN),
     ],
@@ -150,9 +162,17 @@ def test_there_is_no_light_where_nobody_looked():
 
 def test_noise_is_judged_where_the_card_tells_its_range():
     card = CARD | {"snr_b0": [10.0, 30.0]}
-    for snr, status in ((20.0, PASS), (5.0, WARN), (None, UNKNOWN)):
+    for snr, status in ((20.0, PASS), (5.0, WARN), (90.0, NOTE), (None, UNKNOWN)):
         found = {light.key: light for light in quality_lights(record(snr_b0=snr), card)}
         assert found["snr_b0"].status == status
+
+
+def test_a_note_leaves_the_run_as_good_as_it_is():
+    found = summary(record(input_zooms_mm="1.00x1.00x3.00"), CARD)
+    assert found == {"qc_status": PASS, "qc_reasons": ""}
+    assert (
+        summary(record(input_zooms_mm="1.00x1.00x3.00", n_bad_slices=1), CARD)["qc_status"] == WARN
+    )
 
 
 def test_a_grid_is_told_with_its_period():
