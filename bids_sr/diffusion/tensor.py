@@ -151,6 +151,41 @@ def fit_tensor(
     return TensorMaps(paths, tuple(chosen), summary)
 
 
+def fit_signals(
+    signals: NDArray[np.float32],
+    gradients: GradientTable,
+    affine: NDArray[np.float64],
+    *,
+    signed: bool = False,
+) -> dict[str, NDArray[np.float32]]:
+    """Fit a tensor to signals in memory, as `fit_tensor` does.
+
+    Parameters
+    ----------
+    signals : numpy.ndarray
+        (n, V), voxels by volumes.
+    gradients : GradientTable
+        Of these V volumes.
+    affine : numpy.ndarray
+        (4, 4), of the image: maps are in world coordinates.
+    signed : bool
+        Whether the series has a sign.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        ``fa`` and ``md`` (n,); ``colorfa`` and ``v1`` (n, 3). Zero where the fit failed.
+    """
+    design = _design(gradients, list(range(gradients.n_volumes)), affine)
+    values = _fit(signals, design, gradients.is_b0, signed=signed)
+    return {
+        name: values[:, _COLUMNS[name]].squeeze(axis=-1)
+        if name in ("fa", "md")
+        else values[:, _COLUMNS[name]]
+        for name in ("fa", "md", "colorfa", "v1")
+    }
+
+
 def _volumes(dwi: Path, gradients: GradientTable, volumes: Sequence[int] | None) -> list[int]:
     if volumes is not None:
         return list(volumes)

@@ -1,4 +1,4 @@
-"""Pictures of one volume: interpolated and super-resolved, detail, and what changed."""
+"""Pictures of one volume for the linked viewer: interpolated and super-resolved."""
 
 from __future__ import annotations
 
@@ -9,17 +9,25 @@ from numpy.typing import NDArray
 
 from bids_sr.bids.names import OutputNames
 from bids_sr.images.kspace import kspace_crop, sinc_upsample
-from bids_sr.report.drawing import Layout, Panel, draw, panel_corners, panel_size
-from bids_sr.report.index import COMPARE, DETAIL, IMAGE, Picture, Place
+from bids_sr.report.drawing import (
+    Key,
+    Layout,
+    Panel,
+    direction_key,
+    draw,
+    gray_key,
+    panel_corners,
+    panel_size,
+)
+from bids_sr.report.index import COMPARE, DETAIL, Picture, Place
 from bids_sr.report.orientation import SliceView
-from bids_sr.report.raster import change, gray, nice_limit, window_top
+from bids_sr.report.raster import gray, window_top
 from bids_sr.report.sampling import Box, Contrast, Sample, choose_detail
 
 Slices = NDArray[np.float32]
 
 SINC, SR = "interpolated (sinc)", "super-resolved"
 PANEL_WIDTH = 400
-DETAIL_WIDTH = 600
 
 
 @frozen(eq=False)
@@ -44,9 +52,28 @@ class ContrastSlices:
     """``i``, ``j`` or ``k``."""
 
     @property
+    def middle(self) -> int:
+        """Which of the slices is looked at alone."""
+        return len(self.sample.slices) // 2
+
+    @property
     def interpolated(self) -> Slices:
         """(n, f a, f b), the zero-filled acquired slices."""
         return sinc_upsample(_tensor(self.acquired), self.sample.factor).numpy()
+
+    def added_and_kept(self) -> tuple[float, float]:
+        """Return what the network added, and what it changed at the acquired resolution.
+
+        Returns
+        -------
+        added, changed : float
+            Root mean square of output less interpolation, in the brain of the slices, and of
+            `residual`, in percent of the grey scale.
+        """
+        sinc = self.interpolated
+        top = window_top(sinc, self.brain)
+        brain = self.brain if self.brain.any() else np.ones_like(self.brain)
+        return 100 / top * _rms((self.output - sinc)[brain]), 100 / top * _rms(self.residual)
 
     @property
     def residual(self) -> Slices:
@@ -54,8 +81,13 @@ class ContrastSlices:
         return kspace_crop(_tensor(self.output), self.sample.factor).numpy() - self.acquired
 
 
-def contrast_pictures(shown: ContrastSlices, names: OutputNames) -> list[Picture]:
-    """Draw all pictures of one volume.
+def window(shown: ContrastSlices) -> float:
+    """Return the value shown as white, that of the interpolated slices."""
+    return window_top(shown.interpolated, shown.brain)
+
+
+def contrast_picture(shown: ContrastSlices, names: OutputNames) -> Picture:
+    """Draw the slices of one volume, interpolated and super-resolved.
 
     Parameters
     ----------
@@ -65,34 +97,10 @@ def contrast_pictures(shown: ContrastSlices, names: OutputNames) -> list[Picture
 
     Returns
     -------
-    list of Picture
+    Picture
+        Of the linked viewer.
     """
-    sinc = shown.interpolated
-    top = window_top(sinc, shown.brain)
-    return [
-        _comparison(shown, names, sinc, top),
-        _detail(shown, names, sinc, top),
-        _changes(shown, names, sinc, top),
-    ]
-
-
-def slice_titles(sample: Sample, axis: str) -> list[str]:
-    """Return ``slice k = 41`` and so on."""
-    return [f"slice {axis} = {number}" for number in sample.slices]
-
-
-def map_size(sample: Sample, view: SliceView) -> tuple[int, int]:
-    """Return the panel size of an output map's pictures, which the input's share."""
-    a, b = ((end - start) * sample.factor for start, end in (sample.box.a, sample.box.b))
-    return panel_size((b, a) if view.transpose else (a, b), view.spacing, PANEL_WIDTH)
-
-
-def letters(view: SliceView) -> tuple[str, str, str, str]:
-    """Return the letters at the left, right, top and bottom edge."""
-    return view.left, view.right, view.top, view.bottom
-
-
-def _comparison(shown: ContrastSlices, names: OutputNames, sinc: Slices, top: float) -> Picture:
+    sinc, top = shown.interpolated, window(shown)
     name, sample = shown.contrast.name, shown.sample
     titles = slice_titles(sample, shown.axis)
     files, size = [], (0, 0)
@@ -104,7 +112,7 @@ def _comparison(shown: ContrastSlices, names: OutputNames, sinc: Slices, top: fl
             for picture, title in zip(pictures, titles, strict=True)
         ]
         path = names.report_file(desc, "png")
-        size = draw(path, [row], Layout(panel))
+        size = draw(path, [row], Layout(panel, gray_key(_round(top))))
         files.append(path.name)
     return Picture(
         kind=COMPARE,
@@ -128,6 +136,28 @@ def _comparison(shown: ContrastSlices, names: OutputNames, sinc: Slices, top: fl
     )
 
 
+def slice_titles(sample: Sample, axis: str) -> list[str]:
+    """Return ``slice k = 41`` and so on."""
+    return [f"slice {axis} = {number}" for number in sample.slices]
+
+
+def map_size(sample: Sample, view: SliceView) -> tuple[int, int]:
+    """Return the panel size of an output map's pictures, which the input's share."""
+    a, b = ((end - start) * sample.factor for start, end in (sample.box.a, sample.box.b))
+    return panel_size((b, a) if view.transpose else (a, b), view.spacing, PANEL_WIDTH)
+
+
+def directions_of(view: SliceView) -> Key:
+    """Return the key of colours that are directions, seen in this view."""
+    axes = {"L": 0, "R": 0, "A": 1, "P": 1, "I": 2, "S": 2}
+    return direction_key(axes[view.right], axes[view.top])
+
+
+def letters(view: SliceView) -> tuple[str, str, str, str]:
+    """Return the letters at the left, right, top and bottom edge."""
+    return view.left, view.right, view.top, view.bottom
+
+
 def slice_places(sample: Sample, axis: str, layout: Layout) -> list[Place]:
     """Return where each slice lies in a picture of one row."""
     titles = slice_titles(sample, axis)
@@ -141,8 +171,8 @@ def slice_places(sample: Sample, axis: str, layout: Layout) -> list[Place]:
 
 def _detail_place(shown: ContrastSlices, layout: Layout) -> list[Place]:
     """Return where the magnified detail lies in the middle slice; nothing if it is cut off."""
-    sample, middle = shown.sample, len(shown.sample.slices) // 2
-    box = _detail_box(shown, middle)
+    sample, middle = shown.sample, shown.middle
+    box = detail_box(shown)
     inside = np.zeros(shown.acquired.shape[1:], np.float32)
     inside[slice(*box.a), slice(*box.b)] = 1
     seen = shown.view.picture(sample.box.cut(inside[None])[0]) > 0
@@ -162,85 +192,13 @@ def _detail_place(shown: ContrastSlices, layout: Layout) -> list[Place]:
     ]
 
 
-def _detail(shown: ContrastSlices, names: OutputNames, sinc: Slices, top: float) -> Picture:
-    f, middle = shown.sample.factor, len(shown.sample.slices) // 2
-    box = _detail_box(shown, middle)
-    acquired = shown.view.picture(box.cut(shown.acquired[[middle]])[0])
-    title = slice_titles(shown.sample, shown.axis)[middle]
-    files, size = [], (0, 0)
-    for label, tag, slices in ((SINC, "sinc", sinc), (SR, "sr", shown.output)):
-        fine = shown.view.picture(box.cut(slices[[middle]], f)[0])
-        panel = panel_size(fine.shape, shown.view.spacing, DETAIL_WIDTH)
-        row = [
-            Panel(gray(acquired, top), f"acquired voxels, {title}", letters(shown.view)),
-            Panel(gray(fine, top), label, letters(shown.view)),
-        ]
-        path = names.report_file(f"{shown.contrast.name}zoom{tag}", "png")
-        size = draw(path, [row], Layout(panel))
-        files.append(path.name)
-    return Picture(
-        kind=COMPARE,
-        section=shown.contrast.title,
-        title="A detail, magnified",
-        alt=f"Magnified region of an {shown.plane} slice, {shown.contrast.title}; on the left as "
-        "acquired, on the right",
-        caption="Left: the voxels as acquired, in both pictures. Right: the same region on the "
-        "finer grid. It is where the acquired slice has most edges; the network has no say in it.",
-        width=size[0],
-        height=size[1],
-        before=files[0],
-        after=files[1],
-        before_label=SINC,
-        after_label=SR,
-    )
-
-
-def _detail_box(shown: ContrastSlices, middle: int) -> Box:
-    f = shown.sample.factor
+def detail_box(shown: ContrastSlices) -> Box:
+    """Return the part of the middle slice that is magnified; the network has no say in it."""
+    f, middle = shown.sample.factor, shown.middle
     brain = shown.brain[middle, ::f, ::f]
     height, width = (mm * f for mm in shown.view.spacing)
     spacing = (width, height) if shown.view.transpose else (height, width)
     return choose_detail(shown.acquired[middle], brain, spacing)
-
-
-def _changes(shown: ContrastSlices, names: OutputNames, sinc: Slices, top: float) -> Picture:
-    sample, view = shown.sample, shown.view
-    added = 100 / top * (shown.output - sinc)
-    kept = 100 / top * shown.residual
-    brain = shown.brain if shown.brain.any() else np.ones_like(shown.brain)
-    limit = nice_limit(float(np.percentile(np.abs(added[brain]), 99.5)))
-    upper = [view.picture(s) for s in sample.box.cut(added, sample.factor)]
-    lower = [view.picture(s) for s in sample.box.cut(kept)]
-    panel = panel_size(upper[0].shape, view.spacing, PANEL_WIDTH)
-    rows = [
-        [
-            Panel(change(picture, limit), "" if number else title, letters(view))
-            for number, picture in enumerate(row)
-        ]
-        for title, row in (
-            ("super-resolved \N{MINUS SIGN} interpolated", upper),
-            ("super-resolved, cut to the acquired band, \N{MINUS SIGN} acquired", lower),
-        )
-    ]
-    path = names.report_file(f"{shown.contrast.name}change", "png")
-    width, height = draw(
-        path, rows, Layout(panel, (f"+{limit:g} %", "0", f"\N{MINUS SIGN}{limit:g} %"))
-    )
-    return Picture(
-        kind=IMAGE,
-        section=shown.contrast.title,
-        title="What was added, and what was kept",
-        alt=f"Signed difference maps of {len(sample.slices)} {shown.plane} slices, "
-        f"{shown.contrast.title}: above super-resolved minus interpolated, below the residual "
-        "at the acquired resolution",
-        caption="In percent of the grey scale above. Upper row: what the network put in beyond "
-        f"interpolation, root mean square {_rms(added[brain]):.2g} % in the brain of these slices. "
-        "Lower row: what differs from the scanner's own data at the acquired resolution, "
-        f"{_rms(kept):.2g} %; black means that the measurement is kept.",
-        width=width,
-        height=height,
-        image=path.name,
-    )
 
 
 def _which(contrast: Contrast) -> str:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from bids_sr.bids.atomic import atomic_path
 from bids_sr.report.plotting import Figure, FigureCanvasAgg
-from bids_sr.report.raster import Rgb, change_bar, enlarge
+from bids_sr.report.raster import Rgb, direction_disc, enlarge, gray_bar
 
 _DPI = 100
 _COMPRESSION = 6
@@ -40,14 +40,36 @@ class Panel:
     """What lies at the left, right, top and bottom edge."""
 
 
+@frozen(eq=False)
+class Key:
+    """What the shades of a figure mean: a bar or a disc of colours, and words."""
+
+    picture: Rgb
+    """(row, column, 3): stretched to the height of the figure if `is_bar`."""
+    texts: tuple[tuple[str, str], ...]
+    """Words and their colour: beside a bar from its top to its foot, else below the picture."""
+    is_bar: bool = True
+
+
+def gray_key(top: str, unit: str = "") -> Key:
+    """Return the key of a picture from 0, black, to `top`, white."""
+    return Key(gray_bar(256, 1), ((f"{top}{unit}", _SOFT), ("0", _SOFT)))
+
+
+def direction_key(across: int, up: int) -> Key:
+    """Return the key of colours that are directions; see `direction_disc`."""
+    words = (("left-right", "#ff6a6a"), ("front-back", "#5fe05f"), ("up-down", "#8c9dff"))
+    return Key(direction_disc(72, across, up), words, is_bar=False)
+
+
 @frozen
 class Layout:
     """Sizes shared by all panels of a figure."""
 
     panel: tuple[int, int]
     """Height and width of a panel in the file, picture elements."""
-    bar: tuple[str, str, str] | None = field(default=None)
-    """Numbers beside the colour bar, from top to bottom."""
+    key: Key | None = field(default=None)
+    """What the shades mean, on the right."""
 
 
 def panel_size(shape: tuple[int, int], spacing: tuple[float, float], width: int) -> tuple[int, int]:
@@ -102,8 +124,8 @@ def draw(path: Path, rows: Sequence[Sequence[Panel]], layout: Layout) -> tuple[i
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor="none")
     for panel, (top, left) in places:
         _label(figure, panel, layout.panel, top, left)
-    if layout.bar:
-        _label_bar(figure, layout.bar, width, height)
+    if layout.key:
+        _label_key(figure, layout.key, width, height)
     agg = FigureCanvasAgg(figure)
     agg.draw()
     _lay_over(canvas, np.asarray(agg.buffer_rgba()))
@@ -127,19 +149,25 @@ def _compose(
     columns = len(rows[0])
     height = len(rows) * (_HEAD + high + _GAP)
     body = _GAP + columns * (wide + _GAP)
-    width = body + (_BAR[1] if layout.bar else 0)
+    width = body + (_BAR[1] if layout.key else 0)
     canvas = np.zeros((height, width, 3), np.uint8)
     places = []
     for row, corners in zip(rows, panel_corners(layout, len(rows), columns), strict=True):
         for panel, (top, left) in zip(row, corners, strict=True):
             canvas[top : top + high, left : left + wide] = enlarge(panel.picture, high, wide)
             places.append((panel, (top, left)))
-    if layout.bar:
-        bar_top, bar_bottom = _bar_span(height)
-        canvas[bar_top:bar_bottom, body : body + _BAR[0]] = change_bar(
-            bar_bottom - bar_top, _BAR[0]
-        )
+    if layout.key:
+        _place_key(canvas, layout.key, body)
     return canvas, places
+
+
+def _place_key(canvas: Rgb, key: Key, left: int) -> None:
+    top, bottom = _bar_span(len(canvas))
+    if key.is_bar:
+        canvas[top:bottom, left : left + _BAR[0]] = enlarge(key.picture, bottom - top, _BAR[0])
+        return
+    rows, columns = min(len(key.picture), bottom - top), min(key.picture.shape[1], _BAR[1])
+    canvas[top : top + rows, left : left + columns] = key.picture[:rows, :columns]
 
 
 def _lay_over(canvas: Rgb, letters: NDArray[np.uint8]) -> None:
@@ -171,11 +199,16 @@ def _label(figure: Figure, panel: Panel, size: tuple[int, int], top: int, left: 
             _text(figure, x, y, letter, _BRIGHT, _LETTER_SIZE, weight="bold")
 
 
-def _label_bar(figure: Figure, texts: tuple[str, str, str], width: int, height: int) -> None:
+def _label_key(figure: Figure, key: Key, width: int, height: int) -> None:
     top, bottom = _bar_span(height)
-    x = width - _BAR[1] + _BAR[0] + 6
-    for text, y in zip(texts, (top + 6, (top + bottom) / 2, bottom - 6), strict=True):
-        _text(figure, x, y, text, _SOFT, _TITLE_SIZE, ha="left")
+    left = width - _BAR[1]
+    if key.is_bar:
+        spots = list(np.linspace(top + 6, bottom - 6, len(key.texts)))
+        left += _BAR[0] + 6
+    else:
+        spots = [top + len(key.picture) + 18 + 22 * n for n in range(len(key.texts))]
+    for (text, colour), y in zip(key.texts, spots, strict=True):
+        _text(figure, left, float(y), text, colour, _TITLE_SIZE, ha="left")
 
 
 def _text(

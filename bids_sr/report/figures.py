@@ -13,13 +13,14 @@ from bids_sr.diffusion.ensemble_sd import EnsembleSdMaps
 from bids_sr.diffusion.gradient_check import CheckedRun
 from bids_sr.images.grid import SliceGrid, to_slices
 from bids_sr.images.nifti import DwiReader, load_volume
-from bids_sr.report.contrast_figures import ContrastSlices, contrast_pictures
+from bids_sr.report.contrast_figures import ContrastSlices, contrast_picture
 from bids_sr.report.ensemble_sd_figures import ensemble_sd_pictures
 from bids_sr.report.gradient_figures import gradient_pictures
-from bids_sr.report.index import Picture, write_index
+from bids_sr.report.index import write_index
 from bids_sr.report.orientation import SliceView, slice_view
 from bids_sr.report.qa_figures import qa_pictures
 from bids_sr.report.sampling import Sample, choose_contrasts, choose_sample
+from bids_sr.report.side_by_side import side_by_side_pictures
 from bids_sr.report.tensor_figures import tensor_pictures
 from bids_sr.report.threed import make_3d
 from bids_sr.superres.engine import SuperResolvedDwi
@@ -33,6 +34,7 @@ def make_figures(
     *,
     mask: Path,
     has_tensor: bool,
+    input_mask: Path | None = None,
     checked: CheckedRun | None = None,
     ensemble_sd: EnsembleSdMaps | None = None,
     has_gqi: bool = False,
@@ -40,7 +42,7 @@ def make_figures(
 ) -> Path:
     """Draw the pictures of a run and list them.
 
-    One volume at a time is held in memory.
+    Chosen slices are held in memory, of the input those that the tensor is fitted to.
 
     Parameters
     ----------
@@ -49,9 +51,11 @@ def make_figures(
     names : OutputNames
         Where things lie; the pictures go to ``names.figures_dir``.
     mask : pathlib.Path
-        Brain mask on the output grid. It only decides where to look.
+        Brain mask on the output grid: where to look, and to be outlined.
     has_tensor : bool
         Whether there are tensor maps to show.
+    input_mask : pathlib.Path, optional
+        Brain mask on the input's grid, to be outlined; without it, the output's is taken.
     checked : CheckedRun, optional
         What was found out about the gradient table.
     ensemble_sd : EnsembleSdMaps, optional
@@ -72,12 +76,21 @@ def make_figures(
         If an image cannot be read or a picture not be written.
     """
     grid = sr.grid
-    brain = to_slices(load_volume(mask)[0] > 0, grid.slice_axis)
+    volume = load_volume(mask)[0] > 0
+    brain = to_slices(volume, grid.slice_axis)
     sample = choose_sample(brain, grid.factor)
     view = slice_view(grid.high_resolution[1], grid.slice_axis)
     plane = plane_name(grid)
     inside = brain[list(sample.slices)]
-    pictures = _series_pictures(sr, names, inside, sample, view, plane)
+    contrasts = _contrasts(sr, inside, sample, view, plane)
+    pictures = side_by_side_pictures(
+        sr,
+        names,
+        contrasts,
+        input_brain=_acquired_brain(volume, input_mask, grid),
+        has_tensor=has_tensor,
+    )
+    pictures += [contrast_picture(shown, names) for shown in contrasts]
     if has_tensor and checked is not None:
         pictures += gradient_pictures(names, checked)
     if has_tensor:
@@ -99,15 +112,14 @@ def plane_name(grid: SliceGrid) -> str:
     return _PLANES.get(aff2axcodes(grid.affine)[grid.slice_axis], "axial")
 
 
-def _series_pictures(
+def _contrasts(
     sr: SuperResolvedDwi,
-    names: OutputNames,
     brain: NDArray[np.bool_],
     sample: Sample,
     view: SliceView,
     plane: str,
-) -> list[Picture]:
-    pictures: list[Picture] = []
+) -> list[ContrastSlices]:
+    found: list[ContrastSlices] = []
     axis = sr.grid.slice_axis
     with DwiReader(sr.run.files.dwi) as acquired, DwiReader(sr.dwi) as output:
         for contrast in choose_contrasts(sr.run.gradients):
@@ -115,6 +127,17 @@ def _series_pictures(
                 to_slices(reader.volume(contrast.volume), axis)[list(sample.slices)]
                 for reader in (acquired, output)
             )
-            shown = ContrastSlices(contrast, before, after, brain, sample, view, plane, "ijk"[axis])
-            pictures += contrast_pictures(shown, names)
-    return pictures
+            found.append(
+                ContrastSlices(contrast, before, after, brain, sample, view, plane, "ijk"[axis])
+            )
+    return found
+
+
+def _acquired_brain(
+    brain: NDArray[np.bool_], path: Path | None, grid: SliceGrid
+) -> NDArray[np.bool_]:
+    """Return the mask on the acquired grid; without one, the output's taken back to it."""
+    if path is not None and path.is_file():
+        return load_volume(path)[0] > 0
+    steps = [1 if axis == grid.slice_axis else grid.factor for axis in range(3)]
+    return brain[:: steps[0], :: steps[1], :: steps[2]]

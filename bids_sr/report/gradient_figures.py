@@ -5,12 +5,9 @@ Colours alone do not show a wrong sign, so V1 is drawn as a line in every voxel.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 from scipy.ndimage import uniform_filter
 
 from bids_sr.bids.names import OutputNames
@@ -22,9 +19,8 @@ from bids_sr.report.contrast_figures import letters
 from bids_sr.report.drawing import Layout, Panel, draw
 from bids_sr.report.index import IMAGE, Picture
 from bids_sr.report.orientation import SliceView, slice_view
-from bids_sr.report.raster import Rgb, color, enlarge
-
-Floats = NDArray[np.floating[Any]]
+from bids_sr.report.raster import Rgb, color
+from bids_sr.report.sticks import Floats, in_picture, with_sticks
 
 SECTION = "Gradient table"
 _SIDE_MM = 60.0
@@ -33,8 +29,6 @@ _PANEL = 456
 """Its side in the picture, picture elements."""
 _FA_LEAST = 0.2
 """Below, no line is drawn."""
-_LENGTH = 0.9
-"""Of a line, in the shorter side of a voxel."""
 _DIM = 0.55
 """Brightness of the colours behind the lines."""
 
@@ -151,11 +145,8 @@ def _panel(field: _Field, centre: tuple[int, ...], axis: int, view: SliceView) -
     shades = view.picture(color(_DIM * np.abs(v1) * np.clip(fa, 0, 1)[..., None] * 1.5))
     # along the voxel axes of the slice, then as the view turns it
     lines = v1 @ voxel_rotation(field.affine)[0][:, in_plane]
-    lines = view.picture(np.where(fa[..., None] > _FA_LEAST, lines, 0))
-    across, down = (0, 1) if view.transpose else (1, 0)
-    right = lines[..., across] * (-1 if view.flip_columns else 1)
-    below = lines[..., down] * (-1 if view.flip_rows else 1)
-    return _with_lines(shades, right, below, view.spacing)
+    right, down = in_picture(np.where(fa[..., None] > _FA_LEAST, lines, 0), view)
+    return _centred(shades, right, down, view.spacing)
 
 
 def _span(middle: int, size: int, side: float) -> slice:
@@ -164,25 +155,13 @@ def _span(middle: int, size: int, side: float) -> slice:
     return slice(start, start + count)
 
 
-def _with_lines(
-    shades: Rgb,
-    right: Floats,
-    below: Floats,
-    spacing: tuple[float, float],
-) -> Rgb:
-    """Enlarge a picture and draw a line in each voxel; lengths are those of V1 in the plane."""
-    rows, columns = shades.shape[:2]
-    high, wide = rows * spacing[0], columns * spacing[1]
+def _centred(shades: Rgb, right: Floats, down: Floats, spacing: tuple[float, float]) -> Rgb:
+    """Draw the lines on a picture in the middle of a square panel."""
+    high, wide = (n * side for n, side in zip(shades.shape[:2], spacing, strict=True))
     scale = _PANEL / max(high, wide)  # picture elements per mm
     size = max(1, round(high * scale)), max(1, round(wide * scale))
-    image = Image.fromarray(enlarge(shades, *size))
-    pen = ImageDraw.Draw(image)
-    half = 0.5 * _LENGTH * min(spacing) * scale
-    for row, column in np.argwhere(right**2 + below**2 > 0):
-        y, x = ((i + 0.5) * side * scale for i, side in zip((row, column), spacing, strict=True))
-        dx, dy = half * float(right[row, column]), half * float(below[row, column])
-        pen.line((x - dx, y - dy, x + dx, y + dy), fill=(255, 255, 255), width=2)
     panel = np.zeros((_PANEL, _PANEL, 3), np.uint8)
     top, left = (_PANEL - size[0]) // 2, (_PANEL - size[1]) // 2
-    panel[top : top + size[0], left : left + size[1]] = np.asarray(image)
+    lined = with_sticks(shades, right, down, spacing, size)
+    panel[top : top + size[0], left : left + size[1]] = lined
     return panel

@@ -13,6 +13,8 @@ from attrs.validators import gt, in_, instance_of
 from bids_sr.bids.atomic import write_json
 
 COMPARE, IMAGE = "compare", "image"
+OVERVIEW = "Side by side"
+"""Section of the pictures that stand first."""
 DETAIL = "detail"
 """Title of the place that is worth magnifying."""
 

@@ -11,7 +11,7 @@ from bids_sr.bids.names import OutputNames
 from bids_sr.images.grid import to_slices
 from bids_sr.images.nifti import load_volume
 from bids_sr.report.contrast_figures import letters, map_size, slice_places, slice_titles
-from bids_sr.report.drawing import Layout, Panel, draw
+from bids_sr.report.drawing import Layout, Panel, draw, gray_key
 from bids_sr.report.index import COMPARE, IMAGE, Picture
 from bids_sr.report.orientation import SliceView
 from bids_sr.report.raster import gray, window_top
@@ -65,7 +65,7 @@ def qa_pictures(
         for tag, path, _ in sources
     }
     top = window_top(chosen["sr"], brain)
-    layout = Layout(map_size(sample, view))
+    layout = Layout(map_size(sample, view), gray_key(f"{top:.2g}"))
     titles = slice_titles(sample, "ijk"[slice_axis])
     files, size = [], (0, 0)
     for tag, _, factor in sources:

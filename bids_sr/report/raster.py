@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-
-from bids_sr.report.plotting import LinearSegmentedColormap
+from scipy.ndimage import binary_erosion
 
 Rgb = NDArray[np.uint8]
 """(row, column, 3)."""
 
-_CHANGE = LinearSegmentedColormap.from_list(
-    "change", ["#c6e6ff", "#3f93d6", "#15395a", "#000000", "#5c2a10", "#dd7a2a", "#ffe0b0"]
-)
-"""Blue below, orange above, black at zero: the ground of the pictures."""
+OUTLINE = (255, 176, 0)
+"""Colour of the outline of a brain mask."""
 
 _NICE = (1.0, 2.0, 5.0, 10.0)
 
@@ -48,12 +45,6 @@ def gray(picture: NDArray[np.floating], top: float) -> Rgb:
 def color(picture: NDArray[np.floating]) -> Rgb:
     """Show (row, column, 3) values from 0 to 1 as red, green and blue."""
     return np.round(255 * np.clip(np.nan_to_num(picture), 0, 1)).astype(np.uint8)
-
-
-def change(picture: NDArray[np.floating], limit: float) -> Rgb:
-    """Show a signed difference: blue at ``-limit``, black at 0, orange at ``+limit``."""
-    level = np.clip(np.nan_to_num(picture) / (2 * limit) + 0.5, 0, 1)
-    return np.round(255 * _CHANGE(level)[..., :3]).astype(np.uint8)
 
 
 def nice_limit(value: float) -> float:
@@ -92,7 +83,47 @@ def enlarge(picture: Rgb, rows: int, columns: int) -> Rgb:
     return picture[row.astype(int)][:, column.astype(int)]
 
 
-def change_bar(height: int, width: int) -> Rgb:
-    """Return the colour bar of `change`, highest value on top."""
-    ramp = np.linspace(1.0, -1.0, height)[:, None]
-    return change(np.repeat(ramp, width, axis=1), 1.0)
+def gray_bar(height: int, width: int) -> Rgb:
+    """Return the colour bar of `gray`, highest value on top."""
+    return gray(np.repeat(np.linspace(1.0, 0.0, height)[:, None], width, axis=1), 1.0)
+
+
+def direction_disc(size: int, across: int, up: int) -> Rgb:
+    """Return the colours of directions in a plane as a disc, of those across it at its centre.
+
+    Parameters
+    ----------
+    size : int
+        Its diameter, picture elements.
+    across, up : int
+        World axes (0: left-right, 1: front-back, 2: up-down) that run across and up the picture.
+
+    Returns
+    -------
+    numpy.ndarray
+        (size, size, 3), black outside the disc.
+    """
+    y, x = (np.mgrid[:size, :size] + 0.5) / size * 2 - 1
+    radius = np.hypot(x, y)
+    colours = np.zeros((size, size, 3))
+    colours[..., across], colours[..., up] = np.abs(x), np.abs(y)
+    colours[..., 3 - across - up] = np.sqrt(np.clip(1 - radius**2, 0, 1))
+    return color(np.where(radius[..., None] <= 1, colours, 0))
+
+
+def with_outline(picture: Rgb, mask: NDArray[np.bool_]) -> Rgb:
+    """Return a picture with the inner rim of a mask of the same size drawn on it."""
+    width = max(1, round(min(mask.shape) / 250))
+    rim = mask & ~binary_erosion(mask, iterations=width, border_value=1)
+    return np.where(rim[..., None], np.array(OUTLINE, np.uint8), picture)
+
+
+def with_frame(picture: Rgb, rows: tuple[int, int], columns: tuple[int, int]) -> Rgb:
+    """Return a picture with a thin white rectangle; rows and columns are (first, end)."""
+    framed = picture.copy()
+    (top, bottom), (left, right) = rows, columns
+    for edge in (top, bottom - 2):
+        framed[edge : edge + 2, left:right] = 255
+    for edge in (left, right - 2):
+        framed[top:bottom, edge : edge + 2] = 255
+    return framed

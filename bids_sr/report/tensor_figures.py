@@ -12,8 +12,14 @@ from numpy.typing import NDArray
 from bids_sr.bids.names import OutputNames
 from bids_sr.images.grid import to_slices
 from bids_sr.images.nifti import DwiReader, load_volume
-from bids_sr.report.contrast_figures import letters, map_size, slice_places, slice_titles
-from bids_sr.report.drawing import Layout, Panel, draw
+from bids_sr.report.contrast_figures import (
+    directions_of,
+    letters,
+    map_size,
+    slice_places,
+    slice_titles,
+)
+from bids_sr.report.drawing import Key, Layout, Panel, draw, gray_key
 from bids_sr.report.index import COMPARE, Picture
 from bids_sr.report.orientation import SliceView
 from bids_sr.report.raster import Rgb, color, gray
@@ -34,6 +40,8 @@ class _Map:
     read: Callable[[Path, int, Sequence[int]], Slices]
     """From a file, slice axis and numbers to (slices, a, b, ...)."""
     shade: Callable[[Slices], Rgb]
+    key: Key | None
+    """What the shades mean; None: directions."""
 
 
 def _read_scalar(path: Path, axis: int, slices: Sequence[int]) -> Slices:
@@ -46,6 +54,8 @@ def _read_colours(path: Path, axis: int, slices: Sequence[int]) -> Slices:
     return np.stack(channels, axis=-1)
 
 
+_MD_TOP = 3e-3
+"""White in pictures of MD, mm2/s."""
 _MAPS = (
     _Map(
         "fa",
@@ -55,6 +65,7 @@ _MAPS = (
         "without interpolation.",
         _read_scalar,
         lambda picture: gray(picture, 1.0),
+        gray_key("1"),
     ),
     _Map(
         "colorfa",
@@ -63,6 +74,16 @@ _MAPS = (
         "Red: left-right, green: front-back, blue: up-down; bright where FA is high.",
         _read_colours,
         color,
+        None,
+    ),
+    _Map(
+        "md",
+        "MD",
+        "Mean diffusivity",
+        f"0 is black, {1e3 * _MD_TOP:g} 10⁻³ mm²/s is white: free water at body temperature.",
+        _read_scalar,
+        lambda picture: gray(picture, _MD_TOP),
+        gray_key(f"{1e3 * _MD_TOP:g}"),
     ),
 )
 
@@ -70,7 +91,7 @@ _MAPS = (
 def tensor_pictures(
     names: OutputNames, sample: Sample, view: SliceView, slice_axis: int, plane: str
 ) -> list[Picture]:
-    """Draw FA and colour FA before and after; a map that is not there is left out.
+    """Draw FA, colour FA and MD before and after; a map that is not there is left out.
 
     Parameters
     ----------
@@ -99,7 +120,9 @@ def tensor_pictures(
             slices = shown.read(path, slice_axis, sample.slices)
             target = names.report_file(f"{shown.param}{tag}", "png")
             row = _row(shown, sample.box.cut(slices, factor), sample, view, slice_axis)
-            size = draw(target, [row], Layout(map_size(sample, view)))
+            size = draw(
+                target, [row], Layout(map_size(sample, view), shown.key or directions_of(view))
+            )
             files.append(target.name)
         pictures.append(
             Picture(

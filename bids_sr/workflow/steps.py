@@ -346,6 +346,7 @@ def draw(
         sr,
         plan.names,
         mask=masks.output,
+        input_mask=masks.input,
         has_tensor=maps is not None,
         ensemble_sd=ensemble_sd,
         has_gqi=gqi is not None,
