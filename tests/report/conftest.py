@@ -200,7 +200,7 @@ def scan(tmp_path, make_run):
 
 @pytest.fixture
 def maps():
-    """Function: write FA and colour FA of both grids; returns nothing."""
+    """Function: write FA, colour FA, MD and V1 of both grids; returns nothing."""
 
     def write(sr, names, fa=0.5):
         shape, affine = sr.grid.high_resolution
@@ -211,6 +211,8 @@ def maps():
         ):
             write_image(path("fa"), generator.uniform(0, fa, size), aff)
             write_image(path("colorfa"), generator.uniform(0, fa, (*size, 3)), aff)
+            write_image(path("md"), generator.uniform(0, 3e-3, size), aff)
+            write_image(path("v1"), np.tile([1.0, 0.0, 0.0], (*size, 1)), aff)
 
     return write
 

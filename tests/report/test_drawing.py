@@ -8,7 +8,14 @@ from PIL import Image
 
 from bids_sr.errors import OutputError
 from bids_sr.report.drawing import Layout, Panel, draw, panel_size
-from bids_sr.report.raster import change, enlarge, gray, window_top
+from bids_sr.report.raster import (
+    direction_disc,
+    enlarge,
+    gray,
+    window_top,
+    with_frame,
+    with_outline,
+)
 
 
 @pytest.fixture
@@ -53,7 +60,7 @@ def test_titles_and_letters_do_not_move_the_picture(tmp_path, noise):
 
 def test_gray_pictures_are_stored_as_gray(tmp_path, noise):
     draw(tmp_path / "gray.png", [[Panel(noise, "title")]], Layout((24, 20)))
-    draw(tmp_path / "colour.png", [[Panel(change(np.ones((4, 4)), 1))]], Layout((24, 24)))
+    draw(tmp_path / "colour.png", [[Panel(direction_disc(4, 0, 1))]], Layout((24, 24)))
     for name, mode in (("gray", "L"), ("colour", "RGB")):
         with Image.open(tmp_path / f"{name}.png") as image:
             assert image.mode == mode
@@ -75,10 +82,29 @@ def test_gray_is_linear_and_clipped():
     assert gray(values, 100)[0, :, 0].tolist() == [0, 0, 128, 255, 255, 0]
 
 
-def test_change_is_black_at_zero_and_differs_by_sign():
-    low, zero, high = change(np.array([[-1.0, 0.0, 1.0]]), 1.0)[0].astype(int)
-    assert zero.max() <= 2
-    assert low[2] > low[0] and high[0] > high[2]  # blue below, orange above
+@pytest.mark.parametrize(("across", "up"), [(0, 1), (1, 2), (0, 2)])
+def test_directions_have_their_colours_on_the_disc(across, up):
+    disc = direction_disc(61, across, up)
+    for spot, axis in (((30, 30), 3 - across - up), ((30, 1), across), ((1, 30), up)):
+        assert disc[spot].argmax() == axis and disc[spot].max() > 240
+    assert not disc[0, 0].any()
+
+
+def test_the_outline_is_the_inner_rim_of_the_mask():
+    mask = np.zeros((20, 20), bool)
+    mask[5:15, 5:15] = True
+    drawn = with_outline(np.zeros((20, 20, 3), np.uint8), mask).any(axis=-1)
+    inner = np.zeros_like(mask)
+    inner[6:14, 6:14] = True
+    assert np.array_equal(drawn, mask & ~inner)
+
+
+def test_the_frame_leaves_what_it_frames():
+    picture = np.zeros((20, 30, 3), np.uint8)
+    framed = with_frame(picture, (4, 14), (6, 26))
+    assert framed[4, 6:26].all() and framed[4:14, 25].all()
+    assert not framed[6:12, 8:24].any() and not framed[:4].any() and not framed[:, 26:].any()
+    assert not picture.any()
 
 
 def test_window_of_an_image_without_signal():
