@@ -48,6 +48,7 @@ MARGINS: Mapping[str, float] = {
 }
 """Gains (dB; shares of an error; shares of the high band) that count as a difference: how they
 were measured is in docs/quality.md, Self-check."""
+MINUS = "\N{MINUS SIGN}"
 DOUBT = 0.5
 """Of a margin: what is worse by more speaks against "helped"."""
 
@@ -215,6 +216,65 @@ def gain_sentence(record: Mapping[str, Any]) -> str:
     details = harms(record) if verdict == HARMED else _told(record, SELF_CHECK_METRICS)
     parts = [f"{said}: {', '.join(details)}.", note, _noisy_sentence(record)]
     return " ".join(part for part in parts if part)
+
+
+def headline(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Say in a few words whether the network helped, and by how much.
+
+    Parameters
+    ----------
+    record : mapping
+        Of a run.
+
+    Returns
+    -------
+    lead, details : str
+        ``Helped on this scan`` and the gains over the best interpolation; the reason
+        where there was no self-check.
+    """
+    verdict = str(record.get(f"{SELF_CHECK}_verdict") or "")
+    lead = {
+        HELPED: "Helped on this scan",
+        NO_GAIN: "No clear gain on this scan",
+        HARMED: "Worse than interpolation on this scan",
+    }.get(verdict)
+    if lead is None:
+        reason = str(record.get(f"{SELF_CHECK}_reason") or "")
+        return "Not known whether it helped", f"there was no self-check. {reason}".strip()
+    if record.get(f"{SELF_CHECK}_verdict_noisy") == HARMED and verdict == HELPED:
+        lead = "Helped on this scan without its noise, not with it"
+    return lead, f"{', '.join(_in_short(record))}."
+
+
+def _in_short(record: Mapping[str, Any]) -> list[str]:
+    told = [
+        f"{name} {_signed(value, '.1f')} dB"
+        for metric, name in (("psnr_b0", "b0"), ("psnr_dwi", "DWI"))
+        if (value := gain(record, metric)) is not None
+    ]
+    left = _number(record.get(key_of("left_l2", NETWORK)))
+    if left is not None and gain(record, "left_l2") is not None:
+        told.append(f"directional detail {left:.2f} of interpolation's error")
+    told += [
+        f"{MAPS[metric]} error {_signed(-100 * value, '.0f')} %"
+        for metric in ("md_mae",)
+        if (value := gain(record, metric)) is not None
+    ]
+    return told
+
+
+def _signed(value: float, form: str) -> str:
+    """Return a number with its sign; what is printed as zero has none.
+
+    Examples
+    --------
+    >>> _signed(1.25, ".1f"), _signed(-0.01, ".1f")
+    ('+1.2', '0.0')
+    """
+    text = f"{abs(value):{form}}"
+    if float(text) == 0:
+        return text
+    return f"{'+' if value > 0 else MINUS}{text}"
 
 
 def _noisy_sentence(record: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from attrs.validators import in_
 
 from bids_sr.diffusion.gradient_check import NOT_CHECKED, NOT_DECIDED
@@ -94,7 +94,7 @@ def quality_lights(record: Record, card: Mapping[str, Any]) -> list[Light]:
         lights.append(_grid(record, "fa"))
         lights += _gradients(record)
     lights += [
-        _against(spec, spec.limits, value_of(spec, record))
+        _told_bad_parts(record, _against(spec, spec.limits, value_of(spec, record)))
         for spec in registry.METRICS
         if spec.limits is not None and not (spec.limits.tensor and no_tensor)
     ]
@@ -186,6 +186,14 @@ def _pair(record: Record, image: str, period: int) -> tuple[float, float] | None
     # there is no FA of an interpolated input: all of its grid counts
     before = number(record.get(f"grid_a_{image}_p{period}_input")) or 0.0
     return None if f is None or a is None else (f, max(0.0, a - before))
+
+
+def _told_bad_parts(record: Record, light: Light) -> Light:
+    """Name the damaged parts of the input where the light only counts them."""
+    parts = record.get("bad_lines")
+    if light.key != "n_bad_slices" or light.status == PASS or not parts:
+        return light
+    return evolve(light, text=f"Parts of the input look damaged: {parts}.")
 
 
 def _against(spec: MetricSpec, limits: Limits, value: float | None) -> Light:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bids_sr.quality.domain import strange_b_values, strange_snr, strange_voxels
-from bids_sr.quality.gradient_light import gradient_sentence, is_faulty
 from bids_sr.quality.metric_spec import MetricSpec, Per, is_known
 from bids_sr.quality.registry import shell_of
 from bids_sr.report.tables import table_metrics
@@ -19,33 +17,36 @@ NO_TRUTH = (
 """Holds for every run."""
 
 
-def cautions(record: Mapping[str, Any], model: Mapping[str, Any]) -> list[str]:
-    """Say in words what limits the use of this run's output.
+def cautions(record: Mapping[str, Any]) -> list[str]:
+    """Say what limits the use of this run's output and is no light's matter.
 
     Parameters
     ----------
     record : mapping
         The run's metrics.
-    model : mapping
-        Content of the model card; empty if it is not known.
 
     Returns
     -------
     list of str
-        Most important first.
+        Whole sentences.
     """
-    told = [
-        _data_consistency(record),
-        _gradients(record),
-        strange_voxels(record, model),
-        strange_b_values(record, model),
-        strange_snr(record, model),
-        _bad_parts(record),
-        _skipped(record),
-        _notes(record),
-        _missing(record),
-    ]
-    return [text for text in told if text]
+    return [text for text in (_data_consistency(record),) if text]
+
+
+def notes(record: Mapping[str, Any]) -> list[str]:
+    """Say what else is worth knowing of a run: what was skipped, odd, or is not known.
+
+    Parameters
+    ----------
+    record : mapping
+        The run's metrics.
+
+    Returns
+    -------
+    list of str
+        Whole sentences.
+    """
+    return [text for text in (_skipped(record), _notes(record), _missing(record)) if text]
 
 
 def _data_consistency(record: Mapping[str, Any]) -> str:
@@ -55,15 +56,6 @@ def _data_consistency(record: Mapping[str, Any]) -> str:
             "what the scanner measured. See the residual below."
         )
     return ""
-
-
-def _gradients(record: Mapping[str, Any]) -> str:
-    return gradient_sentence(record) if is_faulty(record) else ""
-
-
-def _bad_parts(record: Mapping[str, Any]) -> str:
-    found = record.get("bad_lines")
-    return f"Parts of the input look damaged: {found}." if is_known(found) else ""
 
 
 def _skipped(record: Mapping[str, Any]) -> str:

@@ -36,7 +36,7 @@ class Chart:
 
 
 def charts(curves: Curves) -> list[Chart]:
-    """Draw what is known.
+    """Draw spectra and histograms, as far as they are known.
 
     Parameters
     ----------
@@ -48,15 +48,14 @@ def charts(curves: Curves) -> list[Chart]:
         In the order of the page; empty if nothing is known.
     """
     return [
-        *_agreement(curves),
         *_spectra(curves),
         *_axis_spectra(curves),
         *_histograms(curves),
-        *_lattices(curves),
     ]
 
 
-def _agreement(curves: Curves) -> list[Chart]:
+def agreement_charts(curves: Curves) -> list[Chart]:
+    """Draw the residual to the measurement by volume and slice, where that is known."""
     if curves.dc_map is None:
         return []
     bad = [(one.volume, one.slice, one.text) for one in curves.bad_slices]
@@ -70,7 +69,7 @@ def _agreement(curves: Curves) -> list[Chart]:
         caption += " Outlined: slices of the input that stand out from the other volumes."
     notes = tuple(f"Volume {volume}, slice {s}: {text}" for volume, s, text in bad)
     drawing = heat_map(curves.dc_map, width=1000.0, outlined=bad)
-    title = "Agreement with the measurement, slice by slice"
+    title = "Residual by volume and slice"
     return [Chart(title, caption, (("", drawing),), True, notes)]
 
 
@@ -85,11 +84,11 @@ def _spectra(curves: Curves) -> list[Chart]:
         "Radial spectra", curves.spectra, _FREQUENCY, _POWER, marks=marks, floor=floor
     )
     caption = (
-        "Power of the weighted volumes by fineness of detail. Left of the dashed line lies what "
+        "Power of the weighted volumes by spatial frequency. Left of the dashed line lies what "
         "the scanner measured: both lines should meet there. Right of it, everything is the "
         "network's: a smooth fall is what anatomy does, a bump or a rise is not."
     )
-    return [Chart("Fineness of detail", caption, (("", chart),))]
+    return [Chart("Power spectrum, before and after", caption, (("", chart),))]
 
 
 def _axis_spectra(curves: Curves) -> list[Chart]:
@@ -109,7 +108,7 @@ def _axis_spectra(curves: Curves) -> list[Chart]:
         "or an earlier program interpolated or filtered: the network then gets less than the "
         "voxel size promises."
     )
-    return [Chart("What the input really holds", caption, (("", chart),))]
+    return [Chart("Power spectrum of the input by axis", caption, (("", chart),))]
 
 
 def _histograms(curves: Curves) -> list[Chart]:
@@ -125,7 +124,8 @@ def _histograms(curves: Curves) -> list[Chart]:
     return drawn
 
 
-def _lattices(curves: Curves) -> list[Chart]:
+def grid_charts(curves: Curves) -> list[Chart]:
+    """Draw the image folded onto lattices, where that is known."""
     drawn = []
     for image, maps in curves.lattice:
         drawings = tuple(
@@ -138,5 +138,5 @@ def _lattices(curves: Curves) -> list[Chart]:
             f"strong cells are a pattern that the network prints. Scale ±{maps[0].top:.2g}, "
             "in units of the noise, the same for all of them."
         )
-        drawn.append(Chart(f"Grid patterns, {_IMAGES[image]}", caption, drawings))
+        drawn.append(Chart(f"Grid artifacts, {_IMAGES[image]}", caption, drawings))
     return drawn

@@ -17,12 +17,11 @@ from bids_sr.diffusion.gradient_check import CheckedRun
 from bids_sr.images.nifti import DwiReader, load_volume
 from bids_sr.report.contrast_figures import letters
 from bids_sr.report.drawing import Layout, Panel, draw
-from bids_sr.report.index import IMAGE, Picture
+from bids_sr.report.index import GRADIENT_TABLE, IMAGE, Picture
 from bids_sr.report.orientation import SliceView, slice_view
 from bids_sr.report.raster import Rgb, color
 from bids_sr.report.sticks import Floats, in_picture, with_sticks
 
-SECTION = "Gradient table"
 _SIDE_MM = 60.0
 """Side of the part that is shown."""
 _PANEL = 456
@@ -79,7 +78,7 @@ def gradient_pictures(names: OutputNames, checked: CheckedRun) -> list[Picture]:
     return [
         Picture(
             kind=IMAGE,
-            section=SECTION,
+            section=GRADIENT_TABLE,
             title="Fibres with both gradient tables",
             alt="V1 of the input as lines on colour FA, in three planes: above with the gradient "
             "table as it came, below with the corrected one",

@@ -19,6 +19,8 @@ from bids_sr.report.plotting import colormaps
 from bids_sr.report.svg import Element, add, drawing, markup
 
 _LEFT, _TOP, _BOTTOM, _BAR = 46.0, 10.0, 40.0, 74.0
+_HIGHEST = 280.0
+"""Of a map, units: beyond, its cells are flatter than wide."""
 _BLANK = (127, 127, 127, 40)
 
 
@@ -80,7 +82,7 @@ def heat_map(
     rows, columns = cells.values.shape
     left, top, bottom, bar = (2.0, 2.0, 2.0, 2.0) if bare else (_LEFT, _TOP, _BOTTOM, _BAR)
     wide = width - left - bar
-    high = wide if bare else min(420.0, max(120.0, wide * rows / columns, 9.0 * rows))
+    high = wide if bare else min(_HIGHEST, max(120.0, wide * rows / columns, 9.0 * rows))
     svg = drawing(
         width, top + high + bottom, cells.title, _told(cells), klass="heat", tabindex="0",
         data_values=_json(cells.values), data_row=cells.row, data_column=cells.column,

@@ -15,6 +15,8 @@ from bids_sr.bids.atomic import write_json
 COMPARE, IMAGE = "compare", "image"
 OVERVIEW = "Side by side"
 """Section of the pictures that stand first."""
+GRADIENT_TABLE = "Gradient table"
+"""Section of the picture of a gradient table that does not fit."""
 DETAIL = "detail"
 """Title of the place that is worth magnifying."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bids_sr.bids.atomic import write_text
 from bids_sr.bids.ownership import check_page
@@ -32,6 +32,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["options"] = _with_options
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return environment
 
@@ -101,6 +102,12 @@ def slug(text: str) -> str:
     'sub-01_acq-AP-res-x2'
     """
     return re.sub(r"[^A-Za-z0-9_-]+", "-", text)
+
+
+def _with_options(text: str) -> Markup:
+    """Return text whose command-line options are set as code, so that none is broken in two."""
+    shown = str(escape(text))
+    return Markup(re.sub(r"(?<![\w-])(--[a-z][a-z-]*)", r'<code class="option">\1</code>', shown))
 
 
 def _source(names: tuple[str, ...]) -> str:

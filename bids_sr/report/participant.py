@@ -10,20 +10,20 @@ from typing import Any
 from urllib.parse import quote
 
 from bids_sr.bids.names import participant_page
-from bids_sr.quality import verdict
-from bids_sr.quality.gain import gain_sentence
+from bids_sr.quality.metric_spec import GRIDS
 from bids_sr.quality.verdict import quality_lights
-from bids_sr.report.cautions import NO_TRUTH, cautions
-from bids_sr.report.charts import charts
+from bids_sr.report.cautions import NO_TRUTH
+from bids_sr.report.charts import agreement_charts, charts, grid_charts
 from bids_sr.report.curves import read_curves
 from bids_sr.report.gradient_views import GradientView, gradient_view
-from bids_sr.report.index import Picture, PictureIndex
+from bids_sr.report.index import GRADIENT_TABLE, OVERVIEW, Picture, PictureIndex
 from bids_sr.report.methods import NOTICE, describe
 from bids_sr.report.methods_files import write_methods
 from bids_sr.report.pages import slug, write_page
 from bids_sr.report.records import FinishedRun, read_failures, read_runs
 from bids_sr.report.summary import COLUMNS, summary
 from bids_sr.report.tables import (
+    facts_line,
     group_rows,
     model_grids,
     model_rows,
@@ -32,7 +32,6 @@ from bids_sr.report.tables import (
     scan_rows,
     shell_metrics,
     shell_rows,
-    terms,
     version_rows,
 )
 
@@ -89,7 +88,6 @@ def write_participant_page(
         has_group=(out_dir / "group_dwi.html").is_file(),
         no_truth=NO_TRUTH,
         checked_methods=COLUMNS,
-        terms=terms(key for run in runs for key in run.values),
         methods=methods,
         methods_notice=NOTICE,
         methods_files=[(kind, quote(f"{folder}/{path.name}")) for kind, path in methods_files],
@@ -99,26 +97,34 @@ def write_participant_page(
 def _run(run: FinishedRun, index: PictureIndex) -> dict[str, Any]:
     record = run.values
     identity = slug(run.key)
-    together = linked(index.pictures)
-    alone = [picture for picture in index.pictures if picture not in together]
+    first = [picture for picture in index.pictures if picture.section == OVERVIEW]
+    together = linked([picture for picture in index.pictures if picture not in first])
+    shown = (*first, *together)
+    faults, alone = (
+        [p for p in index.pictures if p not in shown and (p.section == GRADIENT_TABLE) is wanted]
+        for wanted in (True, False)
+    )
+    curves = read_curves(run.curves)
+    groups = group_rows(record)
     return {
         "id": identity,
         "title": run.key.replace("_", " "),
         "scan": scan_rows(record),
         "processing": processing_rows(record),
-        "cautions": cautions(record, index.model),
+        "facts": facts_line(record),
         "lost": index.lost,
-        "summary": summary(
-            _with_status(record, index.model),
-            quality_lights(record, index.model),
-            check=gain_sentence(record),
-        ),
+        "summary": summary(record, quality_lights(record, index.model)),
+        "side_by_side": first,
+        "faults": faults,
         "gradients": _gradients(run),
-        "charts": charts(read_curves(run.curves)),
+        "agreement": agreement_charts(curves),
+        "charts": charts(curves),
+        "grid_charts": grid_charts(curves),
         "threed": _threed(run),
         "linked": together,
         "sections": _sections(identity, alone),
-        "groups": group_rows(record),
+        "groups": [group for group in groups if group.title != GRIDS],
+        "grid_groups": [group for group in groups if group.title == GRIDS],
         "shells": shell_rows(record),
         "shell_metrics": shell_metrics(record),
         "other": other_rows(record),
@@ -128,12 +134,6 @@ def _run(run: FinishedRun, index: PictureIndex) -> dict[str, Any]:
         "record": json.dumps(record, indent=2),
         "record_name": run.path.name,
     }
-
-
-def _with_status(record: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the record with its judgement, which older records do not hold."""
-    judged = {} if record.get("qc_status") else verdict.summary(record, model)
-    return {**record, **judged}
 
 
 def _gradients(run: FinishedRun) -> GradientView | None:

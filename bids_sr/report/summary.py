@@ -1,42 +1,42 @@
-"""The summary at the top of a run: a verdict, a light per metric, the self-check."""
+"""The top of a run: whether it helped, what to check, a light per metric, the self-check."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
 
-from bids_sr.quality.gain import HIGHER_IS_BETTER, NOISE, key_of
+from bids_sr.quality.gain import (
+    HIGHER_IS_BETTER,
+    NOISE,
+    SELF_CHECK,
+    gain_sentence,
+    headline,
+    key_of,
+)
 from bids_sr.quality.metric_spec import is_known, is_number
 from bids_sr.quality.registry import lookup
 from bids_sr.quality.registry.self_check import METHODS, SCORES
+from bids_sr.quality.verdict import FAIL, NOTE, PASS, STATUSES, UNKNOWN, WARN, Light
+from bids_sr.report.cautions import cautions, notes
 from bids_sr.report.tables import tidy
 
 WORDS = {"pass": "good", "note": "note", "warn": "look", "fail": "bad", "unknown": "not judged"}
 """A word for each status, beside its colour and shape."""
-_SENTENCES = {
-    "pass": "Nothing that could be judged speaks against using this output.",
-    "warn": "Usable, but look at the points below first.",
-    "fail": "Do not use this output before the points below are understood.",
-    "unknown": "Not everything could be judged; what could be judged raises no concern.",
-}
-_NOTHING = "This run has not been judged."
-_WORST_FIRST = ("fail", "warn", "unknown", "note", "pass")
 
 COLUMNS = (*METHODS, "noise alone")
 """Columns of the self-check's table."""
-_VERDICTS = {
-    "helped": "The network came closer to this scan than the best interpolation.",
-    "no gain": "The network came about as close to this scan as the best interpolation.",
-    "harmed": "The network did worse on this scan than the best interpolation.",
-}
+_COUNTS = {2: "Two", 3: "Three", 4: "Four", 5: "Five", 6: "Six", 7: "Seven", 8: "Eight", 9: "Nine"}
 
 
 @frozen
 class LightView:
     """One light as the page shows it."""
 
+    key: str
+    """Key of the light."""
     label: str
     """Name of the metric."""
     status: str
@@ -67,15 +67,29 @@ class Checked:
 
 
 @frozen
+class Answer:
+    """A line at the very top of a run."""
+
+    status: str
+    """Its lamp."""
+    lead: str
+    """In bold."""
+    text: str
+    """The rest."""
+
+
+@frozen
 class Summary:
-    """What stands at the very top of a run."""
+    """What stands at the top of a run."""
 
     status: str
     """Overall status."""
-    sentence: str
-    """The verdict."""
-    reasons: tuple[str, ...]
+    answers: tuple[Answer, ...]
+    """Whether it helped; what to check."""
+    cautions: tuple[Answer, ...]
     """Why, worst first."""
+    notes: tuple[str, ...]
+    """What else is worth knowing."""
     lights: tuple[LightView, ...]
     """Worst first; empty if there are none."""
     checked: tuple[Checked, ...]
@@ -83,53 +97,86 @@ class Summary:
     check_note: str
     """What the self-check says in words, or why there is none."""
 
-    @property
-    def word(self) -> str:
-        """The status as a word."""
-        return WORDS[self.status]
 
-
-def summary(record: Mapping[str, Any], lights: Iterable[Any] = (), check: str = "") -> Summary:
+def summary(record: Mapping[str, Any], lights: Iterable[Light] = ()) -> Summary:
     """Put together the summary of a run.
 
     Parameters
     ----------
     record : mapping
         The run's metrics.
-    lights : iterable
-        Mappings or objects with ``key``, ``status``, ``value`` and ``text``.
-    check : str
-        What the self-check says; by default a sentence that goes with the record.
+    lights : iterable of Light
+        Of `bids_sr.quality.verdict.quality_lights`; without any, what the record says of them.
 
     Returns
     -------
     Summary
     """
-    views = sorted((_view(light) for light in lights), key=lambda v: _WORST_FIRST.index(v.status))
-    status = _status(record.get("qc_status"))
-    reasons = [view.text for view in views if view.status in ("fail", "warn") and view.text]
-    if not views:
-        reasons = [text for text in str(record.get("qc_reasons") or "").split("; ") if text]
-    judged = status != "unknown" or any(view.status != "unknown" for view in views)
+    views = sorted(map(_view, lights), key=lambda view: STATUSES.index(view.status))
+    told = _cautions(record, views)
     return Summary(
-        status,
-        _SENTENCES[status] if judged else _NOTHING,
-        tuple(reasons),
+        _overall(record, views),
+        (_helped(record, views), _to_check(told, views)),
+        tuple(told),
+        tuple([view.text for view in views if view.status == NOTE] + notes(record)),
         tuple(views),
         _checked(record),
-        check or _check_note(record),
+        gain_sentence(record),
     )
 
 
-def _view(light: Any) -> LightView:
-    def part(name: str) -> Any:
-        return light.get(name) if isinstance(light, Mapping) else getattr(light, name, None)
+def _overall(record: Mapping[str, Any], views: Sequence[LightView]) -> str:
+    """Return the status by the lights, as the record was judged; without any, what it says."""
+    if not views:
+        return _status(record.get("qc_status"))
+    return PASS if views[0].status == NOTE else views[0].status
 
-    key, value = str(part("key")), part("value")
-    spec = lookup(key)
-    shown = f"{tidy(spec.text(value))} {spec.unit}".strip() if is_known(value) else ""
+
+def _cautions(record: Mapping[str, Any], views: Sequence[LightView]) -> list[Answer]:
+    told = [Answer(v.status, v.label, v.text) for v in views if v.status in (FAIL, WARN)]
+    if not views:
+        reasons = str(record.get("qc_reasons") or "").split("; ")
+        told = [Answer(_status(record.get("qc_status")), "", text) for text in reasons if text]
+    return told + [Answer(WARN, "", text) for text in cautions(record)]
+
+
+def _helped(record: Mapping[str, Any], views: Sequence[LightView]) -> Answer:
+    lead, text = headline(record)
+    found = [view.status for view in views if view.key == f"{SELF_CHECK}_verdict"]
+    return Answer(found[0] if found else UNKNOWN, lead, text)
+
+
+def _to_check(told: Sequence[Answer], views: Sequence[LightView]) -> Answer:
+    """Say what to look at first; the self-check, which stands above it, aside."""
+    label = next((view.label for view in views if view.key == f"{SELF_CHECK}_verdict"), None)
+    told = [one for one in told if one.lead != label or label is None]
+    if told:
+        first = _first_sentence(told[0].text)
+        if told[0].status == FAIL:
+            more = f" ({len(told) - 1} more below)" if len(told) > 1 else ""
+            return Answer(FAIL, "Check before use", f"{first}{more}")
+        if len(told) == 1:
+            return Answer(WARN, "One caution", first)
+        count = _COUNTS.get(len(told), str(len(told)))
+        return Answer(WARN, f"{count} cautions, the first", first)
+    unknown = [view.label for view in views if view.status == UNKNOWN]
+    if not views or len(unknown) == len(views):
+        return Answer(UNKNOWN, "Not judged", "what could be checked is not in the record.")
+    if unknown:
+        return Answer(UNKNOWN, "No caution, but not judged", f"{', '.join(unknown)}.")
+    return Answer(PASS, "No caution", "all checks passed.")
+
+
+def _first_sentence(text: str) -> str:
+    """Return the first sentence; a point within a number ends none."""
+    return re.split(r"(?<=\.)\s+(?=[A-Z])", text, maxsplit=1)[0]
+
+
+def _view(light: Light) -> LightView:
+    spec = lookup(light.key)
+    shown = f"{tidy(spec.text(light.value))} {spec.unit}" if is_known(light.value) else ""
     return LightView(
-        spec.label, _status(part("status")), shown, str(part("text") or ""), spec.meaning
+        light.key, spec.label, _status(light.status), shown.strip(), light.text, spec.meaning
     )
 
 
@@ -152,13 +199,3 @@ def _checked(record: Mapping[str, Any]) -> tuple[Checked, ...]:
         label = f"{spec.label} ({spec.unit})" if spec.unit else spec.label
         rows.append(Checked(label, tuple(cells), spec.meaning))
     return tuple(rows)
-
-
-def _check_note(record: Mapping[str, Any]) -> str:
-    if is_known(record.get("selfcheck_reason")):
-        return f"There was no self-check. {record['selfcheck_reason']}"
-    said = _VERDICTS.get(str(record.get("selfcheck_verdict")), "")
-    size = [record.get(f"selfcheck_{part}") for part in ("volumes", "slices")]
-    if said and all(is_number(count) for count in size):
-        said += f" Measured on {size[0]} volumes and {size[1]} slices."
-    return said

@@ -25,7 +25,6 @@ from bids_sr.quality.metric_spec import (
 from bids_sr.quality.registry import (
     families,
     family,
-    find,
     is_described,
     lookup,
     shell_of,
@@ -78,6 +77,23 @@ def scan_rows(record: Mapping[str, Any]) -> list[Row]:
 def processing_rows(record: Mapping[str, Any]) -> list[Row]:
     """Return what was done, with what; optional keys only if they are there."""
     return [_fact(spec, record) for spec in family(PROCESSING, TIME) if _wanted(spec, record)]
+
+
+def facts_line(record: Mapping[str, Any]) -> str:
+    """Return in a line what the run is: voxels, volumes, network; what is not known is left out."""
+    acquired, output = (record.get(f"{side}_zooms_mm") for side in ("input", "output"))
+    told = []
+    if is_known(acquired) and is_known(output):
+        told.append(f"{tidy(str(acquired))} mm to {tidy(str(output))} mm")
+    if is_known(record.get("n_volumes")):
+        zero = "0, " if record.get("n_b0") else ""
+        shells = (
+            f" at b = {zero}{tidy(str(record['shells']))} s/mm²" if record.get("shells") else ""
+        )
+        told.append(f"{record['n_volumes']} volumes{shells}")
+    if is_known(record.get("model")):
+        told.append(f"network {record['model']}")
+    return " \N{MIDDLE DOT} ".join(told)
 
 
 def shell_metrics(record: Mapping[str, Any]) -> list[MetricSpec]:
@@ -156,14 +172,6 @@ def other_rows(record: Mapping[str, Any]) -> list[Row]:
 def leftovers(record: Mapping[str, Any]) -> list[str]:
     """Return the keys of `record` that the registry does not know, in their order."""
     return [key for key in record if not is_described(key)]
-
-
-def terms(keys: Iterable[str]) -> list[tuple[str, str]]:
-    """Return label and meaning of what these keys stand for, in alphabetical order."""
-    found = {spec.key: spec for key in keys if (spec := find(key))}
-    there = [s for s in found.values() if s.family not in (IDENTITY, VERDICT, SELF_CHECK)]
-    told = {spec.label: spec.meaning for spec in there if spec.meaning}
-    return sorted(told.items(), key=lambda term: term[0].lower())
 
 
 def version_rows(record: Mapping[str, Any]) -> list[Row]:

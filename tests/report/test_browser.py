@@ -65,7 +65,7 @@ def viewer(page, show):
 def test_every_picture_loads(full, show):
     driver = show(full)
     sizes = driver.execute_script("return [...document.images].map((i) => i.naturalWidth)")
-    assert len(sizes) == 14
+    assert len(sizes) == 15
     assert all(sizes)
 
 
@@ -114,7 +114,7 @@ def shown_image(driver, figure):
 def test_tabs_keep_slice_zoom_wipe_and_flicker(together):
     driver, figure = together
     tabs = every(figure, "[role=tab]")
-    assert [tab.text for tab in tabs] == ["b = 0", "b = 1000 s/mm²", "FA", "Colour FA"]
+    assert [tab.text for tab in tabs] == ["b = 0", "b = 1000 s/mm²", "FA", "Colour FA", "MD"]
     every(figure, "[data-place]")[2].click()
     find(figure, ".zoom-in").click()
     slider = find(figure, ".wipe input")
@@ -177,6 +177,7 @@ def test_heat_map_tells_the_cell(full, show):
     from selenium.webdriver.common.keys import Keys
 
     driver = show(full)
+    driver.execute_script("for (const one of document.querySelectorAll('details')) one.open = true")
     heat = find(driver, "svg.heat")
     driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", heat)
     heat.send_keys(Keys.ARROW_DOWN * 3 + Keys.ARROW_RIGHT * 5)
@@ -362,12 +363,19 @@ def test_without_scripts_linked_pictures_and_charts_are_seen(full, driver):
         driver.get(full.as_uri())
         shown = [image.rect["height"] > 50 for image in every(driver, ".linked img")]
         captions = [text.is_displayed() for text in every(driver, ".linked .caption")]
+        plates = [plate.is_displayed() for plate in every(driver, ".plate")]
+        every(driver, ".side > label")[2].click()
+        chosen = [plate.is_displayed() for plate in every(driver, ".plate")]
+        for fold in every(driver, "details > summary"):
+            fold.click()
         heights = [svg.rect["height"] for svg in every(driver, ".charted svg")]
     finally:
         driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
         driver.get_log("browser")
-    assert len(shown) == 8 and all(shown)
-    assert len(captions) == 4 and all(captions)
+    assert len(shown) == 10 and all(shown)
+    assert len(captions) == 5 and all(captions)
+    assert plates == [True, False, False, False, False]
+    assert chosen == [False, False, True, False, False]
     assert min(heights) > 20
 
 
@@ -394,6 +402,7 @@ def test_methods_can_be_copied(page, show):
         {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]},
     )
     button = find(driver, "button.copy")
+    find(driver, "#methods summary").click()
     driver.execute_script("arguments[0].scrollIntoView()", button)
     button.click()
     text = driver.execute_async_script(
@@ -419,6 +428,89 @@ def test_scripts_that_slip_in_are_refused(page, driver):
     driver.get(page.as_uri())
     assert driver.execute_script("return window.hacked") is None
     assert any("Content Security Policy" in entry["message"] for entry in driver.get_log("browser"))
+
+
+@pytest.fixture
+def window(driver):
+    """Function: give the window a width; afterwards it has its own again."""
+
+    def size(width, height=900):
+        driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
+        )
+
+    yield size
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize("width", [1400, 800])
+def test_the_first_screen_answers(full, show, window, width):
+    window(width)
+    driver = show(full)
+    lines = [line.text for line in every(driver, ".answer p")]
+    assert lines[0].startswith("Helped on this scan:") and "dB" in lines[0]
+    picture = find(driver, ".plate img")
+    assert picture.rect["y"] < 450
+    assert find(driver, ".answer").rect["y"] < 250
+    order = ["answer", "side", "cautions", "checks", "images", "metrics", "details"]
+    tops = [driver.find_element("id", f"sub-01_res-x2-{name}").rect["y"] for name in order]
+    assert tops == sorted(tops)
+
+
+def test_a_page_is_short_with_its_sections_closed(full, show, window):
+    window(1400)
+    assert show(full).execute_script("return document.documentElement.scrollHeight") <= 6000
+
+
+HIDDEN = """
+return [...document.querySelectorAll("main *")].filter((one) =>
+    one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== "visible" &&
+    !one.closest(".stage, .skip")).map((one) => `${one.tagName}.${one.className}`);
+"""
+
+
+@pytest.mark.parametrize("width", [1400, 800])
+def test_nothing_is_cut_off(full, show, window, width):
+    window(width)
+    driver = show(full)
+    driver.execute_script("for (const one of document.querySelectorAll('details')) one.open = true")
+    assert driver.execute_script(HIDDEN) == []
+
+
+def test_what_is_printed_is_complete(full, show):
+    driver = show(full)
+    assert len(every(driver, "details:not([open])")) > 5
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        heights = driver.execute_script(
+            """
+            return [...document.querySelectorAll(".plate img, .linked img, .fold .charted svg")]
+                .map((one) => one.getBoundingClientRect().height);
+            """
+        )
+        record = find(driver, ".fold pre").rect["height"]
+    finally:
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert len(heights) > 15 and min(heights) > 20
+    assert record > 100
+
+
+def test_the_contents_list_follows(full, show, window):
+    window(1400)
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    driver = show(full)
+    driver.execute_script(
+        "document.getElementById('sub-01_res-x2-metrics').scrollIntoView({behavior: 'instant'})"
+    )
+    WebDriverWait(driver, 3600, 0.05).until(
+        lambda d: [one.text for one in every(d, ".contents a[aria-current]")] == ["Metrics"]
+    )
+    inside = driver.execute_script(
+        "return document.querySelector('.contents a[aria-current]').getBoundingClientRect().top"
+    )
+    assert 0 <= inside < 900
 
 
 def test_light_and_dark(page, show):

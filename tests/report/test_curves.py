@@ -8,24 +8,25 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from bids_sr.report.charts import charts
+from bids_sr.report.charts import agreement_charts, charts, grid_charts
 from bids_sr.report.curves import Curves, read_curves
 from bids_sr.report.heat import Cells, heat_map
 from bids_sr.report.plots import Line, line_chart
 
 TITLES = [
-    "Agreement with the measurement, slice by slice",
-    "Fineness of detail",
-    "What the input really holds",
+    "Residual by volume and slice",
+    "Power spectrum, before and after",
+    "Power spectrum of the input by axis",
     "Fractional anisotropy, before and after",
     "Mean diffusivity, before and after",
-    "Grid patterns, weighted volumes",
-    "Grid patterns, FA",
+    "Grid artifacts, weighted volumes",
+    "Grid artifacts, FA",
 ]
 
 
 def drawn(path):
-    return charts(read_curves(path))
+    curves = read_curves(path)
+    return [*agreement_charts(curves), *charts(curves), *grid_charts(curves)]
 
 
 def test_all_charts_are_drawn(put_curves):

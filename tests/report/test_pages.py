@@ -36,7 +36,7 @@ def test_page_of_a_real_folder(output):
     out = output()
     page = Page(write_participant_page(out, "01"))
     images = page.all("img")
-    assert len(images) == 14
+    assert len(images) == 15
     assert all((out / image["src"]).is_file() and image["alt"] for image in images)
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))

@@ -8,8 +8,9 @@ import pytest
 
 from bids_sr.quality.metric_spec import MetricSpec, is_known
 from bids_sr.quality.registry import lookup
-from bids_sr.report.cautions import cautions
+from bids_sr.quality.verdict import quality_lights
 from bids_sr.report.methods import describe
+from bids_sr.report.summary import summary
 from bids_sr.report.tables import (
     group_rows,
     leftovers,
@@ -125,8 +126,18 @@ def test_figures_of_the_model_card_become_a_table(card):
         assert model_grids(odd) == []
 
 
+STEADY = {"wm_fa_median_sr": 0.42}
+"""A shift of FA below its limit."""
+
+
+def points(values, model):
+    """Return all that the page says under cautions and notes."""
+    told = summary(values, quality_lights(values, model))
+    return [one.text for one in told.cautions] + list(told.notes)
+
+
 def test_a_usual_run_needs_no_caution(record, card):
-    assert cautions(record(), json.loads(json.dumps(card().to_dict()))) == []
+    assert points(record(**STEADY), json.loads(json.dumps(card().to_dict()))) == []
 
 
 @pytest.mark.parametrize(
@@ -136,8 +147,7 @@ def test_a_usual_run_needs_no_caution(record, card):
         ({"input_zooms_mm": "1.00x1.00x3.00"}, {}, "as most scans are"),
         ({"input_zooms_mm": "3.00x2.00x3.00"}, {}, "outside what the network was trained on"),
         ({"shells": "1000;5000"}, {}, "b = 5000"),
-        ({}, {"voxel_sizes_mm": []}, "does not say which voxel sizes"),
-        ({}, {"b_values": []}, "does not say which b-values"),
+        ({"bad_lines": "volume 3: line 7", "n_bad_slices": 1}, {}, "damaged: volume 3: line 7."),
         ({"dti_skipped_reason": "DTI skipped: no b0."}, {}, "DTI skipped: no b0."),
         ({"gqi_skipped_reason": "GQI skipped."}, {}, "GQI skipped."),
         ({"notes": "The batch was halved."}, {}, "The batch was halved."),
@@ -156,13 +166,22 @@ def test_a_usual_run_needs_no_caution(record, card):
     ],
 )
 def test_cautions(record, card, changes, model, told):
-    texts = cautions(record(**changes), card().to_dict() | model)
+    texts = points(record(**STEADY | changes), card().to_dict() | model)
     assert len(texts) == 1
     assert told in texts[0]
 
 
 def test_the_slice_axis_decides_what_is_in_plane(record, card):
-    assert cautions(record(input_zooms_mm="3.00x2.00x2.00", slice_axis=0), card().to_dict()) == []
+    sagittal = record(**STEADY, input_zooms_mm="3.00x2.00x2.00", slice_axis=0)
+    assert points(sagittal, card().to_dict()) == []
+
+
+def test_a_card_that_does_not_say_leaves_it_unjudged(record, card):
+    silent = card().to_dict() | {"voxel_sizes_mm": [], "b_values": []}
+    lights = {light.key: light for light in quality_lights(record(), silent)}
+    assert "does not say which voxel sizes" in lights["input_zooms_mm"].text
+    assert "does not say which b-values" in lights["shells"].text
+    assert points(record(**STEADY), silent) == []
 
 
 @pytest.mark.parametrize(
@@ -176,14 +195,14 @@ def test_the_slice_axis_decides_what_is_in_plane(record, card):
     ],
 )
 def test_odd_records_do_not_stop_the_page(record, card, damage):
-    cautions(record(**damage), card().to_dict())
-    cautions(record(**damage), {"voxel_sizes_mm": "x", "b_values": [None, {}]})
+    points(record(**damage), card().to_dict())
+    points(record(**damage), {"voxel_sizes_mm": "x", "b_values": [None, {}]})
     scan_rows(record(**damage))
 
 
 def test_skipped_fits_are_not_called_missing(record, card):
     none = dict.fromkeys((k for k in record() if k.startswith(("wm_", "v1_", "n"))), None)
-    texts = cautions(record(**none, dti_skipped_reason="DTI skipped."), card().to_dict())
+    texts = points(record(**none, dti_skipped_reason="DTI skipped."), card().to_dict())
     assert "DTI skipped." in texts
     assert not any("FA" in text for text in texts)
 
@@ -249,5 +268,5 @@ def test_every_metric_of_a_group_stands_in_its_table(record):
     assert cells(shell_rows(values))["b = 0"][2:] == ["0.020", "20.0"]
     assert [spec.key for spec in shell_metrics(record())] == ["dc_nrmse", "dc_bias"]
     assert "Grid artifacts" not in {group.title for group in group_rows(record())}
-    assert any("saturated line" in text for text in cautions(values, {}))
+    assert any("saturated line" in text for text in points(values, {}))
     assert lookup("snr_b1000").label == "SNR of the input, b = 1000"

@@ -236,6 +236,23 @@
 
   document.addEventListener("visibilitychange", () => { if (document.hidden && flickering) flickering(); });
 
+  // ---- what is folded is printed, and opened for who comes by a link
+  const closed = () => document.querySelectorAll("details:not([open])");
+  let opened = [];
+  addEventListener("beforeprint", () => { opened = [...closed()]; opened.forEach((one) => { one.open = true; }); });
+  addEventListener("afterprint", () => { opened.forEach((one) => { one.open = false; }); opened = []; });
+
+  // ---- the contents list follows: the last section whose head has passed the upper third
+  const links = [...document.querySelectorAll(".contents a[href^='#']")];
+  const spots = links.map((link) => document.getElementById(link.getAttribute("href").slice(1)));
+  function follow() {
+    let last = -1;
+    spots.forEach((spot, i) => { if (spot && spot.getBoundingClientRect().top < innerHeight / 3) last = i; });
+    links.forEach((link, i) => { i === last ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current"); });
+  }
+  addEventListener("scroll", follow, { passive: true });
+  follow();
+
   document.querySelectorAll("button.copy").forEach((button) => {
     const source = document.getElementById(button.dataset.copies);
     const told = button.parentElement.querySelector(".copied");
