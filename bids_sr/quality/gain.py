@@ -252,7 +252,7 @@ def _in_short(record: Mapping[str, Any]) -> list[str]:
         for metric, name in (("psnr_b0", "b0"), ("psnr_dwi", "DWI"))
         if (value := gain(record, metric)) is not None
     ]
-    left = _number(record.get(key_of("left_l2", NETWORK)))
+    left = number(record.get(key_of("left_l2", NETWORK)))
     if left is not None and gain(record, "left_l2") is not None:
         told.append(f"directional detail {left:.2f} of interpolation's error")
     told += [

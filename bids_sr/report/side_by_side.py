@@ -13,8 +13,8 @@ from scipy.ndimage import uniform_filter
 
 from bids_sr.bids.names import OutputNames
 from bids_sr.diffusion.frames import voxel_rotation
-from bids_sr.diffusion.selection import dti_volumes
 from bids_sr.diffusion.tensor import fit_signals
+from bids_sr.diffusion.volume_selection import dti_volumes
 from bids_sr.images.grid import to_slices
 from bids_sr.images.kspace import sinc_upsample
 from bids_sr.images.nifti import DwiReader, load_volume
