@@ -71,6 +71,7 @@ def test_continuous_integration_checks_style_and_tests():
     assert settings["testpaths"] == ["tests", "bids_sr"]
     assert "--doctest-modules" in settings["addopts"]
     assert "error:::bids_sr" in settings["filterwarnings"]
+    assert PROJECT["tool"]["coverage"]["report"]["fail_under"] >= 90
 
 
 def test_what_the_dockerfile_copies_is_not_ignored():

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,14 @@ from bids_sr.images.nifti import DwiReader
 _LOG = logging.getLogger("bids_sr")
 _PATCH_RADIUS = 2
 """Of MP-PCA: patches of 5 x 5 x 5 voxels, fewer along an axis that has not as many."""
+
+
+@contextmanager
+def patches_without_noise() -> Iterator[None]:
+    """Let MP-PCA meet patches that are all signal, whose noise is the mean of nothing to dipy."""
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
+        yield
 
 
 def denoised(run: DwiRun, cache: Path) -> np.ndarray:
@@ -41,6 +52,7 @@ def denoised(run: DwiRun, cache: Path) -> np.ndarray:
             with DwiReader(run.files.dwi) as reader:
                 scan = np.stack([reader.volume(i) for i in range(reader.shape[3])], axis=-1)
             radius = np.minimum(_PATCH_RADIUS, (np.array(scan.shape[:3]) - 1) // 2)
-            save(path, np.asarray(mppca(scan, patch_radius=radius), np.float32))
+            with patches_without_noise():
+                save(path, np.asarray(mppca(scan, patch_radius=radius), np.float32))
     found: np.ndarray = np.load(path, mmap_mode="r")
     return found

@@ -6,6 +6,8 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from bids_sr.diffusion.denoising import patches_without_noise
+
 _PATCH_RADIUS = 2
 """Of MP-PCA, voxels: patches of 5 x 5 x 5."""
 MIN_PCA_VOLUMES = 6
@@ -92,7 +94,7 @@ def mppca_sigma(box: NDArray[np.floating], inside: NDArray[np.bool_]) -> tuple[f
     if box.shape[3] < MIN_PCA_VOLUMES:
         return None, f"No sigma by MP-PCA: it needs {MIN_PCA_VOLUMES} volumes."
     radius = np.minimum(_PATCH_RADIUS, (np.array(box.shape[:3]) - 1) // 2)
-    with np.errstate(invalid="ignore"):  # voxels that no patch reaches
+    with patches_without_noise():  # nor is there any in voxels that no patch reaches
         _, sigma = mppca(
             np.asarray(box, np.float32),
             mask=_centres(box.shape[:3], radius),
