@@ -60,7 +60,7 @@ parity-test: ## compare the paper's network with fastai's own (installs fastai b
 	$(PARITY_VENV)/bin/python -m pip install --quiet -e '.[test,parity]'
 	$(PARITY_VENV)/bin/python -m pytest -rA tests/networks/test_paper_parity.py
 
-mutation: ## break the code in N=40 ways a folder, SEED=1, PATHS="images bids": do tests fail? (installs mutmut beside)
+mutation: ## break the code in N=40 ways, SEED=1, PATHS="images diffusion/wls.py": do tests fail? (installs mutmut beside)
 	test -x $(MUTATION_VENV)/bin/python || $(PYTHON) -m venv $(MUTATION_VENV)
 	$(MUTATION_VENV)/bin/python -m pip install --quiet -e '.[test,train,mutation]'
 	OMP_NUM_THREADS=1 $(MUTATION_VENV)/bin/python benchmarks/mutation.py \

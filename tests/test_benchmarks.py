@@ -160,3 +160,7 @@ def test_mutants_are_drawn_counted_and_survivors_shown(benchmark, tmp_path, monk
     monkeypatch.setattr(sys, "argv", ["", "images", "--sample", "0", "--work", str(out)])
     mutation.main()
     assert "| images | 10 | 7 | 2 | 1 | 70 % |" in capsys.readouterr().out
+    nearest = [("images/grid.py", "images/test_grid.py"), ("images/nifti.py", "images")]
+    assert [(part, f"tests/{tests}") for part, tests in nearest] == [
+        (part, mutation._tests_of(part)) for part, _ in nearest
+    ]
