@@ -2,12 +2,12 @@
 
     python benchmarks/mutation.py images diffusion/wls.py --sample 40 --seed 1 --work mutation-out
 
-For each folder, or module, of ``bids_sr/`` the working tree is copied into `--work`, mutmut breaks its code in
-all the ways that it knows (another operator, number or argument, ``None``, a word exchanged), and
-some of these mutants are drawn at random. Each is run against those tests of ``tests/FOLDER`` (of a module:
-those in its ``test_MODULE.py``, if there is one) that call the function that was broken, fastest
-first, until one fails. Printed are a Markdown table and the survivors as diffs; they are written to
-``survivors-FOLDER.diff`` in `--work`, too.
+For each folder, or module, of ``bids_sr/`` the working tree is copied into `--work`, mutmut breaks
+its code in all the ways that it knows (another operator, number or argument, ``None``, a word
+exchanged), and some of these mutants are drawn at random. Each is run against those tests of
+``tests/FOLDER`` (of a module: those in its ``test_MODULE.py``, if there is one) that call the
+function that was broken, fastest first, until one fails. Printed are a Markdown table and the
+survivors as diffs; they are written to ``survivors-FOLDER.diff`` in `--work`, too.
 
 What mutmut leaves alone: log messages and errors (``[tool.mutmut]`` in ``pyproject.toml``),
 decorated functions, constants of modules. Run it where nobody else needs the cores, with
