@@ -67,3 +67,17 @@ def test_one_voxel_without_a_number_spoils_no_other():
     found = fit_wls(matrix, data)
     assert np.isnan(found[7]).any()
     np.testing.assert_allclose(np.delete(found, 7, 0), np.delete(expected, 7, 0), rtol=1e-9)
+
+
+def test_directions_in_a_plane_are_left_to_dipy():
+    """What runs across it has no say in any signal: no number of the design is above zero there."""
+    angles = np.linspace(0, np.pi, 9)
+    bvecs = np.stack([np.cos(angles), np.sin(angles), np.zeros(9)], axis=1)
+    bvecs[0] = 0
+    matrix = design_matrix(gradient_table(np.array([0.0, *[1000] * 8]), bvecs=bvecs))
+    assert not matrix[:, 5].any()
+    data = signals(matrix, n=30)
+    expected, _ = wls_fit_tensor(matrix, data, return_lower_triangular=True)
+    found = fit_wls(matrix, data)
+    np.testing.assert_allclose(found @ matrix.T, expected @ matrix.T, atol=1e-6)
+    assert np.isfinite(found).all()

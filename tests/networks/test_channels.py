@@ -170,3 +170,23 @@ def test_a_table_with_x_reversed_exchanges_the_diagonals_and_nothing_else():
         other = shown[1][pair.get(name, name)]
         np.testing.assert_allclose(shown[0][name], other, rtol=1e-3, err_msg=name)
     assert np.abs(shown[0]["tensor_diagonal"] - shown[1]["tensor_diagonal"]).max() > 0.01
+
+
+@pytest.mark.parametrize("counts", [(6, 20), (20, 6)])
+def test_a_b0_sees_the_mean_of_the_shell_with_most_directions(counts):
+    """Wherever that shell is: its image, at the level of the b0."""
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(sum(counts), 3))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    bvals = [0, *[1000] * counts[0], *[2000] * counts[1]]
+    gradients = GradientTable(bvals, np.vstack([np.zeros(3), vectors]))
+    conditioning = SeriesConditioning(gradients)
+    images = {0: random.uniform(1, 2, (6, 5)), 1000: random.uniform(0.2, 0.6, (6, 5)),
+              2000: random.uniform(0.1, 0.3, (6, 5))}  # fmt: skip
+    for index, bval in enumerate(bvals):
+        conditioning.add(index, images[bval].astype(np.float32))
+    largest = images[1000 if counts[0] > counts[1] else 2000]
+    np.testing.assert_allclose(conditioning.mean_dwi, largest, rtol=1e-5)
+    (seen,) = conditioning.channels(0, images[0], ["mean_dwi"])
+    ratio = seen / largest
+    np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-5)
