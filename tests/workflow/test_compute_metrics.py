@@ -107,7 +107,7 @@ def test_metrics_are_of_the_brain_and_of_the_right_side(step):
     for name, value in expected.items():
         assert record[name] == pytest.approx(value, rel=1e-3), name
     for name in SHARES:
-        assert (record[name], record[f"{name}_input"]) == (0.25, 0.5)
+        assert (record[f"{name}_sr"], record[f"{name}_input"]) == (0.25, 0.5)
     assert record["s_above_s0_fraction_input"] == record["s_above_s0_fraction_sr"] == 0
     assert record["notes"] == "Of the engine. Of the mask."
     assert record["gradient_check"] == "fits" and record["selfcheck_mode"] == "auto"
