@@ -25,6 +25,7 @@ import torch
 
 from bids_sr.app.environment import prepare_environment
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
+from bids_sr.superres.precision import FLOAT32, Precision, computes_in_bfloat16
 
 _SECONDS = 4.0
 """A back end is timed at least so long, in each of the rounds."""
@@ -113,14 +114,16 @@ def _back_ends(module: Any, channels: Any) -> Iterator[tuple[str, Callable[[], A
     last = channels.contiguous(memory_format=torch.channels_last)
     yield "eager", _eager(module, channels)
     yield "eager, channels last", _eager(other, last)
+    if computes_in_bfloat16(channels.device):
+        yield "eager, channels last, bfloat16", _eager(other, last, Precision("bfloat16"))
     yield "torch.compile", _optional(_compiled, other, last)
     yield "OpenVINO", _optional(_openvino, module, channels)
     yield "ONNX Runtime", _optional(_onnx_runtime, module, channels)
 
 
-def _eager(module: Any, images: Any) -> Callable[[], Any]:
+def _eager(module: Any, images: Any, precision: Precision = FLOAT32) -> Callable[[], Any]:
     def run() -> Any:
-        with torch.inference_mode():
+        with torch.inference_mode(), precision.layers(images.device):
             return module(images)
 
     return run
@@ -178,13 +181,13 @@ def _stage(given: argparse.Namespace) -> dict[str, Any]:
     spent: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder, watches(spent):
         began, cpu = time.monotonic(), time.process_time()
-        super_resolve(
+        made = super_resolve(
             run, card, Path(folder, "dwi.nii.gz"), device="cpu", ensemble=given.ensemble,
             threads=given.threads, progress=lambda: None,
         )  # fmt: skip
         total, wall = time.process_time() - cpu, time.monotonic() - began
     spent["all else"] = total - sum(spent.values())
-    return {"cpu_s": total, "wall_s": wall, "pieces": spent}
+    return {"cpu_s": total, "wall_s": wall, "pieces": spent, "precision": made.precision}
 
 
 def _copy(given: argparse.Namespace) -> dict[str, float]:
@@ -228,7 +231,7 @@ def watches(spent: dict[str, float]) -> Iterator[None]:
         "network": (SeriesNetwork, "forward"),
         "consistency": (series_detail, "data_consistency"),
         "interpolation": (serieswise, "interpolate"),
-        "detail": (serieswise.SeriesDetail, "of"),
+        "detail": (serieswise.SeriesDetail, "add"),
         "writing": (VolumeWriter, "write"),
     }
     with ExitStack() as stack:

@@ -120,7 +120,10 @@ def _steps(facts: Mapping[str, Any]) -> Iterator[str]:
 
 def _pieces(facts: Mapping[str, Any]) -> Iterator[str]:
     made = facts["pieces"]
-    yield "Inside the network's stage, CPU seconds:"
+    # figures from before there was a choice have no precision
+    layers = dict.fromkeys(each["precision"] for each in made.values() if "precision" in each)
+    how = f" (layers in {' and '.join(layers)})" if layers else ""
+    yield f"Inside the network's stage{how}, CPU seconds:"
     yield ""
     yield "| piece | " + " | ".join(made) + " |"
     yield "|---|" + "---|" * len(made)

@@ -120,6 +120,7 @@ def make_run_options(settings: Settings, places: Sequence[str]) -> RunOptions:
         gradient_check=settings.gradient_check,
         self_check=settings.self_check,
         device=places[0],
+        precision=settings.precision,
         batch_size=settings.batch_size,
         threads=settings.threads,
         network_threads=max(1, min(settings.threads, cores_in_all(settings) // len(places))),
@@ -133,16 +134,19 @@ def _share_memory(settings: Settings, plans: list[RunPlan]) -> tuple[list[RunPla
     """Tell each plan what its steps may take, and how many cores are left to share.
 
     Processes beside this one leave less for a step. Where that is too little for a
-    run, all is done in this one, step after step.
+    run, all is done in this one, step after step. So is a single run each of whose steps
+    may use all cores: workers would take seconds to start, and memory, for nothing.
     """
     memory = settings.memory_gb
-    if not plans or memory is None or settings.plugin is not None:
+    single = len(plans) == 1 and settings.threads >= settings.nprocs
+    if not plans or settings.plugin is not None:
         return plans, settings.nprocs
+    if memory is None:
+        return plans, 1 if single else settings.nprocs
     beside = memory - PARENT_GB
-    alone = settings.nprocs == 1 or any(
-        not fits(plan, beside) and fits(plan, memory) for plan in plans
-    )
-    if alone and settings.nprocs > 1:
+    alone = single or settings.nprocs == 1
+    if not alone and any(not fits(plan, beside) and fits(plan, memory) for plan in plans):
+        alone = True
         _log.warning("%.1f GB of memory are too few for steps side by side: one at a time", memory)
     options = evolve(plans[0].options, memory_gb=memory if alone else beside)
     return [evolve(plan, options=options) for plan in plans], 1 if alone else settings.nprocs

@@ -75,6 +75,8 @@ class Settings:
     """A run whose quality is judged ``fail`` makes the exit status 1."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
+    precision: str = "auto"
+    """Numbers in which the network's layers compute."""
     batch_size: int | None = None
     """Slices per batch; None: the device's default."""
     nprocs: int = 1
@@ -153,6 +155,7 @@ def make_settings(arguments: Namespace) -> Settings:
         self_check=arguments.self_check or ("off" if arguments.sloppy else "auto"),
         fail_on_qc=arguments.fail_on_qc,
         device=arguments.device,
+        precision=arguments.precision,
         batch_size=arguments.batch_size,
         nprocs=nprocs,
         threads=threads,

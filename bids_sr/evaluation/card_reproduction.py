@@ -26,7 +26,8 @@ def title(facts: Mapping[str, Any]) -> str:
     ----------
     facts : mapping
         ``run``, ``reference``, ``slices_step``, ``ensemble``, ``zero_fill``, ``input_band``
-        and ``rim`` of the evaluation, and ``seen_in_training`` if it may not be held out.
+        and ``rim`` of the evaluation, ``precision`` if it was not float32, and
+        ``seen_in_training`` if it may not be held out.
     """
     parts = [f"{facts['run']} against {facts['reference']}", f"rim {facts['rim']}"]
     if facts["slices_step"] > 1:
@@ -36,6 +37,8 @@ def title(facts: Mapping[str, Any]) -> str:
         parts.append("band {} x {}".format(*facts["zero_fill"]))
     if facts["input_band"] != "auto":
         parts.append(f"input band {facts['input_band']}")
+    if facts.get("precision", "float32") != "float32":
+        parts.append(facts["precision"])
     if facts.get("seen_in_training"):
         parts.append("maybe seen in training")
     return ", ".join(parts)

@@ -14,7 +14,7 @@ from bids_sr.diffusion.defaults import GRADIENT_CHECKS, WARN
 from bids_sr.entry_point import run_logged_command
 from bids_sr.errors import UsageError
 from bids_sr.evaluation.defaults import REFERENCES, RIM
-from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
+from bids_sr.superres.defaults import DEFAULT_ENSEMBLE, PRECISIONS
 
 if TYPE_CHECKING:
     from bids_sr.bids.dwi_run import DwiRun
@@ -85,6 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="as in bids-sr: what is done about a gradient table that does not fit the image",
     )
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add("--precision", choices=PRECISIONS, default="auto", help="as in bids-sr")
     add("--threads", type=_positive, default=2, help="CPU threads; default: %(default)s")
     add("--work", type=Path, metavar="DIR", help="keeps the denoised scan from call to call")
     return parser
@@ -161,6 +162,7 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
                 threads=options.threads,
                 ensemble=options.ensemble,
                 detect_band=options.input_band == "auto",
+                precision=options.precision,
             )
         )
     facts = _facts(options, run, card, trial, rows) | {"seen_in_training": seen}
@@ -205,6 +207,7 @@ def _facts(
         "model": card.name,
         "model_sha256": card.sha256,
         "ensemble": options.ensemble,
+        "precision": rows[-1]["precision"],
         "version": read_version(),
     }
 
@@ -221,7 +224,8 @@ def _tables(options: argparse.Namespace, facts: dict[str, Any], rows: list[Row])
         f"{facts['run']}, x{options.scale}, against {options.reference}, every slice{every}; "
         f"{facts['mask_voxels']} brain voxels ({facts['mask']}), "
         f"{facts['white_matter_voxels']:.0f} of them white matter; "
-        f"PSNR data range: {facts['psnr_data_range']}; model {facts['model_sha256'][:12]}; "
+        f"PSNR data range: {facts['psnr_data_range']}; model {facts['model_sha256'][:12]}, "
+        f"{facts['precision']}; "
         f"gradients {facts['gradients']}",
         markdown(rows),
     ]

@@ -28,6 +28,7 @@ def compare(
     threads: int = 1,
     ensemble: int = DEFAULT_ENSEMBLE,
     detect_band: bool = True,
+    precision: str = "auto",
 ) -> Iterator[Row]:
     """Score every method on a trial, one after the other.
 
@@ -39,20 +40,22 @@ def compare(
         The network, scored with and without data consistency.
     folder : pathlib.Path
         For results, which are removed once they are scored.
-    device, threads, ensemble, detect_band
+    device, threads, ensemble, detect_band, precision
         As `bids_sr.superres.engine.super_resolve` takes them.
 
     Yields
     ------
     dict of str to float or str
         ``method``, ``seconds``, and the scores by name; the network as the app runs it
-        comes last. The row of the reference's noise is left out where that is not known;
-        instead of what is left unexplained, which is nothing, it has the shares of noise.
+        comes last, and its rows have ``precision`` and ``superres_seconds``, too. The row of
+        the reference's noise is left out where that is not known; instead of what is left
+        unexplained, which is nothing, it has the shares of noise.
     """
     reference, detail = fit_maps(trial, trial.truth, threads), fit_reference(trial)
     methods = (*METHODS, NOISE_ALONE, f"{card.name}, no consistency", card.name)
     for number, method in enumerate(methods):
         _LOG.info("%s ...", method)
+        more: Row = {}
         out, started = folder / f"method{number}.nii.gz", time.monotonic()
         if method in METHODS:
             interpolated(trial, method, out)
@@ -61,12 +64,13 @@ def compare(
                 _LOG.info("%s: not known", method)
                 continue
         else:
-            super_resolve(
+            made = super_resolve(
                 trial.lr, card, out, device=device, threads=threads,
                 data_consistency=method == card.name, ensemble=ensemble, detect_band=detect_band,
-                slice_axis=trial.grid.slice_axis,
+                slice_axis=trial.grid.slice_axis, precision=precision,
             )  # fmt: skip
-        row: Row = {"method": method, "seconds": time.monotonic() - started}
+            more = {"precision": made.precision, "superres_seconds": made.seconds}
+        row: Row = {"method": method, "seconds": time.monotonic() - started, **more}
         maps = fit_maps(trial, out, threads)
         row |= {**fidelity(trial, out), **map_errors(trial, reference, maps)}
         left = detail_left(trial, detail, out)

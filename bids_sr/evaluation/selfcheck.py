@@ -329,6 +329,7 @@ def _restore(
         volumes=sample.volumes,
         progress=lambda: None,
         signed=result.signed,
+        precision=result.precision,
     )
 
 

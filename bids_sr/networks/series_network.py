@@ -98,6 +98,8 @@ class DetailTrunk(UNet):
         size = maps.float().square().mean(1, keepdim=True).sqrt() + _SMALLEST
         kernels = self.kernels(maps / size.to(maps.dtype))
         around = neighbourhoods(images, self.taps).to(kernels.dtype)
+        if kernels.dtype != torch.float32:
+            return self._products(kernels, around)
         # output by output: all of them at once would be the largest array by far
         if self.shared:
             weights = kernels.view(batch, self.factor**2, self.taps**2, rows, columns)
@@ -107,6 +109,20 @@ class DetailTrunk(UNet):
             each = kernels.view(batch, self.outputs, self.factor**2, -1, rows, columns)
             made = [(weights * around).sum(2) for weights in each.unbind(1)]
         return torch.cat(made, dim=1)
+
+    def _products(self, kernels: torch.Tensor, around: torch.Tensor) -> torch.Tensor:
+        """Apply kernels by one small matrix product per pixel: several times as fast.
+
+        float32 does not go this way, which adds in another order: its results stay as they were.
+        """
+        each = kernels.permute(0, 2, 3, 1)
+        near = around.permute(0, 3, 4, 1, 2)
+        if self.shared:
+            made = near @ each.unflatten(-1, (self.factor**2, -1)).mT
+        else:
+            wide = near.flatten(-2)[..., None]
+            made = each.unflatten(-1, (-1, wide.shape[-2])) @ wide
+        return made.flatten(-2).permute(0, 3, 1, 2)
 
 
 class SeriesNetwork(nn.Module):

@@ -151,6 +151,7 @@ def _processing(result: SuperResolvedDwi) -> Record:
         "uncertainty": result.ensemble_sd is not None,
         "input_band": "x".join(f"{share:.2f}" for share in result.band),
         "device": result.device,
+        "precision": result.precision,
         "batch_size": result.batch_size,
         "seconds_superres": round(result.seconds, 2),
         "slices_per_second": None if speed is None else round(speed, 2),

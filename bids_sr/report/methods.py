@@ -152,7 +152,7 @@ def _resolution(
         f"axes{_steps(records)}; the slice axis and the field of view were left as acquired.",
         *_filling(records),
         f"The convolutional network {_either(_distinct(records, 'model'))}{weights} was run in "
-        f"PyTorch{_version(versions, 'torch')} (Paszke et al., 2019).",
+        f"PyTorch{_version(versions, 'torch')} (Paszke et al., 2019){_precision(records)}.",
     ]
     return [*text, *_training(models), *_ensemble(records), *_consistency(records)]
 
@@ -188,6 +188,11 @@ def _steps(records: Sequence[Mapping[str, Any]]) -> str:
     )
     steps = [f"from {before} mm to {after} mm" for before, after in pairs]
     return f" ({_either(steps, 'and ')})" if steps else ""
+
+
+def _precision(records: Sequence[Mapping[str, Any]]) -> str:
+    used = _distinct(records, "precision")
+    return f", its layers in {_either(used)}" if used else ""
 
 
 def _training(models: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -8,3 +8,5 @@ UNCERTAINTY_ENSEMBLE = 8
 """Members of the self-ensemble whose standard deviation is kept: all there are."""
 AHEAD = 1
 """Volumes read ahead of the network, and written behind it."""
+PRECISIONS = ("auto", "float32", "bfloat16")
+"""Numbers in which the layers of a network may be asked to compute."""

@@ -81,6 +81,8 @@ class SuperResolvedDwi:
     """Most memory that its process had taken by its end, GB."""
     signed: bool = False
     """Whether the input has a sign, and the output keeps it."""
+    precision: str = "float32"
+    """In what numbers the network's layers computed (`bids_sr.superres.precision`)."""
 
 
 def super_resolve(
@@ -101,6 +103,7 @@ def super_resolve(
     ahead: int = AHEAD,
     dtype: str = "float32",
     signed: bool | None = None,
+    precision: str = "auto",
 ) -> SuperResolvedDwi:
     """Super-resolve a run slice by slice and write the series.
 
@@ -151,6 +154,9 @@ def super_resolve(
     signed : bool, optional
         Whether negative values are signal, as in phase-corrected real-valued data, and
         kept; default: found out (`bids_sr.images.series_checks`).
+    precision : str
+        In what numbers the network's layers compute: ``float32``, ``bfloat16``, ``float16``, or
+        ``auto`` (`bids_sr.superres.precision.choose_precision`).
 
     Returns
     -------
@@ -190,6 +196,7 @@ def super_resolve(
             maker = _maker(
                 network, card, None if progress else run.files.label, batches, gathered, reader,
                 grid, ensemble_sd, consistent=data_consistency, ensemble=ensemble, band=band,
+                precision=precision,
             )  # fmt: skip
             shown = progress or Progress(run.files.label, len(chosen), "volume").advance
             clipped = _write(maker.make(chosen, ahead), len(chosen), output, shown, ahead)
@@ -207,6 +214,7 @@ def super_resolve(
         ensemble=ensemble,
         band=band,
         signed=gathered.signed,
+        precision=maker.precision.name,
         notes=(
             *warnings,
             *hot_notes(gathered.hot),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from bids_sr.images.kspace import data_consistency
 from bids_sr.networks.series_parts import L2_PARTS, PARTS, SeriesParts, turned_parts
 from bids_sr.superres.batches import Batches
+from bids_sr.superres.precision import FLOAT32, Precision, central, choose_precision
 from bids_sr.superres.self_ensemble import TRANSFORMS, rotate_flip, undo_rotate_flip
 from bids_sr.superres.series_images import SeriesImages
 
@@ -71,27 +73,42 @@ class SeriesDetail:
     @classmethod
     def load(cls, parts: SeriesParts, store: Path) -> SeriesDetail:
         """Open what lies in a folder, as memory maps."""
-        return cls(parts, lambda name, _: np.load(store / f"{name}.npy", mmap_mode="r"))
+        # "c", since torch warns of what may only be read; nothing writes to them
+        return cls(parts, lambda name, _: np.load(store / f"{name}.npy", mmap_mode="c"))
 
-    def of(self, index: int) -> np.ndarray:
-        """Return what a volume gets, (slices, f a, f b) float32."""
+    def add(self, index: int, slices: np.ndarray) -> None:
+        """Add to a volume what it gets.
+
+        Slice by slice, which stays in the processor's cache and needs no second volume.
+
+        Parameters
+        ----------
+        index : int
+            Position of the volume in the series.
+        slices : numpy.ndarray
+            (slices, f a, f b), float32; changed.
+        """
         number, row = self._parts.place(index)
-        if number is None:
-            assert self.b0 is not None
-            return self.b0[0].astype(np.float32)
-        coefficients = self.shells[number]
-        functions = self._parts.shells[number].functions[row, : len(coefficients)]
-        total = coefficients[0].astype(np.float32)
-        for weight, coefficient in zip(functions[1:], coefficients[1:], strict=True):
-            total += np.float32(weight) * coefficient
-        return total
+        coefficients = self.b0 if number is None else self.shells[number]
+        assert coefficients is not None
+        weights: list[float] = []
+        if number is not None:
+            functions = self._parts.shells[number].functions[row, 1 : len(coefficients)]
+            weights = functions.astype(np.float32).tolist()
+        with torch.inference_mode():
+            images, volume = torch.from_numpy(coefficients), torch.from_numpy(slices)
+            for place in range(len(volume)):
+                total = images[0, place].float()
+                for weight, image in zip(weights, images[1:, place], strict=True):
+                    total += image.float().mul_(weight)
+                volume[place] += total
 
 
 class DetailRunner:
     """Runs a network for the series over all slices of all shells.
 
-    On CUDA the network runs under float16 autocast, channels last; data consistency stays in
-    float32. On the CPU all is float32.
+    Layers are channels last and may compute in less than float32 (`bids_sr.superres.precision`);
+    data consistency stays in float32.
 
     Parameters
     ----------
@@ -105,6 +122,8 @@ class DetailRunner:
         Over how many rotations and flips of each slice the network is averaged.
     band : tuple of float
         Measured share of the input's band along both in-plane axes.
+    precision : str
+        Of the layers, as `bids_sr.superres.precision.choose_precision` takes it.
     """
 
     def __init__(
@@ -115,11 +134,15 @@ class DetailRunner:
         consistent: bool,
         ensemble: int,
         band: tuple[float, float],
+        precision: str = "float32",
     ) -> None:
         self.network = network.to(batches.device).to(memory_format=torch.channels_last)
         self.factor = int(network.factor)  # type: ignore[arg-type]
         self.batches, self.consistent, self.band = batches, consistent, band
         self.transforms = TRANSFORMS[ensemble]
+        self._asked = precision
+        self.precision = FLOAT32
+        """Of the layers, as `run` has found."""
 
     def run(
         self,
@@ -155,6 +178,7 @@ class DetailRunner:
         """
         fine = (shape[0], shape[1] * self.factor, shape[2] * self.factor)
         parts = images.parts
+        self.precision = self._choose(images, shape)
         details = [SeriesDetail.empty(parts, fine, store) for store in (None, *members)]
         # the b0s go through the network with each shell: the more directions, the more it counts
         counts = np.array([len(shell.indices) for shell in parts.shells] or [1], np.float32)
@@ -162,6 +186,23 @@ class DetailRunner:
             self._shell(images, number, share, details, shape[0], progress or (lambda _: None))
             images.forget(number)
         return details[0], tuple(details[1:])
+
+    def _choose(self, images: SeriesImages, shape: tuple[int, int, int]) -> Precision:
+        """Look at the middle of the first shell."""
+        shells = images.parts.shells
+        passes = max(1, len(shells)) * len(self.transforms)
+        across, *within = central(*shape)
+
+        def detail(precision: Precision) -> torch.Tensor:
+            with torch.inference_mode():
+                stack = images.stack(0, across.start, across.stop)[:, :, *within]
+                made = self._transformed(self._tensor(stack), *self.transforms[0], precision)
+                return self._unmeasured(made)
+
+        last = 0 if not shells else PARTS if shells[0].has_l2 else _MEANS
+        used = slice(0 if images.parts.b0s.size else 1, max(1, last))
+        pixels = passes * math.prod(shape)
+        return choose_precision(self._asked, self.batches.device, pixels, detail, used)
 
     def _shell(
         self,
@@ -189,25 +230,34 @@ class DetailRunner:
     def _batch(self, stack: np.ndarray, keep: bool) -> list[np.ndarray]:
         """Return the mean and, if they are kept, the members: (slices, 7, f a, f b) each."""
         with torch.inference_mode():
-            images = self.batches.tensor(stack).contiguous(memory_format=torch.channels_last)
+            images = self._tensor(stack)
             mean, members = None, []
             for quarter, flip in self.transforms:
-                member = self._transformed(images, quarter, flip)
+                member = self._transformed(images, quarter, flip, self.precision)
                 mean = member.clone() if mean is None else mean.add_(member)
                 if keep:
                     members.append(member)
             assert mean is not None
-            made = [mean / len(self.transforms), *members]
-            if self.consistent:
-                nothing = torch.zeros_like(mean[..., :: self.factor, :: self.factor])
-                made = [data_consistency(i, nothing, self.factor, self.band) for i in made]
+            made = [self._unmeasured(image) for image in (mean / len(self.transforms), *members)]
             return [image.cpu().numpy() for image in made]
 
-    def _transformed(self, images: torch.Tensor, quarter: int, flip: bool) -> torch.Tensor:
+    def _tensor(self, stack: np.ndarray) -> torch.Tensor:
+        return self.batches.tensor(stack).contiguous(memory_format=torch.channels_last)
+
+    def _unmeasured(self, detail: torch.Tensor) -> torch.Tensor:
+        """Take the measured band out, if the input's own is to stay."""
+        if not self.consistent:
+            return detail
+        nothing = torch.zeros_like(detail[..., :: self.factor, :: self.factor])
+        return data_consistency(detail, nothing, self.factor, self.band)
+
+    def _transformed(
+        self, images: torch.Tensor, quarter: int, flip: bool, precision: Precision
+    ) -> torch.Tensor:
         """Return what the network makes of rotated and flipped slices, rotated back."""
         matrix = torch.as_tensor(turned_parts(quarter, flip=flip), dtype=images.dtype)
         shown = _mixed(rotate_flip(images, quarter, flip), matrix)
-        with torch.autocast("cuda", torch.float16, enabled=images.device.type == "cuda"):
+        with precision.layers(images.device):
             output = self.network(shown)
         # the matrix of a turn is orthogonal
         return _mixed(undo_rotate_flip(output.float(), quarter, flip), matrix.T)

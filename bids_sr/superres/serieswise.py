@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +41,8 @@ class SeriesWise:
         A folder for the detail of each ensemble member, None for memory, if they are wanted.
     label : str or None
         Run whose progress is shown; None: nothing is.
+    precision : str
+        Of the layers, as `bids_sr.superres.precision.choose_precision` takes it.
     """
 
     def __init__(
@@ -57,11 +58,15 @@ class SeriesWise:
         band: tuple[float, float],
         members: Sequence[Path | None],
         label: str | None,
+        precision: str,
     ) -> None:
         assert isinstance(gathered.shared, SeriesImages)
         self._reader, self._axis, self._factor = reader, grid.slice_axis, grid.factor
         self._scale = np.float32(gathered.scale)
-        runner = DetailRunner(network, batches, consistent=consistent, ensemble=ensemble, band=band)
+        runner = DetailRunner(
+            network, batches, consistent=consistent, ensemble=ensemble, band=band,
+            precision=precision,
+        )  # fmt: skip
         slices = grid.shape[grid.slice_axis]
         rows, columns = (grid.shape[axis] for axis in grid.in_plane)
         shells = max(1, len(gathered.shared.parts.shells))
@@ -72,28 +77,23 @@ class SeriesWise:
             members=members,
             progress=shown,
         )
+        self.precision = runner.precision
+        """Of the layers."""
         give_back_memory()  # of the network's layers: threads that make volumes would not use it
 
     def make(self, volumes: Sequence[int], ahead: int) -> Iterator[SuperResolvedVolume]:
-        """Yield each volume, made `ahead` in a thread."""
-        if not ahead:
-            yield from map(self._make, volumes)
-            return
-        with ThreadPoolExecutor(1, "make") as pool:
-            waiting: list[Future[SuperResolvedVolume]] = []
-            for index in volumes:
-                waiting.append(pool.submit(self._make, index))
-                if len(waiting) > ahead:
-                    yield waiting.pop(0).result()
-            while waiting:
-                yield waiting.pop(0).result()
+        """Yield each volume, read and made while the last is written: none more is `ahead`."""
+        for index in volumes:
+            yield self._make(index)
 
     def _make(self, index: int) -> SuperResolvedVolume:
         measured = to_slices(self._reader.volume(index), self._axis) / self._scale
         interpolated = interpolate(measured, self._factor)
-        members = [interpolated + detail.of(index) for detail in self._members]
-        interpolated += self._detail.of(index)
-        return SuperResolvedVolume(interpolated, np.stack(members) if members else None)
+        members = np.stack([interpolated] * len(self._members)) if self._members else None
+        for detail, member in zip(self._members, () if members is None else members, strict=True):
+            detail.add(index, member)
+        self._detail.add(index, interpolated)
+        return SuperResolvedVolume(interpolated, members)
 
 
 class EnsembleMember:
@@ -137,7 +137,8 @@ class EnsembleMember:
         """Return a volume, (x, y, z), in units of the series."""
         index = self._volumes[index]
         slices = to_slices(self._reader.volume(index), self._grid.slice_axis) / self._scale
-        made = interpolate(slices, self._grid.factor) + self._detail.of(index)
+        made = interpolate(slices, self._grid.factor)
+        self._detail.add(index, made)
         if not self._signed:
             np.maximum(made, 0, out=made)
         made *= self._scale

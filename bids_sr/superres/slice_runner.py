@@ -11,6 +11,7 @@ from bids_sr.images.kspace import data_consistency, sinc_upsample
 from bids_sr.networks.channels import BASIC
 from bids_sr.networks.slice_frame import turned_order
 from bids_sr.superres.batches import Batches
+from bids_sr.superres.precision import FLOAT32, Precision, central, choose_precision
 from bids_sr.superres.self_ensemble import TRANSFORMS, rotate_flip, undo_rotate_flip
 from bids_sr.superres.slice_stack import SliceStack
 
@@ -18,9 +19,8 @@ from bids_sr.superres.slice_stack import SliceStack
 class SliceRunner:
     """Runs a network over stacks of slices.
 
-    On CUDA the network runs under float16 autocast, channels last, fed from
-    pinned memory; interpolation and data consistency stay in float32. On the CPU
-    all is float32.
+    Layers are channels last and may compute in less than float32 (`bids_sr.superres.precision`);
+    interpolation and data consistency stay in float32. A GPU is fed from pinned memory.
 
     Parameters
     ----------
@@ -39,6 +39,8 @@ class SliceRunner:
     channels : sequence of str
         Names of the channels; those that belong to a direction change places when a
         slice is turned.
+    precision : Precision
+        Of the layers.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class SliceRunner:
         ensemble: int = 1,
         band: tuple[float, float] = (1.0, 1.0),
         channels: Sequence[str] = BASIC,
+        precision: Precision = FLOAT32,
     ) -> None:
         self.network = network.to(batches.device).to(memory_format=torch.channels_last)
         self.factor = int(network.factor)  # type: ignore[arg-type]
@@ -57,6 +60,7 @@ class SliceRunner:
         self.consistent = consistent
         self.transforms = TRANSFORMS[ensemble]
         self.band = band
+        self.precision = precision
         self.orders = {one: turned_order(channels, one[0], flip=one[1]) for one in self.transforms}
 
     def __call__(self, channels: np.ndarray | SliceStack) -> np.ndarray:
@@ -104,6 +108,34 @@ class SliceRunner:
         output = self._in_batches(channels, keep=True)
         return output[0], output[1:]
 
+    def choose_precision(self, asked: str, stack: SliceStack, volumes: int) -> None:
+        """Find out in what numbers the layers compute, and do so from now on.
+
+        Parameters
+        ----------
+        asked : str
+            As `bids_sr.superres.precision.choose_precision` takes it.
+        stack : SliceStack
+            Of one of the volumes; its middle is looked at.
+        volumes : int
+            How many volumes there are to super-resolve.
+        """
+        slices, _, rows, columns = stack.shape
+        across, *within = central(slices, rows, columns)
+
+        def detail(precision: Precision) -> torch.Tensor:
+            with torch.inference_mode():
+                channels = self.batches.tensor(stack[across][:, :, *within])
+                measured = self.batches.tensor(stack.measured[across, *within])
+                interpolated = sinc_upsample(measured[:, None], self.factor)
+                output = next(self._members(channels, interpolated, precision)).float()
+                if self.consistent:
+                    output = data_consistency(output, measured, self.factor, self.band)
+                return output[:, None] - interpolated
+
+        pixels = volumes * len(self.transforms) * slices * rows * columns
+        self.precision = choose_precision(asked, self.batches.device, pixels, detail)
+
     def _in_batches(self, channels: np.ndarray | SliceStack, *, keep: bool) -> np.ndarray:
         """Return the mean and, if they are kept, the members: (images, slices, f a, f b)."""
         count, _, rows, columns = channels.shape
@@ -127,7 +159,7 @@ class SliceRunner:
             # interpolation and consistency stay outside autocast: they need float32
             interpolated = sinc_upsample(measured[:, None], self.factor)
             made = [torch.zeros_like(interpolated[:, 0])]
-            for member in self._members(channels, interpolated):
+            for member in self._members(channels, interpolated, self.precision):
                 made[0] += member / len(self.transforms)
                 if keep:
                     made.append(member.float())
@@ -136,16 +168,15 @@ class SliceRunner:
             return [data_consistency(i, measured, self.factor, self.band) for i in made]
 
     def _members(
-        self, channels: torch.Tensor, interpolated: torch.Tensor
+        self, channels: torch.Tensor, interpolated: torch.Tensor, precision: Precision
     ) -> Iterator[torch.Tensor]:
         """Yield what the network makes of each rotation and flip, undone: (slices, f a, f b)."""
         channels = channels.contiguous(memory_format=torch.channels_last)
-        on_gpu = self.batches.device.type == "cuda"
         for quarter, flip in self.transforms:
             order = self.orders[quarter, flip]
             turned = [
                 rotate_flip(images, quarter, flip) for images in (channels[:, order], interpolated)
             ]
-            with torch.autocast("cuda", torch.float16, enabled=on_gpu):
+            with precision.layers(channels.device):
                 output = self.network(*turned)
             yield undo_rotate_flip(output, quarter, flip)[:, 0]

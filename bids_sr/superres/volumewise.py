@@ -15,6 +15,7 @@ from bids_sr.networks.channels import SeriesConditioning
 from bids_sr.superres.allocator import give_back_memory
 from bids_sr.superres.batches import Batches
 from bids_sr.superres.first_pass import Gathered
+from bids_sr.superres.precision import Precision
 from bids_sr.superres.slice_runner import SliceRunner
 from bids_sr.superres.slice_stack import SliceStack
 from bids_sr.superres.volume import SuperResolvedVolume
@@ -41,6 +42,8 @@ class VolumeWise:
         See `bids_sr.superres.slice_runner.SliceRunner`.
     keep : bool
         Whether each ensemble member is wanted.
+    precision : str
+        Of the layers, as `bids_sr.superres.precision.choose_precision` takes it.
     """
 
     def __init__(
@@ -56,19 +59,29 @@ class VolumeWise:
         ensemble: int,
         band: tuple[float, float],
         keep: bool,
+        precision: str,
     ) -> None:
         assert isinstance(gathered.shared, SeriesConditioning)
         self._conditioning = gathered.shared
         self._gathered, self._reader, self._axis = gathered, reader, grid.slice_axis
-        self._names, self._keep = card.channels, keep
+        self._names, self._keep, self._asked = card.channels, keep, precision
         self._runner = SliceRunner(
             network, batches, consistent=consistent, ensemble=ensemble, band=band,
             channels=card.channels,
         )  # fmt: skip
 
+    @property
+    def precision(self) -> Precision:
+        """Of the layers, from the first volume on."""
+        return self._runner.precision
+
     def make(self, volumes: Sequence[int], ahead: int) -> Iterator[SuperResolvedVolume]:
         """Yield each volume, its input read `ahead` in a thread."""
+        chosen = False
         for stack in self._stacks(volumes, ahead):
+            if not chosen:
+                self._runner.choose_precision(self._asked, stack, len(volumes))
+                chosen = True
             made = self._runner.with_members(stack) if self._keep else (self._runner(stack), None)
             del stack  # its channels take many volumes: gone before another shell's are made
             yield SuperResolvedVolume(*made)

@@ -14,6 +14,7 @@ from bids_sr.errors import InputError, UsageError
 from bids_sr.networks.card import ModelCard
 from bids_sr.networks.loading import load_network
 from bids_sr.networks.unet import SubPixelUNet
+from bids_sr.superres.precision import computes_in_bfloat16
 from bids_sr.training.initial_weights import settings_of
 from bids_sr.training.prepare import PreparedRun, Recipe, prepare_run
 from bids_sr.training.series_data import PreparedSeries, SeriesRecipe, prepare_series
@@ -175,8 +176,4 @@ def choose_precision(name: str, device: torch.device) -> str:
     """Return ``bfloat16`` where the device computes in it, for ``auto``; else `name`."""
     if name != "auto":
         return name
-    if device.type == "cuda":
-        quick = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        quick = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bfloat16" if quick else "float32"
+    return "bfloat16" if computes_in_bfloat16(device) else "float32"

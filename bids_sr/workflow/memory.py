@@ -83,12 +83,11 @@ _COSTS = {
     "draw": _Cost(coarse=3, fine=4, gb=0.2),
 }
 _SERIES = {
-    "super_resolve": _Cost(coarse=9, fine=4, details=0.5),
+    "super_resolve": _Cost(coarse=6, fine=3, details=0.5),
     "self_check": _Cost(coarse=16, images=0.75),
 }
 """The same where a network sees the series: images are gathered, and their detail kept as
-float16."""
-_FRUGAL_SERIES = {"super_resolve": _Cost(coarse=6, fine=3, details=0.5)}
+float16. No volume is made ahead of those that are written, whether memory is spared or not."""
 _FRUGAL_NETWORK = {"super_resolve": _Cost(coarse=6, channels=0.6, fine=1.8, shells=8)}
 """The same where volumes are neither read ahead nor written behind."""
 _FRUGAL_FITS = {
@@ -267,7 +266,7 @@ def _steps(plan: RunPlan, size: RunSize, chunks: ChunkSizes) -> dict[str, float]
 def _costs(plan: RunPlan, chunks: ChunkSizes) -> dict[str, _Cost]:
     costs = _COSTS | (_FRUGAL_FITS if chunks.on_disk else {})
     if plan.options.card.sees_series:
-        return costs | _SERIES | ({} if chunks.ahead else _FRUGAL_SERIES)
+        return costs | _SERIES
     return costs | ({} if chunks.ahead else _FRUGAL_NETWORK)
 
 

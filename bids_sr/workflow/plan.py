@@ -40,6 +40,8 @@ class RunOptions:
     device: str = "cpu"
     """``cpu`` or ``cuda:N``: the first, where runs are dealt out among several. On another
     machine, which a plugin sends steps to: as the user named it, and chosen there."""
+    precision: str = "auto"
+    """Numbers in which the network's layers compute, as `bids_sr.superres.precision` takes it."""
     batch_size: int | None = None
     """Slices per batch; None: the device's default."""
     threads: int = 1
@@ -75,6 +77,8 @@ class RunOptions:
             settings["input_matrix"] = list(self.input_matrix) if self.input_matrix else "auto"
         if self.output_dtype != "float32":
             settings["output_dtype"] = self.output_dtype
+        if self.precision != "auto":
+            settings["precision"] = self.precision
         return settings | ({"sloppy": True} if self.sloppy else {})
 
 
@@ -131,7 +135,8 @@ def fingerprint(files: DwiFiles, options: RunOptions) -> str:
         Sizes and times of its files count, not their content, and their paths
         only below the dataset: datasets are mounted elsewhere in containers.
     options : RunOptions
-        Device, threads, batch size and memory do not count.
+        Device, threads, batch size and memory do not count, nor what ``auto`` makes of the
+        precision: a run that is finished stays so on another machine.
 
     Returns
     -------

@@ -62,11 +62,11 @@ def super_resolve(plan: RunPlan, checked: CheckedRun, folder: Path) -> SuperReso
     """Super-resolve the series; ensemble members that are to be refitted stay in the folder."""
     run = checked.run
     beside = _ensemble_sd_files(plan, run, plan.names.dwi_sd, folder)
-    return _super_resolve(plan, run, plan.names.dwi, beside)
+    return _super_resolve(plan, run, plan.names.dwi, beside, plan.options.precision)
 
 
 def _super_resolve(
-    plan: RunPlan, run: DwiRun, out: Path, beside: EnsembleSdFiles | None
+    plan: RunPlan, run: DwiRun, out: Path, beside: EnsembleSdFiles | None, precision: str
 ) -> SuperResolvedDwi:
     from bids_sr.superres import engine
 
@@ -85,6 +85,7 @@ def _super_resolve(
         ensemble_sd=beside,
         ahead=chunks.ahead,
         dtype=how.output_dtype,
+        precision=precision,
     )
     return evolve(result, notes=(SLOPPY_NOTE, *result.notes)) if how.sloppy else result
 
@@ -275,7 +276,7 @@ def _with_members(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> Ensemble
     again, sd = folder / "again.nii.gz", folder / "again_sd.nii.gz"
     beside = _ensemble_sd_files(plan, sr.run, sd, folder)
     assert beside is not None
-    _super_resolve(plan, sr.run, again, beside)
+    _super_resolve(plan, sr.run, again, beside, sr.precision)  # on another CPU as on the first
     again.unlink()
     sd.unlink()
     return beside

@@ -104,6 +104,7 @@ def test_every_option_may_have_underscores_and_every_flag_a_contrary():
     values = {"nprocs": "2", "threads": "2", "memory_mb": "2G", "slice_axis": "k", "scale": "2"}
     values |= {"self_check": "off", "ensemble": "2", "input_band": "full", "batch_size": "2"}
     values |= {"output_dtype": "int16", "gradient_check": "fix", "input_matrix": "110x110"}
+    values |= {"precision": "float32"}
     assert len(options) > 25
     for option in options:
         value = (

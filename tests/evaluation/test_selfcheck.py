@@ -228,6 +228,21 @@ def test_what_directions_share_is_gathered_from_all_volumes(checked, monkeypatch
     assert seen == [(17, 13)] * 2  # and with the noise put back
 
 
+def test_it_computes_in_what_the_run_was_computed_in(checked, monkeypatch):
+    from bids_sr.evaluation import selfcheck as module
+
+    asked = []
+    whole = module.super_resolve
+
+    def watch(*arguments, **options):
+        asked.append(options["precision"])
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr(module, "super_resolve", watch)
+    checked(precision="bfloat16")
+    assert asked == ["bfloat16"] * 2
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

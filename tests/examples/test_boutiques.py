@@ -101,6 +101,7 @@ def test_every_option_reaches_the_parser(simulate, maker):
     assert same <= arguments | {
         "scale",
         "input_band",
+        "precision",
         "output_dtype",
         "gradient_check",
         "self_check",

@@ -62,7 +62,8 @@ def test_a_run_that_does_not_fit_fails_before_it_begins(process, dataset, tmp_pa
 
 def test_too_little_for_steps_side_by_side_means_one_at_a_time(process, dataset, tmp_path):
     limit = f"{1000 * (PARENT_GB + 0.3):.0f}"
-    outcome = process(dataset, tmp_path / "out", "--nprocs", "3", "--mem-mb", limit)
+    cores = ("--nprocs", "3", "--omp-nthreads", "1")
+    outcome = process(dataset, tmp_path / "out", *cores, "--mem-mb", limit)
     assert outcome.status == 0, outcome.told
     assert outcome.lines("too few for steps side by side")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional
 
 from bids_sr.networks.series_network import LIFT, DetailTrunk, SeriesNetwork
+from bids_sr.networks.unet import neighbourhoods
 
 SMALL = {"width": 6, "depth": 2, "widest": 10, "l2_width": 5, "l2_depth": 1, "l2_widest": 8}
 
@@ -130,3 +132,24 @@ def test_without_kernels():
     network = make(taps=0, l2_taps=0)
     assert not [name for name in network.state_dict() if "kernels" in name]
     assert network(images()).std() > 0
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+@pytest.mark.parametrize("size", [(12, 10), (7, 13)])
+def test_in_bfloat16_kernels_do_what_they_do_in_float32(factor, size):
+    network, shown = make(factor, l2_taps=5), images(*size)
+    with torch.inference_mode():
+        whole = network(shown)
+        with torch.autocast("cpu", torch.bfloat16):
+            less = network(shown)
+    assert less.shape == whole.shape and less.dtype is torch.float32
+    error = (less - whole).square().mean((0, 2, 3)) / whole.square().mean((0, 2, 3))
+    assert error.sqrt().max() < 0.05, "each of the images"
+
+
+def test_neighbours_are_in_reading_order_and_lie_side_by_side():
+    shown = torch.rand(2, 3, 6, 5)
+    found = neighbourhoods(shown, 3)
+    padded = functional.pad(shown, (1, 1, 1, 1), mode="replicate")
+    assert torch.equal(found, functional.unfold(padded, 3).view(2, 3, 9, 6, 5))
+    assert found.stride()[1:3] == (9, 1)

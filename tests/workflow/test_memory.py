@@ -219,7 +219,8 @@ def share(tmp_path):
     """A function that deals out so much memory, GB, to runs on four cores."""
 
     def deal(plans, gigabytes):
-        options = ["in", "out", "participant", "--nprocs", "4", "--mem-mb", f"{gigabytes}G"]
+        options = ["in", "out", "participant", "--nprocs", "4", "--omp-nthreads", "1"]
+        options += ["--mem-mb", f"{gigabytes}G"]
         (tmp_path / "in").mkdir(exist_ok=True)
         options[:2] = [str(tmp_path / name) for name in options[:2]]
         return _share_memory(make_settings(build_parser().parse_args(options)), plans)
@@ -256,3 +257,21 @@ def test_a_run_that_is_stored_too_large_is_looked_at(
     assert nprocs == 1 and _fits(plans[0])
     whole = attrs.evolve(filled, options=attrs.evolve(filled.options, detect_band=False))
     assert not fits(whole, acquired)
+
+
+@pytest.mark.parametrize(
+    ("runs", "options", "processes"),
+    [
+        (1, ["--nprocs", "2"], 1),
+        (1, ["--nprocs", "2", "--omp-nthreads", "1"], 2),
+        (1, ["--nprocs", "12"], 12),
+        (2, ["--nprocs", "2"], 2),
+        (2, ["--nprocs", "1"], 1),
+    ],
+    ids=["one run", "steps of one core", "more cores than a step uses", "two runs", "one core"],
+)
+def test_a_single_run_stays_in_the_programs_process(plan, tmp_path, runs, options, processes):
+    (tmp_path / "in").mkdir()
+    words = [str(tmp_path / "in"), str(tmp_path / "out"), "participant", "--mem-mb", "64G"]
+    settings = make_settings(build_parser().parse_args([*words, *options]))
+    assert _share_memory(settings, [plan] * runs)[1] == processes

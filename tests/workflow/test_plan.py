@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from attrs import evolve
@@ -19,7 +20,14 @@ def test_same_input_same_fingerprint(make_plans):
 
 @pytest.mark.parametrize(
     "change",
-    [{"slice_axis": 0}, {"data_consistency": False}, {"ensemble": 1}, {"uncertainty": True}],
+    [
+        {"slice_axis": 0},
+        {"data_consistency": False},
+        {"ensemble": 1},
+        {"uncertainty": True},
+        {"precision": "float32"},
+        {"precision": "bfloat16"},
+    ],
 )
 def test_settings_that_change_the_output_count(make_plans, change):
     assert make_plans("01")[0].fingerprint != make_plans("01", **change)[0].fingerprint
@@ -63,3 +71,24 @@ def test_a_missing_file_is_no_reason_to_fail_here(plan):
 
 def test_plans_travel_to_other_processes(plan):
     assert pickle.loads(pickle.dumps(plan)) == plan
+
+
+def test_a_run_goes_on_in_the_precision_that_it_was_begun_in(plan, monkeypatch, tmp_path):
+    """Members of the ensemble that are gone are made again as the series was, be it on another CPU."""
+    from bids_sr.superres import engine
+    from bids_sr.workflow import steps
+
+    asked = []
+
+    def fake(run, card, out, *, precision, **_):
+        asked.append(precision)
+        for path in (out, tmp_path / "again_sd.nii.gz"):
+            path.touch()
+
+    monkeypatch.setattr(engine, "super_resolve", fake)
+    monkeypatch.setattr(steps, "evolve", lambda result, **_: result)
+    options = evolve(plan.options, uncertainty=True, ensemble=8)
+    whole = evolve(plan, options=options)
+    made = SimpleNamespace(run=steps.read(whole), ensemble_sd=None, precision="bfloat16")
+    steps._with_members(whole, made, tmp_path)
+    assert asked == ["bfloat16"]

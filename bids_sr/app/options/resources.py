@@ -6,6 +6,7 @@ import argparse
 
 from bids_sr.app import types
 from bids_sr.app.options.sections import Section
+from bids_sr.superres.defaults import PRECISIONS
 
 
 def add_performance(parser: argparse.ArgumentParser) -> Section:
@@ -18,6 +19,14 @@ def add_performance(parser: argparse.ArgumentParser) -> Section:
         metavar="{auto,cpu,cuda,cuda:N}",
         help="where the network runs; auto: all visible GPUs, with runs dealt out among them, or "
         "the CPU if there is none; cuda: all, and at least one",
+    )
+    section.add(
+        "--precision",
+        choices=PRECISIONS,
+        default="auto",
+        help="numbers in which the network's layers compute; auto: on a CPU bfloat16 where it has "
+        "instructions for it and a short check on the scan finds it faster and as good, else "
+        "float32; on a GPU float16. float32 gives the same on every CPU, but for the last digits",
     )
     section.add(
         "--batch-size",

@@ -165,6 +165,12 @@ FACTS = (
         optional=True,
     ),
     _processing("device", "Device"),
+    _processing(
+        "precision",
+        "Precision",
+        "Numbers in which the network's layers computed; all else is float32.",
+        optional=True,
+    ),
     _processing("slices_per_second", "Speed", unit="slices/s", decimals=1),
     _processing("batch_size", "Batch size", unit="slices", optional=True),
     _processing("version", "bids_sr"),

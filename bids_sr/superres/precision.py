@@ -1,0 +1,133 @@
+"""In what numbers the layers of a network compute: float32, or less where that is safe."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+import torch
+from attrs import frozen
+
+_LOG = logging.getLogger("bids_sr")
+
+FASTER = 1.2
+"""How many times as fast as float32 bfloat16 has to be."""
+EQUAL = 0.05
+"""Largest root mean square that bfloat16 may change of the detail, as a share of the detail's own.
+It is noise: its square, 0.0025, is what it adds to the share of the detail that is left
+unexplained, too little to show in the second digit."""
+WORTH = 1 << 20
+"""Pixels of all passes through the network from which on the check pays: some ten seconds of a
+shipped network, of which it takes less than one."""
+SIDE = 64
+"""Pixels along the sides of the slices that the check looks at."""
+_ROUNDS = 3
+
+_TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@frozen
+class Precision:
+    """In what numbers the layers of a network compute; all else is float32."""
+
+    name: str = "float32"
+    """``float32``, ``bfloat16`` or ``float16``."""
+
+    def layers(self, device: torch.device) -> torch.autocast:
+        """Return a context in which layers compute so."""
+        lower = _TYPES.get(self.name)
+        return torch.autocast(device.type, lower, enabled=lower is not None)
+
+
+Detail = Callable[[Precision], torch.Tensor]
+"""Gives what a network adds to a few slices of the scan, (slices, images, f a, f b) float32, its
+layers computing in a precision."""
+FLOAT32 = Precision()
+
+
+def central(slices: int, rows: int, columns: int) -> tuple[slice, slice, slice]:
+    """Return two slices and `SIDE` x `SIDE` pixels in the middle of a volume, or what there is."""
+    return (_middle(slices, 2), _middle(rows, SIDE), _middle(columns, SIDE))
+
+
+def _middle(count: int, most: int) -> slice:
+    start = max(0, (count - most) // 2)
+    return slice(start, min(count, start + most))
+
+
+def choose_precision(
+    asked: str, device: torch.device, pixels: int, detail: Detail, images: slice = slice(None)
+) -> Precision:
+    """Return in what numbers the layers of a network compute on a scan.
+
+    Parameters
+    ----------
+    asked : str
+        ``float32``, ``bfloat16`` or ``float16``: just that. ``auto``: float16 on a GPU; on a CPU
+        bfloat16 where the CPU computes in it, and is found both `FASTER` and `EQUAL` in it.
+    device : torch.device
+        Where the network runs.
+    pixels : int
+        Pixels of all its passes over the scan; nothing is checked for fewer than `WORTH`.
+    detail : callable
+        See `Detail`; called several times if there is something to check.
+    images : slice
+        Which of its images are compared, each of them.
+
+    Returns
+    -------
+    Precision
+    """
+    if asked != "auto":
+        if asked == "bfloat16" and not computes_in_bfloat16(device):
+            _LOG.warning("%s has no instructions for bfloat16: it is imitated, slowly.", device)
+        return Precision(asked)
+    if device.type == "cuda":
+        return Precision("float16")
+    if not computes_in_bfloat16(device) or pixels < WORTH:
+        return FLOAT32
+    return _checked(detail, images)
+
+
+def computes_in_bfloat16(device: torch.device) -> bool:
+    """Tell whether a device has instructions for bfloat16, rather than imitating it."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _checked(detail: Detail, images: slice) -> Precision:
+    lower = Precision("bfloat16")
+    # the first call of each is slower: it lays out the weights
+    changed = _changed(detail(FLOAT32), detail(lower), images)
+    if not changed <= EQUAL:  # nor if it is not a number
+        _LOG.info("float32: bfloat16 would change the detail by %.1f %%", 100 * changed)
+        return FLOAT32
+    times = [(_seconds(detail, FLOAT32), _seconds(detail, lower)) for _ in range(_ROUNDS)]
+    whole, less = (min(each) for each in zip(*times, strict=True))
+    found = lower if whole / less >= FASTER else FLOAT32
+    _LOG.info(
+        "%s: on this CPU bfloat16 is %.2f times as fast and changes the detail by %.1f %%",
+        found.name,
+        whole / less,
+        100 * changed,
+    )
+    return found
+
+
+def _changed(whole: torch.Tensor, less: torch.Tensor, images: slice) -> float:
+    """Return the largest relative difference (root mean square) of any image."""
+    dims = (0, -2, -1)
+    power = whole[:, images].double().square().mean(dims)
+    error = (less - whole)[:, images].double().square().mean(dims)
+    there = power > 0
+    if not there.any():
+        return float("nan")  # nothing to compare
+    return float((error[there] / power[there]).max().sqrt())
+
+
+def _seconds(detail: Detail, precision: Precision) -> float:
+    started = time.perf_counter()
+    detail(precision)
+    return time.perf_counter() - started
