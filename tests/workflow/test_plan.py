@@ -74,7 +74,7 @@ def test_plans_travel_to_other_processes(plan):
 
 
 def test_a_run_goes_on_in_the_precision_that_it_was_begun_in(plan, monkeypatch, tmp_path):
-    """Members of the ensemble that are gone are made again as the series was, be it on another CPU."""
+    """Ensemble members that are gone are made again as the series was, be it on another CPU."""
     from bids_sr.superres import engine
     from bids_sr.workflow import steps
 
