@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.errors import InputError, ModelError
 from bids_sr.images.kspace import kspace_crop, sinc_upsample
-from bids_sr.images.unfill import zero_fill
+from bids_sr.images.matrix_resampling import zero_fill
 from bids_sr.networks.card import read_card
 from bids_sr.networks.channels import SeriesConditioning
 from bids_sr.superres import volumewise
