@@ -8,10 +8,10 @@ from pathlib import Path
 
 from bids_sr.bids.output_dataset_check import dataset_faults
 from bids_sr.workflow.completeness import page_faults
-from bids_sr.workflow.execute import end_failure
 from bids_sr.workflow.failures import Failure
 from bids_sr.workflow.participant_pages import PageWriter
 from bids_sr.workflow.plan import RunPlan
+from bids_sr.workflow.run_checks import end_failure
 
 _log = logging.getLogger("bids_sr")
 

@@ -7,12 +7,13 @@ import time
 from collections.abc import Sequence
 
 from bids_sr.workflow.completeness import is_complete
-from bids_sr.workflow.execute import Execution, execute, not_processed
+from bids_sr.workflow.execute import Execution, execute
 from bids_sr.workflow.failures import Failure
 from bids_sr.workflow.locks import RunLocks
 from bids_sr.workflow.monitor import start_table, tell_table
 from bids_sr.workflow.participant_pages import PageWriter
 from bids_sr.workflow.plan import RunPlan
+from bids_sr.workflow.run_checks import not_processed
 
 _POLL_S = 1.0
 """How often it is looked whether another process is done."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir
 from pathlib import Path
@@ -11,21 +10,15 @@ from typing import Any
 
 from attrs import field, frozen
 
-from bids_sr.bids.atomic import remove_orphans
-from bids_sr.errors import BidsSrError, InputError, OutputError, UsageError
-from bids_sr.workflow.completeness import (
-    completion_marks,
-    has_ended,
-    input_changed,
-    run_faults,
-)
+from bids_sr.errors import UsageError
+from bids_sr.workflow.completeness import has_ended
 from bids_sr.workflow.failures import Failure, cause_of, read_failure, record_failure
 from bids_sr.workflow.graph import build_workflow
-from bids_sr.workflow.memory import refuse_too_large
 from bids_sr.workflow.messages import Messages
 from bids_sr.workflow.participant_pages import PageWriter
 from bids_sr.workflow.plan import RunPlan
 from bids_sr.workflow.pool import Pool
+from bids_sr.workflow.run_checks import can_start, end_failure, not_processed
 from bids_sr.workflow.schedule import executable_graph
 
 OWN_PLUGIN = "MultiProc"
@@ -100,8 +93,7 @@ def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list
     _check_plugin(how.plugin)
     if not plans:
         return []
-    checks = (_has_name, _has_its_input, _retire, _fits)
-    ready = [plan for plan in plans if all(passes(plan) for passes in checks)]
+    ready = [plan for plan in plans if can_start(plan)]
     if len(ready) < len(plans) and how.stop_on_first_crash:
         pass
     elif _has_pool(how):
@@ -176,100 +168,11 @@ def _note(error: Exception, plans: Sequence[RunPlan], pages: PageWriter) -> None
                 record_failure(plan, "workflow", cause_of(error))
 
 
-def _has_name(plan: RunPlan) -> bool:
-    """Tell whether a run has a name of its own; if not, it has failed, and nothing is touched."""
-    if plan.files.problem is None or not plan.files.refused:
-        return True
-    record_failure(plan, "find", plan.files.problem.error())
-    return False
-
-
-def _has_its_input(plan: RunPlan) -> bool:
-    """Tell whether the input is what the run was planned for; if not, it has failed.
-
-    It may have waited for hours until another call was done with it.
-    """
-    if not input_changed(plan):
-        return True
-    record_failure(plan, "start", _changed(plan))
-    return False
-
-
-def _changed(plan: RunPlan) -> InputError:
-    return InputError(
-        "or a file that belongs to it changed while the run was worked on.",
-        file=plan.files.dwi,
-        remedy="Run again once nothing writes to the dataset.",
-    )
-
-
-def _fits(plan: RunPlan) -> bool:
-    """Tell whether there is memory enough for a run; if not, it has failed."""
-    try:
-        refuse_too_large(plan)
-    except BidsSrError as error:
-        record_failure(plan, "memory", error)
-        return False
-    return True
-
-
-def _retire(plan: RunPlan) -> bool:
-    """Take away what says that the run is finished, or has failed, before it starts anew.
-
-    Returns False, and leaves a record, if that cannot be done.
-    """
-    # of an earlier call, they would not belong to the series that is made now
-    ensemble_sd = () if plan.options.uncertainty else plan.names.ensemble_sd()
-    for path in (*completion_marks(plan), plan.names.error, *ensemble_sd):
-        try:
-            if os.path.lexists(path):  # a read-only disk refuses to remove what is not there
-                path.unlink(missing_ok=True)
-        except OSError as error:
-            problem, remedy = f"cannot be removed ({error.strerror}).", "Check its permissions."
-            record_failure(plan, "start", OutputError(problem, file=path, remedy=remedy))
-            return False
-    for folder in (plan.names.folder, plan.names.figures_dir):
-        remove_orphans(folder)
-    return True
-
-
 def _failure(plan: RunPlan, how: Execution, pages: PageWriter) -> Failure | None:
     failure = read_failure(plan) or pages.failures.get(plan.label)
     if failure is None and how.stop_on_first_crash and not has_ended(plan):
         return not_processed(plan)
     return failure or end_failure(plan)
-
-
-def not_processed(plan: RunPlan) -> Failure:
-    """Return what is said of a run that was not begun since another one failed."""
-    return Failure(plan.label, "", "not processed, since another run failed.")
-
-
-def end_failure(plan: RunPlan) -> Failure | None:
-    """Look whether a run that should be finished is, and record it if not.
-
-    Parameters
-    ----------
-    plan : RunPlan
-
-    Returns
-    -------
-    Failure or None
-        None if all that is expected is there, as it was written, and the input is
-        still what it was.
-    """
-    try:
-        found = run_faults(plan)
-    except BidsSrError as error:
-        return record_failure(plan, "end", error)
-    if not found:
-        return None
-    if found.input_changed:
-        return record_failure(plan, "end", _changed(plan))
-    faults = [*found.outputs, *filter(None, [found.self_check])]
-    names = "; ".join(faults[:3]) + ("; ..." if len(faults) > 3 else "")
-    problem = f"{len(faults)} outputs are missing or damaged: {names}."
-    return record_failure(plan, "end", OutputError(problem, remedy="Run again."))
 
 
 def _check_plugin(plugin: Mapping[str, Any] | None) -> None:
