@@ -15,9 +15,9 @@ from bids_sr.images.runs import open_run
 from bids_sr.networks.registry import load_card
 from bids_sr.superres.defaults import AHEAD
 from bids_sr.workflow import memory
-from bids_sr.workflow.execute import _fits
 from bids_sr.workflow.graph import _parts
 from bids_sr.workflow.memory import BASE_GB, fits, refuse_too_large, step_memory_gb
+from bids_sr.workflow.run_checks import _fits
 from bids_sr.workflow.run_size import NetworkPasses, RunSize, passes_of, size_of
 
 LARGE = RunSize(stored_gb=0.014, coarse_gb=0.014, fine_gb=0.057, shells=1, largest_slice=192 * 192)
