@@ -12,13 +12,13 @@ from bids_sr.networks.card import read_card
 from bids_sr.networks.channels import CHANNELS
 from bids_sr.networks.series_parts import turned_parts
 from bids_sr.superres import engine
-from bids_sr.superres.turning import TURNS
+from bids_sr.superres.self_ensemble import TRANSFORMS
 from bids_sr.training import series_patches
+from bids_sr.training.network_input import read_stack
 from bids_sr.training.patches import rotate_flip
 from bids_sr.training.prepare import Recipe, prepare_run
 from bids_sr.training.series_data import SeriesRecipe, prepare_series
 from bids_sr.training.series_patches import SeriesSampler
-from bids_sr.training.stacks import read_stack
 
 SHELLS = ((1000, 14), (2000, 12), (3000, 3))
 
@@ -130,7 +130,7 @@ def test_patches_are_what_the_engine_shows_but_for_turns(series, monkeypatch):
     side = max(shown.shape[4:])
     margins = [(0, 0)] * 4 + [(0, side - n) for n in shown.shape[4:]]
     known = []
-    for quarter, flip in TURNS[8]:
+    for quarter, flip in TRANSFORMS[8]:
         for back in (False, True):
             images = rotate_flip(np.pad(shown, margins), quarter, flip).copy()
             matrix = turned_parts(quarter, flip=flip, back=back).astype(np.float32)
