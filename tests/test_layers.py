@@ -78,6 +78,58 @@ def test_the_test_sees_an_import_that_goes_up(tmp_path):
     assert wrong_imports(file, "bids") == {"images"}
 
 
+def module_of(path, package):
+    """The dotted name of a file of the package."""
+    parts = path.relative_to(package.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def module_imports(package):
+    """Each module of a package, and the modules of it that it imports, at its top or later.
+
+    What is imported for type annotations alone does not count: it never runs.
+    """
+    files = {module_of(path, package): path for path in package.rglob("*.py")}
+    graph = {}
+    for module, path in files.items():
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                node.body = []
+        names = set(imports(tree)) | {name.rsplit(".", 1)[0] for name in imports(tree)}
+        graph[module] = names & set(files) - {module, package.name}
+    return graph
+
+
+def circles(graph):
+    """Modules that import themselves by way of others."""
+    found = set()
+    for module in graph:
+        todo, seen = list(graph[module]), set()
+        while todo:
+            one = todo.pop()
+            if one not in seen:
+                seen.add(one)
+                todo.extend(graph[one])
+        if module in seen:
+            found.add(module)
+    return found
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    assert not circles(module_imports(PACKAGE))
+
+
+def test_the_test_sees_a_circle(tmp_path):
+    package = tmp_path / "house"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "a.py").write_text("from house import b\nimport house.c\n")
+    (package / "b.py").write_text("def f():\n    from house.a import g\n")
+    (package / "c.py").write_text("if TYPE_CHECKING:\n    from house.a import g\n")
+    assert circles(module_imports(package)) == {"house.a", "house.b"}
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_only_the_app_looks_at_the_environment(path):
     if path.relative_to(PACKAGE).parts[0] == "app":

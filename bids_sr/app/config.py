@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 
 from attrs import frozen
 
+from bids_sr.app.options.groups import add_options
 from bids_sr.app.options.sections import Option, contrary
-from bids_sr.app.parser import add_options
 from bids_sr.bids.file_kind import TEXT, refuse_foreign
 from bids_sr.errors import UsageError
 

@@ -9,20 +9,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from bids_sr.app.options.execution import add_execution, add_general
-from bids_sr.app.options.method import add_quality, add_super_resolution
-from bids_sr.app.options.resources import add_performance
-from bids_sr.app.options.sections import Option
-from bids_sr.app.options.selection import add_selection
-
-_SECTIONS = (
-    add_selection,
-    add_super_resolution,
-    add_quality,
-    add_performance,
-    add_execution,
-    add_general,
-)
+from bids_sr.app.config import read_config
+from bids_sr.app.options.groups import add_options
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -56,11 +44,6 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def add_options(parser: argparse.ArgumentParser) -> list[Option]:
-    """Add all options, in their groups, to a parser, and return what was added."""
-    return [option for add in _SECTIONS for option in add(parser).options]
-
-
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line and lay it over the configuration file that it names.
 
@@ -82,8 +65,6 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parsed = parser.parse_args(arguments)
     if parsed.config_file is None:
         return parsed
-    from bids_sr.app.config import read_config
-
     # a second time without defaults: what is not None now was said
     blank = argparse.Namespace(**dict.fromkeys(vars(parsed)))
     said = {k: v for k, v in vars(parser.parse_args(arguments, blank)).items() if v is not None}

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bids_sr.app.options.sections import contrary
-from bids_sr.app.parser import add_options, build_parser
+from bids_sr.app.options.groups import add_options
+from bids_sr.app.parser import build_parser
 from bids_sr.resources import read_version
 
 POSITIONALS = ["in", "out", "participant"]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bids_sr.app.config import read_config
-from bids_sr.app.parser import add_options, build_parser
+from bids_sr.app.options.groups import add_options
+from bids_sr.app.parser import build_parser
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "usage.md"
 ENDING = {"help", "version"}
