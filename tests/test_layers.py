@@ -24,7 +24,7 @@ FLOORS = (
     "images",
     "bids",
 )
-FOUNDATION = {"entry_point", "errors", "resources", "system_errors"}
+FOUNDATION = {"argument_types", "entry_point", "errors", "resources", "system_errors"}
 FILES = sorted(path for floor in FLOORS for path in (PACKAGE / floor).rglob("*.py"))
 
 
@@ -62,6 +62,7 @@ def test_every_folder_is_a_known_floor():
 
 
 def test_foundation_stands_on_nothing():
+    assert not own_imports(PACKAGE / "argument_types.py")
     assert not own_imports(PACKAGE / "errors.py")
     assert not own_imports(PACKAGE / "resources.py")
     assert own_imports(PACKAGE / "system_errors.py") == {"errors"}

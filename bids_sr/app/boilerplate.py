@@ -44,7 +44,7 @@ def run_boilerplate(settings: Settings) -> int:
     BidsSrError
         If the dataset, the network or the output folder cannot be used at all.
     """
-    options = _run_options(settings)
+    options = RunOptions(card=load_card(settings.model, settings.factor), **settings.method())
     found = find_dwi(
         settings.bids_dir,
         participants=settings.participants,
@@ -99,19 +99,3 @@ def _record(plan: RunPlan) -> tuple[Mapping[str, Any], bool]:
         given=options.input_matrix,
     )
     return planned, True
-
-
-def _run_options(settings: Settings) -> RunOptions:
-    return RunOptions(
-        card=load_card(settings.model, settings.factor),
-        data_consistency=settings.data_consistency,
-        detect_band=settings.detect_band,
-        input_matrix=settings.input_matrix,
-        ensemble=settings.ensemble,
-        uncertainty=settings.uncertainty,
-        output_dtype=settings.output_dtype,
-        slice_axis=settings.slice_axis,
-        gradient_check=settings.gradient_check,
-        self_check=settings.self_check,
-        sloppy=settings.sloppy,
-    )

@@ -110,23 +110,13 @@ def make_run_options(settings: Settings, places: Sequence[str]) -> RunOptions:
     """
     return RunOptions(
         card=load_card(settings.model, settings.factor),
-        data_consistency=settings.data_consistency,
-        detect_band=settings.detect_band,
-        input_matrix=settings.input_matrix,
-        ensemble=settings.ensemble,
-        uncertainty=settings.uncertainty,
-        output_dtype=settings.output_dtype,
-        slice_axis=settings.slice_axis,
-        gradient_check=settings.gradient_check,
-        self_check=settings.self_check,
+        **settings.method(),
         device=places[0],
-        precision=settings.precision,
         batch_size=settings.batch_size,
         threads=settings.threads,
         network_threads=max(1, min(settings.threads, cores_in_all(settings) // len(places))),
         low_mem=settings.low_mem,
         memory_gb=settings.memory_gb,
-        sloppy=settings.sloppy,
     )
 
 

@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field, fields_dict, frozen
 
 from bids_sr.app.config import effective_options
 from bids_sr.app.folder_checks import check_folders
 from bids_sr.app.memory_limits import memory_gb
 from bids_sr.app.work_check import OUTPUT
 from bids_sr.bids.file_kind import JSON, refuse_foreign
-from bids_sr.diffusion.defaults import WARN
 from bids_sr.errors import UsageError
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE, SLOPPY_ENSEMBLE, UNCERTAINTY_ENSEMBLE
+from bids_sr.workflow.options import MethodOptions
 
 _MAX_DEFAULT_THREADS = 8
 _DEFAULT_MEMORY = 0.9
@@ -26,8 +26,11 @@ _DEFAULT_MEMORY = 0.9
 
 
 @frozen
-class Settings:
-    """Everything the command line says; all paths are absolute."""
+class Settings(MethodOptions):
+    """Everything the command line says; all paths are absolute.
+
+    What is given under the same name by the parser comes as it is (`make_settings`).
+    """
 
     bids_dir: Path
     """Input dataset."""
@@ -51,32 +54,10 @@ class Settings:
     """In-plane factor."""
     model: str | None = None
     """Name or folder of the network; None: the factor's default."""
-    slice_axis: int | None = None
-    """Voxel axis 0 to 2; None: found per run."""
-    data_consistency: bool = True
-    """The measured band of k-space is put back."""
-    detect_band: bool = True
-    """Whether the input's measured band and acquired matrix are found out."""
-    input_matrix: tuple[int, int] | None = None
-    """The acquired in-plane sides; None: found out."""
-    ensemble: int = DEFAULT_ENSEMBLE
-    """Rotations and flips of a slice over which the network is averaged."""
-    uncertainty: bool = False
-    """The standard deviation over the self-ensemble is written."""
-    output_dtype: str = "float32"
-    """Data type of the series on disk."""
-    sloppy: bool = False
-    """Poor but quick, for trying things out."""
-    gradient_check: str = WARN
-    """``warn``, ``fix`` or ``off``."""
-    self_check: str = "auto"
-    """``auto``, ``full`` or ``off``."""
     fail_on_qc: bool = False
     """A run whose quality is judged ``fail`` makes the exit status 1."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
-    precision: str = "auto"
-    """Numbers in which the network's layers compute."""
     batch_size: int | None = None
     """Slices per batch; None: the device's default."""
     nprocs: int = 1
@@ -131,48 +112,31 @@ def make_settings(arguments: Namespace) -> Settings:
     """
     nprocs = arguments.nprocs or len(os.sched_getaffinity(0))
     threads = min(arguments.threads or _MAX_DEFAULT_THREADS, nprocs)
-    settings = Settings(
-        bids_dir=arguments.bids_dir.resolve(),
-        output_dir=arguments.output_dir.resolve(),
-        level=arguments.analysis_level,
-        participants=tuple(dict.fromkeys(arguments.participants)),
-        sessions=tuple(dict.fromkeys(arguments.sessions)),
-        filters=_read_filters(arguments.bids_filter_file),
-        database_dir=_absolute(arguments.bids_database_dir),
-        derivatives=_derivatives(arguments.derivatives),
-        skip_bids_validation=arguments.skip_bids_validation,
-        factor=arguments.scale,
-        model=arguments.model,
-        slice_axis=arguments.slice_axis,
-        data_consistency=arguments.data_consistency,
-        detect_band=arguments.input_band == "auto",
-        input_matrix=_sides(arguments.input_matrix),
-        ensemble=_ensemble(arguments.ensemble, arguments.uncertainty, arguments.sloppy),
-        uncertainty=arguments.uncertainty,
-        output_dtype=arguments.output_dtype,
-        sloppy=arguments.sloppy,
-        gradient_check=arguments.gradient_check,
-        self_check=arguments.self_check or ("off" if arguments.sloppy else "auto"),
-        fail_on_qc=arguments.fail_on_qc,
-        device=arguments.device,
-        precision=arguments.precision,
-        batch_size=arguments.batch_size,
-        nprocs=nprocs,
-        threads=threads,
-        memory_gb=_memory_gb(arguments.memory_mb, here=arguments.use_plugin is None),
-        low_mem=arguments.low_mem,
-        resource_monitor=arguments.resource_monitor,
-        work_dir=_absolute(arguments.work_dir),
-        clean_work_dir=arguments.clean_workdir,
-        stop_on_first_crash=arguments.stop_on_first_crash,
-        plugin=_read_plugin(arguments.use_plugin),
-        write_graph=arguments.write_graph,
-        reports_only=arguments.reports_only,
-        boilerplate_only=arguments.boilerplate_only,
-        dry_run=arguments.dry_run,
-        verbosity=arguments.verbose,
-        options=effective_options(arguments, nprocs=nprocs, threads=threads),
-    )
+    given = {name: v for name, v in vars(arguments).items() if name in fields_dict(Settings)}
+    found = {
+        "bids_dir": arguments.bids_dir.resolve(),
+        "output_dir": arguments.output_dir.resolve(),
+        "level": arguments.analysis_level,
+        "participants": tuple(dict.fromkeys(arguments.participants)),
+        "sessions": tuple(dict.fromkeys(arguments.sessions)),
+        "filters": _read_filters(arguments.bids_filter_file),
+        "database_dir": _absolute(arguments.bids_database_dir),
+        "derivatives": _derivatives(arguments.derivatives),
+        "factor": arguments.scale,
+        "detect_band": arguments.input_band == "auto",
+        "input_matrix": _sides(arguments.input_matrix),
+        "ensemble": _ensemble(arguments.ensemble, arguments.uncertainty, arguments.sloppy),
+        "self_check": arguments.self_check or ("off" if arguments.sloppy else "auto"),
+        "nprocs": nprocs,
+        "threads": threads,
+        "memory_gb": _memory_gb(arguments.memory_mb, here=arguments.use_plugin is None),
+        "work_dir": _absolute(arguments.work_dir),
+        "clean_work_dir": arguments.clean_workdir,
+        "plugin": _read_plugin(arguments.use_plugin),
+        "verbosity": arguments.verbose,
+        "options": effective_options(arguments, nprocs=nprocs, threads=threads),
+    }
+    settings = Settings(**{**given, **found})
     _check_matrix(settings)
     check_folders(settings, _named(arguments))
     return settings

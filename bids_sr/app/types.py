@@ -59,13 +59,6 @@ def device(value: str) -> str:
     return value
 
 
-def positive(value: str) -> int:
-    """Return a whole number above 0."""
-    if not re.fullmatch(r"0*[1-9]\d*", value):
-        raise argparse.ArgumentTypeError(f"'{value}' is not a whole number above 0")
-    return int(value)
-
-
 def memory(value: str) -> float:
     """Return a size in megabytes; K, M, G and T may follow the number."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)B?", value.strip().upper())

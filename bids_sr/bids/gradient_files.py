@@ -63,7 +63,7 @@ def read_rows(path: Path) -> list[list[float]]:
     try:
         text = _decoded(path.read_bytes())
         rows = [
-            [_number(token) for token in re.split(r"[\s,;]+", line.strip(" \t,;")) if token]
+            [_parse_number(token) for token in re.split(r"[\s,;]+", line.strip(" \t,;")) if token]
             for line in text.splitlines()
         ]
     except OSError as error:
@@ -90,7 +90,7 @@ def _decoded(raw: bytes) -> str:
     return raw.decode("utf-8-sig")
 
 
-def _number(token: str) -> float:
+def _parse_number(token: str) -> float:
     # Python also takes 1_000 and the digits of other scripts for numbers
     if "_" in token or not token.isascii():
         raise ValueError(f"could not convert string to float: {token!r}")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bids_sr.argument_types import positive, whole
 from bids_sr.diffusion.defaults import GRADIENT_CHECKS, WARN
 from bids_sr.entry_point import run_logged_command
 from bids_sr.errors import UsageError
@@ -55,10 +56,10 @@ def build_parser() -> argparse.ArgumentParser:
     add("--goals", action="store_true", help="also print the table of this project's goals")
     add("--out", type=Path, metavar="FILE", help="also write the figures to this JSON file")
     add("--to-card", action="store_true", help="also keep the figures on the model's card")
-    add("--slices-step", type=_positive, default=1, metavar="N", help="keep every N-th slice")
+    add("--slices-step", type=positive, default=1, metavar="N", help="keep every N-th slice")
     add(
         "--rim",
-        type=int,
+        type=whole(0),
         default=RIM,
         help="voxels taken off the brain's rim; default: %(default)s",
     )
@@ -86,16 +87,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     add("--precision", choices=PRECISIONS, default="auto", help="as in bids-sr")
-    add("--threads", type=_positive, default=2, help="CPU threads; default: %(default)s")
+    add("--threads", type=positive, default=2, help="CPU threads; default: %(default)s")
     add("--work", type=Path, metavar="DIR", help="keeps the denoised scan from call to call")
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
 
 
 def _band(text: str) -> tuple[float, float]:

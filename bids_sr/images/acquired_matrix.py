@@ -118,16 +118,16 @@ def _claims(
     for number, (axis, side) in enumerate(zip(in_plane, stored, strict=True)):
         said: list[float | None] = []
         if phase == axis and sidecar.get("ReconMatrixPE") in (None, side):
-            sampling = _number(sidecar.get("PercentSampling"))
+            sampling = _positive(sidecar.get("PercentSampling"))
             said = [
-                _number(sidecar.get("AcquisitionMatrixPE")),
+                _positive(sidecar.get("AcquisitionMatrixPE")),
                 _of_dicom(sidecar, 2),
                 None if sampling is None else side * sampling / 100,
             ]
         elif phase is not None and phase != axis:
-            said = [_number(sidecar.get("BaseResolution")), _of_dicom(sidecar, 0)]
+            said = [_positive(sidecar.get("BaseResolution")), _of_dicom(sidecar, 0)]
         size = sidecar.get("AcquisitionVoxelSize")
-        if isinstance(size, list | tuple) and len(size) == 3 and _number(size[axis]):
+        if isinstance(size, list | tuple) and len(size) == 3 and _positive(size[axis]):
             said.append(side * zooms[axis] / float(size[axis]))
         made[number].extend(
             round(value)
@@ -142,7 +142,7 @@ def _of_dicom(sidecar: Mapping[str, Any], first: int) -> float | None:
     matrix = sidecar.get("AcquisitionMatrix")
     if not isinstance(matrix, list | tuple) or len(matrix) != 4:
         return None
-    sides = [_number(side) for side in matrix[first : first + 2]]
+    sides = [_positive(side) for side in matrix[first : first + 2]]
     return next((side for side in sides if side), None)
 
 
@@ -155,7 +155,7 @@ def _phase_axis(sidecar: Mapping[str, Any]) -> int | None:
     return {"ROW": 0, "COL": 1}.get(dicom) if isinstance(dicom, str) else None
 
 
-def _number(value: object) -> float | None:
+def _positive(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if value > 0 else None

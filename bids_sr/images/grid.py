@@ -78,6 +78,15 @@ class SliceGrid:
         return _zooms(self.affine)
 
     @property
+    def fine_zooms(self) -> tuple[float, float, float]:
+        """Super-resolved voxel size along the three voxel axes, mm."""
+        x, y, z = (
+            zoom / self.factor if axis in self.in_plane else zoom
+            for axis, zoom in enumerate(self.zooms)
+        )
+        return x, y, z
+
+    @property
     def high_resolution(self) -> tuple[tuple[int, int, int], NDArray[np.float64]]:
         """Shape and affine of the refined grid; the field of view is kept.
 

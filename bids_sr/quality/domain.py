@@ -140,8 +140,8 @@ def strange_b_values(record: Mapping[str, Any], model: Mapping[str, Any]) -> str
     str
         Empty if there are none, or if the record does not say what was acquired.
     """
-    shells = [float(b) for b in str(record.get("shells") or "").split(";") if _is_number(b)]
-    trained = [float(b) for b in _list(model.get("b_values")) if _is_number(b)]
+    shells = [float(b) for b in str(record.get("shells") or "").split(";") if _reads_as_number(b)]
+    trained = [float(b) for b in _list(model.get("b_values")) if _reads_as_number(b)]
     if not shells:
         return ""
     if not trained:
@@ -172,7 +172,7 @@ def strange_snr(record: Mapping[str, Any], model: Mapping[str, Any]) -> str:
         Empty if they are not, or if either does not say.
     """
     snr, trained = record.get("snr_b0"), _list(model.get("snr_b0"))
-    if not _is_number(snr) or len(trained) != 2 or not all(map(_is_number, trained)):
+    if not _reads_as_number(snr) or len(trained) != 2 or not all(map(_reads_as_number, trained)):
         return ""
     low, high = map(float, trained)
     if low <= float(str(snr)) <= high:
@@ -207,7 +207,7 @@ def _sizes(value: Any) -> list[list[float]]:
     return [
         [float(mm) for mm in sizes]
         for sizes in _list(value)
-        if len(_list(sizes)) == 3 and all(_is_number(mm) for mm in sizes)
+        if len(_list(sizes)) == 3 and all(_reads_as_number(mm) for mm in sizes)
     ]
 
 
@@ -224,7 +224,7 @@ def _span(known: Sequence[float]) -> str:
     return f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}"
 
 
-def _is_number(value: Any) -> bool:
+def _reads_as_number(value: Any) -> bool:
     try:
         float(value)
     except (TypeError, ValueError):

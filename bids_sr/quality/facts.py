@@ -29,7 +29,6 @@ def grid_facts(run: DwiRun, grid: SliceGrid) -> dict[str, str]:
     dict of str to str
     """
     stored = run.stored
-    fine = [z / grid.factor if a in grid.in_plane else z for a, z in enumerate(grid.zooms)]
     return {
         "acquired_matrix": _times(str(grid.shape[axis]) for axis in grid.in_plane),
         "stored_matrix": _times(
@@ -37,7 +36,7 @@ def grid_facts(run: DwiRun, grid: SliceGrid) -> dict[str, str]:
         ),
         "input_zooms_mm": _sizes(grid.zooms),
         "stored_zooms_mm": _sizes(stored.zooms if stored else grid.zooms),
-        "output_zooms_mm": _sizes(fine),
+        "output_zooms_mm": _sizes(grid.fine_zooms),
     }
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bids_sr.argument_types import positive
 from bids_sr.diffusion.defaults import REFUSE, TRAINING_CHECKS
 from bids_sr.entry_point import run_logged_command
 from bids_sr.errors import UsageError
@@ -56,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
         " refused; it is used, with a warning; it is used with a corrected table; nobody looks",
     )
     add("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
-    add("--threads", type=int, default=1, help="CPU threads")
+    add("--threads", type=positive, default=1, help="CPU threads")
     return parser
 
 

@@ -221,14 +221,14 @@ def _training_table(rows: Sequence[Row], results: Results) -> str:
         if result is None:
             continue
         last = result.last_logged()
-        terms = [_cell(_number(last.get(key)), "{:.4f}") for key in ("l1", "feature")]
+        terms = [_cell(_value(last.get(key)), "{:.4f}") for key in ("l1", "feature")]
         folds = result.scores["lattice"]["dwi"]
         medians = [_cell(folds[period]["median_f"], "{:.3g}") for period in PERIOD_KEYS]
         body.append([row.name, str(row.settings.steps), *terms, *medians])
     return _markdown(head, body)
 
 
-def _number(text: str | None) -> float | None:
+def _value(text: str | None) -> float | None:
     return float(text) if text else None
 
 

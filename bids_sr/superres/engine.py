@@ -101,7 +101,7 @@ def super_resolve(
     volumes: Sequence[int] | None = None,
     progress: Callable[[], None] | None = None,
     ahead: int = AHEAD,
-    dtype: str = "float32",
+    output_dtype: str = "float32",
     signed: bool | None = None,
     precision: str = "auto",
 ) -> SuperResolvedDwi:
@@ -149,7 +149,7 @@ def super_resolve(
     ahead : int
         Volumes read ahead of the network, and written behind it; with 0, reading,
         computing and writing take turns. Memory grows with it, the output is the same.
-    dtype : str
+    output_dtype : str
         Of the series on disk, one of `bids_sr.images.storage.DTYPES`; `ensemble_sd` stays float32.
     signed : bool, optional
         Whether negative values are signal, as in phase-corrected real-valued data, and
@@ -183,7 +183,7 @@ def super_resolve(
         checks = SeriesChecks(run.files.sidecar)
         gathered = _gather(reader, run, grid, card, checks, signed)
         warnings = (*_warnings(reader, run, checks), *gathered.warnings)
-        storage = choose_storage(dtype, checks.largest, gathered.scale)
+        storage = choose_storage(output_dtype, checks.largest, gathered.scale)
         for warning in (*warnings, *storage.warnings):
             _LOG.warning("%s: %s", run.image, warning)
         output = _Output(

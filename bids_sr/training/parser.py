@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from attrs import fields_dict
 
+from bids_sr.argument_types import real, whole
 from bids_sr.diffusion.defaults import REFUSE, TRAINING_CHECKS
 from bids_sr.training.series_settings import TRUNKS, SeriesSettings
 from bids_sr.training.settings import TrainingSettings
@@ -147,29 +148,29 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         "in-plane voxel sizes to train on, relative to each scan's own",
         nargs="+",
         action=_Several,
-        type=_number(1),
+        type=real(1),
     )
     setting(
         "finest",
         "low-resolution in-plane voxel side, mm, below which nothing is learned from",
-        type=_number(0),
+        type=real(0),
     )
     setting(
         "zero_filled",
         "share of patches whose input is cut to 60-95 %% of its band, as scanners that"
         " interpolate do",
-        type=_number(0, 1),
+        type=real(0, 1),
     )
-    setting("noise", "largest noise added to the input, of the bright tissue", type=_number(0))
+    setting("noise", "largest noise added to the input, of the bright tissue", type=real(0))
     setting(
         "mixing",
         "share of patches whose b0 and mean are shown in another contrast",
-        type=_number(0, 1),
+        type=real(0, 1),
     )
     setting(
         "subsets",
         "choices of 8 to 16 directions of each shell that the input is made of as well",
-        type=_counted(0),
+        type=whole(0),
     )
     setting(
         "degradation",
@@ -178,18 +179,18 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         action=_Several,
         choices=["kspace", "kspace-tukey", "box", "resize-cubic"],
     )
-    setting("b0_share", "share of patches of b0s", type=_number(0, 1))
-    setting("subset", "directions per smaller view of a run; 0 for none", type=_counted(0))
+    setting("b0_share", "share of patches of b0s", type=real(0, 1))
+    setting("subset", "directions per smaller view of a run; 0 for none", type=whole(0))
 
 
 def _add_network(group: argparse._ArgumentGroup) -> None:
     setting = _Settings(group)
     setting("factor", "in-plane factor", type=int, choices=[2, 3])
     setting("channels", "what it reads", nargs="+", action=_Several)
-    setting("width", "feature maps at full resolution", type=_counted(1))
-    setting("depth", "number of halvings", type=_counted(1))
-    setting("blocks", "residual blocks per level", type=_counted(1))
-    setting("widest", "most feature maps of a level", type=_counted(1))
+    setting("width", "feature maps at full resolution", type=whole(1))
+    setting("depth", "number of halvings", type=whole(1))
+    setting("blocks", "residual blocks per level", type=whole(1))
+    setting("widest", "most feature maps of a level", type=whole(1))
     setting("taps", "side of predicted kernels; 0 for none", type=int, choices=_TAPS)
     setting(
         "trunks",
@@ -197,9 +198,9 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         nargs="+",
         choices=TRUNKS,
     )
-    setting("l2_width", "as --width, of the part for l = 2", type=_counted(1))
-    setting("l2_depth", "as --depth, of the part for l = 2", type=_counted(1))
-    setting("l2_widest", "as --widest, of the part for l = 2", type=_counted(1))
+    setting("l2_width", "as --width, of the part for l = 2", type=whole(1))
+    setting("l2_depth", "as --depth, of the part for l = 2", type=whole(1))
+    setting("l2_widest", "as --widest, of the part for l = 2", type=whole(1))
     setting("l2_taps", "as --taps, of the part for l = 2", type=int, choices=_TAPS)
 
 
@@ -220,7 +221,7 @@ def _add_loss(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--vgg16", type=Path, help="its weights as safetensors, in place of a download"
     )
-    setting("feature_crop", "pixels compared by features", type=_counted(1))
+    setting("feature_crop", "pixels compared by features", type=whole(1))
 
 
 def _add_optimisation(group: argparse._ArgumentGroup) -> None:
@@ -231,27 +232,27 @@ def _add_optimisation(group: argparse._ArgumentGroup) -> None:
         metavar="MODEL",
         help="start from the weights of this model (name or folder), of any factor",
     )
-    setting("steps", "optimiser steps in all", type=_counted(1))
-    setting("batch_size", "patches per step", type=_counted(1))
-    setting("patch", "low-resolution patch side, pixels", type=_counted(4))
-    setting("learning_rate", "largest of the schedule", type=_number(0))
-    setting("warmup", "steps of linear warm-up", type=_counted(0))
+    setting("steps", "optimiser steps in all", type=whole(1))
+    setting("batch_size", "patches per step", type=whole(1))
+    setting("patch", "low-resolution patch side, pixels", type=whole(4))
+    setting("learning_rate", "largest of the schedule", type=real(0))
+    setting("warmup", "steps of linear warm-up", type=whole(0))
     setting(
         "schedule",
         "of the learning rate; constant goes down over the last fifth of the steps",
         choices=_SCHEDULES,
     )
-    setting("clip", "largest norm of the gradient; 0: twice what is usual", type=_number(0))
-    setting("weight_decay", "of AdamW", type=_number(0))
-    setting("ema", "decay of the mean of weights that is kept", type=_number(0, 1))
+    setting("clip", "largest norm of the gradient; 0: twice what is usual", type=real(0))
+    setting("weight_decay", "of AdamW", type=real(0))
+    setting("ema", "decay of the mean of weights that is kept", type=real(0, 1))
     setting(
         "precision",
         "of the layers; auto: bfloat16 where the processor computes in it",
         choices=["auto", "float32", "bfloat16"],
     )
-    setting("seed", "of initial weights and patches", type=_counted(0))
-    setting("validate_every", "steps", type=_counted(1))
-    setting("checkpoint_every", "steps", type=_counted(1))
+    setting("seed", "of initial weights and patches", type=whole(0))
+    setting("validate_every", "steps", type=whole(1))
+    setting("checkpoint_every", "steps", type=whole(1))
     group.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
 
 
@@ -264,24 +265,3 @@ def settings_given(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the settings that were said, by their names."""
     known = {name for kind in KINDS.values() for name in fields_dict(kind)} - {"init_from"}
     return {name: value for name, value in vars(arguments).items() if name in known}
-
-
-def _counted(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{text} is less than {least}")
-        return value
-
-    return number
-
-
-def _number(least: float, most: float | None = None) -> Callable[[str], float]:
-    def number(text: str) -> float:
-        value = float(text)
-        if not value >= least or (most is not None and value > most):
-            end = "" if most is None else f" and at most {most:g}"
-            raise argparse.ArgumentTypeError(f"{text} is not at least {least:g}{end}")
-        return value
-
-    return number

@@ -11,37 +11,20 @@ from attrs import Factory, field, frozen
 
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.names import OutputNames
-from bids_sr.diffusion.defaults import WARN
 from bids_sr.networks.card import ModelCard
 from bids_sr.resources import read_version
-from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
+from bids_sr.workflow.options import MethodOptions
 
 
 @frozen
-class RunOptions:
-    """How runs are super-resolved; the same for all runs of a call."""
+class RunOptions(MethodOptions):
+    """How runs are super-resolved, and with what; the same for all runs of a call."""
 
     card: ModelCard
     """The network."""
-    data_consistency: bool = True
-    """The measured band of k-space is put back."""
-    detect_band: bool = True
-    """The input's measured band, and the matrix that it was acquired with, are found out."""
-    input_matrix: tuple[int, int] | None = None
-    """The acquired in-plane sides, where the user knows them; None: found out."""
-    ensemble: int = DEFAULT_ENSEMBLE
-    """Rotations and flips of a slice over which the network is averaged."""
-    uncertainty: bool = False
-    """The standard deviation over the self-ensemble is written; `ensemble` is above 1 then."""
-    output_dtype: str = "float32"
-    """Data type of the series on disk."""
-    slice_axis: int | None = None
-    """Voxel axis 0 to 2; None: found per run."""
     device: str = "cpu"
     """``cpu`` or ``cuda:N``: the first, where runs are dealt out among several. On another
     machine, which a plugin sends steps to: as the user named it, and chosen there."""
-    precision: str = "auto"
-    """Numbers in which the network's layers compute, as `bids_sr.superres.precision` takes it."""
     batch_size: int | None = None
     """Slices per batch; None: the device's default."""
     threads: int = 1
@@ -49,37 +32,15 @@ class RunOptions:
     network_threads: int = field(default=Factory(lambda self: self.threads, takes_self=True))
     """CPU cores of a step that runs the network: fewer if such steps run side by side, one on
     each GPU."""
-    gradient_check: str = WARN
-    """What is done about a gradient table that does not fit the image."""
-    self_check: str = "auto"
-    """How much of the scan the self-check looks at; it changes the record alone."""
     low_mem: bool = False
     """Memory is spared, whatever there is."""
     memory_gb: float | None = None
     """What a step may take; None: no limit."""
-    sloppy: bool = False
-    """It was asked for poor quality; sidecar and report say so."""
 
     @property
     def settings(self) -> dict[str, Any]:
         """Those that change the output, as JSON content."""
-        settings: dict[str, Any] = {
-            "factor": self.card.factor,
-            "model": self.card.name,
-            "data_consistency": self.data_consistency,
-            "detect_band": self.detect_band,
-            "ensemble": self.ensemble,
-            "uncertainty": self.uncertainty,
-            "slice_axis": self.slice_axis,
-            "gradient_check": self.gradient_check,
-        }
-        if self.detect_band:
-            settings["input_matrix"] = list(self.input_matrix) if self.input_matrix else "auto"
-        if self.output_dtype != "float32":
-            settings["output_dtype"] = self.output_dtype
-        if self.precision != "auto":
-            settings["precision"] = self.precision
-        return settings | ({"sloppy": True} if self.sloppy else {})
+        return {"factor": self.card.factor, "model": self.card.name, **self.recorded()}
 
 
 @frozen

@@ -64,7 +64,7 @@ def write_series_sidecar(
         plan.files,
         factor=names.factor,
         in_zooms=grid.zooms,
-        out_zooms=out_zooms(grid),
+        out_zooms=grid.fine_zooms,
         stored_zooms=stored.zooms if stored else grid.zooms,
         model={"Name": card.name, "SHA256": card.sha256, "Degradation": card.degradation},
         fingerprint=plan.fingerprint,
@@ -81,7 +81,7 @@ def write_mask_sidecar(plan: RunPlan, grid: SliceGrid) -> None:
         plan.files,
         factor=plan.names.factor,
         in_zooms=grid.zooms,
-        out_zooms=out_zooms(grid),
+        out_zooms=grid.fine_zooms,
         given=plan.files.mask,
     )
     write_json(plan.names.mask_json, sidecar)
@@ -120,7 +120,7 @@ def write_map_sidecars(
     resolution = source_resolution(plan.files)
     if grid is not None:
         fitted_to = (own_uri(plan.names.out_dir, plan.names.dwi),)
-        resolution = resolution_text(grid.factor, grid.zooms, out_zooms(grid))
+        resolution = resolution_text(grid.factor, grid.zooms, grid.fine_zooms)
     elif stored is not None:
         resolution = acquired_text(zooms, stored.zooms)
     for param, path in paths.items():
@@ -162,15 +162,7 @@ def write_ensemble_sd_sidecar(
         plan.files,
         ensemble=plan.options.ensemble,
         sources=(own_uri(plan.names.out_dir, plan.names.dwi),),
-        resolution=resolution_text(grid.factor, grid.zooms, out_zooms(grid)),
+        resolution=resolution_text(grid.factor, grid.zooms, grid.fine_zooms),
         volumes=volumes,
     )
     write_json(sidecar_of(image), content)
-
-
-def out_zooms(grid: SliceGrid) -> tuple[float, ...]:
-    """Return the voxel sides of the super-resolved grid, mm."""
-    return tuple(
-        zoom / grid.factor if axis in grid.in_plane else zoom
-        for axis, zoom in enumerate(grid.zooms)
-    )

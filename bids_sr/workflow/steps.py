@@ -78,14 +78,9 @@ def _super_resolve(
         device=how.device,
         batch_size=chunks.batch_size,
         threads=how.network_threads,
-        data_consistency=how.data_consistency,
-        detect_band=how.detect_band,
-        ensemble=how.ensemble,
-        slice_axis=how.slice_axis,
         ensemble_sd=beside,
         ahead=chunks.ahead,
-        dtype=how.output_dtype,
-        precision=precision,
+        **how.engine_arguments() | {"precision": precision},
     )
     return evolve(result, notes=(SLOPPY_NOTE, *result.notes)) if how.sloppy else result
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bids_sr.app.options.sections import contrary
 from bids_sr.app.options.groups import add_options
+from bids_sr.app.options.sections import contrary
 from bids_sr.app.parser import build_parser
 from bids_sr.resources import read_version
 

@@ -90,3 +90,11 @@ def test_wrong_grid(wrong):
     right = {"shape": (4, 4, 4), "affine": np.eye(4), "slice_axis": 2, "factor": 2}
     with pytest.raises(ValueError, match=next(iter(wrong))):
         SliceGrid(**{**right, **wrong})
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_fine_voxels_are_those_of_the_fine_affine(axis):
+    grid = SliceGrid((10, 12, 14), np.diag([2.0, 3.0, 4.0, 1.0]), axis, 3)
+    sides = np.linalg.norm(grid.high_resolution[1][:3, :3], axis=0)
+    assert grid.fine_zooms == pytest.approx(sides)
+    assert grid.fine_zooms[axis] == grid.zooms[axis]

@@ -177,7 +177,7 @@ def test_some_volumes_see_what_all_share(make_run, model, tmp_path):
 def test_stored_as_int16_it_is_the_same_within_half_a_step(make_run, model, tmp_path):
     run = make_run(tmp_path)
     exact = resolve(run, model, tmp_path / "exact.nii.gz")
-    short = resolve(run, model, tmp_path / "short.nii.gz", dtype="int16")
+    short = resolve(run, model, tmp_path / "short.nii.gz", output_dtype="int16")
     one, other = nib.load(exact.dwi), nib.load(short.dwi)
     assert other.get_data_dtype() == np.int16
     step = other.dataobj.slope
@@ -195,7 +195,7 @@ def test_a_hot_voxel_keeps_the_series_in_float32(make_run, model, tmp_path, capl
     hot = tmp_path / "hot_dwi.nii.gz"
     nib.Nifti1Image(data.astype(np.float32), source.affine).to_filename(hot)
     run = evolve(run, files=evolve(run.files, dwi=hot))
-    result = resolve(run, model, tmp_path / "sr.nii.gz", dtype="int16")
+    result = resolve(run, model, tmp_path / "sr.nii.gz", output_dtype="int16")
     assert nib.load(result.dwi).get_data_dtype() == np.float32
     assert any("Stored as float32, not int16" in note for note in result.notes)
     assert "Stored as float32, not int16" in caplog.text
@@ -298,7 +298,7 @@ def test_a_b0_unlike_the_others_does_not_rule(make_run, kernel_model, tmp_path, 
     nib.Nifti1Image(data, np.diag([2, 2, 3, 1])).to_filename(alike)
     results = [
         resolve(evolve(three, files=evolve(run.files, dwi=path)), kernel_model,
-                path.with_name(f"sr-{path.name}"), dtype="int16")
+                path.with_name(f"sr-{path.name}"), output_dtype="int16")
         for path in (damaged, alike)
     ]  # fmt: skip
     assert results[0].scale == pytest.approx(results[1].scale, rel=1e-5)

@@ -6,6 +6,7 @@ import argparse
 
 from bids_sr.app import types
 from bids_sr.app.options.sections import Section
+from bids_sr.argument_types import positive
 from bids_sr.superres.defaults import PRECISIONS
 
 
@@ -30,7 +31,7 @@ def add_performance(parser: argparse.ArgumentParser) -> Section:
     )
     section.add(
         "--batch-size",
-        type=types.positive,
+        type=positive,
         metavar="N",
         help="slices that go through the network at once; lower it when memory runs out",
         shown="by device, slice size and --mem-mb",
@@ -40,7 +41,7 @@ def add_performance(parser: argparse.ArgumentParser) -> Section:
         "--nthreads",
         "--n-cpus",
         dest="nprocs",
-        type=types.positive,
+        type=positive,
         metavar="N",
         help="CPU cores to use in all",
         shown="all that this process may use",
@@ -48,7 +49,7 @@ def add_performance(parser: argparse.ArgumentParser) -> Section:
     section.add(
         "--omp-nthreads",
         dest="threads",
-        type=types.positive,
+        type=positive,
         metavar="N",
         help="CPU cores that one step may use",
         shown="up to 8 of --nprocs",

@@ -1,0 +1,55 @@
+"""Numbers on the command lines: text in, value out, or a reason why not."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """Return a type for whole numbers from `least` on.
+
+    Examples
+    --------
+    >>> whole(1)("08")
+    8
+    """
+
+    def whole_number(text: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]+", text):
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number")
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text} is less than {least}")
+        return int(text)
+
+    return whole_number
+
+
+def positive(text: str) -> int:
+    """Return a whole number above 0."""
+    if not re.fullmatch(r"0*[1-9][0-9]*", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
+    return int(text)
+
+
+def real(least: float, most: float | None = None) -> Callable[[str], float]:
+    """Return a type for numbers from `least` on, up to `most` if that is given.
+
+    Examples
+    --------
+    >>> real(0, 1)("0.25")
+    0.25
+    """
+
+    def real_number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a number") from error
+        if not value >= least or (most is not None and value > most):
+            end = "" if most is None else f" and at most {most:g}"
+            raise argparse.ArgumentTypeError(f"{text} is not at least {least:g}{end}")
+        return value
+
+    return real_number
