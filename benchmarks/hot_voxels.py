@@ -61,13 +61,13 @@ def main() -> None:
 class Bench:
     """Plants and scores; slices are (slices, a, b)."""
 
-    def __init__(self, trial: DegradedScan, card, folder: Path) -> None:
-        self._trial, self._card, self._folder = trial, card, folder
-        self._axis, self._factor = trial.grid.slice_axis, trial.grid.factor
-        image = nib.load(trial.lr.files.dwi)
+    def __init__(self, degraded: DegradedScan, card, folder: Path) -> None:
+        self._degraded, self._card, self._folder = degraded, card, folder
+        self._axis, self._factor = degraded.grid.slice_axis, degraded.grid.factor
+        image = nib.load(degraded.lr.files.dwi)
         self._series, self._affine = image.get_fdata(dtype=np.float32), image.affine
-        self._truth = nib.load(trial.truth).get_fdata(dtype=np.float32)
-        self._mask = to_slices(trial.mask, self._axis)
+        self._truth = nib.load(degraded.truth).get_fdata(dtype=np.float32)
+        self._mask = to_slices(degraded.mask, self._axis)
         self._scale = find_hot_voxels(self._series[..., 0], self._axis).bright
         self._clean: dict[int, np.ndarray] = {}
         self._z = int(np.argmax(self._mask.sum(axis=(1, 2))))
@@ -119,7 +119,7 @@ class Bench:
     def _resolve(self, series: np.ndarray, volume: int) -> np.ndarray:
         path, out = self._folder / "planted.nii", self._folder / "made.nii"
         nib.Nifti1Image(series, self._affine).to_filename(path)
-        lr = self._trial.lr
+        lr = self._degraded.lr
         run = DwiRun(evolve(lr.files, dwi=path), lr.gradients, series.shape)
         super_resolve(
             run, self._card, out, device="cpu", ensemble=1, volumes=[volume],

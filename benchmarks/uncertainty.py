@@ -64,16 +64,16 @@ class Samples:
     """The trivial predictor, (n,)."""
 
 
-def collect(trial: DegradedScan, folder: Path, ensemble_sd: Path, scale: float) -> list[Samples]:
+def collect(degraded: DegradedScan, folder: Path, ensemble_sd: Path, scale: float) -> list[Samples]:
     """Gather the voxels of b0s and of weighted volumes, in percent of the b0 scale."""
     found: dict[bool, list[tuple[Floats, ...]]] = {True: [], False: []}
-    paths = (trial.truth, folder / "sr.nii.gz", ensemble_sd, folder / "sinc.nii.gz")
+    paths = (degraded.truth, folder / "sr.nii.gz", ensemble_sd, folder / "sinc.nii.gz")
     readers = [DwiReader(path) for path in paths]
-    for index, is_b0 in enumerate(trial.lr.gradients.is_b0):
+    for index, is_b0 in enumerate(degraded.lr.gradients.is_b0):
         truth, made, sd, sinc = (reader.volume(index) for reader in readers)
-        edges = gradient_magnitude(sinc, trial)
+        edges = gradient_magnitude(sinc, degraded)
         triple = (made - truth, sd, edges)
-        found[bool(is_b0)].append(tuple(100 / scale * v[trial.mask] for v in triple))
+        found[bool(is_b0)].append(tuple(100 / scale * v[degraded.mask] for v in triple))
     for reader in readers:
         reader.close()
     names = {True: "b0", False: "weighted volumes"}
@@ -83,21 +83,21 @@ def collect(trial: DegradedScan, folder: Path, ensemble_sd: Path, scale: float) 
     ]
 
 
-def collect_fa(trial: DegradedScan, folder: Path, ensemble_sd: Path, threads: int) -> Samples:
+def collect_fa(degraded: DegradedScan, folder: Path, ensemble_sd: Path, threads: int) -> Samples:
     """Gather the voxels of FA."""
     fits = [
-        load_volume(fit_maps(trial, path, threads)["fa"])[0]
-        for path in (trial.truth, folder / "sr.nii.gz", folder / "sinc.nii.gz")
+        load_volume(fit_maps(degraded, path, threads)["fa"])[0]
+        for path in (degraded.truth, folder / "sr.nii.gz", folder / "sinc.nii.gz")
     ]
     sd = load_volume(ensemble_sd)[0]
-    edges = gradient_magnitude(fits[2], trial)
+    edges = gradient_magnitude(fits[2], degraded)
     values = (fits[1] - fits[0], sd, edges)
-    return Samples("FA", "FA", *(v[trial.mask].astype(np.float64) for v in values))
+    return Samples("FA", "FA", *(v[degraded.mask].astype(np.float64) for v in values))
 
 
-def gradient_magnitude(volume: Floats, trial: DegradedScan) -> Floats:
+def gradient_magnitude(volume: Floats, degraded: DegradedScan) -> Floats:
     """Return the in-plane gradient magnitude, per voxel."""
-    first, second = np.gradient(volume, axis=trial.grid.in_plane)
+    first, second = np.gradient(volume, axis=degraded.grid.in_plane)
     return np.hypot(first, second)
 
 
@@ -188,23 +188,23 @@ def measure(options: argparse.Namespace, reference: str, folder: Path) -> list[S
             f"{card.name} reads neighbouring slices, which --slices-step takes away.",
             remedy="Leave --slices-step out.",
         )
-    trial = make_degraded_scan(
+    degraded = make_degraded_scan(
         run, options.scale, options.slices_step, folder, reference=reference, work=options.work
     )
     volumes = dti_volumes(run.gradients).indices
     files = ensemble_sd_files(card, folder / "sd.nii.gz", folder, volumes, 8)
     made = super_resolve(
-        trial.lr, card, folder / "sr.nii.gz", device=options.device, threads=options.threads,
-        ensemble=8, slice_axis=trial.grid.slice_axis, ensemble_sd=files,
+        degraded.lr, card, folder / "sr.nii.gz", device=options.device, threads=options.threads,
+        ensemble=8, slice_axis=degraded.grid.slice_axis, ensemble_sd=files,
     )  # fmt: skip
-    interpolated(trial, "sinc", folder / "sinc.nii.gz")
-    with open_members(files, trial.lr, trial.grid, made.scale, signed=made.signed) as members:
+    interpolated(degraded, "sinc", folder / "sinc.nii.gz")
+    with open_members(files, degraded.lr, degraded.grid, made.scale, signed=made.signed) as members:
         fa_sd = fa_ensemble_sd(
-            members, subset(run.gradients, volumes), trial.mask, folder / "fa_sd.nii.gz",
+            members, subset(run.gradients, volumes), degraded.mask, folder / "fa_sd.nii.gz",
             folder=folder, threads=options.threads,
         )  # fmt: skip
-    found = collect(trial, folder, files.sd, made.scale)
-    return [*found, collect_fa(trial, folder, fa_sd, options.threads)]
+    found = collect(degraded, folder, files.sd, made.scale)
+    return [*found, collect_fa(degraded, folder, fa_sd, options.threads)]
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -143,13 +143,13 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
     run = checked.run
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as name:
-        trial = make_degraded_scan(
+        degraded = make_degraded_scan(
             run, options.scale, options.slices_step, Path(name), options.rim,
             options.reference, options.work, options.zero_fill,
         )  # fmt: skip
         rows = list(
             compare(
-                trial,
+                degraded,
                 card,
                 Path(name),
                 device=options.device,
@@ -159,7 +159,7 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
                 precision=options.precision,
             )
         )
-    facts = _facts(options, run, card, trial, rows) | {"seen_in_training": seen}
+    facts = _facts(options, run, card, degraded, rows) | {"seen_in_training": seen}
     facts["gradients"] = f"{checked.check.verdict}{', corrected' if checked.fixed else ''}"
     if options.out:
         write_json(options.out, {**facts, "rows": rows})
@@ -181,7 +181,11 @@ def _check_slices(card: ModelCard, step: int) -> None:
 
 
 def _facts(
-    options: argparse.Namespace, run: DwiRun, card: ModelCard, trial: DegradedScan, rows: list[Row]
+    options: argparse.Namespace,
+    run: DwiRun,
+    card: ModelCard,
+    degraded: DegradedScan,
+    rows: list[Row],
 ) -> dict[str, Any]:
     from bids_sr.resources import read_version
 
@@ -196,7 +200,7 @@ def _facts(
         "psnr_data_range": "99th percentile of each reference volume in the mask",
         "mask": f"brain, {options.rim} voxels of its rim eroded in plane",
         "rim": options.rim,
-        "mask_voxels": int(trial.mask.sum()),
+        "mask_voxels": int(degraded.mask.sum()),
         "white_matter_voxels": rows[0]["wm_voxels"],
         "model": card.name,
         "model_sha256": card.sha256,

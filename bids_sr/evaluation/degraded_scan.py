@@ -1,4 +1,4 @@
-"""A trial: a scan cut to 1/f of its band, and what brings it back without a network."""
+"""A degraded scan: cut to 1/f of its band, and what brings it back without a network."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def make_degraded_scan(
     step : int
         Every how many slices one is kept.
     folder : pathlib.Path
-        Takes the files of the trial.
+        Takes its files.
     rim : int
         Voxels taken off the brain's rim, in plane.
     reference : str
@@ -228,23 +228,23 @@ def coarse_grid(
     return (x, y, z), affine @ to_fine
 
 
-def interpolated(trial: DegradedScan, method: str, out: Path) -> None:
+def interpolated(degraded: DegradedScan, method: str, out: Path) -> None:
     """Write the low-resolution scan interpolated, cut off at zero where the app does it.
 
     Parameters
     ----------
-    trial : DegradedScan
+    degraded : DegradedScan
         The scan.
     method : str
         One of `bids_sr.quality.interpolation.METHODS`.
     out : pathlib.Path
         4D image on the grid of the truth.
     """
-    with DwiReader(trial.lr.files.dwi) as reader:
-        shape, affine = trial.grid.high_resolution
+    with DwiReader(degraded.lr.files.dwi) as reader:
+        shape, affine = degraded.grid.high_resolution
         with VolumeWriter(out, (*shape, reader.shape[3]), affine, like=reader.meta) as writer:
             for index in range(reader.shape[3]):
                 fine = interpolate(
-                    reader.volume(index), trial.grid.factor, method, trial.grid.slice_axis
+                    reader.volume(index), degraded.grid.factor, method, degraded.grid.slice_axis
                 )
-                writer.write(fine if trial.signed else np.maximum(fine, 0))
+                writer.write(fine if degraded.signed else np.maximum(fine, 0))

@@ -66,12 +66,12 @@ class Detail:
         return [*borrowed, *missing, *few]
 
 
-def fit_series(trial: DegradedScan, path: Path) -> HighBandFit:
+def fit_series(degraded: DegradedScan, path: Path) -> HighBandFit:
     """Split the high bands of a series.
 
     Parameters
     ----------
-    trial : DegradedScan
+    degraded : DegradedScan
         Holds gradients, mask, slice axis and factor.
     path : pathlib.Path
         4D image on the grid of the reference.
@@ -80,20 +80,20 @@ def fit_series(trial: DegradedScan, path: Path) -> HighBandFit:
     -------
     HighBandFit
     """
-    axis = trial.grid.slice_axis
-    fit = HighBandFit(trial.lr.gradients, to_slices(trial.mask, axis), trial.grid.factor)
+    axis = degraded.grid.slice_axis
+    fit = HighBandFit(degraded.lr.gradients, to_slices(degraded.mask, axis), degraded.grid.factor)
     with DwiReader(path) as reader:
         for index in range(reader.shape[3]):
             fit.add(index, to_slices(reader.volume(index), axis))
     return fit
 
 
-def fit_reference(trial: DegradedScan) -> HighBandFit | None:
+def fit_reference(degraded: DegradedScan) -> HighBandFit | None:
     """Split the high bands of the reference: once, for all results that are compared with it.
 
     Parameters
     ----------
-    trial : DegradedScan
+    degraded : DegradedScan
         Holds the reference.
 
     Returns
@@ -102,15 +102,15 @@ def fit_reference(trial: DegradedScan) -> HighBandFit | None:
         None where nothing can be said: the noise of a denoised reference is correlated
         between volumes, and cannot be told from its signal.
     """
-    return None if trial.reference == "denoised" else fit_series(trial, trial.truth)
+    return None if degraded.reference == "denoised" else fit_series(degraded, degraded.truth)
 
 
-def detail_left(trial: DegradedScan, reference: HighBandFit | None, path: Path) -> Detail:
+def detail_left(degraded: DegradedScan, reference: HighBandFit | None, path: Path) -> Detail:
     """Return what a result leaves unexplained of the reference's high band.
 
     Parameters
     ----------
-    trial : DegradedScan
+    degraded : DegradedScan
         What was done.
     reference : HighBandFit or None
         Of its reference (`fit_reference`).
@@ -124,12 +124,12 @@ def detail_left(trial: DegradedScan, reference: HighBandFit | None, path: Path) 
     """
     if reference is None:
         return Detail(())
-    noiseless = trial.reference == "synthetic"
-    return Detail(left_unexplained(reference, fit_series(trial, path), noiseless=noiseless))
+    noiseless = degraded.reference == "synthetic"
+    return Detail(left_unexplained(reference, fit_series(degraded, path), noiseless=noiseless))
 
 
 def reference_with_noise(
-    trial: DegradedScan,
+    degraded: DegradedScan,
     reference: HighBandFit | None,
     out: Path,
     band: tuple[float, float] = (1.0, 1.0),
@@ -141,7 +141,7 @@ def reference_with_noise(
 
     Parameters
     ----------
-    trial : DegradedScan
+    degraded : DegradedScan
         Holds the reference.
     reference : HighBandFit or None
         Of it (`fit_reference`).
@@ -156,14 +156,14 @@ def reference_with_noise(
         Whether it was written: the noise is known of a scan alone, and only where
         directions are more than the functions that they are split into, or repeated.
     """
-    if reference is None or trial.reference != "scan":
+    if reference is None or degraded.reference != "scan":
         return False
     noise = HighBandNoise(reference, band=band)
     if not noise.is_known:
         return False
-    axis = trial.grid.slice_axis
+    axis = degraded.grid.slice_axis
     with (
-        DwiReader(trial.truth) as reader,
+        DwiReader(degraded.truth) as reader,
         VolumeWriter(out, reader.shape, reader.affine, like=reader.meta) as writer,
     ):
         for index in range(reader.shape[3]):

@@ -78,7 +78,7 @@ def _read(run: DwiRun, cut: Cut = (slice(None),) * 3) -> NDArray[np.float32]:
         volumes = checked_volumes(reader, checks)
         scan = np.stack([volume[cut] for volume in volumes], axis=-1)
         reader.refuse_nonfinite()
-        checks.refuse_signed(run.files.dwi, "a trial of them makes magnitudes, as scanners do")
+        checks.refuse_signed(run.files.dwi, "degrading them makes magnitudes, as scanners do")
     return scan
 
 

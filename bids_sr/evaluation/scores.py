@@ -15,12 +15,12 @@ from bids_sr.quality.fidelity import peak_of, psnr, ssim
 from bids_sr.quality.tensor_errors import mean_absolute_error, v1_angle, white_matter
 
 
-def fidelity(trial: DegradedScan, path: Path) -> dict[str, float]:
+def fidelity(degraded: DegradedScan, path: Path) -> dict[str, float]:
     """Return PSNR and SSIM in the mask, means over the b0s and over the weighted volumes.
 
     Parameters
     ----------
-    trial : DegradedScan
+    degraded : DegradedScan
         Holds the reference.
     path : pathlib.Path
         4D image on the grid of the reference.
@@ -32,29 +32,33 @@ def fidelity(trial: DegradedScan, path: Path) -> dict[str, float]:
         ``psnr_mean``, the PSNR of the mean over all weighted volumes, dB.
     """
     scores: dict[str, list[float]] = {}
-    means = [np.zeros(trial.mask.shape, np.float32) for _ in range(2)]
-    with DwiReader(trial.truth) as truth, DwiReader(path) as test:
-        for index, is_b0 in enumerate(trial.lr.gradients.is_b0):
+    means = [np.zeros(degraded.mask.shape, np.float32) for _ in range(2)]
+    with DwiReader(degraded.truth) as truth, DwiReader(path) as test:
+        for index, is_b0 in enumerate(degraded.lr.gradients.is_b0):
             pair = truth.volume(index), test.volume(index)
-            peak = peak_of(pair[0], trial.mask)
+            peak = peak_of(pair[0], degraded.mask)
             kind = "b0" if is_b0 else "dwi"
-            scores.setdefault(f"psnr_{kind}", []).append(psnr(*pair, trial.mask, peak))
+            scores.setdefault(f"psnr_{kind}", []).append(psnr(*pair, degraded.mask, peak))
             scores.setdefault(f"ssim_{kind}", []).append(
-                ssim(*pair, trial.mask, peak, trial.grid.slice_axis)
+                ssim(*pair, degraded.mask, peak, degraded.grid.slice_axis)
             )
             if not is_b0:
                 for mean, volume in zip(means, pair, strict=True):
                     mean += volume
-    scores["psnr_mean"] = [psnr(means[0], means[1], trial.mask, peak_of(means[0], trial.mask))]
+    scores["psnr_mean"] = [
+        psnr(means[0], means[1], degraded.mask, peak_of(means[0], degraded.mask))
+    ]
     return {key: float(np.mean(values)) for key, values in scores.items()}
 
 
-def fit_maps(trial: DegradedScan, path: Path, threads: int, *, gqi: bool = True) -> dict[str, Path]:
+def fit_maps(
+    degraded: DegradedScan, path: Path, threads: int, *, gqi: bool = True
+) -> dict[str, Path]:
     """Fit the tensor, and GQI where the directions allow it, inside the mask.
 
     Parameters
     ----------
-    trial : DegradedScan
+    degraded : DegradedScan
         Holds mask and gradients.
     path : pathlib.Path
         4D image on the grid of the reference; the maps are put beside it.
@@ -70,9 +74,9 @@ def fit_maps(trial: DegradedScan, path: Path, threads: int, *, gqi: bool = True)
     """
     out = {p: path.with_name(f"{p}-{path.name}") for p in ("fa", "md", "v1", "qa")}
     tensor = ("fa", "md", "v1")
-    gradients, mask = trial.lr.gradients, trial.mask
+    gradients, mask = degraded.lr.gradients, degraded.mask
     fit = fit_tensor(
-        path, gradients, mask, out, params=tensor, threads=threads, signed=trial.signed
+        path, gradients, mask, out, params=tensor, threads=threads, signed=degraded.signed
     )
     maps = dict(fit.paths)
     if gqi and not gqi_volumes(gradients).reason:
@@ -81,13 +85,13 @@ def fit_maps(trial: DegradedScan, path: Path, threads: int, *, gqi: bool = True)
 
 
 def map_errors(
-    trial: DegradedScan, reference: dict[str, Path], test: dict[str, Path]
+    degraded: DegradedScan, reference: dict[str, Path], test: dict[str, Path]
 ) -> dict[str, float]:
     """Return how far maps are from those fitted to the reference.
 
     Parameters
     ----------
-    trial : DegradedScan
+    degraded : DegradedScan
         Holds the mask.
     reference, test : dict of str to pathlib.Path
         As `fit_maps` gives them.
@@ -105,16 +109,16 @@ def map_errors(
         return one, other
 
     fa, md = pair("fa"), pair("md")
-    white = white_matter(fa[0], md[0], trial.mask)
+    white = white_matter(fa[0], md[0], degraded.mask)
     v1 = [_vectors(maps["v1"]) for maps in (reference, test)]
     errors = {
-        "fa_mae": mean_absolute_error(*fa, trial.mask),
-        "md_mae": 1e3 * mean_absolute_error(*md, trial.mask),
+        "fa_mae": mean_absolute_error(*fa, degraded.mask),
+        "md_mae": 1e3 * mean_absolute_error(*md, degraded.mask),
         "v1_deg": v1_angle(v1[0], v1[1], white),
         "wm_voxels": float(white.sum()),
     }
     if "qa" in reference:
-        errors["qa_mae"] = mean_absolute_error(*pair("qa"), trial.mask)
+        errors["qa_mae"] = mean_absolute_error(*pair("qa"), degraded.mask)
     return errors
 
 

@@ -143,13 +143,13 @@ def _measure(
 ) -> Record:
     _check_band(result)
     sample = _sample(result, mask, folder, mode)
-    trial, tensor = sample.trial, dti_volumes(sample.trial.lr.gradients)
-    _cut_band(trial.truth, result)
+    degraded, tensor = sample.degraded, dti_volumes(sample.degraded.lr.gradients)
+    _cut_band(degraded.truth, result)
     record: Record = {
         f"{SELF_CHECK}_volumes": len(sample.volumes),
-        f"{SELF_CHECK}_slices": trial.grid.shape[trial.grid.slice_axis],
+        f"{SELF_CHECK}_slices": degraded.grid.shape[degraded.grid.slice_axis],
     }
-    fit = fit_series(trial, trial.truth)
+    fit = fit_series(degraded, degraded.truth)
     record |= _metrics(result, sample, fit, folder, compute, (*METHODS, NETWORK, NOISE))
     notes = _notes(result, tensor.reason)
     sigma = noise_deviation(fit, result.band)
@@ -170,20 +170,20 @@ def _metrics(
     methods: Sequence[str],
 ) -> Record:
     """Compare what each method makes of the coarsened scan with the scan, whose fit is given."""
-    trial, record = sample.trial, Record()
-    tensor = not dti_volumes(trial.lr.gradients).reason
-    reference = fit_maps(trial, trial.truth, compute.threads, gqi=False) if tensor else {}
+    degraded, record = sample.degraded, Record()
+    tensor = not dti_volumes(degraded.lr.gradients).reason
+    reference = fit_maps(degraded, degraded.truth, compute.threads, gqi=False) if tensor else {}
     for method in methods:
         out = folder / f"{method}.nii"
         if method != NOISE:
             _restore(result, sample, method, out, compute)
-        elif not reference_with_noise(trial, fit, out, result.band):
+        elif not reference_with_noise(degraded, fit, out, result.band):
             continue
         _cut_band(out, result)
-        scores, detail = fidelity(trial, out), detail_left(trial, fit, out)
+        scores, detail = fidelity(degraded, out), detail_left(degraded, fit, out)
         if reference:
-            maps = fit_maps(trial, out, compute.threads, gqi=False)
-            scores |= map_errors(trial, reference, maps)
+            maps = fit_maps(degraded, out, compute.threads, gqi=False)
+            scores |= map_errors(degraded, reference, maps)
         scores |= detail.noise() if method == NOISE else detail.metrics()
         if method == NETWORK:
             record[f"{SELF_CHECK}_left_note"] = " ".join(detail.notes())
@@ -199,7 +199,7 @@ def _with_noise(
 ) -> Record:
     """Say what the network gains where the coarsened scan is as noisy as the scan."""
     noisy = with_noise(sample, sigma, folder, gapless=_gapless(result))
-    fit = fit_series(noisy.trial, noisy.trial.truth)
+    fit = fit_series(noisy.degraded, noisy.degraded.truth)
     found = _metrics(result, noisy, fit, folder, compute, (*METHODS, NETWORK))
     gains = {metric: gain(found, metric) for metric in SELF_CHECK_METRICS}
     known = {metric: value for metric, value in gains.items() if value is not None}
@@ -305,15 +305,15 @@ def _write(
     files = evolve(run.files, mask=None, name=run.files.label)
     lr = DwiRun(evolve(files, dwi=paths[1]), chosen, (x, y, z, len(volumes)))
     whole = DwiRun(evolve(files, dwi=paths[2]), run.gradients, (x, y, z, run.shape[3]))
-    trial = DegradedScan(paths[0], lr, grid, inside, signed=result.signed)
-    return Sample(whole, volumes, trial)
+    degraded = DegradedScan(paths[0], lr, grid, inside, signed=result.signed)
+    return Sample(whole, volumes, degraded)
 
 
 def _restore(
     result: SuperResolvedDwi, sample: Sample, method: str, out: Path, compute: ComputeOptions
 ) -> None:
     if method != NETWORK:
-        interpolated(sample.trial, method, out)
+        interpolated(sample.degraded, method, out)
         return
     super_resolve(
         sample.series,
@@ -325,7 +325,7 @@ def _restore(
         data_consistency=result.data_consistency,
         ensemble=result.ensemble,
         detect_band=compute.detect_band,
-        slice_axis=sample.trial.grid.slice_axis,
+        slice_axis=sample.degraded.grid.slice_axis,
         volumes=sample.volumes,
         progress=lambda: None,
         signed=result.signed,

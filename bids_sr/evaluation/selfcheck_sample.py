@@ -25,7 +25,7 @@ class Sample:
     """Its chosen slices coarsened, all volumes: the network gathers what they share."""
     volumes: list[int]
     """Volumes that are super-resolved and compared."""
-    trial: DegradedScan
+    degraded: DegradedScan
     """Those volumes alone, coarse and fine."""
 
 
@@ -53,7 +53,7 @@ def with_noise(sample: Sample, sigma: float, folder: Path, *, gapless: bool) -> 
     Sample
         Of at most `MAX_NOISY_SLICES` slices, and the volumes that ``auto`` would choose.
     """
-    old, run = sample.trial, sample.series
+    old, run = sample.degraded, sample.series
     axis, factor = old.grid.slice_axis, old.grid.factor
     occupied = np.asarray(to_slices(old.mask, axis).any(axis=(1, 2)))
     across = middle_slices(occupied, gapless=gapless, most=MAX_NOISY_SLICES)

@@ -114,7 +114,7 @@ def _price(cost: Any) -> str:
     told = [
         f"{float(cost[key]):.2f} more of {name}"
         for key, name in names.items()
-        if cost.get(key) is not None and _is_number(cost[key])
+        if cost.get(key) is not None and _reads_as_number(cost[key])
     ]
     if not told:
         return "What going beyond the training costs was not measured"

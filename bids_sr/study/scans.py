@@ -1,4 +1,4 @@
-"""The scans of a study: prepared slices to learn from, and trials to score on."""
+"""The scans of a study: prepared slices to learn from, and degraded scans to score on."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Dataset:
 class Scan:
     """A held-out scan with known truth."""
 
-    trial: DegradedScan
+    degraded: DegradedScan
     """Truth on disk, grid, gradients and mask."""
     lr: np.ndarray = field()
     """What is to be super-resolved, (volumes, slices, a, b), float16."""
@@ -108,19 +108,19 @@ class Scan:
     @property
     def mask_slices(self) -> np.ndarray:
         """The mask as slices, (slices, f a, f b)."""
-        return to_slices(self.trial.mask, self.trial.grid.slice_axis)
+        return to_slices(self.degraded.mask, self.degraded.grid.slice_axis)
 
     def write(self, slices: Iterator[np.ndarray], path: Path) -> None:
         """Write volumes given as slices, (slices, f a, f b) each, on the truth's grid."""
-        axis = self.trial.grid.slice_axis
-        shape, affine = self.trial.grid.high_resolution
+        axis = self.degraded.grid.slice_axis
+        shape, affine = self.degraded.grid.high_resolution
         with VolumeWriter(path, (*shape, len(self.lr)), affine) as writer:
             for each in slices:
                 writer.write(from_slices(np.asarray(each, np.float32), axis))
 
 
 def make_scan(run: DwiRun, prepared: PreparedRun, data: Data, folder: Path) -> Scan:
-    """Write the truth of a held-out scan, every so many slices, as a trial.
+    """Write the truth of a held-out scan, every so many slices, as a degraded scan.
 
     Parameters
     ----------

@@ -92,7 +92,7 @@ class Scorer:
             for run, prepared in self.dataset.held_out(factor, noise):
                 folder = Path(tempfile.mkdtemp(dir=self._folder.name))
                 scan = make_scan(run, prepared, self.dataset.data, folder)
-                maps = fit_maps(scan.trial, scan.trial.truth, self.threads)
+                maps = fit_maps(scan.degraded, scan.degraded.truth, self.threads)
                 self._scans[key].append((scan, maps))
         return self._scans[key]
 
@@ -100,12 +100,12 @@ class Scorer:
         self, upsample: Upsampler | None, scan: Scan, reference: dict[str, Path]
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         if upsample is None:
-            return _describe(scan, scan.trial.truth, reference)
+            return _describe(scan, scan.degraded.truth, reference)
         folder = Path(tempfile.mkdtemp(dir=self._folder.name))
         path = folder / "sr.nii.gz"
         scan.write(_upsampled(scan, upsample), path)
-        maps = fit_maps(scan.trial, path, self.threads)
-        errors = {**fidelity(scan.trial, path), **map_errors(scan.trial, reference, maps)}
+        maps = fit_maps(scan.degraded, path, self.threads)
+        errors = {**fidelity(scan.degraded, path), **map_errors(scan.degraded, reference, maps)}
         lattice, arrays = _describe(scan, path, maps)
         for file in folder.iterdir():
             file.unlink()
@@ -122,8 +122,8 @@ def _describe(
     scan: Scan, path: Path, maps: dict[str, Path]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the lattice figures of a series and its maps, and what is drawn of them."""
-    axis, mask = scan.trial.grid.slice_axis, scan.mask_slices
-    weighted = np.flatnonzero(~scan.trial.lr.gradients.is_b0)
+    axis, mask = scan.degraded.grid.slice_axis, scan.mask_slices
+    weighted = np.flatnonzero(~scan.degraded.lr.gradients.is_b0)
     with DwiReader(path) as reader:
         images = {"dwi": [to_slices(reader.volume(int(i)), axis) for i in weighted]}
     for name in ("fa", "qa"):

@@ -25,9 +25,9 @@ def test_the_mask_that_belongs_to_the_run_is_taken(make_run, tmp_path):
     given[4:14, 4:12] = 1
     write_image(tmp_path / "mask.nii.gz", given, np.diag([2.0, 2, 3, 1]))
     run = evolve(run, files=evolve(run.files, mask=tmp_path / "mask.nii.gz"))
-    trial = make_degraded_scan(run, 2, 1, tmp_path, rim=1)
-    assert np.array_equal(np.argwhere(trial.mask).min(0), [5, 5, 0])
-    assert np.array_equal(np.argwhere(trial.mask).max(0), [12, 10, 3])
+    degraded = make_degraded_scan(run, 2, 1, tmp_path, rim=1)
+    assert np.array_equal(np.argwhere(degraded.mask).min(0), [5, 5, 0])
+    assert np.array_equal(np.argwhere(degraded.mask).max(0), [12, 10, 3])
 
 
 def test_a_zero_filled_scan_is_scored_at_its_acquired_matrix(make_filled_run, tmp_path):
@@ -37,9 +37,9 @@ def test_a_zero_filled_scan_is_scored_at_its_acquired_matrix(make_filled_run, tm
     with DwiReader(run.files.dwi) as reader:
         write_image(tmp_path / "mask.nii.gz", given, reader.affine)
     run = evolve(run, files=evolve(run.files, mask=tmp_path / "mask.nii.gz"))
-    trial = make_degraded_scan(run, 2, 1, tmp_path, rim=1)
-    assert trial.grid.shape == (64, 64, 4)
-    assert trial.grid.zooms == pytest.approx((4, 4, 2), rel=1e-4)
-    assert np.array_equal(np.argwhere(trial.mask).min(0)[:2], [41, 41])
-    assert np.array_equal(np.argwhere(trial.mask).max(0)[:2], [88, 88])
-    assert trial.lr.files.label == "sub-01"
+    degraded = make_degraded_scan(run, 2, 1, tmp_path, rim=1)
+    assert degraded.grid.shape == (64, 64, 4)
+    assert degraded.grid.zooms == pytest.approx((4, 4, 2), rel=1e-4)
+    assert np.array_equal(np.argwhere(degraded.mask).min(0)[:2], [41, 41])
+    assert np.array_equal(np.argwhere(degraded.mask).max(0)[:2], [88, 88])
+    assert degraded.lr.files.label == "sub-01"

@@ -345,9 +345,9 @@ def test_each_reference_is_split_once(checked, monkeypatch):
 
     split, fit = [], detail.fit_series
 
-    def spy(trial, path):
+    def spy(degraded, path):
         split.append(path.name)
-        return fit(trial, path)
+        return fit(degraded, path)
 
     monkeypatch.setattr(detail, "fit_series", spy)
     monkeypatch.setattr(selfcheck, "fit_series", spy)

@@ -36,8 +36,8 @@ def sample(make_run, tmp_path):
             write_image(tmp_path / f"{name}.nii", image.astype(np.float32), where)
         size = (*grid.shape, 17)
         whole = DwiRun(evolve(run.files, dwi=tmp_path / "series.nii"), run.gradients, size)
-        trial = DegradedScan(tmp_path / "truth.nii", whole, grid, np.ones(shape, bool))
-        return Sample(whole, list(range(17)), trial)
+        degraded = DegradedScan(tmp_path / "truth.nii", whole, grid, np.ones(shape, bool))
+        return Sample(whole, list(range(17)), degraded)
 
     return make
 
@@ -55,16 +55,16 @@ def test_it_is_as_noisy_as_the_scan(sample, tmp_path, factor, axis):
     assert np.std(read(before.series.files.dwi)[0]) == pytest.approx(SIGMA / factor, rel=0.05)
     assert np.std(read(after.series.files.dwi)[0]) == pytest.approx(SIGMA, rel=0.05)
     # 10 slices: two of each side lie outside the middle
-    assert after.trial.grid.shape[axis] == 6
+    assert after.degraded.grid.shape[axis] == 6
     assert after.volumes == [0, *after.volumes[1:]] and len(after.volumes) == 13
-    few, affine = read(after.trial.lr.files.dwi)
+    few, affine = read(after.degraded.lr.files.dwi)
     assert np.array_equal(few, read(after.series.files.dwi)[0][..., after.volumes])
-    assert np.allclose(affine, after.trial.grid.affine)
-    fine, fine_affine = read(after.trial.truth)
+    assert np.allclose(affine, after.degraded.grid.affine)
+    fine, fine_affine = read(after.degraded.truth)
     across = (*[slice(None)] * axis, slice(2, 8))
-    assert np.array_equal(fine, read(before.trial.truth)[0][across][..., after.volumes])
-    assert np.allclose(fine_affine, after.trial.grid.high_resolution[1])
-    assert after.trial.mask.shape == fine.shape[:3]
+    assert np.array_equal(fine, read(before.degraded.truth)[0][across][..., after.volumes])
+    assert np.allclose(fine_affine, after.degraded.grid.high_resolution[1])
+    assert after.degraded.mask.shape == fine.shape[:3]
 
 
 def test_it_is_the_same_each_time_and_another_for_each_run(sample, tmp_path):
