@@ -1,4 +1,4 @@
-"""All methods on one trial: interpolations, the reference's own noise, and the network."""
+"""All methods on one degraded scan: interpolations, the reference's own noise, and the network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOG = logging.getLogger("bids_sr")
 
 
 def compare(
-    trial: DegradedScan,
+    degraded: DegradedScan,
     card: ModelCard,
     folder: Path,
     *,
@@ -30,11 +30,11 @@ def compare(
     detect_band: bool = True,
     precision: str = "auto",
 ) -> Iterator[Row]:
-    """Score every method on a trial, one after the other.
+    """Score every method on a degraded scan, one after the other.
 
     Parameters
     ----------
-    trial : DegradedScan
+    degraded : DegradedScan
         The scan.
     card : ModelCard
         The network, scored with and without data consistency.
@@ -51,29 +51,29 @@ def compare(
         the reference's noise is left out where that is not known; instead of what is left
         unexplained, which is nothing, it has the shares of noise.
     """
-    reference, detail = fit_maps(trial, trial.truth, threads), fit_reference(trial)
+    reference, detail = fit_maps(degraded, degraded.truth, threads), fit_reference(degraded)
     methods = (*METHODS, NOISE_ALONE, f"{card.name}, no consistency", card.name)
     for number, method in enumerate(methods):
         _LOG.info("%s ...", method)
         more: Row = {}
         out, started = folder / f"method{number}.nii.gz", time.monotonic()
         if method in METHODS:
-            interpolated(trial, method, out)
+            interpolated(degraded, method, out)
         elif method == NOISE_ALONE:
-            if not reference_with_noise(trial, detail, out):
+            if not reference_with_noise(degraded, detail, out):
                 _LOG.info("%s: not known", method)
                 continue
         else:
             made = super_resolve(
-                trial.lr, card, out, device=device, threads=threads,
+                degraded.lr, card, out, device=device, threads=threads,
                 data_consistency=method == card.name, ensemble=ensemble, detect_band=detect_band,
-                slice_axis=trial.grid.slice_axis, precision=precision,
+                slice_axis=degraded.grid.slice_axis, precision=precision,
             )  # fmt: skip
             more = {"precision": made.precision, "superres_seconds": made.seconds}
         row: Row = {"method": method, "seconds": time.monotonic() - started, **more}
-        maps = fit_maps(trial, out, threads)
-        row |= {**fidelity(trial, out), **map_errors(trial, reference, maps)}
-        left = detail_left(trial, detail, out)
+        maps = fit_maps(degraded, out, threads)
+        row |= {**fidelity(degraded, out), **map_errors(degraded, reference, maps)}
+        left = detail_left(degraded, detail, out)
         if method == NOISE_ALONE:
             row |= left.noise_shares()
         else:
