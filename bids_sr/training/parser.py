@@ -163,11 +163,6 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     )
     setting("noise", "largest noise added to the input, of the bright tissue", type=real(0))
     setting(
-        "mixing",
-        "share of patches whose b0 and mean are shown in another contrast",
-        type=real(0, 1),
-    )
-    setting(
         "subsets",
         "choices of 8 to 16 directions of each shell that the input is made of as well",
         type=whole(0),

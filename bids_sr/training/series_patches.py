@@ -20,8 +20,6 @@ _WHOLE = 0.5
 """Share of patches whose images are made of all directions."""
 _CONTRAST = 0.08
 """Largest change of the b0's and the shell's level."""
-_MIXED = 0.6
-"""Largest share of the mean in the b0 of a patch of another contrast."""
 _NOISY = 0.3
 """Share of patches that get noise."""
 _MISSING = {"b0": 0.04, "l2": 0.04, "shell": 0.03}
@@ -67,8 +65,6 @@ class SeriesSampler:
         Share of patches whose images are cut to a part of their band.
     noise : float
         Largest noise added to the images.
-    mixing : float
-        Share of patches whose b0 and mean are of another contrast.
     """
 
     def __init__(
@@ -79,9 +75,8 @@ class SeriesSampler:
         seed: int,
         zero_filled: float,
         noise: float,
-        mixing: float = 0.0,
     ) -> None:
-        self._runs, self._mixing = list(runs), mixing
+        self._runs = list(runs)
         self._factor, self._zero_filled, self._noise = factor, zero_filled, noise
         self._patch = patch
         self._generator = np.random.default_rng(seed)
@@ -150,8 +145,6 @@ class SeriesSampler:
         gains = np.repeat(random.uniform(1 - _CONTRAST, 1 + _CONTRAST, 2), (1, PARTS - 1))
         gain = gains.astype(np.float32)[:, None, None]
         images, target, interpolated = images * gain[:, None], target * gain, interpolated * gain
-        if self._mixing and known[:_MEANS].all() and random.random() < self._mixing:
-            self._mix_contrasts(images, target, interpolated, present=bool(known[_MEANS]))
         if random.random() < _NOISY:
             sigma = np.repeat(random.uniform(0, self._noise, 2), (1, PARTS - 1))
             noise = random.standard_normal(images.shape, np.float32)
@@ -168,22 +161,6 @@ class SeriesSampler:
         images, target, interpolated = arrays
         stack = np.moveaxis(images, 1, 0).reshape(SLICES * PARTS, *images.shape[2:])
         return np.ascontiguousarray(stack), target, known, interpolated, self._mix(known)
-
-    def _mix_contrasts(self, *arrays: np.ndarray, present: bool) -> None:
-        """Show b0 and mean in a contrast that no scan had; in place.
-
-        The detail is linear in the image, so that of any mixture is known exactly: part of
-        the mean in the b0, and in the mean part of what is particular to one direction.
-        """
-        random = self._generator
-        part, share = random.uniform(0, _MIXED), random.uniform(0, 1)
-        direction = random.standard_normal(3)
-        functions = harmonics((direction / np.linalg.norm(direction))[None], 2)[0][0, 1:]
-        for array in arrays:
-            array[0] += np.float32(part) * (array[1] - array[0])
-            if present:
-                particular = np.tensordot(functions.astype(np.float32), array[_MEANS:], axes=1)
-                array[1] += np.float32(share) * particular
 
     def _drop(self, images: np.ndarray, interpolated: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Now and then take out what some scans do not have; in place but for `known`."""

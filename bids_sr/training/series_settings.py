@@ -34,9 +34,6 @@ class SeriesSettings:
     """Share of patches that look as if the scanner had interpolated them."""
     noise: float = 0.0
     """Largest noise added to the input's b0, mean and coefficients, of bright tissue."""
-    mixing: float = 0.0
-    """Share of patches whose b0 and mean are of another contrast: mixed with the mean, and
-    with what the shell shows of one direction."""
     trunks: tuple[str, ...] = field(default=TRUNKS, converter=tuple)
     """Parts of the network that are trained; the others keep the weights of the start."""
     width: int = 60

@@ -85,7 +85,7 @@ class SeriesTask(Task):
 
     def _new_sampler(self, train: Sequence[PreparedSeries]) -> SeriesSampler:
         s = self.settings
-        return SeriesSampler(train, s.factor, s.patch, s.seed, s.zero_filled, s.noise, s.mixing)
+        return SeriesSampler(train, s.factor, s.patch, s.seed, s.zero_filled, s.noise)
 
     def loss(
         self, network: torch.nn.Module, batch: SeriesBatch

@@ -16,8 +16,8 @@ from bids_sr.training.patches import rotate_flip
 from bids_sr.training.series_patches import SeriesSampler, _shares
 
 
-def sampler(*runs, patch=8, seed=0, zero_filled=0.0, noise=0.0, mixing=0.0):
-    return SeriesSampler(runs, 2, patch, seed, zero_filled, noise, mixing)
+def sampler(*runs, patch=8, seed=0, zero_filled=0.0, noise=0.0):
+    return SeriesSampler(runs, 2, patch, seed, zero_filled, noise)
 
 
 @pytest.fixture
@@ -194,46 +194,3 @@ def test_the_band_is_cut_as_the_scanner_would(make_series):
     kept = keep_band(lr, (0.7, 1.0))
     lost = sinc_upsample(lr - kept, 2)
     torch.testing.assert_close(kspace_crop(lost, 2), lr - kept, atol=1e-4, rtol=0)
-
-
-def test_a_mixed_contrast_is_a_mixture_of_the_images_there_are(make_series, plain):
-    """b0 and mean become combinations of what there was, detail and interpolation alike."""
-    run = make_series(subsets=0)
-    mixed, changed = sampler(run, mixing=1.0), 0
-    for _ in range(12):
-        arrays = [np.random.default_rng(5).standard_normal((7, *shape)).astype(np.float32)
-                  for shape in ((3, 8, 8), (16, 16), (16, 16))]  # fmt: skip
-        before = [array.copy() for array in arrays]
-        mixed._mix_contrasts(*arrays, present=True)
-        found = [_mixture(now, then) for now, then in zip(arrays, before, strict=True)]
-        for array, then in zip(arrays, before, strict=True):
-            assert np.array_equal(array[2:], then[2:])
-        for other in found[1:]:
-            assert np.allclose(other, found[0], atol=1e-4)
-        assert np.allclose(found[0][0, :2].sum(), 1, atol=1e-4)
-        assert 0 <= found[0][0, 1] <= 0.6 and np.allclose(found[0][1, :2], (0, 1), atol=1e-4)
-        changed += np.linalg.norm(found[0][1, 2:]) > 0.1
-    assert changed > 6
-
-
-def _mixture(images, parts):
-    """Return how much of each part is in b0 and mean, (2, 7)."""
-    return np.linalg.lstsq(parts.reshape(7, -1).T, images[:2].reshape(2, -1).T, rcond=None)[0].T
-
-
-def test_a_mixed_patch_without_directions_keeps_its_mean(make_series):
-    source = sampler(make_series(), mixing=1.0)
-    images = np.ones((7, 3, 8, 8), np.float32) * np.arange(7)[:, None, None, None]
-    source._mix_contrasts(images, present=False)
-    assert np.array_equal(images[1:], np.ones((6, 3, 8, 8)) * np.arange(1, 7)[:, None, None, None])
-
-
-def test_mixing_changes_the_patches(make_series, plain):
-    run = make_series(subsets=0)
-    whole = sampler(run, mixing=1.0).draw(20)
-    fine = (whole.interpolated + whole.target).numpy()
-    lr, detail = (np.asarray(a[0], np.float32) for a in (run.lr, run.detail))
-    true = sinc_upsample(torch.from_numpy(lr), 2).numpy() + detail
-    # b0s of the scan are brighter than its means: where they are mixed, less so
-    ratio = fine[:, 0].mean() / true[0].mean()
-    assert ratio != pytest.approx(1, abs=0.02)
