@@ -218,6 +218,25 @@ def gain_sentence(record: Mapping[str, Any]) -> str:
     return " ".join(part for part in parts if part)
 
 
+def check_note(record: Mapping[str, Any]) -> str:
+    """Say what a table of the self-check does not: why there is none, its limits, noise put back.
+
+    Parameters
+    ----------
+    record : mapping
+        Of a run.
+
+    Returns
+    -------
+    str
+        Empty if there is nothing to say.
+    """
+    if record.get(f"{SELF_CHECK}_verdict") not in (HELPED, NO_GAIN, HARMED):
+        return gain_sentence(record)
+    note = str(record.get(f"{SELF_CHECK}_note") or "")
+    return " ".join(part for part in (note, _noisy_sentence(record)) if part)
+
+
 def headline(record: Mapping[str, Any]) -> tuple[str, str]:
     """Say in a few words whether the network helped, and by how much.
 

@@ -210,7 +210,8 @@ def _against(spec: MetricSpec, limits: Limits, value: float | None) -> Light:
 def _band(record: Record) -> Light:
     note, shares = record.get("band_note"), zooms(record.get("input_band"))
     if note:
-        return Light("input_band", WARN, str(note), str(note))
+        text = str(note)[:1].upper() + str(note)[1:].rstrip(".") + "."
+        return Light("input_band", WARN, str(record.get("input_band") or note), text)
     if shares and min(shares) < 1:
         text = "Part of the input's band is empty, zero-filled or filtered: measured are "
         text += " and ".join(f"{share:.0%}" for share in shares) + " of it."

@@ -203,7 +203,7 @@ def _tensor(frame: _Frame, sr: SuperResolvedDwi, names: OutputNames) -> list[Pic
         ),
         _picture(
             frame, names.report_file("v1sidebyside", "png"), _fibres(frame, three), disc,
-            tab="V1", what="main direction",
+            tab="V1", what="main direction (V1)",
             caption=f"{lines} {_FA_LEAST:g}. Lines should follow the bundles of the colours above.",
         ),
     ]  # fmt: skip

@@ -12,7 +12,7 @@ from bids_sr.quality.gain import (
     HIGHER_IS_BETTER,
     NOISE,
     SELF_CHECK,
-    gain_sentence,
+    check_note,
     headline,
     key_of,
 )
@@ -23,7 +23,7 @@ from bids_sr.quality.verdict import FAIL, NOTE, PASS, STATUSES, UNKNOWN, WARN, L
 from bids_sr.report.cautions import cautions, notes
 from bids_sr.report.tables import tidy
 
-WORDS = {"pass": "good", "note": "note", "warn": "look", "fail": "bad", "unknown": "not judged"}
+WORDS = {"pass": "good", "note": "note", "warn": "caution", "fail": "bad", "unknown": "not judged"}
 """A word for each status, beside its colour and shape."""
 
 COLUMNS = (*METHODS, "noise alone")
@@ -121,7 +121,7 @@ def summary(record: Mapping[str, Any], lights: Iterable[Light] = ()) -> Summary:
         tuple([view.text for view in views if view.status == NOTE] + notes(record)),
         tuple(views),
         _checked(record),
-        gain_sentence(record),
+        check_note(record),
     )
 
 
@@ -148,22 +148,24 @@ def _helped(record: Mapping[str, Any], views: Sequence[LightView]) -> Answer:
 
 def _to_check(told: Sequence[Answer], views: Sequence[LightView]) -> Answer:
     """Say what to look at first; the self-check, which stands above it, aside."""
-    label = next((view.label for view in views if view.key == f"{SELF_CHECK}_verdict"), None)
-    told = [one for one in told if one.lead != label or label is None]
+    check = next((view.label for view in views if view.key == f"{SELF_CHECK}_verdict"), None)
+    told = [one for one in told if one.lead != check or check is None]
+    unknown = [view.label for view in views if view.status == UNKNOWN]
+    silent = f"{', '.join(unknown)}." if unknown else ""
     if told:
-        first = _first_sentence(told[0].text)
+        first = " ".join(
+            [_first_sentence(told[0].text), *([f"Not judged: {silent}"] * bool(silent))]
+        )
         if told[0].status == FAIL:
             more = f" ({len(told) - 1} more below)" if len(told) > 1 else ""
             return Answer(FAIL, "Check before use", f"{first}{more}")
-        if len(told) == 1:
-            return Answer(WARN, "One caution", first)
         count = _COUNTS.get(len(told), str(len(told)))
-        return Answer(WARN, f"{count} cautions, the first", first)
-    unknown = [view.label for view in views if view.status == UNKNOWN]
-    if not views or len(unknown) == len(views):
+        lead = "One caution" if len(told) == 1 else f"{count} cautions, the first"
+        return Answer(WARN, lead, first)
+    if len(unknown) == len(views):
         return Answer(UNKNOWN, "Not judged", "what could be checked is not in the record.")
     if unknown:
-        return Answer(UNKNOWN, "No caution, but not judged", f"{', '.join(unknown)}.")
+        return Answer(UNKNOWN, "No caution, but not judged", silent)
     return Answer(PASS, "No caution", "all checks passed.")
 
 

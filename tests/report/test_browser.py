@@ -671,7 +671,7 @@ def test_pointing_at_a_run_marks_it_everywhere(put_record, tmp_path, show):
 
     records = {"01": {}, "02": {"v1_angle_median_deg": 20.0}}
     driver = show(group_page(put_record, tmp_path / "out", records))
-    plot = next(p for p in every(driver, ".plot") if p.text.startswith("Turn of the main"))
+    plot = next(p for p in every(driver, ".plot") if p.text.startswith("Change of V1"))
     driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", plot)
     dots = find(plot, ".dots").get_attribute("d").split("M")[2]
     x, y = (float(part) for part in dots.removesuffix("h0").split())
@@ -692,7 +692,7 @@ def test_pointing_at_a_run_marks_it_everywhere(put_record, tmp_path, show):
 def test_plots_are_walked_with_keys(put_record, tmp_path, show):
     records = {f"0{i}": {"v1_angle_median_deg": float(i)} for i in (3, 1, 2)}
     driver = show(group_page(put_record, tmp_path / "out", records))
-    plot = next(p for p in every(driver, ".plot") if p.text.startswith("Turn of the main"))
+    plot = next(p for p in every(driver, ".plot") if p.text.startswith("Change of V1"))
     told = []
     for key in ("\ue014", "\ue014", "\ue010", "\ue012"):  # right, right, End, left
         plot.send_keys(key)
@@ -710,7 +710,7 @@ def test_runs_that_are_not_wanted_fade(put_record, tmp_path, show):
     records = {f"{i:02}": {"v1_angle_median_deg": 5 + i / 10} for i in range(30)}
     records["30"] = {"v1_angle_median_deg": 60.0}
     driver = show(group_page(put_record, tmp_path / "out", records))
-    plot = next(p for p in every(driver, ".plot") if p.text.startswith("Turn of the main"))
+    plot = next(p for p in every(driver, ".plot") if p.text.startswith("Change of V1"))
     (ring,) = every(plot, ".out")
     assert ring.find_element("xpath", "..").get_dom_attribute("href").startswith("sub-30")
     assert "sub-30_res-x2" in find(driver, "#outliers").text

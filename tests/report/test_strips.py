@@ -21,7 +21,7 @@ def plot_of(title, records):
     return next(plot for plot in laid(records) if plot.title == title)
 
 
-TURN = "Turn of the main direction"
+TURN = "Change of V1"
 
 
 def test_points_stand_at_their_values(record):

@@ -59,6 +59,12 @@ def test_the_first_line_promises_nothing_that_was_not_found(record, judged, chan
             "One caution",
             "b = 0.5 is odd.",
         ),
+        (
+            [("snr_b0", "unknown", ""), ("b", "warn", "Two.")],
+            "warn",
+            "One caution",
+            "Two. Not judged",
+        ),
         ([("a", "warn", "One."), ("b", "warn", "Two.")], "warn", "Two cautions, the first", "One."),
         (
             [("b", "warn", "Two."), ("a", "fail", "Bad.")],

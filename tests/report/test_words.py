@@ -94,7 +94,7 @@ def test_shells_in_ascending_order(record):
 def test_scan_in_readable_units(record):
     rows = cells(scan_rows(record(shells="1000;2000")))
     assert rows["Shells"] == ["1000, 2000 s/mm²"]
-    assert rows["Acquired voxel"] == [
+    assert rows["Acquired voxel size"] == [
         "2.00 \N{MULTIPLICATION SIGN} 2.00 \N{MULTIPLICATION SIGN} 3.00 mm"
     ]
     assert rows["Slice axis"] == ["k"]
@@ -151,7 +151,7 @@ def test_a_usual_run_needs_no_caution(record, card):
         ({"dti_skipped_reason": "DTI skipped: no b0."}, {}, "DTI skipped: no b0."),
         ({"gqi_skipped_reason": "GQI skipped."}, {}, "GQI skipped."),
         ({"notes": "The batch was halved."}, {}, "The batch was halved."),
-        ({"v1_angle_median_deg": None}, {}, "Turn of the main direction"),
+        ({"v1_angle_median_deg": None}, {}, "Change of V1"),
         ({"wm_fa_median_sr": float("nan")}, {}, "FA in white matter"),
         (
             {
@@ -261,7 +261,7 @@ def test_every_metric_of_a_group_stands_in_its_table(record):
     grids = groups["Grid artifacts"]
     assert cells(grids.pairs) == {"Grid of 4 pixels, F": ["1.100", "250.000", "+248.900"]}
     assert cells(grids.single) == {"Spectral peak of 4 pixels (dB)": ["12.3"]}
-    assert "Missing noise" in cells(groups["Noise and sharpness"].single)
+    assert "No noise estimate because" in cells(groups["Noise and sharpness"].single)
     assert "QA in white matter" in cells(groups["White matter"].pairs)
     heads = [spec.key for spec in shell_metrics(values)]
     assert heads == ["dc_nrmse", "dc_bias", "dc_rms_sigma", "snr"]

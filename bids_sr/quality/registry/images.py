@@ -106,7 +106,7 @@ AGREEMENTS = (
         "dc_rms_sigma",
         "Residual over noise",
         "The root mean square of that difference over the standard deviation of the input's noise: "
-        "well below 1, what changed drowns in the noise.",
+        "well below 1, the change is lost in the noise.",
         optional=True,
         extreme=max,
     ),
@@ -159,8 +159,8 @@ IMAGES = (
     _noise(
         "snr",
         "SNR of the input",
-        "The brain's median signal in one volume of the input over the noise. At b = 0 the light "
-        "tells whether the network knows scans as noisy.",
+        "The brain's median signal in one volume of the input over the noise. At b = 0 the check "
+        "compares it with that of the training.",
         decimals=1,
         per=Per.SHELL,
         extreme=min,
@@ -184,7 +184,7 @@ IMAGES = (
         "Noise in the background",
         "The same by PIESNO, from air, as for a single coil channel.",
     ),
-    _noise("sigma_note", "Missing noise", "Why an estimate of the noise is missing."),
+    _noise("sigma_note", "No noise estimate because", "Why an estimate of the noise is missing."),
     MetricSpec(
         "sd_dwi_median",
         "Self-ensemble SD",

@@ -39,7 +39,7 @@ def _shift(name: str, label: str, unit: str = "") -> MetricSpec:
     return _white(
         f"wm_{name}_wasserstein",
         f"Shift of the {label} distribution",
-        f"As above for {label}.",
+        f"The same for {label}.",
         unit,
         4,
         optional=True,
@@ -67,7 +67,7 @@ MAPS = (
     _white(
         "wm_ad_median",
         "AD in white matter",
-        "Median diffusivity along the main direction.",
+        "Median axial diffusivity, along V1.",
         _DIFFUSIVITY,
         optional=True,
         per=Per.SIDE,
@@ -75,7 +75,7 @@ MAPS = (
     _white(
         "wm_rd_median",
         "RD in white matter",
-        "Median diffusivity across the main direction.",
+        "Median radial diffusivity, across V1.",
         _DIFFUSIVITY,
         optional=True,
         per=Per.SIDE,
@@ -114,7 +114,7 @@ MAPS = (
     _white(
         "wm_md_wasserstein",
         "Shift of the MD distribution",
-        "As above for mean diffusivity.",
+        "The same for MD.",
         _DIFFUSIVITY,
         4,
     ),
@@ -123,12 +123,12 @@ MAPS = (
     _shift("qa", "QA"),
     _white(
         "v1_angle_median_deg",
-        "Turn of the main direction",
-        "Median angle between the main diffusion direction of an output voxel and that of the "
-        "acquired voxel around it. It tells how much changed, not which of the two is right.",
+        "Change of V1",
+        "Median angle between V1 of an output voxel and V1 of the acquired voxel around it. It "
+        "tells how much changed, not which of the two is right.",
         "°",
         1,
-        column="Turn of V1",
+        column="Change of V1",
     ),
     _white(
         "wm_voxels",
@@ -165,7 +165,7 @@ MAPS = (
     ),
     _share(
         "unfitted_fraction",
-        "Without signal",
+        "Voxels without signal",
         "Share of brain voxels that were not fitted, having no signal at b = 0: the mask "
         "reaches beyond the image there.",
         optional=True,

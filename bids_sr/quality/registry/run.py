@@ -47,9 +47,9 @@ RUN = (
 
 VERDICTS = (
     MetricSpec(
-        "qc_status", "Quality", "The worst light of the run's report.", family=VERDICT,
+        "qc_status", "Quality", "The worst check of the run's report.", family=VERDICT,
         levels={
-            "pass": "No light is yellow or red.",
+            "pass": "No check is amber or red.",
             "warn": "Something deserves a look.",
             "fail": "Do not use it before you have looked.",
             "unknown": "Could not be judged.",
@@ -66,16 +66,21 @@ FACTS = (
     _scan("n_volumes", "Volumes"),
     _scan("n_b0", "Volumes at b = 0"),
     _scan("n_directions", "Directions"),
-    _scan("shells", "Shells", "b-values; the light tells whether the network knows them.", "s/mm²"),
+    _scan(
+        "shells",
+        "Shells",
+        "b-values; the check compares them with those of the training.",
+        "s/mm²",
+    ),
     _scan("input_shape", "Acquired matrix", unit="voxels"),
     _scan(
         "input_zooms_mm",
-        "Acquired voxel",
-        "Voxel size; the light tells whether the network knows it.",
+        "Acquired voxel size",
+        "Voxel size; the check compares it with those of the training.",
         "mm",
         column="Voxel in",
     ),
-    _scan("output_zooms_mm", "Output voxel", unit="mm", column="Voxel out"),
+    _scan("output_zooms_mm", "Output voxel size", unit="mm", column="Voxel out"),
     _scan("brain_volume_ml", "Brain mask", unit="ml", decimals=0, optional=True),
     _scan(
         "slice_axis",
@@ -100,14 +105,14 @@ FACTS = (
           optional=True),
     _scan(
         "band_note",
-        "Not fully measured",
+        "Band not fully measured",
         "In-plane axes whose highest frequencies hold no signal: the scanner filled k-space with "
         "zeros or filtered the image. There is less to gain than the voxel size suggests.",
         optional=True,
     ),
     _scan(
         "bad_lines",
-        "Bad lines and slices",
+        "Damaged lines and slices",
         "Parts of the input that should not be trusted, volumes and slices counted from 0.",
         optional=True,
     ),
@@ -188,15 +193,15 @@ TIMES = (
     ),
     _time(
         "seconds_total",
-        "Time in all",
-        "From the start of super-resolution to the end of judging, pauses included.",
+        "Total time",
+        "From the start of super-resolution to the last quality metric, pauses included.",
         "s",
         1,
     ),
     _time(
         "peak_memory_gb",
-        "Most memory taken",
-        "By the processes that super-resolved and judged, whichever took more.",
+        "Peak memory",
+        "Of the processes for super-resolution and for quality metrics, whichever took more.",
         "GB",
         2,
     ),

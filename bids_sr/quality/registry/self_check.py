@@ -26,7 +26,7 @@ SCORES = (
     _score("ssim_dwi", "SSIM, weighted volumes", "Likeness of structure, at most 1.", "", 4),
     _score("fa_mae", "Error of FA", "Mean absolute error in the brain; lower is better.", "", 4),
     _score("md_mae", "Error of MD", "Mean absolute error; lower is better.", "10⁻³ mm²/s", 4),
-    _score("v1_deg", "Error of the main direction", "Median angle; lower is better.", "°", 2),
+    _score("v1_deg", "Error of V1", "Median angle; lower is better.", "°", 2),
     _score("left_b0", "Detail left unexplained, b = 0", _LEFT, "", 2),
     _score("left_mean", "Detail left unexplained, mean of directions", _LEFT, "", 2),
     _score("left_l2", "Detail left unexplained, between directions", _LEFT, "", 2),
