@@ -180,7 +180,7 @@ def version_rows(record: Mapping[str, Any]) -> list[Row]:
     return [Row(lookup(key).label, (_cell(lookup(key), record.get(key)),)) for key in keys]
 
 
-_UNSAID = ("channels", "limitations")
+_UNSAID = ("channels", "limitations", "extrapolation")
 """Entries of a model card that are left out where it has none."""
 
 
@@ -198,6 +198,7 @@ def model_rows(model: Mapping[str, Any]) -> list[Row]:
         "input_rule": "How intensities are scaled",
         "data": "Training data",
         "limitations": "Known limitations",
+        "extrapolation": "Voxels finer than those trained on: detail left unexplained, more by",
         "licence": "Licence of the weights",
         "seed": "Seed",
         "command": "Training command",
