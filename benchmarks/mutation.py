@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -119,7 +120,8 @@ def _mutmut(work: Path, *arguments: str, fails: bool = False) -> str:
         command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     if done.returncode and not fails:
-        sys.exit(f"mutmut {arguments[0]} failed in {work}:\n{done.stdout[-5000:]}")
+        last = "\n".join(re.split(r"[\r\n]+", done.stdout)[-60:])  # it draws its progress
+        sys.exit(f"mutmut {arguments[0]} failed in {work}:\n{last}")
     return done.stdout
 
 

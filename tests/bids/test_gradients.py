@@ -194,3 +194,13 @@ def test_the_threshold_itself_counts_as_b0(tmp_path):
         assert table.is_b0.tolist() == [True, True, False, False, False]
         assert [shell.indices.tolist() for shell in table.shells] == [[2, 3], [4]]
         assert table.n_directions == 3
+
+
+@pytest.mark.parametrize(
+    ("bvals", "sizes"),
+    [([700, 750], [2]), ([700, 751], [1, 1]), ([2000, 2100], [2]), ([2000, 2101], [1, 1])],
+)
+def test_a_shell_ends_beyond_50_and_beyond_five_percent(bvals, sizes):
+    """At exactly so much a value still belongs."""
+    table = GradientTable([0, *bvals], [[0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    assert [len(shell.indices) for shell in table.shells] == sizes

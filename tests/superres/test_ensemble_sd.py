@@ -5,6 +5,7 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from attrs import evolve
 
 from bids_sr.networks.card import read_card
 from bids_sr.superres.engine import super_resolve
@@ -88,6 +89,18 @@ def test_copies_of_an_earlier_attempt_are_replaced(resolve, model, tmp_path):
         made.run, made.card, made.dwi, device="cpu", ensemble=8, ensemble_sd=ensemble_sd
     )
     np.testing.assert_array_equal(volumes(ensemble_sd, again), expected)
+
+
+def test_members_of_magnitudes_are_not_negative(resolve, model, tmp_path):
+    """As the series itself: what interpolation and network leave below zero is cut off."""
+    ensemble_sd = files(tmp_path / "beside", model)
+    made = resolve("beside", ensemble_sd=ensemble_sd)
+    cut = volumes(ensemble_sd, made)
+    assert cut.min() == 0
+    if read_card(model).sees_series:  # their members are put together when they are read
+        kept = volumes(ensemble_sd, evolve(made, signed=True))
+        assert kept.min() < 0
+        np.testing.assert_array_equal(cut, np.maximum(kept, 0))
 
 
 def test_the_sd_alone(resolve, tmp_path):

@@ -264,3 +264,27 @@ def test_what_was_missing_is_said(make_run, tiny_series_model, tmp_path):
     assert any("fewer than 6 well-spread" in note for note in notes(run, "few.nii.gz"))
     alone = evolve(run, gradients=GradientTable(np.zeros(6), np.zeros((6, 3))))
     assert any("its b0 alone" in note for note in notes(alone, "alone.nii.gz"))
+
+
+class MeanAsB0(Repeating):
+    """The b0's detail is the shell's mean: each shell says something else of it."""
+
+    def forward(self, images):
+        output = super().forward(images)
+        output[:, 0] = output[:, 1]
+        return output
+
+
+def test_shells_have_a_say_in_the_b0_by_their_directions():
+    gradients = table((1000, 30), (2000, 10))
+    series = tensor_series(gradients)
+    images = gathered(gradients, series)
+    units = [images.units(number) for number in range(2)]
+    means = [
+        np.tensordot(shell.weights[0], series[shell.indices], axes=1) / units[number][1]
+        for number, shell in enumerate(images.parts.shells)
+    ]
+    detail, _ = runner(MeanAsB0()).run(images, (4, 12, 10))
+    expected = units[0][0] * (0.75 * means[0] + 0.25 * means[1])
+    np.testing.assert_allclose(added(detail, 0), repeated(expected), atol=2e-3)
+    assert np.abs(means[0] - means[1]).max() > 0.05
