@@ -11,13 +11,13 @@ from pathlib import Path
 
 from attrs import evolve
 
-from bids_sr import __version__
 from bids_sr.app.config import to_toml
 from bids_sr.app.devices import choose_places, cores_in_all
 from bids_sr.app.environment import container
 from bids_sr.app.final_check import check_end
 from bids_sr.app.memory_limits import refuse_too_small
 from bids_sr.app.reports_only import tell_quality
+from bids_sr.app.run_log import tell_end, tell_resources, tell_start
 from bids_sr.app.settings import Settings
 from bids_sr.app.validation import validate_input
 from bids_sr.app.work_folder import work_folder
@@ -31,7 +31,7 @@ from bids_sr.networks.registry import load_card
 from bids_sr.workflow.completeness import is_complete, page_faults
 from bids_sr.workflow.coordination import process
 from bids_sr.workflow.execute import Execution
-from bids_sr.workflow.failures import Failure, forget_gone
+from bids_sr.workflow.failures import forget_gone
 from bids_sr.workflow.memory import PARENT_GB, fits
 from bids_sr.workflow.messages import Messages, configure_messages
 from bids_sr.workflow.participant_pages import PageWriter
@@ -68,7 +68,7 @@ def run_participants(settings: Settings) -> int:
     options = make_run_options(settings, places)
     found = find_runs(settings)
     log_dir = _open_log(settings)
-    _log_start(settings, options, places, log_dir)
+    tell_start(settings, options, places, found)
     _validate(settings, found, log_dir)
     for folder in (settings.output_dir, log_dir.parent):
         remove_orphans(folder)
@@ -80,13 +80,14 @@ def run_participants(settings: Settings) -> int:
     todo, nprocs = _share_memory(settings, _not_done(plans))
     pages.expect([*todo, *_without_page(plans)])
     with work_folder(settings.work_dir, clean=settings.clean_work_dir) as work_dir:
+        tell_resources(settings, nprocs, len(todo), work_dir)
         failures = process(todo, _execution(settings, nprocs, places, work_dir, log_dir), pages)
     pages.write_rest()
     failures, shared_good = check_end(settings.output_dir, plans, todo, failures, pages)
-    status = max(_sum_up(plans, todo, failures, pages), 0 if shared_good else 1)
+    tell_end(plans, todo, failures)
     if settings.fail_on_qc and tell_quality(plan.names.quality for plan in plans):
         return 1
-    return status
+    return 1 if failures or pages.failed or not shared_good else 0
 
 
 def make_run_options(settings: Settings, places: Sequence[str]) -> RunOptions:
@@ -177,29 +178,13 @@ def _open_log(settings: Settings) -> Path:
             remedy="Give an output folder that you may write to.",
         ) from error
     configure_messages(_messages(settings, folder))
+    _log.debug("log folder: %s", folder)
+    write_text(folder / "config.toml", to_toml(settings.options))
     return folder
 
 
 def _messages(settings: Settings, log_dir: Path) -> Messages:
     return Messages(settings.verbosity, log_dir / "log.txt")
-
-
-def _log_start(
-    settings: Settings, options: RunOptions, places: Sequence[str], log_dir: Path
-) -> None:
-    _log.info(
-        "bids_sr %s: network %s on %s, %d of %d cores per step",
-        __version__,
-        options.card.name,
-        ", ".join(places),
-        settings.threads,
-        settings.nprocs,
-    )
-    if settings.sloppy:
-        _log.warning("--sloppy: poor quality, for trying things out only")
-    write_text(log_dir / "config.toml", to_toml(settings.options))
-    _log.debug("%s", settings)
-    _log.debug("log folder: %s", log_dir)
 
 
 def _not_done(plans: Sequence[RunPlan]) -> list[RunPlan]:
@@ -233,23 +218,3 @@ def _execution(
         write_graph=settings.write_graph,
         messages=_messages(settings, log_dir),
     )
-
-
-def _sum_up(
-    plans: Sequence[RunPlan],
-    todo: Sequence[RunPlan],
-    failures: Sequence[Failure],
-    pages: PageWriter,
-) -> int:
-    done = len(todo) - len(failures)
-    _log.info(
-        "%d of %d runs done (%d now, %d before) in %s",
-        len(plans) - len(failures),
-        len(plans),
-        done,
-        len(plans) - len(todo),
-        plans[0].names.out_dir,
-    )
-    for failure in failures:
-        _log.error("failed: %s (%s)", failure.run, failure.crash_file or failure.message)
-    return 1 if failures or pages.failed else 0

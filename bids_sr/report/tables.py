@@ -30,6 +30,7 @@ from bids_sr.quality.registry import (
     shell_of,
     versioned_package,
 )
+from bids_sr.superres.durations import duration
 
 _ELSEWHERE = (IDENTITY, VERDICT, SCAN, PROCESSING, TIME, AGREEMENT, SELF_CHECK)
 """Families that have a place of their own on the page."""
@@ -302,22 +303,6 @@ def tidy(text: str) -> str:
     if text.replace(";", "").isdigit():
         return text.replace(";", ", ")
     return text
-
-
-def duration(seconds: float) -> str:
-    """Return a time in words.
-
-    Examples
-    --------
-    >>> duration(8.25), duration(84), duration(7325)
-    ('8.2 s', '1 min 24 s', '2 h 2 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def _cell(spec: MetricSpec, value: Any) -> Cell:

@@ -1,20 +1,29 @@
-"""How far a run has come: a bar on a terminal, plain lines elsewhere."""
+"""How far super-resolution has come: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import sys
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 from tqdm import tqdm
 
+from bids_sr.superres.durations import duration
+
 _LOG = logging.getLogger("bids_sr")
-_LINE_EVERY_S = 15.0
+_SOON_S, _LATE_S = 15.0, 120.0
+"""Lines are never closer than the first, nor further apart than the second ..."""
+_SHARE = 0.1
+"""... and in between one comes when so much of all is done."""
 
 
 class Progress:
-    """Shows how many volumes, or slices, are done, how fast, and the time left.
+    """Shows how many volumes, or slices, are done, and how long those left will take.
+
+    What comes after them is not in that time.
 
     Parameters
     ----------
@@ -25,33 +34,59 @@ class Progress:
     unit : str
         What is counted: ``volume`` or ``slice``.
     stream : text stream, optional
-        Where a bar goes; default stderr. Not a terminal: log lines instead.
+        Where a bar goes; default stderr. Log lines instead if it is no terminal, and in a
+        worker: bars of several processes would overwrite each other.
+    clock : callable
+        Gives seconds.
     """
 
-    def __init__(self, label: str, total: int, unit: str, stream: TextIO | None = None) -> None:
-        self._label, self._total, self._unit = label, total, unit
-        self._started = self._last = time.monotonic()
-        self._done = 0
+    def __init__(
+        self,
+        label: str,
+        total: int,
+        unit: str,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._label, self._total, self._unit, self._clock = label, total, unit, clock
+        self._started = self._last = clock()
+        self._done = self._told = 0
         stream = sys.stderr if stream is None else stream
+        alone = multiprocessing.parent_process() is None
         self._bar = (
-            tqdm(total=total, desc=label, unit=f" {unit}s", file=stream)
-            if stream.isatty()
+            tqdm(total=total, desc=label, unit=f" {unit}s", file=stream, leave=False)
+            if alone and stream.isatty()
             else None
         )
 
     def advance(self, count: int = 1) -> None:
         """So many more are done."""
         self._done += count
-        now = time.monotonic()
         if self._bar is not None:
             self._bar.update(count)
-            if self._done == self._total:
-                self._bar.close()
-        elif self._done == self._total or now - self._last >= _LINE_EVERY_S:
-            self._last = now
-            rate = self._done / max(now - self._started, 1e-9)
-            left = (self._total - self._done) / rate
-            _LOG.info(
-                "%s: %s %d of %d, %.1f %ss/s, %.0f s left",
-                self._label, self._unit, self._done, self._total, rate, self._unit, left,
-            )  # fmt: skip
+        if self._done == self._total:
+            self._end()
+        elif self._bar is None and self._is_time():
+            self._tell()
+
+    def _end(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        _LOG.info(
+            "%s: %d %ss in %s",
+            self._label, self._total, self._unit, duration(self._clock() - self._started),
+        )  # fmt: skip
+
+    def _is_time(self) -> bool:
+        waited = self._clock() - self._last
+        much = self._done - self._told >= _SHARE * self._total
+        return waited >= (_SOON_S if much else _LATE_S)
+
+    def _tell(self) -> None:
+        self._last, self._told = self._clock(), self._done
+        rate = self._done / max(self._last - self._started, 1e-9)
+        _LOG.info(
+            "%s: %s %d of %d, %.1f %ss/s, %s to the last",
+            self._label, self._unit, self._done, self._total, rate, self._unit,
+            duration((self._total - self._done) / rate),
+        )  # fmt: skip

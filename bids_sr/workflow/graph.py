@@ -18,6 +18,7 @@ from bids_sr.workflow.monitor import Job
 from bids_sr.workflow.outputs import manifest_of
 from bids_sr.workflow.participant_pages import LAST_STEP
 from bids_sr.workflow.plan import RunOptions, RunPlan
+from bids_sr.workflow.step_log import tell_kept
 
 NAME = "bids_sr"
 """Name of the workflow, and of its folder in the work folder."""
@@ -107,6 +108,7 @@ def build_run_workflow(plan: RunPlan, folder: Path, monitor: Path | None = None)
             reusable.add(name)
         else:
             node.overwrite = True
+    tell_kept(plan, reusable)
     if "super_resolve" in reusable and nodes["super_resolve"].inputs.use_gpu:
         # it makes members again that an earlier call removed, and runs the network for it
         nodes["ensemble_sd"].inputs.use_gpu = plan.options.uncertainty

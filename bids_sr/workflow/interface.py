@@ -20,6 +20,7 @@ from bids_sr.workflow.engine import (
 )
 from bids_sr.workflow.failures import Failure, record_failure
 from bids_sr.workflow.monitor import Monitor
+from bids_sr.workflow.step_log import step_told
 
 _MADE = (
     "checked",
@@ -111,7 +112,10 @@ class Step(BaseInterface):
             arguments["folder"] = Path(runtime.cwd)
         job = self.inputs.job
         try:
-            with Monitor(job) if isdefined(job) else nullcontext():
+            with (
+                step_told(self.inputs.plan, self._function.__name__, arguments),
+                Monitor(job) if isdefined(job) else nullcontext(),
+            ):
                 self._value = self._function(**arguments)
         except Exception as error:
             self.failure = record_failure(self.inputs.plan, self._function.__name__, error)
