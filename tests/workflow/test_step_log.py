@@ -98,13 +98,16 @@ def test_a_long_step_says_that_it_still_runs(plan, caplog):
     finally:
         logger.removeHandler(listener)
     assert any("sub-01: self-check, 0.0 s so far" in message for message in caplog.messages)
-    assert not [t for t in threading.enumerate() if t.name.endswith("(remind)")]
+    assert not [thread for thread in threading.enumerate() if "(remind)" in thread.name]
 
 
 def test_a_step_that_fails_is_told_and_raises(plan, caplog):
-    with caplog.at_level(logging.DEBUG, "bids_sr"), pytest.raises(ValueError, match="odd"):
-        with step_told(plan, "mask", {}):
-            raise ValueError("odd")
+    with (
+        caplog.at_level(logging.DEBUG, "bids_sr"),
+        pytest.raises(ValueError, match="odd"),
+        step_told(plan, "mask", {}),
+    ):
+        raise ValueError("odd")
     assert "brain mask ended after" in caplog.messages[-1]
 
 
