@@ -53,13 +53,13 @@ def step_told(
     plan : RunPlan
         Its run, which each line names.
     name : str
-        The step's function.
+        The step's function; of one without a title nothing is said.
     given : mapping
         What the function is called with; ``sr`` tells whether there is anything to fit.
     every_s : float
         How often it is said that the step still runs.
     """
-    if not _has_work(name, plan.options, given):
+    if name not in TITLES or not _has_work(name, plan.options, given):
         yield
         return
     title = TITLES[name]
