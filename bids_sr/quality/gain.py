@@ -325,5 +325,6 @@ def _in_words(metric: str, value: float) -> str:
     if metric in IMAGES:
         return f"PSNR of the {IMAGES[metric]} {value:+.2f} dB"
     if metric in MAPS:
-        return f"{MAPS[metric]} error {-value:+.0%}"
+        change = f"{-value:+.0%}"
+        return f"{MAPS[metric]} error {'+0%' if change == '-0%' else change}"
     return f"left of the detail of the {DETAIL[metric]} {-value:+.2f}"
