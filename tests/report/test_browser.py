@@ -570,7 +570,7 @@ def test_group_table_sorts_and_filters(put_record, tmp_path, show):
     records = {label: {"v1_angle_median_deg": angle} for label, angle in angles.items()}
     driver = show(group_page(put_record, tmp_path / "out", records))
     assert runs_in(driver) == ["01", "02", "03", "10", "11"]
-    head = head_of(driver, "Turn")
+    head = head_of(driver, "Change of V1")
     head.click()
     assert runs_in(driver) == ["10", "02", "01", "11", "03"]  # numbers, words, what is not known
     head.send_keys("\n")
@@ -740,7 +740,7 @@ def test_hostile_records_leave_the_group_page_working(put_record, tmp_path, show
     in_chooser(driver, "button", "All").click()
     find(driver, "#chooser summary").click()
     for _ in range(2):
-        head_of(driver, "Turn").click()
+        head_of(driver, "Change of V1").click()
     find(driver, "#filter").send_keys("sub-0")
     assert len(runs_in(driver)) == 10
     driver.execute_script("for (let run = 0; run < group.runs.length; run++) group.mark(run)")
@@ -774,7 +774,7 @@ def test_a_thousand_runs_stay_light(put_record, tmp_path, show):
         assert rows == sorted(rows) and len(rows) < 80 and not seen & set(rows)
         seen |= set(rows)
     assert rows[-1] == "0999"
-    head_of(driver, "Turn").click()
+    head_of(driver, "Change of V1").click()
     find(driver, "#filter").send_keys("sub-00")
     assert find(driver, "#count").text == "100 of 1000"
     assert elements() < 6000
