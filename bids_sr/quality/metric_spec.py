@@ -87,6 +87,12 @@ class MetricSpec:
     """Of one that takes one of a few values: these, and what they mean."""
     column: str = ""
     """Heading in the group table, where the label is too long."""
+    least_range: float = 0.0
+    """Smallest extent of an axis, in units as stored: what differs by less than half of it is of
+    no account. 0: a twentieth of the largest value, where the unit is the image's own."""
+    key_measure: bool = False
+    """Whether the group page names runs that stand out by it: of the output, of the network, of
+    shells by the extreme."""
     extreme: Callable[[list[float]], float] | None = None
     """Of shells: `max` or `min`, what the group page shows of those above b = 0."""
     of_volume: VolumeMetric | None = None

@@ -11,13 +11,20 @@ from attrs import asdict, frozen
 from bids_sr.quality.metric_spec import is_known, is_number
 from bids_sr.quality.registry import lookup, place
 from bids_sr.report.dictionary import NAME
+from bids_sr.report.study_summary import SHARED
 from bids_sr.report.tables import tidy
 
 DEFAULT_COLUMNS = (
     "state",
     "qc_status",
     "selfcheck_verdict",
+    "selfcheck_gain_psnr_b0",
+    "selfcheck_gain_psnr_dwi",
+    "selfcheck_left_b0",
+    "selfcheck_left_mean",
+    "selfcheck_left_l2",
     "gradients_verdict",
+    "qc_reasons",
     "scale_factor",
     "model",
     "n_volumes",
@@ -35,7 +42,6 @@ DEFAULT_COLUMNS = (
     "v1_angle_median_deg",
     "negative_eigenvalue_fraction_sr",
     "seconds_superres",
-    "qc_reasons",
 )
 """Columns that the page shows unless others are chosen, in this order."""
 
@@ -141,10 +147,15 @@ def _column(key: str, records: Sequence[Mapping[str, Any]]) -> Column:
         meaning=spec.description,
         decimals=None if whole else spec.decimals,
         percent=spec.percent,
-        default=key in DEFAULT_COLUMNS,
+        default=key in DEFAULT_COLUMNS and not (key in ("state", *SHARED) and _alike(raw)),
         words=bool(spec.levels) and key != "slice_axis",
         values=tuple(_value(key, value) for value in raw),
     )
+
+
+def _alike(values: Sequence[Any]) -> bool:
+    known = [value for value in values if is_known(value)]
+    return len(known) > 1 and all(value == known[0] for value in known)
 
 
 def _value(key: str, value: Any) -> Any:

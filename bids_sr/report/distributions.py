@@ -84,7 +84,8 @@ def _strips(spec: MetricSpec) -> list[tuple[str, str]]:
     if spec.extreme is None:
         return []
     above = extreme_key(spec)
-    return [("b = 0", f"{spec.key}_b0"), (f"{above.removeprefix(spec.key + '_')} of b > 0", above)]
+    which = "lowest" if spec.extreme is min else "highest"
+    return [("b = 0", f"{spec.key}_b0"), (f"{which} b > 0", above)]
 
 
 def _unknown(keys: Iterable[str]) -> Iterator[MetricPlot]:

@@ -26,7 +26,9 @@ from bids_sr.report.outliers import MIN_RUNS
 from bids_sr.report.pages import slug, write_page
 from bids_sr.report.records import FailedRun, FinishedRun, read_failures, read_runs
 from bids_sr.report.roster import Roster, begun, missing_files, roster
-from bids_sr.report.strips import HEIGHT, WIDTH, Plot, Strip, plots
+from bids_sr.report.standing_out import standing_out
+from bids_sr.report.strips import WIDTH, plots
+from bids_sr.report.study_summary import study_answers
 
 _NAMED = 12
 """Outliers of a metric that are drawn apart and named; the others are counted."""
@@ -34,6 +36,8 @@ _TOLD = 100
 """Failures whose message is on the page; all are in the table."""
 _LONGEST = 2000
 """Characters of a failure's message on the page."""
+_SHOWN_APART, _MOST_APART = 12, 100
+"""Runs that stand out: in sight, and on the page."""
 _MARKS = ("scale_factor", "qc_status", "seconds_superres")
 """Columns of which every table with runs in it has one."""
 _SCRIPTS = ("group.js", "group-table.js", "group-plots.js")
@@ -151,8 +155,10 @@ def _page(
 ) -> Path:
     records = [row.values for row in rows]
     laid = plots(metric_plots(records), records)
+    apart = standing_out(laid, records)
     pages = {subject: _link(out_dir, subject) for subject in {row.subject for row in rows}}
     links = [_anchor(pages[row.subject], row) for row in rows]
+    tones = _tones()
     columns = page_columns([{**row.values, "state": row.state} for row in rows])
     finished = [row for row in rows if row.state in ("finished", "incomplete")]
     return write_page(
@@ -164,8 +170,9 @@ def _page(
             "runs": [row.key for row in rows],
             "links": links,
             "columns": [as_data(column) for column in columns],
-            "tones": _tones(),
+            "tones": tones,
         },
+        tones=tones,
         keys=[row.key for row in rows],
         links=links,
         n_rows=len(rows),
@@ -180,10 +187,13 @@ def _page(
         absent=absent,
         idle=idle,
         families=[(title, list(group)) for title, group in groupby(laid, lambda p: p.family)],
-        standing_out=_standing_out(laid),
+        answers=study_answers([row.values for row in finished]),
+        standing_out=apart[:_MOST_APART],
+        n_apart=len(apart),
+        n_shown=_SHOWN_APART,
         named=_NAMED,
         min_runs=MIN_RUNS,
-        size=(WIDTH, HEIGHT),
+        width=WIDTH,
     )
 
 
@@ -192,12 +202,6 @@ def _failure(run: FailedRun, page: str) -> dict[str, str]:
     if len(message) > _LONGEST:
         message = f"{message[:_LONGEST]}\N{HORIZONTAL ELLIPSIS}"
     return {"label": run.label, "message": message, "crash_file": run.crash_file, "page": page}
-
-
-def _standing_out(laid: Iterable[Plot]) -> list[tuple[Plot, list[Strip]]]:
-    """Return the plots in which some run stands out, and where."""
-    found = [(plot, [strip for strip in plot.strips if strip.outliers]) for plot in laid]
-    return [(plot, strips) for plot, strips in found if strips]
 
 
 def _tones() -> dict[str, str]:

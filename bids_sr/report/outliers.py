@@ -30,13 +30,16 @@ class Fences:
         return (values < self.low) | (values > self.high)
 
 
-def fences(values: Sequence[float] | NDArray[np.float64]) -> Fences | None:
+def fences(values: Sequence[float] | NDArray[np.float64], least: float = 0.0) -> Fences | None:
     """Return the fences of a sample (J. W. Tukey, Exploratory Data Analysis, 1977).
 
     Parameters
     ----------
     values : sequence of float
         One for each run, finite.
+    least : float
+        How far the fences lie apart at least, half of it on each side of the median: what
+        differs by less is of no account, however alike the others are.
 
     Returns
     -------
@@ -51,6 +54,8 @@ def fences(values: Sequence[float] | NDArray[np.float64]) -> Fences | None:
     Fences(low=-4.0, high=16.0)
     >>> fences([0.0] * 20 + [0.5])
     Fences(low=0.0, high=0.0)
+    >>> fences([0.0] * 20 + [0.5], least=2.0)
+    Fences(low=-1.0, high=1.0)
     >>> fences([1, 2, 3]) is None
     True
     """
@@ -59,9 +64,10 @@ def fences(values: Sequence[float] | NDArray[np.float64]) -> Fences | None:
         return None
     # scaled down, so that the largest floats do not overflow when one is subtracted from another
     size = float(np.abs(sample).max()) or 1.0
-    q1, q3 = (float(q) for q in np.percentile(sample / size, (25, 75)))
+    q1, q2, q3 = (float(q) for q in np.percentile(sample / size, (25, 50, 75)))
     if q1 == q3 and np.mean(sample / size != q1) > _RARE:
         return None
     reach = REACH * (q3 - q1)
     with np.errstate(over="ignore"):
-        return Fences((q1 - reach) * size, (q3 + reach) * size)
+        low, high = (q1 - reach) * size, (q3 + reach) * size
+        return Fences(min(low, q2 * size - least / 2), max(high, q2 * size + least / 2))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from attrs import field, frozen
 from markupsafe import Markup
 
-from bids_sr.report.strips import nice_ticks
+from bids_sr.report.axis import nice_ticks, tick_texts
 from bids_sr.report.svg import SERIES, Element, Scale, add, drawing, markup, path_of
 
 WIDTH, HEIGHT = 520.0, 300.0
@@ -105,10 +105,10 @@ def _axes(
     svg: Element, across: tuple[Scale, Sequence[float], str], up: Scale, y_ticks: Sequence[float]
 ) -> None:
     scale, x_ticks, x_label = across
-    for tick in y_ticks:
+    for tick, text in zip(y_ticks, tick_texts(y_ticks), strict=True):
         y = up(tick)
         add(svg, "line", klass="grid", x1=_LEFT, x2=WIDTH - _RIGHT, y1=y, y2=y)
-        add(svg, "text", f"{tick:g}", klass="tick end", x=_LEFT - 6, y=y + 4)
+        add(svg, "text", text, klass="tick end", x=_LEFT - 6, y=y + 4)
     for tick in x_ticks:
         x = scale(tick)
         add(svg, "line", klass="axis", x1=x, x2=x, y1=HEIGHT - _BOTTOM, y2=HEIGHT - _BOTTOM + 5)

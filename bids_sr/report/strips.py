@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,11 +9,16 @@ import numpy as np
 from attrs import frozen
 
 from bids_sr.quality.metric_spec import is_number
+from bids_sr.report.axis import label_room, nice_ticks, tick_texts
 from bids_sr.report.distributions import MetricPlot
 from bids_sr.report.outliers import Fences, fences
 
 WIDTH, HEIGHT = 260.0, 230.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 12.0, 10.0, 30.0
+_RIGHT, _TOP, _BOTTOM = 12.0, 10.0, 30.0
+_LETTER = 6.6
+"""Mean width of a letter at 12 px."""
+_ROW = 14.0
+"""Height of a second row of labels."""
 _MIN_FOR_BOX = 5
 _GOLDEN = 0.6180339887
 _SPREAD = 0.28
@@ -65,6 +69,8 @@ class Strip:
     """Heights of those fences that lie within the scale."""
     missing: tuple[int, ...]
     """Places of the runs that have no point."""
+    below: float = 0.0
+    """How much lower the label stands than usual, so that neighbours do not run together."""
 
     @property
     def dots(self) -> str:
@@ -101,6 +107,10 @@ class Plot:
     meaning: str
     strips: tuple[Strip, ...]
     ticks: tuple[Tick, ...]
+    left: float
+    """Where the axis begins: as far in as its labels need."""
+    height: float
+    """Of the whole drawing."""
     paired: bool
     """The two strips are one run's values before and after."""
     pairs: str
@@ -130,10 +140,20 @@ def _plot(drawn: MetricPlot, records: Sequence[Mapping[str, Any]]) -> Plot:
     factor = 100.0 if drawn.spec.percent else 1.0
     values = [_values(key, records, factor) for _, key in drawn.strips]
     everything = [value for column in values for value in column.values()]
-    marks = nice_ticks(min(everything, default=0.0), max(everything, default=0.0))
-    room = (WIDTH - _LEFT - _RIGHT) / len(drawn.strips)
+    marks = nice_ticks(
+        min(everything, default=0.0),
+        max(everything, default=0.0),
+        factor * drawn.spec.least_range,
+    )
+    texts = tick_texts(marks)
+    left = label_room(texts)
+    room = (WIDTH - left - _RIGHT) / len(drawn.strips)
+    below = _rows(drawn, room)
+    least = factor * drawn.spec.least_range
     strips = tuple(
-        _strip(name, column, _LEFT + room * (i + 0.5), room, marks, len(records))
+        _strip(
+            name, column, left + room * (i + 0.5), room, marks, len(records), least, below[i % 2]
+        )
         for i, (name, column) in enumerate(zip(drawn.strips, values, strict=True))
     )
     unit = "%" if drawn.spec.percent else drawn.spec.unit
@@ -143,45 +163,24 @@ def _plot(drawn: MetricPlot, records: Sequence[Mapping[str, Any]]) -> Plot:
         unit,
         drawn.spec.description,
         strips,
-        tuple(Tick(_height(mark, marks), text) for mark, text in _printed(marks)),
+        tuple(Tick(_height(m, marks), text) for m, text in zip(marks, texts, strict=True)),
+        left,
+        HEIGHT + max(below),
         drawn.paired,
         _pairs(strips) if drawn.paired else "",
         _summary(drawn.spec.label, unit, strips),
     )
 
 
+def _rows(drawn: MetricPlot, room: float) -> tuple[float, float]:
+    """Return by how much the labels of even and odd strips are lowered: none, if all fit."""
+    longest = max(len(label) for label, _ in drawn.strips)
+    return (0.0, _ROW) if longest * _LETTER > room and len(drawn.strips) > 1 else (0.0, 0.0)
+
+
 def _values(key: str, records: Sequence[Mapping[str, Any]], factor: float) -> dict[int, float]:
     found = {i: float(r[key]) for i, r in enumerate(records) if is_number(r.get(key))}
     return {i: v * factor for i, v in found.items() if v == 0 or _SMALL < abs(v) < _LARGE}
-
-
-def _printed(marks: Sequence[float]) -> list[tuple[float, str]]:
-    if max(map(abs, marks)) >= 1e6 or max(map(abs, marks)) < 1e-4:
-        return [(mark, f"{mark:.3g}") for mark in marks]
-    digits = next(d for d in range(15) if all(round(m, d) == m for m in marks) or d == 14)
-    return [(mark, f"{mark:.{digits}f}") for mark in marks]
-
-
-def nice_ticks(low: float, high: float) -> list[float]:
-    """Return 3 to 6 round numbers that enclose `low` to `high`.
-
-    Examples
-    --------
-    >>> nice_ticks(0.41, 0.47)
-    [0.4, 0.42, 0.44, 0.46, 0.48]
-    >>> nice_ticks(3, 3)
-    [2.0, 3.0, 4.0]
-    """
-    span = high - low if high > low else abs(high) or 1.0
-    rough = span / 4
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * (1 - 1e-9))
-    digits = max(0, 3 - math.floor(math.log10(step)))  # enough for what step and ends need
-    if high - low <= 1e-9 * max(abs(low), abs(high)):
-        middle = round(float(low), digits)
-        return [middle - step, middle, middle + step]
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(step * i, digits) for i in range(first, last + 1)]
 
 
 def _strip(
@@ -191,6 +190,8 @@ def _strip(
     room: float,
     marks: Sequence[float],
     n_runs: int,
+    least: float,
+    below: float,
 ) -> Strip:
     shifts = {}
     for rank, run in enumerate(sorted(column, key=lambda run: (column[run], run))):
@@ -207,11 +208,11 @@ def _strip(
         q1, q2, q3 = np.percentile(numbers, (25, 50, 75))
         heights = (_height(float(q), marks) for q in (q1, q3, q2))
         box = Box(round(x - 0.36 * room, 1), round(0.72 * room, 1), *heights)
-    usual = fences(numbers)
+    usual = fences(numbers, least)
     ends = (usual.low, usual.high) if usual else ()
     limits = tuple(_height(end, marks) for end in ends if marks[0] <= end <= marks[-1])
     missing = tuple(run for run in range(n_runs) if run not in column)
-    return Strip(*name, round(x, 1), points, box, usual, limits, missing)
+    return Strip(*name, round(x, 1), points, box, usual, limits, missing, below)
 
 
 def dots(points: Sequence[Point]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from bids_sr.images.kspace import sinc_upsample
 from bids_sr.images.nifti import DwiReader, VolumeWriter, write_image
 from bids_sr.networks.card import ModelCard
 from bids_sr.report.figures import make_figures
+from bids_sr.report.group import write_group
 from bids_sr.report.participant import write_participant_page
 from bids_sr.superres.engine import SuperResolvedDwi
 
@@ -350,3 +353,28 @@ def full(output, put_curves, judged):
         table[0][column] = "1"
     stem.with_suffix(".bvec").write_text("\n".join(" ".join(row) for row in table))
     return write_participant_page(out, "01")
+
+
+@pytest.fixture(scope="session")
+def made_up_group(tmp_path_factory):
+    """Function: the group page of a made-up study of so many runs; made once for each number."""
+    path = Path(__file__).with_name("made_up_group.py")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    records = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(records)
+    made = {}
+
+    def make(runs):
+        if runs not in made:
+            out = tmp_path_factory.mktemp(f"group{runs}")
+            for number in range(1, runs + 1):
+                name = f"sub-{number:04}"
+                folder = out / name / "dwi"
+                folder.mkdir(parents=True)
+                record = folder / f"{name}_res-x2_desc-sr_quality.json"
+                record.write_text(json.dumps(records.made_up_record(number)))
+                (out / f"{name}.html").write_text("report")
+            made[runs] = write_group(out)[1]
+        return made[runs]
+
+    return make

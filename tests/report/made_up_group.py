@@ -127,14 +127,30 @@ def made_up_record(number: int, seed: int = 0) -> dict[str, Any]:
     for key, (middle, spread) in _NUMBERS.items():
         record[key] = float(f"{middle + spread * generator.standard_normal():.6g}")
     record["n_bad_slices"] = 0
+    for key in [
+        key
+        for key in _NUMBERS
+        if key.endswith("_sr") and f"{key.removesuffix('_sr')}_input" in record
+    ]:
+        _near_the_input(record, key, generator)
     for score, (values, spread) in _SCORES.items():
         shift = spread * generator.standard_normal()
         for method, value in zip((*CLASSICAL, "network"), values, strict=True):
-            record[key_of(score, method)] = round(value + shift + spread * generator.normal() / 4, 5)
+            record[key_of(score, method)] = round(
+                value + shift + spread * generator.normal() / 4, 5
+            )
     if number % 11 == 5:
         _strange(record, number // 11 % 4, generator)
     record["selfcheck_verdict"] = selfcheck_verdict(record)
     return record
+
+
+def _near_the_input(record: dict[str, Any], key: str, generator: np.random.Generator) -> None:
+    """Let an output differ from its own input, not from the study's, by a tenth of the spread."""
+    source = f"{key.removesuffix('_sr')}_input"
+    (before, spread), (after, _) = _NUMBERS[source], _NUMBERS[key]
+    change = after - before + 0.1 * spread * generator.standard_normal()
+    record[key] = float(f"{record[source] + change:.6g}")
 
 
 def _strange(record: dict[str, Any], kind: int, generator: np.random.Generator) -> None:

@@ -197,7 +197,7 @@ def _find(metrics: tuple[MetricSpec, ...], key: str) -> Found | None:
         return None
     spec, number = shells[match[1]]
     bval = int(match[2])
-    one = evolve(spec, key=key, label=f"{spec.label}, b = {bval}", column="")
+    one = evolve(spec, key=key, label=f"{spec.label}, b = {bval}", column="", key_measure=False)
     if spec.column and bval == 0:
         one = evolve(one, column=f"{spec.column} b = 0")
     return spec, one, number, bval
@@ -227,6 +227,7 @@ def _columns(spec: MetricSpec) -> dict[str, MetricSpec]:
                 key=key,
                 label=f"{spec.label}, {name}",
                 column=spec.column and f"{spec.column} {short}",
+                key_measure=spec.key_measure and side == "sr",
             )
             for side, (name, short) in sides.items()
         }

@@ -45,12 +45,14 @@ def _grids(period: int) -> tuple[MetricSpec, ...]:
                 "a grid it is a few at most; anatomy does not repeat."
             ),
             per=Per.SIDE,
+            least_range=5.0,
         ),
         _grid(
             f"grid_a_dwi_p{period}",
             f"Grid of {period} pixels, amplitude",
             told("How strong that pattern is, in units of the noise of a slice."),
             per=Per.SIDE,
+            least_range=0.05,
         ),
         _grid(
             f"grid_fslice_dwi_p{period}_sr",
@@ -59,16 +61,19 @@ def _grids(period: int) -> tuple[MetricSpec, ...]:
                 "Median over super-resolved slices of each one's own F. It finds a grid whose sign "
                 "changes from volume to volume."
             ),
+            least_range=5.0,
         ),
         _grid(
             f"grid_f_fa_p{period}_sr",
             f"Grid of {period} pixels in FA, F",
             told("The same for the FA map of the output."),
+            least_range=5.0,
         ),
         _grid(
             f"grid_a_fa_p{period}_sr",
             f"Grid of {period} pixels in FA, amplitude",
             told("The same for the FA map of the output, in units of its noise."),
+            least_range=0.05,
         ),
         _grid(
             f"peak_db_dwi_p{period}",
@@ -79,6 +84,7 @@ def _grids(period: int) -> tuple[MetricSpec, ...]:
             ),
             "dB",
             1,
+            least_range=5.0,
         ),
     )
 
@@ -93,6 +99,8 @@ AGREEMENTS = (
         percent=True,
         extreme=max,
         column="Largest residual",
+        least_range=0.002,
+        key_measure=True,
     ),
     _agreement(
         "dc_bias",
@@ -101,6 +109,7 @@ AGREEMENTS = (
         "to the input.",
         percent=True,
         limits=Limits(fail=0.02),
+        least_range=0.002,
     ),
     _agreement(
         "dc_rms_sigma",
@@ -109,6 +118,7 @@ AGREEMENTS = (
         "well below 1, the change is lost in the noise.",
         optional=True,
         extreme=max,
+        least_range=0.1,
     ),
 )
 """How far the output agrees with what was measured, by shell."""
@@ -122,15 +132,24 @@ IMAGES = (
         decimals=1,
         of_record=_grid_largest,
         column="Grid",
+        least_range=5.0,
+        key_measure=True,
     ),
     _grid(
         "grid_dwi",
-        "Grid in weighted volumes",
+        "Grid in DWI",
         "A pattern locked to the voxel grid, which no anatomy makes: variance between the "
         "cells of a folded lattice over that within (F). About 1 without a grid.",
         decimals=2,
+        least_range=5.0,
     ),
-    _grid("grid_fa", "Grid in FA", "The same in the map of FA.", decimals=2),
+    _grid(
+        "grid_fa",
+        "Grid in FA",
+        "The same in the map of FA.",
+        decimals=2,
+        least_range=5.0,
+    ),
     *(spec for period in ALL_PERIODS for spec in _grids(period)),
     _noise(
         "sharpness",
@@ -139,22 +158,24 @@ IMAGES = (
         "is interpolated. Noise counts as detail.",
         "cycles/mm",
         per=Per.SIDE,
+        least_range=0.05,
     ),
     _noise(
         "ndc",
         "Neighbouring DWI correlation",
-        "How alike the volumes of similar direction are. Below 0.4 a scan is poor. Smoothing "
-        "alone raises it, so the input is interpolated first.",
+        "Correlation between volumes of neighbouring directions. Below 0.4 a scan is poor. "
+        "Smoothing alone raises it, so the input is interpolated first.",
         per=Per.SIDE,
+        least_range=0.1,
     ),
     _noise(
         "interslice_discontinuity",
         "Interslice discontinuity",
-        "By how much the brightness of a slice typically differs from the mean of its two "
-        "neighbours.",
+        "Typical difference of a slice's mean intensity from that of its two neighbours.",
         percent=True,
         per=Per.SIDE,
         of_volume=interslice_discontinuity,
+        least_range=0.01,
     ),
     _noise(
         "snr",
@@ -165,6 +186,8 @@ IMAGES = (
         per=Per.SHELL,
         extreme=min,
         column="SNR",
+        least_range=5.0,
+        key_measure=True,
     ),
     _noise(
         "n_bad_slices",
@@ -172,17 +195,19 @@ IMAGES = (
         "Slices with lines or dropouts that the other volumes do not have.",
         decimals=0,
         limits=Limits(warn=0),
+        least_range=4.0,
+        key_measure=True,
     ),
     _noise(
         "sigma_mppca",
-        "Noise in the brain",
+        "Noise SD in the brain",
         "Standard deviation of the input's noise by MP-PCA, in units of the image. Too small where "
         "the scanner interpolated or filtered.",
     ),
     _noise(
         "sigma_piesno",
-        "Noise in the background",
-        "The same by PIESNO, from air, as for a single coil channel.",
+        "Noise SD in the background",
+        "The same by PIESNO, from air, assuming a single coil channel.",
     ),
     _noise("sigma_note", "No noise estimate because", "Why an estimate of the noise is missing."),
     MetricSpec(
@@ -195,6 +220,7 @@ IMAGES = (
         percent=True,
         optional=True,
         family=ENSEMBLE,
+        least_range=0.002,
     ),
     MetricSpec(
         "sd_fa_median",
@@ -203,6 +229,7 @@ IMAGES = (
         decimals=4,
         optional=True,
         family=ENSEMBLE,
+        least_range=0.01,
     ),
 )
 """Of the series: grids, noise and sharpness, self-ensemble."""

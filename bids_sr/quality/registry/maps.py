@@ -43,6 +43,7 @@ def _shift(name: str, label: str, unit: str = "") -> MetricSpec:
         unit,
         4,
         optional=True,
+        least_range=0.02,
     )
 
 
@@ -54,6 +55,7 @@ MAPS = (
         "tissues and directions, which raises FA; so does noise.",
         per=Per.SIDE,
         column="FA",
+        least_range=0.05,
     ),
     _white(
         "wm_md_median",
@@ -63,6 +65,7 @@ MAPS = (
         _DIFFUSIVITY,
         per=Per.SIDE,
         column="MD",
+        least_range=0.05,
     ),
     _white(
         "wm_ad_median",
@@ -71,6 +74,7 @@ MAPS = (
         _DIFFUSIVITY,
         optional=True,
         per=Per.SIDE,
+        least_range=0.1,
     ),
     _white(
         "wm_rd_median",
@@ -79,14 +83,16 @@ MAPS = (
         _DIFFUSIVITY,
         optional=True,
         per=Per.SIDE,
+        least_range=0.05,
     ),
     _white(
         "wm_qa_median",
         "QA in white matter",
-        "Median quantitative anisotropy: how much spins diffuse along the main fibre, relative "
-        "to the isotropic part of the image it is taken from.",
+        "Median quantitative anisotropy: how much more spins diffuse along the main fibre than "
+        "in the isotropic background.",
         optional=True,
         per=Per.SIDE,
+        least_range=0.02,
     ),
     _white(
         "wm_fa_shift",
@@ -94,6 +100,8 @@ MAPS = (
         "Change of the median FA in white matter.",
         of_record=_fa_shift,
         limits=Limits(warn=0.03, tensor=True),
+        least_range=0.04,
+        key_measure=True,
     ),
     _white(
         "wm_md_shift",
@@ -103,13 +111,16 @@ MAPS = (
         percent=True,
         of_record=_md_shift,
         limits=Limits(warn=0.03, tensor=True),
+        least_range=0.04,
+        key_measure=True,
     ),
     _white(
         "wm_fa_wasserstein",
-        "Shift of the FA distribution",
+        "Shift of FA distribution",
         "Wasserstein-1 distance of the white-matter FA histograms before and after; "
         "0 if they are the same.",
         decimals=4,
+        least_range=0.02,
     ),
     _white(
         "wm_md_wasserstein",
@@ -117,6 +128,7 @@ MAPS = (
         "The same for MD.",
         _DIFFUSIVITY,
         4,
+        least_range=0.02,
     ),
     _shift("ad", "AD", _DIFFUSIVITY),
     _shift("rd", "RD", _DIFFUSIVITY),
@@ -128,7 +140,8 @@ MAPS = (
         "tells how much changed, not which of the two is right.",
         "°",
         1,
-        column="Change of V1",
+        key_measure=True,
+        least_range=4.0,
     ),
     _white(
         "wm_voxels",
@@ -136,6 +149,7 @@ MAPS = (
         "Output voxels that the metrics in white matter rest on.",
         decimals=0,
         optional=True,
+        least_range=10000.0,
     ),
     _share(
         "nonfinite_dwi_fraction_sr",
@@ -144,24 +158,29 @@ MAPS = (
         optional=True,
         per=Per.RUN,
         limits=Limits(fail=0.0),
+        least_range=0.001,
     ),
     _share(
         "s_above_s0_fraction",
         "Signal above b = 0",
         "Share of diffusion-weighted samples in the brain (voxels times volumes) that exceed "
         "the one at b = 0. That is not physical: noise, motion, or ringing at edges.",
+        least_range=0.005,
     ),
     _share(
         "negative_eigenvalue_fraction",
         "Negative eigenvalues",
         "Share of brain voxels whose fitted tensor has a negative eigenvalue, which no tissue has.",
         column="Negative eigenv.",
+        least_range=0.005,
+        key_measure=True,
     ),
     _share(
         "nonfinite_fraction",
         "Failed fits",
         "Share of brain voxels whose tensor fit gave no finite number; it should be 0.",
         limits=Limits(warn=0.001, tensor=True),
+        least_range=0.001,
     ),
     _share(
         "unfitted_fraction",
@@ -169,6 +188,7 @@ MAPS = (
         "Share of brain voxels that were not fitted, having no signal at b = 0: the mask "
         "reaches beyond the image there.",
         optional=True,
+        least_range=0.005,
     ),
 )
 """Of tensor and GQI maps, and what no tissue can show."""

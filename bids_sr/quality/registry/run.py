@@ -50,13 +50,13 @@ VERDICTS = (
         "qc_status", "Quality", "The worst check of the run's report.", family=VERDICT,
         levels={
             "pass": "No check is amber or red.",
-            "warn": "Something deserves a look.",
-            "fail": "Do not use it before you have looked.",
-            "unknown": "Could not be judged.",
+            "warn": "Something is to be checked.",
+            "fail": "Not to be used before it has been checked.",
+            "unknown": "Too little is known to judge.",
         },
     ),
     MetricSpec(
-        "qc_reasons", "Reasons", "Why the quality is not 'pass'; separated by semicolons.",
+        "qc_reasons", "Reason", "Why the quality is not 'pass'; semicolons separate several.",
         family=VERDICT,
     ),
 )  # fmt: skip
@@ -119,39 +119,39 @@ FACTS = (
     _scan(
         "gradients_verdict",
         "Gradient table",
-        "Whether axes or signs of the gradient table are wrong, by how the fibres go on in their "
-        "own direction: x, y and z are the voxel axes i, j and k of the image as stored. Not "
-        "decided where the evidence is not clear.",
+        "Whether axes of the gradient table are swapped or flipped, judged by how well fibres "
+        "continue along their own direction; x, y and z are the voxel axes i, j and k of the "
+        "image as stored.",
         optional=True,
         levels=_GRADIENTS,
         column="Gradients",
     ),
     _scan(
         "gradients_coherence",
-        "Coherence of the fibres",
-        "By how much less the tensor changes along the fibres than by chance, with the gradient "
-        "table as it came: about 0 if it does not fit the image.",
+        "Fibre coherence",
+        "By how much less the tensor changes along fibres than by chance, with the gradient table "
+        "as supplied: about 0 if it does not fit the image.",
         optional=True,
     ),
     _scan(
         "gradients_coherence_best",
-        "Largest coherence of the fibres",
-        "The same with the table of all that were tried (axes exchanged, signs changed, in the "
-        "world's frame) that has the most.",
+        "Largest fibre coherence",
+        "The same with the best of the tables that were tried (axes swapped, flipped, in world "
+        "coordinates).",
         optional=True,
     ),
     _scan(
         "gradients_margin",
-        "Margin of the gradient check",
+        "Gradient check, margin",
         "By how many standard errors the best table is ahead of the next.",
         decimals=1,
         optional=True,
     ),
     _scan("gradients_fixed", "Gradient table corrected", optional=True),
-    _scan("gradients_note", "Gradient table not decided because", optional=True),
+    _scan("gradients_note", "Gradient check undecided because", optional=True),
     _processing("scale_factor", "In-plane factor", column="Factor"),
     _processing("model", "Network"),
-    _processing("model_sha256", "Weights, sha256"),
+    _processing("model_sha256", "Weights, SHA-256"),
     _processing("data_consistency", "K-space data consistency"),
     _processing(
         "signed",
@@ -185,11 +185,12 @@ FACTS = (
 TIMES = (
     _time(
         "seconds_superres",
-        "Time for super-resolution",
+        "Super-resolution time",
         unit="s",
         decimals=1,
         optional=False,
         column="Time",
+        least_range=60.0,
     ),
     _time(
         "seconds_total",
@@ -197,6 +198,7 @@ TIMES = (
         "From the start of super-resolution to the last quality metric, pauses included.",
         "s",
         1,
+        least_range=60.0,
     ),
     _time(
         "peak_memory_gb",
@@ -204,6 +206,7 @@ TIMES = (
         "Of the processes for super-resolution and for quality metrics, whichever took more.",
         "GB",
         2,
+        least_range=0.5,
     ),
 )
 """What the run cost."""

@@ -6,7 +6,7 @@ from functools import partial
 
 from attrs import evolve
 
-from bids_sr.quality.gain import CLASSICAL, LEFT, NETWORK, NOISE, key_of, noisy_gain_key
+from bids_sr.quality.gain import CLASSICAL, LEFT, NETWORK, NOISE, gain, key_of, noisy_gain_key
 from bids_sr.quality.gain import SELF_CHECK as PREFIX
 from bids_sr.quality.metric_spec import SELF_CHECK, MetricSpec, Per
 
@@ -15,35 +15,67 @@ METHODS = (*CLASSICAL, NETWORK)
 
 _text = partial(MetricSpec, family=SELF_CHECK)
 _score = partial(MetricSpec, family=SELF_CHECK, per=Per.METHOD)
+_MM2_S = "10⁻³ mm²/s"
 _LEFT = (
-    "Share of the high frequencies that is missing or wrong, the scan's noise taken out: 1 where "
-    "nothing was added, 0 where all is right. Under 'noise alone': the share of noise in it."
+    "Share of the high frequencies that is missing or wrong, corrected for the scan's noise: 1 "
+    "where nothing was added, 0 where all is right. Under 'noise alone': the share of noise in it."
 )
+
+
+def _left(key: str, of: str, column: str) -> MetricSpec:
+    return _score(
+        key,
+        f"Unexplained detail, {of}",
+        _LEFT,
+        decimals=2,
+        least_range=0.5,
+        column=f"Left of {column}",
+        key_measure=True,
+    )
+
 
 SCORES = (
-    _score("psnr_b0", "PSNR, b = 0", "Higher is closer to the scan.", "dB", 2),
-    _score("psnr_dwi", "PSNR, weighted volumes", "Higher is closer to the scan.", "dB", 2),
-    _score("ssim_dwi", "SSIM, weighted volumes", "Likeness of structure, at most 1.", "", 4),
-    _score("fa_mae", "Error of FA", "Mean absolute error in the brain; lower is better.", "", 4),
-    _score("md_mae", "Error of MD", "Mean absolute error; lower is better.", "10⁻³ mm²/s", 4),
-    _score("v1_deg", "Error of V1", "Median angle; lower is better.", "°", 2),
-    _score("left_b0", "Detail left unexplained, b = 0", _LEFT, "", 2),
-    _score("left_mean", "Detail left unexplained, mean of directions", _LEFT, "", 2),
-    _score("left_l2", "Detail left unexplained, between directions", _LEFT, "", 2),
+    _score("psnr_b0", "PSNR, b0", "Higher is closer to the scan.", "dB", 2, least_range=2.0),
+    _score("psnr_dwi", "PSNR, DWI", "Higher is closer to the scan.", "dB", 2, least_range=2.0),
+    _score("ssim_dwi", "SSIM, DWI", "Structural similarity, at most 1.", "", 4, least_range=0.05),
+    _score("fa_mae", "Error of FA", "Mean absolute error in the brain.", "", 4, least_range=0.02),
+    _score("md_mae", "Error of MD", "Mean absolute error.", _MM2_S, 4, least_range=0.02),
+    _score("v1_deg", "Error of V1", "Median angle.", "°", 2, least_range=2.0),
+    _left("left_b0", "b0", "b0"),
+    _left("left_mean", "mean over directions", "mean"),
+    _left("left_l2", "between directions (l = 2)", "l = 2"),
 )
 """Scores of each method against the scan; their keys are those of `bids_sr.quality.gain`."""
+_RELATIVE = ("fa_mae", "md_mae", "v1_deg")
+"""Scores whose gain is the share by which the error falls."""
 
 
-def _gain(score: MetricSpec) -> MetricSpec:
-    relative = score.key in ("fa_mae", "md_mae", "v1_deg")
+def _noisy_gain(score: MetricSpec) -> MetricSpec:
+    relative = score.key in _RELATIVE
     return _text(
         noisy_gain_key(score.key),
-        f"Gain, noise put back: {score.label}",
+        f"Gain at the scan's noise level: {score.label}",
         "By how much the network beats the best interpolation where the coarsened scan is as "
         "noisy as the scan; below 0 it is worse.",
         "" if relative else score.unit,
         score.decimals,
         percent=relative,
+        least_range=0.1 if relative else score.least_range / 2,
+    )
+
+
+def _gain(score: MetricSpec, column: str) -> MetricSpec:
+    return _text(
+        f"{PREFIX}_gain_{score.key}",
+        f"Gain over the best interpolation: {score.label}",
+        "The network's less that of the best of linear, cubic and sinc interpolation, on a "
+        "coarser copy of this scan; below 0 the network is worse.",
+        score.unit,
+        score.decimals,
+        of_record=partial(gain, metric=score.key),
+        least_range=1.0,
+        column=column,
+        key_measure=True,
     )
 
 
@@ -71,6 +103,8 @@ def by_method(score: MetricSpec) -> dict[str, MetricSpec]:
             key=key,
             label=f"{SELF_CHECK}, {score.label}, {'noise alone' if method == NOISE else method}",
             meaning=meaning,
+            column=score.column if method == NETWORK else "",
+            key_measure=score.key_measure and method == NETWORK,
         )
         for method, meaning in found.items()
     }
@@ -90,27 +124,45 @@ CHECKS = (
     ),
     _text(
         f"{PREFIX}_verdict_noisy",
-        "Self-check, noise put back",
-        "The same with as much noise in the coarsened scan as the scan has: coarsening takes "
-        "half of it away, or two thirds.",
+        "Self-check at the scan's noise level",
+        "The same with noise added until the coarsened scan is as noisy as the scan: coarsening "
+        "averages half of it away, or two thirds.",
         levels={
             "helped": "Better than interpolation where the coarser copy was as noisy as the scan.",
             "no gain": "No better than interpolation.",
             "harmed": "Worse than interpolation.",
         },
     ),
+    *(_gain(score, f"Gain, {name}") for score, name in zip(SCORES, ("b0", "DWI"), strict=False)),
     *SCORES,
-    *(_gain(score) for score in SCORES),
-    _text(f"{PREFIX}_volumes", "Self-check, volumes", "Volumes that the self-check used."),
-    _text(f"{PREFIX}_slices", "Self-check, slices", "Slices that the self-check used."),
+    *(_noisy_gain(score) for score in SCORES),
+    _text(
+        f"{PREFIX}_volumes",
+        "Self-check, volumes",
+        "Volumes that the self-check used.",
+        least_range=5.0,
+    ),
+    _text(
+        f"{PREFIX}_slices",
+        "Self-check, slices",
+        "Slices that the self-check used.",
+        least_range=5.0,
+    ),
     _text(f"{PREFIX}_reason", "No self-check because", "Empty if there was one."),
-    _text(f"{PREFIX}_note", "Self-check, limits", "What limits its metrics."),
+    _text(f"{PREFIX}_note", "Self-check, caveat", "What limits its metrics."),
     _text(
         f"{PREFIX}_left_note",
-        "Self-check, limits of what is left",
-        "Whose noise stands for another's, and what could not be measured.",
+        "Self-check, limits of unexplained detail",
+        "Where the noise was taken from, and what could not be measured.",
     ),
     _text(f"{PREFIX}_mode", "Self-check, extent", "auto: some slices and volumes; full: all."),
-    _text(f"{PREFIX}_seconds", "Self-check, time", "How long it took.", "s", 1),
+    _text(
+        f"{PREFIX}_seconds",
+        "Self-check, time",
+        "How long it took.",
+        "s",
+        1,
+        least_range=60.0,
+    ),
 )
 """All of the self-check."""

@@ -30,10 +30,14 @@
   };
 
   const width = (column) => {
-    let longest = Math.max(column.label.length + 1.5, column.unit.length) * 0.95;
+    // a heading may take two lines
+    const words = column.label.split(" ").map((word) => word.length);
+    const half = (words.reduce((a, b) => a + b + 1) + 3) / 2;
+    let longest = Math.max(half, column.unit.length, ...words.map((word) => word + 1.5)) * 1.05;
     for (let run = 0; run < group.runs.length; run++)
       longest = Math.max(longest, group.text(column, run).length);
-    return Math.min(longest + (column.words ? 3 : 0), 44) * 0.56 + 1.5;
+    // words are bold, with a sign before them
+    return column.words ? Math.min(longest + 2, 44) * 0.63 + 1.5 : Math.min(longest, 44) * 0.56 + 1.5;
   };
   const head = () => {
     const row = make("tr");
@@ -44,6 +48,7 @@
       const cell = make("th", undefined, column.key && isNumber(column) && "number");
       const button = make("button", column.label);
       button.type = "button";
+      button.dataset.key = column.key;
       button.append(make("i"), make("span", column.unit));
       cell.scope = "col";
       cell.title = column.meaning;
@@ -189,7 +194,10 @@
     }
     sheet.append(acts, names);
   };
-  chooser.addEventListener("toggle", () => { if (!sheet.firstChild) fill(); });
+  chooser.addEventListener("toggle", () => {
+    if (!sheet.firstChild) fill();
+    if (chooser.open) sheet.scrollIntoView({ block: "nearest" });
+  });
   chooser.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     chooser.open = false;

@@ -75,7 +75,8 @@ const group = (() => {
     const tally = new Map();
     for (let run = 0; column && run < self.runs.length; run++)
       tally.set(column.at(run), (tally.get(column.at(run)) ?? 0) + 1);
-    if (tally.size < 2 || tally.size > 30) continue;
+    const known = tally.size - tally.has(null);  // failed runs have neither factor nor network
+    if (tally.size < 2 || tally.size > 30 || (known < 2 && ["scale_factor", "model"].includes(key))) continue;
     const values = [...tally.keys()].sort((a, b) =>
       (a === null) - (b === null) || collator.compare(String(a), String(b)));
     const label = document.createElement("label"), select = document.createElement("select");
