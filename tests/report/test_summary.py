@@ -124,7 +124,7 @@ def test_best_of_the_self_check(record, judged):
     rows = {row.label: row.cells for row in summary(record(**judged)).checked}
     assert len(rows) == 6
     best = {label: [on for _, on in cells].index(True) for label, cells in rows.items()}
-    assert best["PSNR, b = 0 (dB)"] == 3  # higher is better
+    assert best["PSNR, b0 (dB)"] == 3  # higher is better
     assert best["Error of FA"] == 2  # lower is better: sinc, not the network
 
 
@@ -146,7 +146,7 @@ def test_what_is_left_and_what_noise_alone_would_give(record):
     values |= {"selfcheck_v1_deg_network": 7.46}
     angle, left = summary(record(**values)).checked
     assert angle.cells[3:] == (("7.46", True), ("5.31", False))
-    assert left.label == "Detail left unexplained, between directions"
+    assert left.label == "Unexplained detail, between directions (l = 2)"
     assert left.cells[2:] == (("1.00", False), ("0.85", True), ("0.57", False))
 
 
