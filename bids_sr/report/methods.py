@@ -12,6 +12,7 @@ from bids_sr.diffusion.gradient_check import NOT_CHECKED
 from bids_sr.quality.gradient_light import VERDICT
 from bids_sr.quality.metric_spec import is_known
 from bids_sr.quality.registry import versioned_package
+from bids_sr.report.methods_network import architecture, selfcheck_result, training, works_of
 from bids_sr.report.references import WORKS, Work
 from bids_sr.report.tables import tidy
 
@@ -78,7 +79,8 @@ def describe(
     """
     versions = _versions(records)
     tensor = any(not is_known(record.get("dti_skipped_reason")) for record in records)
-    cited = {"bids", "method", "nibabel", "nipype", "pybids", "torch"}
+    cited = {"bids", "bids_sr", "method", "nibabel", "nipype", "pybids", "torch"}
+    cited |= works_of(models)
     cited |= {"dipy"} if tensor or gqi else set()
     cited |= {"gqi"} if gqi else set()
     cited |= {"gradients"} if _gradients(records) else set()
@@ -115,9 +117,9 @@ def _software(records: Sequence[Mapping[str, Any]], versions: Mapping[str, str])
     return (
         f"{runs}, organized as a BIDS dataset (Gorgolewski et al., 2016), "
         f"{'were' if len(records) != 1 else 'was'} processed with bids_sr"
-        f"{_version(versions, 'bids_sr')}, which implements super-resolution with feature-based "
-        f"losses after Lohr and Werner (2026) and builds on Nipype{_version(versions, 'nipype')} "
-        f"(Gorgolewski et al., 2011), PyBIDS{_version(versions, 'pybids')} (Yarkoni et al., 2019) "
+        f"{_version(versions, 'bids_sr')} (The bids_sr developers), which builds on the "
+        f"feature-based losses of Lohr and Werner (2026) and uses "
+        f"Nipype{_version(versions, 'nipype')} (Gorgolewski et al., 2011), PyBIDS{_version(versions, 'pybids')} (Yarkoni et al., 2019) "
         f"and NiBabel{_version(versions, 'nibabel')} (Brett et al.)."
     )
 
@@ -154,7 +156,8 @@ def _resolution(
         f"The convolutional network {_either(_distinct(records, 'model'))}{weights} was run in "
         f"PyTorch{_version(versions, 'torch')} (Paszke et al., 2019){_precision(records)}.",
     ]
-    return [*text, *_training(models), *_ensemble(records), *_consistency(records)]
+    network = [*architecture(models), *training(models)]
+    return [*text, *network, *_ensemble(records), *_consistency(records)]
 
 
 def _filling(records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -193,19 +196,6 @@ def _steps(records: Sequence[Mapping[str, Any]]) -> str:
 def _precision(records: Sequence[Mapping[str, Any]]) -> str:
     used = _distinct(records, "precision")
     return f", its layers in {_either(used)}" if used else ""
-
-
-def _training(models: Sequence[Mapping[str, Any]]) -> list[str]:
-    told = []
-    for model in models:
-        facts = []
-        if is_known(model.get("loss")):
-            facts.append(f"with the loss {model['loss']}")
-        if is_known(model.get("degradation")):
-            facts.append(f"on slices coarsened by the degradation '{model['degradation']}'")
-        if facts:
-            told.append(f"{model.get('name', 'It')} was trained {' '.join(facts)}.")
-    return list(dict.fromkeys(told))
 
 
 def _ensemble(records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -290,6 +280,7 @@ def _judging(records: Sequence[Mapping[str, Any]], measured: set[str]) -> list[s
             "over directions, of what differs between them) left unexplained, with the noise "
             "taken out."
         )
+        text += selfcheck_result(records)
     return text
 
 

@@ -230,6 +230,37 @@ def test_methods_tell_what_was_done(record, card):
     assert text.index("Brett") < text.index("Garyfallidis E") < text.index("Yeh F-C")
 
 
+def test_methods_tell_what_the_network_is_and_learned_from(record, card):
+    data = ["sub-a_acq-x", "sub-a_acq-y", "sub-b", "sub-b: a credit, CC0", "VGG16, CC BY"]
+    changes = {"data": data, "architecture": {"class": "SeriesNetwork"}, "channels": ()}
+    model = card().to_dict() | changes
+    text = describe([record()], [model]).markdown()
+    for part in (
+        "on 3 scans of 2 people (b = 1000 s/mm²)",
+        "central part of k-space",
+        "Descoteaux et al., 2007",
+        "Mildenhall et al., 2018",
+        "10.1002/mrm.21277",
+        "10.1109/CVPR.2018.00265",
+    ):
+        assert part in text
+    assert "Mildenhall" not in describe([record()], [card().to_dict()]).markdown()
+
+
+def test_methods_tell_what_the_selfcheck_found(record, judged):
+    one = describe([record(**judged)]).markdown()
+    assert (
+        "It helped in this run; change against the best interpolation: PSNR of the b0s +1.5" in one
+    )
+    two = describe(
+        [record(**judged), record(**judged | {"selfcheck_verdict": "harmed"})]
+    ).markdown()
+    assert "It helped in 1 of 2 runs; median change" in two
+    alone = describe([record(**judged | {"selfcheck_verdict": "no gain"})]).markdown()
+    assert "no clear help in this run" in alone
+    assert "It helped" not in describe([record()]).markdown()
+
+
 def test_methods_leave_out_what_was_not_done(record):
     skipped = record(dti_skipped_reason="b0s only", data_consistency=False)
     text = describe([skipped, skipped]).markdown()
