@@ -118,9 +118,10 @@ def _software(records: Sequence[Mapping[str, Any]], versions: Mapping[str, str])
         f"{runs}, organized as a BIDS dataset (Gorgolewski et al., 2016), "
         f"{'were' if len(records) != 1 else 'was'} processed with bids_sr"
         f"{_version(versions, 'bids_sr')} (The bids_sr developers), which builds on the "
-        f"feature-based losses of Lohr and Werner (2026) and uses "
-        f"Nipype{_version(versions, 'nipype')} (Gorgolewski et al., 2011), PyBIDS{_version(versions, 'pybids')} (Yarkoni et al., 2019) "
-        f"and NiBabel{_version(versions, 'nibabel')} (Brett et al.)."
+        f"feature-based losses of Lohr and Werner (2026) and uses Nipype"
+        f"{_version(versions, 'nipype')} (Gorgolewski et al., 2011), PyBIDS"
+        f"{_version(versions, 'pybids')} (Yarkoni et al., 2019) and NiBabel"
+        f"{_version(versions, 'nibabel')} (Brett et al.)."
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from bids_sr.quality.gain import HELPED, SELF_CHECK, gain
+from bids_sr.quality.gain import HARMED, HELPED, NO_GAIN, SELF_CHECK, gain
 from bids_sr.quality.metric_spec import is_known
 
 _SCAN = re.compile(r"(sub-[A-Za-z0-9]+)(_[A-Za-z0-9]+-[A-Za-z0-9]+)*$")
@@ -17,6 +17,11 @@ _DEGRADATIONS = {
     "kspace-tukey": "cutting out the central part of k-space with a Tukey window",
     "box": "averaging over blocks of pixels",
     "resize-cubic": "cubic resampling",
+}
+_VERDICTS = {
+    HELPED: "The network helped in this run",
+    NO_GAIN: "The network was no clear help in this run",
+    HARMED: "The network was worse than interpolation in this run",
 }
 _GAINS = (
     ("psnr_b0", "PSNR of the b0s", "dB"),
@@ -69,11 +74,12 @@ def selfcheck_result(records: Sequence[Mapping[str, Any]]) -> list[str]:
         change = median(found) if unit == "dB" else -100 * median(found)
         digits = 1 if unit == "dB" else 0
         changes.append(f"{name} {change:+.{digits}f} {unit}")
-    runs = f"{helped} of {len(checked)} runs" if len(checked) > 1 else "this run"
-    verb = "It helped in" if helped or len(checked) > 1 else "It was no clear help in"
+    said = f"The network helped in {helped} of {len(checked)} runs"
+    if len(checked) == 1:
+        said = _VERDICTS.get(str(checked[0][f"{SELF_CHECK}_verdict"]), said)
     middle = "median change" if len(checked) > 1 else "change"
     told = f"; {middle} against the best interpolation: {', '.join(changes)}" if changes else ""
-    return [f"{verb} {runs}{told}."]
+    return [f"{said}{told}."]
 
 
 def _sees_series(model: Mapping[str, Any]) -> bool:

@@ -247,18 +247,18 @@ def test_methods_tell_what_the_network_is_and_learned_from(record, card):
     assert "Mildenhall" not in describe([record()], [card().to_dict()]).markdown()
 
 
-def test_methods_tell_what_the_selfcheck_found(record, judged):
-    one = describe([record(**judged)]).markdown()
-    assert (
-        "It helped in this run; change against the best interpolation: PSNR of the b0s +1.5" in one
-    )
-    two = describe(
-        [record(**judged), record(**judged | {"selfcheck_verdict": "harmed"})]
-    ).markdown()
-    assert "It helped in 1 of 2 runs; median change" in two
-    alone = describe([record(**judged | {"selfcheck_verdict": "no gain"})]).markdown()
-    assert "no clear help in this run" in alone
-    assert "It helped" not in describe([record()]).markdown()
+@pytest.mark.parametrize(
+    ("verdict", "told"),
+    [("helped", "helped"), ("no gain", "was no clear help"), ("harmed", "was worse than")],
+)
+def test_methods_tell_what_the_selfcheck_found(record, judged, verdict, told):
+    found = record(**judged | {"selfcheck_verdict": verdict})
+    one = describe([found]).markdown()
+    assert f"The network {told}" in one and "in this run; change against" in one
+    assert "PSNR of the b0s +1.5 dB" in one
+    two = describe([record(**judged), found]).markdown()
+    assert f"helped in {1 + (verdict == 'helped')} of 2 runs; median change" in two
+    assert "The network helped" not in describe([record()]).markdown()
 
 
 def test_methods_leave_out_what_was_not_done(record):
@@ -272,7 +272,7 @@ def test_methods_leave_out_what_was_not_done(record):
 def test_methods_do_not_invent_versions(record):
     text = describe([record(version=None, torch_version=None)]).markdown()
     assert "None" not in text
-    assert "bids_sr," in text
+    assert "bids_sr (The bids_sr developers)," in text
 
 
 def test_methods_are_no_way_in(record, hostile):
