@@ -10,7 +10,13 @@ import pytest
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.map_params import PARAMS
 from bids_sr.bids.names import GQI_PARAMS, TENSOR_PARAMS, parse_entities
-from bids_sr.bids.sidecars import FINGERPRINT, dwi_sidecar, map_sidecar, mask_sidecar
+from bids_sr.bids.sidecars import (
+    FINGERPRINT,
+    dwi_sidecar,
+    ensemble_sd_sidecar,
+    map_sidecar,
+    mask_sidecar,
+)
 from bids_sr.bids.uris import bids_uri, own_uri
 
 ROOT = Path("/data/ds")
@@ -189,3 +195,27 @@ def test_uris() -> None:
     assert own_uri(Path("/out"), Path("/out/sub-01/x.json")) == "bids::sub-01/x.json"
     with pytest.raises(ValueError, match="subpath"):
         bids_uri(files, Path("/elsewhere/x.json"))
+
+
+def test_a_corrected_gradient_table_is_said_to_be_one() -> None:
+    plain, corrected = series(files_for()), series(files_for(), corrected="x flipped")
+    assert corrected["SuperResolution"]["GradientsCorrected"] == "x flipped"
+    assert corrected["Description"].startswith(plain["Description"])
+    assert "x flipped" in corrected["Description"]
+    assert "GradientsCorrected" not in plain["SuperResolution"]
+    assert set(corrected) == set(plain)
+
+
+@pytest.mark.parametrize(("what", "units"), [("dwi", "arbitrary"), ("fa", "1")])
+def test_a_standard_deviation_says_what_it_is_of(what: str, units: str) -> None:
+    sidecar = ensemble_sd_sidecar(
+        what, files_for(), ensemble=8, sources=["bids::a"], resolution="fine", volumes=(0, 2)
+    )
+    assert sidecar["Units"] == units
+    assert "over 8 " in sidecar["Description"] and "confidence" in sidecar["Description"]
+    assert ("fractional anisotropy" in sidecar["Description"]) == (what == "fa")
+    assert (sidecar["Sources"], sidecar["Resolution"]) == (["bids::a"], "fine")
+    assert sidecar["Volumes"] == [0, 2]
+    assert sidecar["SkullStripped"] == (what == "fa")  # maps are of the brain alone
+    assert ("Model" in sidecar) == (what == "fa")
+    assert json.loads(json.dumps(sidecar)) == sidecar

@@ -81,3 +81,12 @@ def test_bright_tissue_is_the_ninetieth_percentile_of_what_is_above_the_mean():
 @pytest.mark.parametrize("value", [0, 5, -3])
 def test_a_constant_image_has_no_bright_tissue(value):
     assert bright_level(np.full((4, 4, 4), value, np.float32)) == 1.0
+
+
+def test_the_scale_is_of_the_foreground_however_much_air_there_is():
+    """The 99th percentile of tissue from 100 to 200, which is a fiftieth of the voxels."""
+    tissue = np.linspace(100, 200, 1001)
+    air = np.random.default_rng(0).uniform(0, 5, 48999)
+    volume = np.concatenate([air, tissue]).reshape(100, 20, 25).astype(np.float32)
+    assert robust_scale(volume) == pytest.approx(199, rel=1e-3)
+    assert robust_scale(volume / 1000) == pytest.approx(0.199, rel=1e-3)
