@@ -15,7 +15,10 @@ from bids_sr.bids.gradients import GradientTable, Shell
 from bids_sr.networks.slice_frame import SliceFrame
 
 BASIC = ("dwi", "mean_b0", "mean_dwi", "tensor")
-"""The slice to super-resolve, and what its series says of it."""
+"""The slice to super-resolve, and what its series says of it: what networks read by default."""
+
+PER_VOLUME = BASIC[1:]
+"""Channels that are another image for each volume, beside the slice itself."""
 
 FRAME = (
     "tensor_rows",
@@ -26,7 +29,7 @@ FRAME = (
 )
 """What the tensor fit predicts for five directions fixed to the slice: where fibres run."""
 
-CHANNELS = (*BASIC, *FRAME)
+CHANNELS = ("dwi", *PER_VOLUME, *FRAME)
 """Every channel a network may ask for."""
 
 MIN_FIT_DIRECTIONS = 7

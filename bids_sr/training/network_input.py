@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bids_sr.networks.channels import BASIC, FRAME
+from bids_sr.networks.channels import FRAME, PER_VOLUME
 from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.views import SeriesView
 
@@ -35,7 +35,7 @@ def read_slice(
         (a, b) float16, at least those asked for; `dwi` is the first.
     """
     images = {"dwi": run.lr[int(view.volumes[k]), z]}
-    images.update(zip(BASIC[1:], view.shared[k, :, z], strict=True))
+    images.update(zip(PER_VOLUME, view.shared[k, :, z], strict=True))
     if not set(FRAME).isdisjoint(names):
         # b0s have no shell: their mean stands in, as in the app
         own = [images["mean_b0"]] * len(FRAME)

@@ -23,6 +23,7 @@ from bids_sr.images.nifti import DwiReader
 from bids_sr.images.series_checks import SeriesChecks, checked_volumes
 from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.images.zero_filling import to_acquired
+from bids_sr.networks.channels import CHANNELS
 from bids_sr.networks.slice_frame import slice_frame
 from bids_sr.training.degradation import DEGRADATIONS, add_rician_noise, coarsen
 from bids_sr.training.snr import snr_of
@@ -127,7 +128,7 @@ def prepare_run(run: DwiRun, cache: Path, recipe: Recipe) -> PreparedRun:
         If the run cannot be read.
     """
     run = at_acquired_matrix(run, cache)
-    folder = cache / f"{run.files.label}-{cache_key(run, asdict(recipe))}"
+    folder = cache / f"{run.files.label}-{cache_key(run, asdict(recipe), CHANNELS)}"
     write_once(run, folder, lambda: _write_run(run, folder, recipe))
     return _open_prepared(folder, run.gradients)
 

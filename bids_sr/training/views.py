@@ -11,7 +11,7 @@ from attrs import frozen
 from bids_sr.bids.cache import save
 from bids_sr.bids.gradients import GradientTable
 from bids_sr.images.intensity import robust_scale
-from bids_sr.networks.channels import BASIC, FRAME, SeriesConditioning
+from bids_sr.networks.channels import FRAME, PER_VOLUME, SeriesConditioning
 from bids_sr.networks.slice_frame import SliceFrame
 
 
@@ -22,7 +22,7 @@ class SeriesView:
     volumes: np.ndarray
     """Indices into the run's volumes, (V',)."""
     shared: np.ndarray
-    """The rest of `channels.BASIC`, (V', 3, slices, a, b), float16."""
+    """`channels.PER_VOLUME`, (V', channels, slices, a, b), float16."""
     frame: np.ndarray
     """`channels.FRAME` per shell, (shells, 5, slices, a, b), float16."""
     shell: np.ndarray
@@ -77,10 +77,10 @@ def save_view(
     for index in volumes:
         conditioning.add(index, lr[index])
     shared = np.stack(
-        [np.stack(conditioning.channels(i, lr[i], BASIC[1:])) for i in volumes]
+        [np.stack(conditioning.channels(i, lr[i], PER_VOLUME)) for i in volumes]
     ).astype(np.float16)
     is_b0 = gradients.is_b0[list(volumes)]
-    mean_dwi = BASIC[1:].index("mean_dwi")
+    mean_dwi = PER_VOLUME.index("mean_dwi")
     level = [
         1.0 if b0 else robust_scale(shared[k, mean_dwi].astype(np.float32))
         for k, b0 in enumerate(is_b0)

@@ -323,7 +323,7 @@ def signed_run(make_run, tmp_path):
 
 @pytest.mark.parametrize("dtype", ["float32", "int16"])
 def test_signed_signal_has_no_bias(signed_run, kernel_model, tmp_path, dtype):
-    result = resolve(signed_run, kernel_model, tmp_path / "sr.nii", dtype=dtype)
+    result = resolve(signed_run, kernel_model, tmp_path / "sr.nii", output_dtype=dtype)
     assert result.signed
     assert any("keeps its sign" in note for note in result.notes)
     before = nib.load(signed_run.files.dwi).get_fdata()[..., 1:]
