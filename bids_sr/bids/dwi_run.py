@@ -105,7 +105,7 @@ class StoredGrid:
 
 @frozen
 class DwiRun:
-    """A run that passed the checks at the door."""
+    """A run that passed the checks of its files."""
 
     files: DwiFiles
     """Where it lies."""
