@@ -11,6 +11,7 @@ from scipy.ndimage import zoom
 
 from bids_sr.images.acquired_matrix import SIDECAR, SPECTRUM, find_matrix
 from bids_sr.images.band import AxisSpectra, effective_band
+from bids_sr.images.band_edge import falls_by
 from bids_sr.images.grid import to_slices
 from bids_sr.images.nifti import DwiReader
 
@@ -147,3 +148,15 @@ def test_of_the_real_scans_one_is_zero_filled():
         if found.is_filled:
             named[path.name] = found.sides
     assert named == {"sub-philips01_dwi.nii.gz": (128, 110)}
+
+
+@pytest.mark.parametrize(("matrix", "fall"), [(80, 30), (60, 0), (100, 0)])
+def test_how_far_power_falls_at_the_end_of_a_matrix(matrix, fall):
+    """A profile whose band ends at bin 40: there it falls, before and after it does not."""
+    power = np.where(np.arange(65) <= 40, 1e3, 1.0)
+    assert falls_by(power, 128, matrix) == pytest.approx(fall, abs=1e-6)
+
+
+def test_the_fall_is_from_what_lies_just_before():
+    power = 10.0 ** -(np.arange(65) / 10)  # 1 dB a bin: from bins 32 to 35 to bins 41 to 43
+    assert falls_by(power, 128, 80) == pytest.approx(42 - 33.5, abs=1e-6)

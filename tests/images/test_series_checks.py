@@ -61,6 +61,8 @@ def signed(sigma, tissue, seed=0):
         ([signed(30, 1, i) for i in range(4)], False),  # cutting off costs nothing
         ([np.abs(signed(5, 0.5, i)) for i in range(4)], False),
         ([np.abs(signed(5, 0.5, i)) for i in range(30)] + [signed(5, 0.5)], False),  # one of 31
+        ([np.abs(signed(5, 0.3, i)) for i in range(9)] + [signed(5, 0.3)], True),  # one of ten
+        ([np.abs(signed(5, 0.3, i)) for i in range(10)] + [signed(5, 0.3)], False),
         ([np.zeros((2, 2, 2), np.float32)], False),
     ],
 )

@@ -75,6 +75,7 @@ def test_the_slice_axis_is_told_by_the_stored_voxels(make_run, tmp_path):
     with DwiReader(found.files.dwi) as reader:
         assert reader.zooms == pytest.approx((4, 4, 2.5))
     assert found.stored.slice_axis == 2
+    assert found.stored.zooms == pytest.approx((2, 2, 2.5))
 
 
 def spoil(data):
