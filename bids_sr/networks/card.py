@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from bids_sr.bids.file_kind import JSON, OTHER, refuse_foreign
 from bids_sr.errors import ModelError
 from bids_sr.networks.channels import CHANNELS
 
+_RUN = re.compile(r"sub-[A-Za-z0-9+]+(_[a-z]+-[A-Za-z0-9+]+)*")
+"""Label of a run: entities alone."""
 CARD = "card.json"
 WEIGHTS = "weights.safetensors"
 INPUT_RULES = ("series", "paper")
@@ -192,6 +195,27 @@ def read_card(folder: Path) -> ModelCard:
             file=folder / CARD,
             remedy="Compare it with a card in models/.",
         ) from error
+
+
+def trained_on(data: Iterable[str]) -> tuple[int, int]:
+    """Count the people and the runs that a network has learned from.
+
+    Parameters
+    ----------
+    data : iterable of str
+        Of a model card: labels of runs, and credit in other words.
+
+    Returns
+    -------
+    people, runs : int
+
+    Examples
+    --------
+    >>> trained_on(["sub-01_acq-AP", "sub-01_acq-PA", "sub-02", "sub-02: somebody, CC0"])
+    (2, 3)
+    """
+    runs = {text for text in data if _RUN.fullmatch(str(text))}
+    return len({run.split("_")[0] for run in runs}), len(runs)
 
 
 def checksum(path: Path) -> str:

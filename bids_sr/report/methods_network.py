@@ -1,113 +1,234 @@
-"""Sentences of the methods text: what the network is, what it learned from, whether it helped."""
+"""Sentences of the methods text on the network: what it is, how it was trained and run."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from statistics import median
 from typing import Any
 
-from bids_sr.quality.gain import HARMED, HELPED, NO_GAIN, SELF_CHECK, gain
-from bids_sr.quality.metric_spec import is_known
+from attrs import frozen
 
-_SCAN = re.compile(r"(sub-[A-Za-z0-9]+)(_[A-Za-z0-9]+-[A-Za-z0-9]+)*$")
-"""An entry of a model card's data that names a scan; the others are credits."""
+from bids_sr.networks.card import trained_on
+from bids_sr.quality.metric_spec import is_known, number
+from bids_sr.report.tables import tidy
+from bids_sr.report.wording import counted, distinct, joined, version
+
+Card = Mapping[str, Any]
+Records = Sequence[Mapping[str, Any]]
+
 _DEGRADATIONS = {
-    "kspace": "cutting out the central part of k-space",
-    "kspace-tukey": "cutting out the central part of k-space with a Tukey window",
-    "box": "averaging over blocks of pixels",
-    "resize-cubic": "cubic resampling",
+    "kspace": "cropping k-space",
+    "kspace-tukey": "cropping k-space with a Tukey window",
+    "box": "block averaging",
+    "resize-cubic": "bicubic interpolation",
 }
-_VERDICTS = {
-    HELPED: "The network helped in this run",
-    NO_GAIN: "The network was no clear help in this run",
-    HARMED: "The network was worse than interpolation in this run",
-}
-_GAINS = (
-    ("psnr_b0", "PSNR of the b0s", "dB"),
-    ("psnr_dwi", "PSNR of the diffusion-weighted volumes", "dB"),
-    ("fa_mae", "error of FA", "%"),
-    ("md_mae", "error of MD", "%"),
+_SERIES = (
+    "From the mean b = 0 image and from the coefficients of real spherical harmonics of degrees 0 "
+    "and 2 (Descoteaux et al., 2007) that were fitted to each shell, two U-Nets (Ronneberger et "
+    "al., 2015){kernels} estimated, slice by slice and with the two neighboring slices as context, "
+    "the detail that these images lack. Each volume was interpolated by zero-filling k-space, and "
+    "the detail for its gradient direction was added."
+)
+_SINGLE = (
+    "A U-Net (Ronneberger et al., 2015){kernels} estimated the missing detail of each slice of "
+    "each volume."
 )
 
 
-def architecture(models: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say how a network that sees the series works; nothing of other networks."""
-    if not any(_sees_series(model) for model in models):
+@frozen
+class Told:
+    """Sentences, and the works that they cite."""
+
+    sentences: tuple[str, ...]
+    """In order."""
+    cited: frozenset[str] = frozenset()
+    """Keys of `bids_sr.report.references.WORKS`."""
+
+
+def resolution(records: Records, cards: Sequence[Card], versions: Mapping[str, str]) -> Told:
+    """Say by how much the resolution was increased, and by which network.
+
+    Parameters
+    ----------
+    records : sequence of mapping
+        The runs' quality records.
+    cards : sequence of mapping
+        Contents of the model cards, where they are known.
+    versions : mapping of str to str
+        Versions of the packages.
+
+    Returns
+    -------
+    Told
+    """
+    sums = ", ".join(text[:12] for text in distinct(records, "model_sha256"))
+    weights = f" (SHA-256 of the weights: {sums})" if sums else ""
+    factor = joined(distinct(records, "scale_factor"), "or")
+    sentences = [
+        f"In-plane resolution was increased by a factor of {factor} along both axes"
+        f"{_steps(records)}; slice thickness and field of view were unchanged.",
+        *_filling(records),
+        f"The convolutional neural network {joined(distinct(records, 'model'), 'or')}{weights}, "
+        "which builds on the work of Lohr and Werner (2026) on feature-based losses, was run in "
+        f"PyTorch{version(versions, 'torch')} (Paszke et al., 2019){_precision(records)}.",
+    ]
+    parts = [_architectures(cards), _training(cards), _ensemble(records), _consistency(records)]
+    return Told(
+        (*sentences, *(sentence for part in parts for sentence in part.sentences)),
+        frozenset({"method", "torch"}).union(*(part.cited for part in parts)),
+    )
+
+
+def _precision(records: Records) -> str:
+    used = distinct(records, "precision")
+    return f", its layers in {joined(used, 'or')}" if used else ""
+
+
+def _steps(records: Records) -> str:
+    keys = ("input_zooms_mm", "output_zooms_mm")
+    pairs = dict.fromkeys(
+        (tidy(str(record[keys[0]])), tidy(str(record[keys[1]])))
+        for record in records
+        if all(is_known(record.get(key)) for key in keys)
+    )
+    steps = [f"from {before} mm to {after} mm" for before, after in pairs]
+    return f" ({joined(steps, 'and')})" if steps else ""
+
+
+def _filling(records: Records) -> list[str]:
+    pairs = dict.fromkeys(
+        (str(record["stored_matrix"]), str(record["acquired_matrix"]))
+        for record in records
+        if is_known(record.get("stored_matrix"))
+        and is_known(record.get("acquired_matrix"))
+        and record["stored_matrix"] != record["acquired_matrix"]
+    )
+    if not pairs:
         return []
+    texts = [f"from {tidy(sides)} to {tidy(stored)}" for stored, sides in pairs]
+    some = "Slices" if len(pairs) == 1 and _all_filled(records) else "Some slices"
     return [
-        "For each slice and shell it reads the mean b0, the mean over directions and the "
-        "coefficients of the signal in real spherical harmonics of degree 2 (Descoteaux et al., "
-        "2007), and gives for each of these the detail to be added and kernels that weight the "
-        "measured pixels around (kernel prediction; Mildenhall et al., 2018); the volumes are put "
-        "together from these along their own directions."
+        f"{some} had been interpolated by the scanner ({joined(texts, 'and')} pixels); they were "
+        "first returned to the acquired matrix by cropping k-space."
     ]
 
 
-def works_of(models: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Return the works that `architecture` cites, by their short names."""
-    return {"harmonics", "kernels"} if architecture(models) else set()
+def _all_filled(records: Records) -> bool:
+    return all(record.get("stored_matrix") != record.get("acquired_matrix") for record in records)
 
 
-def training(models: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say what each network was trained on, as far as its card does."""
-    told = []
-    for model in models:
-        facts = [part for part in (_size(model), _coarsened(model), _loss(model)) if part]
-        if facts:
-            told.append(f"{model.get('name', 'It')} was trained {', '.join(facts)}.")
-    return list(dict.fromkeys(told))
-
-
-def selfcheck_result(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say in how many runs the network helped, and by how much in the middle one."""
-    checked = [record for record in records if is_known(record.get(f"{SELF_CHECK}_verdict"))]
-    checked = [record for record in checked if record[f"{SELF_CHECK}_verdict"]]
-    if not checked:
-        return []
-    helped = sum(record[f"{SELF_CHECK}_verdict"] == HELPED for record in checked)
-    changes = []
-    for metric, name, unit in _GAINS:
-        found = [value for record in checked if (value := gain(record, metric)) is not None]
-        if not found:
+def _architectures(cards: Sequence[Card]) -> Told:
+    told, cited = [], set()
+    for card in cards:
+        network = card.get("architecture")
+        if not isinstance(network, Mapping):
             continue
-        change = median(found) if unit == "dB" else -100 * median(found)
-        digits = 1 if unit == "dB" else 0
-        changes.append(f"{name} {change:+.{digits}f} {unit}")
-    said = f"The network helped in {helped} of {len(checked)} runs"
-    if len(checked) == 1:
-        said = _VERDICTS.get(str(checked[0][f"{SELF_CHECK}_verdict"]), said)
-    middle = "median change" if len(checked) > 1 else "change"
-    told = f"; {middle} against the best interpolation: {', '.join(changes)}" if changes else ""
-    return [f"{said}{told}."]
+        kernels = bool(network.get("taps"))
+        words = " with kernel prediction (Mildenhall et al., 2018)" if kernels else ""
+        series = network.get("class") == "SeriesNetwork"
+        told.append((_SERIES if series else _SINGLE).format(kernels=words))
+        cited |= {"unet"} | ({"harmonics"} if series else set())
+        cited |= {"kernels"} if kernels else set()
+    return Told(tuple(dict.fromkeys(told)), frozenset(cited))
 
 
-def _sees_series(model: Mapping[str, Any]) -> bool:
-    built = model.get("architecture")
-    return isinstance(built, Mapping) and built.get("class") == "SeriesNetwork"
+def _training(cards: Sequence[Card]) -> Told:
+    told, cited = [], set()
+    for card in cards:
+        people, runs = trained_on(_listed(card, "data"))
+        data = f"on {counted(runs, 'run')} of {counted(people, 'participant')}" if runs else ""
+        facts = [fact for fact in (data, _reduced(card), _loss(card)) if fact]
+        if facts:
+            told.append(f"{card.get('name', 'It')} had been trained {', '.join(facts)}.")
+        if "VGG16" in str(card.get("loss")):
+            cited.add("vgg")
+    return Told(tuple(dict.fromkeys(told)), frozenset(cited))
 
 
-def _size(model: Mapping[str, Any]) -> str:
-    data = model.get("data")
-    listed = data if isinstance(data, list | tuple) else ()
-    scans = [match for entry in listed if (match := _SCAN.match(str(entry)))]
-    if not scans:
+def _reduced(card: Card) -> str:
+    """Say how low resolution was made for the training, and what it was like."""
+    if not is_known(card.get("degradation")):
         return ""
-    people = len({match[1] for match in scans})
-    told = f"on {len(scans)} scan{'s' * (len(scans) > 1)} of {people} "
-    told += "people" if people > 1 else "person"
-    bvals = model.get("b_values")
-    shells = [str(b) for b in bvals] if isinstance(bvals, list | tuple) else []
-    return f"{told} (b = {', '.join(shells)} s/mm²)" if shells else told
+    ways = [_DEGRADATIONS.get(way, f"'{way}'") for way in str(card["degradation"]).split("+")]
+    sizes = [size for row in _listed(card, "voxel_sizes_mm") for size in _numbers(row)[:2]]
+    seen = f" to in-plane voxel sizes of {_range(sizes, '.1f')} mm" if sizes else ""
+    shells = _numbers(_listed(card, "b_values"))
+    at = f" at b = {_range(shells, '.0f')} s/mm\N{SUPERSCRIPT TWO}" if shells else ""
+    return f"with resolution reduced retrospectively by {joined(ways, 'or')}{seen}{at}"
 
 
-def _coarsened(model: Mapping[str, Any]) -> str:
-    given = model.get("degradation")
-    if not is_known(given):
-        return ""
-    ways = [_DEGRADATIONS.get(part, f"'{part}'") for part in str(given).split("+")]
-    return f"made coarser by {' and '.join(ways)}"
+def _listed(card: Card, key: str) -> Sequence[Any]:
+    """Return a list of the card; an empty one if it has something else there."""
+    value = card.get(key)
+    return value if isinstance(value, list | tuple) else ()
 
 
-def _loss(model: Mapping[str, Any]) -> str:
-    return f"with the loss {model['loss']}" if is_known(model.get("loss")) else ""
+def _numbers(values: Any) -> list[float]:
+    found = [number(value) for value in values] if isinstance(values, list | tuple) else []
+    return [value for value in found if value is not None]
+
+
+def _range(values: Sequence[float], form: str) -> str:
+    ends = dict.fromkeys(f"{value:{form}}" for value in (min(values), max(values)))
+    return " to ".join(ends)
+
+
+def _loss(card: Card) -> str:
+    """Say what was minimized: in the field's words, where the card's are known."""
+    loss = str(card.get("loss") or "")
+    kind = next((name for name in ("Charbonnier", "L1") if loss.startswith(name)), "")
+    layers = re.findall(r"relu\d_\d", loss) if "VGG16" in loss else []
+    if not loss or not ((kind and layers) or loss == kind):
+        return f"with the loss '{loss}'" if loss else ""
+    told = f"with {'an' if kind == 'L1' else 'a'} {kind} loss on the images"
+    if not layers:
+        return told
+    return (
+        f"{told} and a feature loss on {joined(layers, 'and')} of VGG16 (Simonyan and Zisserman, "
+        "2015)"
+    )
+
+
+def _ensemble(records: Records) -> Told:
+    members = distinct(records, "ensemble")
+    if not members or members == ["1"]:
+        return Told(())
+    turns = "rotations" if members == ["4"] else "rotations and reflections"
+    sentences = [
+        f"Its output was averaged over {joined(members, 'or')} {turns} of each slice "
+        "(geometric self-ensemble; Lim et al., 2017)."
+    ]
+    if any(record.get("uncertainty") is True for record in records):
+        sentences.append(
+            "The standard deviation over this ensemble, of each volume and of fractional "
+            "anisotropy, was kept; it tells how far the output depends on orientation and is no "
+            "confidence interval."
+        )
+    return Told(tuple(sentences), frozenset({"ensemble"}))
+
+
+def _consistency(records: Records) -> Told:
+    kept = {record.get("data_consistency") for record in records} - {None}
+    sign = _sign(records)
+    if kept == {True}:
+        return Told(
+            (
+                "Data consistency was enforced: with LR the acquired and SR the super-resolved "
+                "slice, the output is SR + U(LR - D(SR)), where D crops k-space to the acquired "
+                "band and U fills it with zeros, so that the acquired band is as measured; "
+                f"{sign}.",
+            )
+        )
+    if kept == {False}:
+        return Told((f"Consistency with the acquired k-space was not enforced; {sign}.",))
+    if kept:
+        return Told(("In some of the runs, consistency with the acquired k-space was enforced.",))
+    return Told(())
+
+
+def _sign(records: Records) -> str:
+    signed = {record.get("signed") is True for record in records}
+    if signed == {True}:
+        return "the signed input kept its sign"
+    unless = ", except where the input was signed" if True in signed else ""
+    return f"negative values were set to zero{unless}"

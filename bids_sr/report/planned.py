@@ -17,6 +17,7 @@ from bids_sr.images.slice_axis import slice_axis_of
 from bids_sr.images.zero_filling import expect
 from bids_sr.networks.card import ModelCard
 from bids_sr.quality.facts import grid_facts, network_facts
+from bids_sr.report.methods_checks import PLANNED
 
 _KEPT = ("data_consistency", "ensemble", "uncertainty")
 
@@ -71,8 +72,8 @@ def planned_record(
         "dti_skipped_reason": dti_volumes(run.gradients).reason or "",
         "gqi_skipped_reason": gqi_volumes(run.gradients).reason or "",
         # only whether there is a verdict decides what the text says
-        "gradients_verdict": NOT_CHECKED if settings["gradient_check"] == OFF else "planned",
-        "selfcheck_verdict": "planned" if self_check else None,
+        "gradients_verdict": NOT_CHECKED if settings["gradient_check"] == OFF else PLANNED,
+        "selfcheck_verdict": PLANNED if self_check else None,
     }
     kept = {key: settings[key] for key in _KEPT}
     return record | kept

@@ -28,19 +28,24 @@ class Work:
     """Empty where it has none, or none was found."""
     eprint: str = ""
     """arXiv number."""
+    version: str = ""
+    """Of software."""
 
     @property
     def text(self) -> str:
         """Return the reference as a line of text."""
         names = [name.replace(", ", " ").replace("others", "et al.") for name in self.authors]
         year = f" ({self.year})" if self.year else ""
-        return f"{', '.join(names)}{year}. {self.title}. {self._where}".strip()
+        version = f" (version {self.version})" if self.version else ""
+        by = f"{', '.join(names)}{year}".removesuffix(".")
+        return f"{by}. {self.title}{version}. {self._where}".strip()
 
     @property
     def _where(self) -> str:
         number = f"({self.number})" if self.number else ""
-        pages = f":{self.pages}" if self.pages else ""
-        place = f"{self.journal} {self.volume}{number}{pages}".strip()
+        pages = f"{':' if self.volume else ', '}{self.pages}" if self.pages else ""
+        volume = f" {self.volume}" if self.volume else ""
+        place = f"{self.journal}{volume}{number}{pages}"
         marks = [
             f"doi:{self.doi}" if self.doi else "",
             f"arXiv:{self.eprint}" if self.eprint else "",
@@ -53,9 +58,10 @@ class Work:
         """Return the BibTeX entry."""
         where = {"article": "journal", "inproceedings": "booktitle"}.get(self.kind, "howpublished")
         fields = {
-            "author": " and ".join(self.authors),
+            "author": " and ".join(map(_bibtex_name, self.authors)),
             "title": f"{{{self.title}}}",  # capitals stay
             "year": str(self.year or ""),
+            "version": self.version,
             where: self.journal,
             "volume": self.volume,
             "number": self.number,
@@ -66,6 +72,11 @@ class Work:
         }
         lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
         return "\n".join([f"@{self.kind}{{{self.key},", *lines, "}"])
+
+
+def _bibtex_name(name: str) -> str:
+    """Return an author; a group's name is kept together."""
+    return name if ", " in name or name == "others" else f"{{{name}}}"
 
 
 _NIPY = ("Gorgolewski, K", "Burns, CD", "Madison, C", "others")
@@ -96,11 +107,57 @@ WORKS = {
         pages="160044",
         doi="10.1038/sdata.2016.44",
     ),
+    "bids_apps": Work(
+        "Gorgolewski2017",
+        "article",
+        ("Gorgolewski, KJ", "Alfaro-Almagro, F", "Auer, T", "others"),
+        "BIDS apps: Improving ease of use, accessibility, and reproducibility of neuroimaging data "
+        "analysis methods",
+        2017,
+        "PLOS Computational Biology",
+        "13",
+        "3",
+        "e1005209",
+        "10.1371/journal.pcbi.1005209",
+    ),
     "bids_sr": Work(
         "bids_sr",
         "software",
         ("The bids_sr developers",),
         "bids_sr: super-resolution of diffusion MRI as a BIDS-App",
+    ),
+    "dipy": Work(
+        "Garyfallidis2014",
+        "article",
+        ("Garyfallidis, E", "Brett, M", "Amirbekian, B", "others"),
+        "Dipy, a library for the analysis of diffusion MRI data",
+        2014,
+        _FRONTIERS,
+        "8",
+        pages="8",
+        doi="10.3389/fninf.2014.00008",
+    ),
+    "ensemble": Work(
+        "Lim2017",
+        "inproceedings",
+        ("Lim, B", "Son, S", "Kim, H", "Nah, S", "Lee, KM"),
+        "Enhanced deep residual networks for single image super-resolution",
+        2017,
+        "IEEE Conference on Computer Vision and Pattern Recognition Workshops",
+        pages="1132-1140",
+        doi="10.1109/CVPRW.2017.151",
+    ),
+    "gqi": Work(
+        "Yeh2010",
+        "article",
+        ("Yeh, F-C", "Wedeen, VJ", "Tseng, W-YI"),
+        "Generalized q-sampling imaging",
+        2010,
+        "IEEE Transactions on Medical Imaging",
+        "29",
+        "9",
+        "1626-1635",
+        "10.1109/TMI.2010.2045126",
     ),
     "harmonics": Work(
         "Descoteaux2007",
@@ -120,37 +177,14 @@ WORKS = {
         ("Mildenhall, B", "Barron, JT", "Chen, J", "Sharlet, D", "Ng, R", "Carroll, R"),
         "Burst denoising with kernel prediction networks",
         2018,
-        "Proceedings of the IEEE Conference on Computer Vision and Pattern Recognition",
+        "IEEE/CVF Conference on Computer Vision and Pattern Recognition",
         pages="2502-2510",
         doi="10.1109/CVPR.2018.00265",
-    ),
-    "dipy": Work(
-        "Garyfallidis2014",
-        "article",
-        ("Garyfallidis, E", "Brett, M", "Amirbekian, B", "others"),
-        "Dipy, a library for the analysis of diffusion MRI data",
-        2014,
-        _FRONTIERS,
-        "8",
-        pages="8",
-        doi="10.3389/fninf.2014.00008",
-    ),
-    "gqi": Work(
-        "Yeh2010",
-        "article",
-        ("Yeh, F-C", "Wedeen, VJ", "Tseng, W-YI"),
-        "Generalized q-sampling imaging",
-        2010,
-        "IEEE Transactions on Medical Imaging",
-        "29",
-        "9",
-        "1626-1635",
-        "10.1109/TMI.2010.2045126",
     ),
     "method": Work(
         "LohrWerner2026",
         "misc",
-        ("Lohr", "Werner"),
+        ("Lohr, D", "Werner, R"),
         "Layer Selection in Feature-Based Losses Affects Image Quality and Microstructural "
         "Consistency in Deep Learning Super-Resolution of Brain Diffusion MRI",
         2026,
@@ -221,6 +255,18 @@ WORKS = {
         "1294",
         "10.21105/joss.01294",
     ),
+    "tensor": Work(
+        "Basser1994",
+        "article",
+        ("Basser, PJ", "Mattiello, J", "LeBihan, D"),
+        "MR diffusion tensor spectroscopy and imaging",
+        1994,
+        "Biophysical Journal",
+        "66",
+        "1",
+        "259-267",
+        "10.1016/S0006-3495(94)80775-1",
+    ),
     "torch": Work(
         "Paszke2019",
         "inproceedings",
@@ -230,6 +276,25 @@ WORKS = {
         "Advances in Neural Information Processing Systems",
         "32",
         doi="10.48550/arXiv.1912.01703",
+    ),
+    "unet": Work(
+        "Ronneberger2015",
+        "inproceedings",
+        ("Ronneberger, O", "Fischer, P", "Brox, T"),
+        "U-Net: convolutional networks for biomedical image segmentation",
+        2015,
+        "Medical Image Computing and Computer-Assisted Intervention",
+        pages="234-241",
+        doi="10.1007/978-3-319-24574-4_28",
+    ),
+    "vgg": Work(
+        "Simonyan2015",
+        "inproceedings",
+        ("Simonyan, K", "Zisserman, A"),
+        "Very deep convolutional networks for large-scale image recognition",
+        2015,
+        "International Conference on Learning Representations",
+        eprint="1409.1556",
     ),
 }
 """What can be cited, by a short name."""

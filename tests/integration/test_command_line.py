@@ -107,9 +107,9 @@ def test_boilerplate_only_needs_no_torch_and_no_processing(dataset, model, tmp_p
     for subject in ("01", "02"):
         stem = out / f"sub-{subject}/figures/sub-{subject}_desc-methods"
         text = stem.with_suffix(".md").read_text()
-        assert "factor of 2" in text and "from 2.00" in text and "4 rotations and flips" in text
+        assert "factor of 2" in text and "from 2.00" in text and "4 rotations of each slice" in text
         assert "[Written before the run was processed" in text
-        assert "self-check" in text
+        assert "As an internal validation" in text
         assert stem.with_suffix(".html").is_file() and "@" in stem.with_suffix(".bib").read_text()
     assert not list(out.rglob("*.nii.gz")) and not list(out.glob("*.html"))
 

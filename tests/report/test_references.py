@@ -17,9 +17,15 @@ def test_entries_are_whole(work):
     assert entry.startswith(f"@{work.kind}{{{work.key},\n") and entry.endswith("\n}")
     assert entry.count("{") == entry.count("}")
     assert "title = {{" in entry and "author = {" in entry
+    assert ".." not in work.text and " :" not in work.text and not work.text.endswith(" ")
     if work.doi:
         assert re.fullmatch(r"10\.\d{4,}/\S+", work.doi)
         assert f"doi = {{{work.doi}}}" in entry and f"doi:{work.doi}" in work.text
+
+
+def test_a_groups_name_stays_whole():
+    assert "author = {{The bids_sr developers}}" in WORKS["bids_sr"].bibtex
+    assert "author = {Lohr, D and Werner, R}" in WORKS["method"].bibtex
 
 
 def test_keys_are_distinct():
