@@ -12,7 +12,7 @@ from bids_sr.app.devices import choose_places
 from bids_sr.app.participant import find_runs, make_run_options
 from bids_sr.app.settings import Settings
 from bids_sr.errors import UsageError
-from bids_sr.workflow.estimate import KINDS, PAGE
+from bids_sr.workflow.estimate import KINDS, PAGE, VIEWER
 from bids_sr.workflow.forecast import UNUSABLE, Forecast, forecast
 from bids_sr.workflow.plan import RunOptions, make_plan
 
@@ -91,7 +91,7 @@ def _totals(runs: Sequence[Forecast], settings: Settings) -> list[str]:
         return lines
     at_once = min(len(todo), max(1, settings.nprocs // settings.threads))
     disk = sum(sum(run.output.values()) for run in todo)
-    disk += PAGE * len({run.plan.files.subject for run in todo})
+    disk += VIEWER + PAGE * len({run.plan.files.subject for run in todo})
     passing = sorted((run.work[1] for run in todo), reverse=True)[:at_once]
     work = sum(run.work[0] for run in todo) + sum(passing)
     largest = max(todo, key=lambda run: run.memory_gb)

@@ -19,6 +19,7 @@ from bids_sr.report.gradient_views import GradientView, gradient_view
 from bids_sr.report.index import GRADIENT_TABLE, OVERVIEW, Picture, PictureIndex
 from bids_sr.report.methods import NOTICE, describe
 from bids_sr.report.methods_files import write_methods
+from bids_sr.report.niivue import restore_viewer
 from bids_sr.report.pages import slug, write_page
 from bids_sr.report.records import FinishedRun, read_failures, read_runs
 from bids_sr.report.summary import COLUMNS, summary
@@ -71,6 +72,7 @@ def write_participant_page(
         _distinct_models(indexes),
         gqi=any(run.has_maps("gqi") for run in runs),
     )
+    restore_viewer(out_dir, map(_threed_page, runs))
     folder = f"sub-{subject}/figures"
     methods_files = (
         write_methods(out_dir / folder / f"sub-{subject}_desc-methods", methods) if runs else ()
@@ -146,8 +148,12 @@ def _gradients(run: FinishedRun) -> GradientView | None:
 
 def _threed(run: FinishedRun) -> str:
     """Return the address of the run's 3D page; empty if there is none."""
-    path = run.figures_dir / f"{run.key}_desc-3d_dwi.html"
+    path = _threed_page(run)
     return quote(path.relative_to(run.out_dir).as_posix()) if path.is_file() else ""
+
+
+def _threed_page(run: FinishedRun) -> Path:
+    return run.figures_dir / f"{run.key}_desc-3d_dwi.html"
 
 
 def linked(pictures: Sequence[Picture]) -> list[Picture]:

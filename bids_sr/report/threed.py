@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from bids_sr.bids.atomic import atomic_path
 from bids_sr.bids.names import OutputNames
 from bids_sr.images.nifti import DwiReader, load_volume
+from bids_sr.report.niivue import write_viewer
 from bids_sr.report.pages import write_page
 from bids_sr.report.raster import window_top
 from bids_sr.report.sampling import choose_contrasts
@@ -20,8 +19,6 @@ from bids_sr.superres.engine import SuperResolvedDwi
 
 DESC = "3d"
 """Label of the page's file."""
-_ASSETS = Path(__file__).with_name("assets")
-_SHIPPED = ("niivue.umd.js", "niivue.LICENSE.txt")
 _POLICY = (
     "default-src 'none'; script-src 'self' file: '{digest}'; style-src 'unsafe-inline'; "
     "img-src data: blob:; connect-src data: blob:; base-uri 'none'; form-action 'none'"
@@ -29,7 +26,7 @@ _POLICY = (
 
 
 def make_3d(sr: SuperResolvedDwi, names: OutputNames, *, mask: Path, has_tensor: bool) -> Path:
-    """Write the 3D page of a run, its volumes and the viewer beside it.
+    """Write the 3D page of a run, its volumes beside it, and the viewer of the dataset.
 
     Parameters
     ----------
@@ -55,9 +52,8 @@ def make_3d(sr: SuperResolvedDwi, names: OutputNames, *, mask: Path, has_tensor:
     data = names.report_file("3dvolumes", "js")
     names.figures_dir.mkdir(parents=True, exist_ok=True)
     write_volumes(data, _volumes(sr, names, load_volume(mask)[0] > 0, has_tensor))
-    for name in _SHIPPED:
-        with atomic_path(names.figures_dir / name) as temporary:
-            shutil.copyfile(_ASSETS / name, temporary)
+    viewer, licence = write_viewer(names.out_dir)
+    up = "../.."
     return write_page(
         names.report_file(DESC, "html"),
         "threed.html",
@@ -66,9 +62,10 @@ def make_3d(sr: SuperResolvedDwi, names: OutputNames, *, mask: Path, has_tensor:
         policy_form=_POLICY,
         run=names.report_file(DESC, "html").name.split("_desc-")[0].replace("_", " "),
         subject=names.files.subject,
-        back=f"../../sub-{names.files.subject}.html",
-        sources=(_SHIPPED[0], data.name),
-        licence=_SHIPPED[1],
+        back=f"{up}/sub-{names.files.subject}.html",
+        viewer=f"{up}/{viewer}",
+        volumes=data.name,
+        licence=f"{up}/{licence}",
     )
 
 

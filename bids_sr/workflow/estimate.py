@@ -52,8 +52,10 @@ CURVES = 35_000
 """Curves of the report, bytes."""
 KINDS = ("series", "maps", "ensemble_sd", "report")
 """Of outputs."""
-PAGE = 2_450_000
-"""Report of a participant without runs: mostly the 3D viewer, which is kept once."""
+PAGE = 170_000
+"""Report of a participant without pictures: its page and the methods text."""
+VIEWER = 2_300_000
+"""The 3D viewer, once for all participants."""
 PROGRAM_GB = 0.5
 """Memory of the program beside its largest step: other steps' libraries, what is kept free."""
 NODES = 150_000
@@ -143,7 +145,7 @@ def output_bytes(files: Mapping[str, int], task: Task) -> dict[str, int]:
     -------
     dict of str to int
         By `kind_of` the file; ``report`` holds its pictures and all text, too. The page's
-        3D viewer (`PAGE`) is the participant's, not counted here.
+        texts (`PAGE`) and the 3D viewer (`VIEWER`) are not counted here.
     """
     sizes = dict.fromkeys(KINDS, 0)
     for name, size in files.items():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import nibabel as nib
 import numpy as np
 import pytest
 
 from bids_sr.report import volumes3d
+from bids_sr.report.niivue import VERSION, write_viewer
 from bids_sr.report.participant import write_participant_page
 from bids_sr.report.threed import make_3d
 from bids_sr.report.volumes3d import brain_crop, pack, widened
@@ -59,10 +61,13 @@ def test_page_with_its_files(scan, maps):
     folder = names.figures_dir
     assert page.name == "sub-01_res-x2_desc-3d_dwi.html"
     text = page.read_text()
-    for name in ("niivue.umd.js", "sub-01_res-x2_desc-3dvolumes_dwi.js", "niivue.LICENSE.txt"):
-        assert name in text and (folder / name).is_file()
+    viewer, licence = (f"../../figures/niivue-{VERSION}.{end}" for end in ("umd.js", "LICENSE.txt"))
+    for name in (viewer, "sub-01_res-x2_desc-3dvolumes_dwi.js", licence):
+        assert f'"{name}"' in text and (folder / name).is_file()
+    assert not [path for path in folder.iterdir() if "niivue" in path.name]
     assert "http:" not in text and "https:" not in text and "default-src 'none'" in text
-    licence = (folder / "niivue.LICENSE.txt").read_text()
+    licence = (folder / licence).read_text()
+    assert f"niivue {VERSION}\n" in licence
     assert "Redistribution and use in source and binary forms" in licence
     data = (folder / "sub-01_res-x2_desc-3dvolumes_dwi.js").read_text()
     volumes = json.loads(data.removeprefix("window.bidsSrVolumes = ").removesuffix(";\n"))
@@ -85,9 +90,38 @@ def test_without_a_tensor(scan):
     assert data.read_text().count("base64") == 2
 
 
+def test_the_viewer_is_kept_once_and_whole(tmp_path):
+    viewer = tmp_path / write_viewer(tmp_path)[0]
+    content, number = viewer.read_bytes(), viewer.stat().st_ino
+    older = viewer.with_name("niivue-0.1.0.umd.js")
+    older.write_text("of another version")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write_viewer, [tmp_path] * 8))
+    assert viewer.stat().st_ino == number, "not written again"
+    viewer.write_bytes(content[:1000])
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write_viewer, [tmp_path] * 8))
+    assert viewer.read_bytes() == content
+    assert older.read_text() == "of another version"
+    assert len(list(viewer.parent.iterdir())) == 3
+
+
+def test_a_lost_viewer_comes_back_with_the_page_that_needs_it(output):
+    out = output()
+    (viewer,) = (out / "figures").glob("niivue-*.js")
+    viewer.unlink()
+    write_participant_page(out, "01")
+    assert viewer.is_file()
+    viewer.unlink()
+    (page,) = (out / "sub-01" / "figures").glob("*_desc-3d_dwi.html")
+    page.write_text(page.read_text().replace(VERSION, "0.1.0"))
+    write_participant_page(out, "01")
+    assert not viewer.exists(), "a page of another version has no use for this one"
+
+
 def test_page_with_pictures_is_light(output):
-    """All that a participant's page needs; the viewer's 2.3 MB are the most of it."""
+    """All that a participant's page needs."""
     out = output()
     page = write_participant_page(out, "01")
     files = [page, *(out / "sub-01" / "figures").iterdir()]
-    assert sum(path.stat().st_size for path in files) < 15e6
+    assert sum(path.stat().st_size for path in files) < 1e6

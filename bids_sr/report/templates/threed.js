@@ -5,7 +5,8 @@
   const WIDTH = 0.4;
   const packed = window.bidsSrVolumes || [];
   const canvas = find("gl");
-  if (!window.niivue || !packed.length || !document.createElement("canvas").getContext("webgl2")) return trouble();
+  if (!window.niivue || !packed.length) { find("lost").hidden = false; return; }
+  if (!document.createElement("canvas").getContext("webgl2")) return trouble();
 
   const viewer = new niivue.Niivue({
     backColor: [0, 0, 0, 1], isNearestInterpolation: true, isRadiologicalConvention: false, logLevel: "error",
