@@ -197,6 +197,8 @@ class OutputNames:
     """The source."""
     factor: int = field(validator=in_((2, 3)))
     """In-plane factor."""
+    maps_dir: Path | None = None
+    """Where diffusion maps go that are not kept; None: they lie beside the series."""
 
     @property
     def res(self) -> str:
@@ -260,7 +262,7 @@ class OutputNames:
         name = self._name(
             "dwimap", ".nii.gz", res=self.res, model="tensor", param="fa", desc=ENSEMBLE_SD
         )
-        return self.folder / name
+        return self._maps_folder / name
 
     @property
     def error(self) -> Path:
@@ -279,12 +281,22 @@ class OutputNames:
         """Return the tensor map `param` of the input, on the input's grid."""
         grid = {"res": self.files.entities["res"]} if self._has("res") else {}
         name = self._name("dwimap", ".nii.gz", **grid, model="tensor", param=param, desc="input")
-        return self.folder / name
+        return self._maps_folder / name
 
     def report_file(self, desc: str, extension: str) -> Path:
         """Return a file of the report, `desc`; `extension` with or without its dot."""
         dotted = f".{extension.lstrip('.')}"
         return self.figures_dir / self._name("dwi", dotted, res=self.res, desc=desc)
+
+    def maps(self) -> list[Path]:
+        """Return all diffusion maps with their sidecars, that of the self-ensemble as well."""
+        images = [
+            *(self.tensor(param) for param in TENSOR_PARAMS),
+            *(self.gqi(param) for param in GQI_PARAMS),
+            *(self.input_tensor(param) for param in TENSOR_PARAMS),
+            self.fa_sd,
+        ]
+        return [path for image in images for path in (image, sidecar_of(image))]
 
     def ensemble_sd(self, *, fa: bool = True) -> list[Path]:
         """Return all files of the standard deviation over the self-ensemble, of FA if `fa`."""
@@ -338,7 +350,11 @@ class OutputNames:
 
     def _map(self, model: str, param: str) -> Path:
         name = self._name("dwimap", ".nii.gz", res=self.res, model=model, param=param)
-        return self.folder / name
+        return self._maps_folder / name
+
+    @property
+    def _maps_folder(self) -> Path:
+        return self.maps_dir or self.folder
 
 
 def participant_page(out_dir: Path, subject: str) -> Path:

@@ -70,7 +70,7 @@ def write_participant_page(
     methods = describe(
         [run.values for run in runs],
         _distinct_models(indexes),
-        gqi=any(run.has_maps("gqi") for run in runs),
+        gqi=any(run.has_gqi() for run in runs),
     )
     restore_viewer(out_dir, map(_threed_page, runs))
     folder = f"sub-{subject}/figures"

@@ -59,9 +59,11 @@ class FinishedRun:
         """Read the list of pictures."""
         return read_index(self.index)
 
-    def has_maps(self, model: str) -> bool:
-        """Tell whether maps of ``tensor`` or ``gqi`` lie beside the record."""
-        return any(self.path.parent.glob(f"{self.key}_model-{model}_*_dwimap.nii.gz"))
+    def has_gqi(self) -> bool:
+        """Tell whether there was GQI: its maps lie beside the record, or were not to be kept."""
+        if self.values.get("maps_written") is False:
+            return not self.values.get("gqi_skipped_reason")
+        return any(self.path.parent.glob(f"{self.key}_model-gqi_*_dwimap.nii.gz"))
 
 
 @frozen

@@ -91,11 +91,12 @@ def missing_files(run: FinishedRun) -> list[str]:
     found = _RES.fullmatch(entities.get("res", ""))
     if found is None or "sub" not in entities:
         return []
+    kept = run.values.get("maps_written") is not False
     endings = _endings(
         int(found["factor"]),
         found["source"],
-        bool(run.values.get("dti_skipped_reason")),
-        bool(run.values.get("gqi_skipped_reason")),
+        bool(run.values.get("dti_skipped_reason")) or not kept,
+        bool(run.values.get("gqi_skipped_reason")) or not kept,
         run.values.get("uncertainty") is True,
     )
     stem = run.key.removesuffix(f"_res-{entities['res']}")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from bids_sr.bids.names import ENSEMBLE_SD, parse_entities, parse_suffix
+from bids_sr.bids.names import ENSEMBLE_SD, GQI_PARAMS, TENSOR_PARAMS, parse_entities, parse_suffix
 from bids_sr.diffusion.tensor import FIT_WIDTH
 from bids_sr.evaluation.sampling import (
     MAX_B0S,
@@ -78,6 +78,8 @@ class Task:
     """Volumes that the tensor is fitted to; 0: no tensor."""
     gqi_volumes: int = 0
     """Volumes of GQI; 0: none."""
+    maps: bool = True
+    """Whether diffusion maps are written; otherwise they stay in the work folder."""
     uncertainty: bool = False
     """Whether the standard deviation over the self-ensemble is written."""
     self_check: str = "auto"
@@ -178,6 +180,8 @@ def work_bytes(task: Task) -> tuple[int, int]:
         kept += _FLOAT * coarse * task.shape[3]
     if task.gqi_volumes:
         kept += round(MAP_SHARE * BRAIN * _FLOAT * coarse)
+    if not task.maps:
+        kept += round(MAP_SHARE * BRAIN * _FLOAT * _map_values(task))
     members = task.members * _kept_volumes(task) if task.uncertainty else 0
     # signals of the brain's voxels, and the fit; not if all is small, but then it is little
     fitted = max(task.tensor_volumes, task.gqi_volumes)
@@ -192,6 +196,13 @@ def work_bytes(task: Task) -> tuple[int, int]:
         + noisy * (2 * few + (few + whole) / task.factor**2)
     )
     return kept, round(_FLOAT * max((members + fit) * task.fine, check))
+
+
+def _map_values(task: Task) -> int:
+    """Return how many numbers all diffusion maps of the run hold, outside the brain as well."""
+    each = sum(COMPONENTS.get(param, 1) for param in TENSOR_PARAMS)
+    tensor = each * (task.fine + task.fine // task.factor**2) if task.tensor_volumes else 0
+    return tensor + (len(GQI_PARAMS) * task.fine if task.gqi_volumes else 0)
 
 
 def _kept_volumes(task: Task) -> float:

@@ -108,6 +108,7 @@ def make_task(plan: RunPlan, run: DwiRun) -> Task:
         members=how.ensemble,
         tensor_volumes=len(dti_volumes(run.gradients).indices),
         gqi_volumes=len(gqi_volumes(run.gradients).indices),
+        maps=how.maps,
         uncertainty=how.uncertainty,
         self_check=how.self_check,
         output_dtype=how.output_dtype,

@@ -25,6 +25,8 @@ NAME = "bids_sr"
 CRASHES = "crashes"
 """Name of the folder beside it of what nipype says of nodes that failed."""
 
+_MAP_STEPS = ("fit_input", "fit_tensor", "fit_gqi", "ensemble_sd")
+"""Steps that write diffusion maps."""
 _EXECUTION = {
     "check_version": "false",
     "create_report": "false",
@@ -95,7 +97,7 @@ def build_run_workflow(plan: RunPlan, folder: Path, monitor: Path | None = None)
     memory_gb = step_memory_gb(plan)
     nodes: dict[str, Node] = {}
     reusable: set[str] = set()
-    for rank, (name, part) in enumerate(_parts(plan).items()):
+    for rank, (name, part) in enumerate(_parts(plan, folder / workflow.name).items()):
         node = nodes[name] = _node(name, part, plan, memory_gb[name])
         node.inputs.rank = rank
         if monitor is not None:
@@ -115,8 +117,9 @@ def build_run_workflow(plan: RunPlan, folder: Path, monitor: Path | None = None)
     return workflow
 
 
-def _parts(plan: RunPlan) -> dict[str, _Part]:
-    names = plan.names
+def _parts(plan: RunPlan, folder: Path) -> dict[str, _Part]:
+    """Return the nodes of a run by name; `folder` is that of its work."""
+    names = steps.names_with_maps(plan, folder)
     many = plan.options.uncertainty
     series = (names.dwi, names.dwi_sd) if many else (names.dwi,)
     # the sd of the series is written by super_resolve, what stands beside it by ensemble_sd
@@ -177,7 +180,10 @@ def _parts(plan: RunPlan) -> dict[str, _Part]:
 
 def _state(plan: RunPlan, name: str) -> str:
     """Return what a step's result was made for."""
-    return f"{plan.state} {plan.options.self_check}" if name == "self_check" else plan.state
+    if name == "self_check":
+        return f"{plan.state} {plan.options.self_check}"
+    elsewhere = name in _MAP_STEPS and not plan.options.maps
+    return f"{plan.state} maps in the work folder" if elsewhere else plan.state
 
 
 def _all(path: Callable[[str], Path], params: Iterable[str]) -> tuple[Path, ...]:

@@ -22,6 +22,8 @@ class MethodOptions(SuperResolutionOptions):
     """What is done about a gradient table that does not fit: ``warn``, ``fix`` or ``off``."""
     self_check: str = "auto"
     """How much of the scan the self-check looks at: ``auto``, ``full``, ``off``."""
+    maps: bool = True
+    """Diffusion maps are written; otherwise they are made for metrics and pictures alone."""
     sloppy: bool = False
     """Poor quality was asked for, to try things out; sidecar and report say so."""
 
@@ -44,6 +46,7 @@ class MethodOptions(SuperResolutionOptions):
         content = self.method()
         content["input_matrix"] = list(self.input_matrix) if self.input_matrix else "auto"
         del content["self_check"]  # it changes the record alone
+        del content["maps"]  # the others are the same with them and without
         if not self.detect_band:
             del content["input_matrix"]
         for name in ("output_dtype", "precision", "sloppy"):

@@ -40,8 +40,9 @@ def expected_outputs(plan: RunPlan) -> list[Path]:
 
 def outputs_of(plan: RunPlan, gradients: GradientTable) -> list[Path]:
     """Return every file that the run leaves, as `expected_outputs`, without opening it again."""
-    tensor = () if dti_volumes(gradients).reason else TENSOR_PARAMS
-    gqi = () if gqi_volumes(gradients).reason else GQI_PARAMS
+    wanted = plan.options.maps
+    tensor = TENSOR_PARAMS if wanted and not dti_volumes(gradients).reason else ()
+    gqi = GQI_PARAMS if wanted and not gqi_volumes(gradients).reason else ()
     files = plan.names.expected(
         tensor=tensor, gqi=gqi, input_tensor=tensor, ensemble_sd=plan.options.uncertainty
     )

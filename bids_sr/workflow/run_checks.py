@@ -68,7 +68,8 @@ def _retire(plan: RunPlan) -> bool:
     """
     # of an earlier call, they would not belong to the series that is made now
     ensemble_sd = () if plan.options.uncertainty else plan.names.ensemble_sd()
-    for path in (*completion_marks(plan), plan.names.error, *ensemble_sd):
+    maps = () if plan.options.maps else plan.names.maps()
+    for path in (*completion_marks(plan), plan.names.error, *ensemble_sd, *maps):
         try:
             if os.path.lexists(path):  # a read-only disk refuses to remove what is not there
                 path.unlink(missing_ok=True)

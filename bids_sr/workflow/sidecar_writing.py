@@ -147,7 +147,7 @@ def write_ensemble_sd_sidecar(
     plan : RunPlan
         The run.
     image : pathlib.Path
-        ``names.dwi_sd`` or ``names.fa_sd``.
+        ``names.dwi_sd``, or that of FA, which may lie in the work folder.
     gradients : GradientTable
         What the series was processed with.
     grid : SliceGrid
@@ -158,7 +158,7 @@ def write_ensemble_sd_sidecar(
     if image == plan.names.dwi_sd:
         write_gradients(gradients, *gradients_of(image))
     content = ensemble_sd_sidecar(
-        "fa" if image == plan.names.fa_sd else "dwi",
+        "dwi" if image == plan.names.dwi_sd else "fa",
         plan.files,
         ensemble=plan.options.ensemble,
         sources=(own_uri(plan.names.out_dir, plan.names.dwi),),

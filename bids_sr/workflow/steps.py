@@ -21,6 +21,7 @@ from bids_sr.workflow import sidecar_writing
 from bids_sr.workflow.memory import chunk_sizes
 
 if TYPE_CHECKING:
+    from bids_sr.bids.names import OutputNames
     from bids_sr.diffusion.ensemble_sd import EnsembleSdMaps
     from bids_sr.diffusion.gradient_check import CheckedRun
     from bids_sr.diffusion.run_masks import RunMasks
@@ -32,6 +33,23 @@ if TYPE_CHECKING:
 
 SLOPPY_NOTE = "Made with --sloppy: poor quality, for trying things out only."
 """What the report of such a run says first."""
+
+
+def names_with_maps(plan: RunPlan, folder: Path) -> OutputNames:
+    """Return the run's names, diffusion maps where they go: beside the series, or not kept.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        The run.
+    folder : pathlib.Path
+        Its work folder, which holds those of the steps.
+
+    Returns
+    -------
+    OutputNames
+    """
+    return plan.names if plan.options.maps else evolve(plan.names, maps_dir=folder / "maps")
 
 
 def read(plan: RunPlan) -> DwiRun:
@@ -133,7 +151,7 @@ def fit_input(
         sr.run.files.dwi,
         sr.run.gradients,
         load_mask(masks.input),
-        plan.names.input_tensor,
+        names_with_maps(plan, folder.parent).input_tensor,
         signed=sr.signed,
         **_chunk_arguments(plan, sr.run, folder),
     )
@@ -157,7 +175,7 @@ def fit_tensor(
         sr.dwi,
         sr.run.gradients,
         load_mask(masks.output),
-        plan.names.tensor,
+        names_with_maps(plan, folder.parent).tensor,
         signed=sr.signed,
         **_chunk_arguments(plan, sr.run, folder),
     )
@@ -181,7 +199,7 @@ def fit_gqi(
         sr.dwi,
         sr.run.gradients,
         load_mask(masks.output),
-        plan.names.gqi,
+        names_with_maps(plan, folder.parent).gqi,
         **_chunk_arguments(plan, sr.run, folder),
     )
     sidecar_writing.write_map_sidecars(plan, paths, "gqi", grid=sr.grid)
@@ -218,7 +236,7 @@ def ensemble_sd(
 
     if sr.ensemble_sd is None:
         return None
-    gradients = sr.run.gradients
+    gradients, fa_sd = sr.run.gradients, names_with_maps(plan, folder.parent).fa_sd
     sidecar_writing.write_ensemble_sd_sidecar(plan, plan.names.dwi_sd, gradients, sr.grid)
     if not sr.ensemble_sd.members:
         return EnsembleSdMaps(plan.names.dwi_sd, None)
@@ -228,16 +246,16 @@ def ensemble_sd(
             members,
             subset(gradients, beside.volumes),
             load_mask(masks.output),
-            plan.names.fa_sd,
+            fa_sd,
             folder=folder,
             signed=sr.signed,
             **_chunk_arguments(plan, sr.run, folder),
         )
     sidecar_writing.write_ensemble_sd_sidecar(
-        plan, plan.names.fa_sd, gradients, sr.grid, volumes=beside.volumes
+        plan, fa_sd, gradients, sr.grid, volumes=beside.volumes
     )
     _remove(beside.members)
-    return EnsembleSdMaps(plan.names.dwi_sd, plan.names.fa_sd)
+    return EnsembleSdMaps(plan.names.dwi_sd, fa_sd)
 
 
 def _remove(members: Sequence[Path]) -> None:
@@ -316,7 +334,7 @@ def compute_metrics(
         qa=(input_gqi["qa"], gqi["qa"]) if gqi and input_gqi else None,
         ensemble_sd=ensemble_sd,
     )
-    metrics = {**found.record, **checked.record(), **check}
+    metrics = {**found.record, **checked.record(), **check, "maps_written": plan.options.maps}
     metrics |= verdict.summary(metrics, sr.card.to_dict())
     write_json(plan.names.report_file("curves", "json"), found.curves)
     write_json(plan.names.quality, metrics)
@@ -333,6 +351,7 @@ def draw(
     ensemble_sd: EnsembleSdMaps | None,
     checked: CheckedRun,
     record: Path,
+    folder: Path,
 ) -> Path:
     """Draw the pictures of the report, and list all that the run left: the last step."""
     from bids_sr.report.figures import make_figures
@@ -340,7 +359,7 @@ def draw(
 
     index = make_figures(
         sr,
-        plan.names,
+        names_with_maps(plan, folder.parent),
         mask=masks.output,
         input_mask=masks.input,
         has_tensor=maps is not None,

@@ -92,3 +92,11 @@ def test_copies_lie_in_the_work_folder_while_they_are_refitted():
 def test_a_zero_filled_run_leaves_a_copy_in_the_work_folder():
     filled = evolve(TASK, stored=(256, 256, 60))
     assert work_bytes(filled)[0] - work_bytes(TASK)[0] == 4 * VOXELS * 33
+
+
+def test_maps_that_are_not_kept_are_in_the_work_folder():
+    with_maps, without = (work_bytes(task)[0] for task in (TASK, evolve(TASK, maps=False)))
+    names = ["fa", "md", "ad", "rd", "s0", "colorfa", "v1", "tensor"]
+    sizes = [file_bytes(f"sub-01_res-x2_model-tensor_param-{p}_dwimap.nii.gz", TASK) for p in names]
+    assert without - with_maps > sum(sizes)
+    assert without - with_maps < 1.5 * sum(sizes)

@@ -34,3 +34,12 @@ def test_no_spread_of_fa_without_a_tensor(make_plans):
     names = {path.name for path in expected_outputs(plan) if "desc-srsd" in path.name}
     extensions = ("nii.gz", "json", "bval", "bvec")
     assert names == {f"sub-01_res-x2_desc-srsd_dwi.{extension}" for extension in extensions}
+
+
+def test_no_maps_are_expected_where_none_were_wanted(make_plans):
+    (plan,) = make_plans("01", maps=False, ensemble=8, uncertainty=True)
+    (other,) = make_plans("01", ensemble=8, uncertainty=True)
+    files, with_maps = set(expected_outputs(plan)), set(expected_outputs(other))
+    assert files == {path for path in with_maps if "_dwimap." not in path.name}
+    assert plan.fingerprint == other.fingerprint, "the rest is the same"
+    assert {path for path in with_maps if "_dwimap." in path.name} == set(other.names.maps())

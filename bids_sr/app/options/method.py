@@ -82,6 +82,13 @@ def add_super_resolution(parser: argparse.ArgumentParser) -> Section:
         "the disk and rounds to steps far below the noise (docs/performance.md)",
     )
     section.add(
+        "--no-maps",
+        dest="maps",
+        action="store_false",
+        help="write no diffusion maps (tensor, GQI), for those who fit elsewhere; metrics and "
+        "pictures are made of them nevertheless, in the work folder",
+    )
+    section.add(
         "--sloppy",
         action="store_true",
         help=f"poor but quick, for trying things out only: --ensemble {SLOPPY_ENSEMBLE} and "

@@ -163,6 +163,13 @@ FACTS = (
     _processing("ensemble", "Self-ensemble", optional=True),
     _processing("uncertainty", "Self-ensemble SD written", optional=True),
     _processing(
+        "maps_written",
+        "Diffusion maps written",
+        "Whether the maps of the tensor and of GQI were kept. Otherwise (--no-maps) they were made "
+        "for metrics and pictures alone.",
+        optional=True,
+    ),
+    _processing(
         "input_band",
         "Measured band",
         "Share of the input's in-plane frequencies that hold signal; below 1 the scanner, or a "
