@@ -48,6 +48,9 @@ def step_told(
 ) -> Iterator[None]:
     """Log what becomes of a step, until the end of a ``with`` block.
 
+    Whatever is logged meanwhile, by any thread, names the run: runs may be worked on side by
+    side, one step at a time in each process.
+
     Parameters
     ----------
     plan : RunPlan
@@ -59,9 +62,38 @@ def step_told(
     every_s : float
         How often it is said that the step still runs.
     """
-    if name not in TITLES or not _has_work(name, plan.options, given):
+    if name not in TITLES:
         yield
         return
+    naming = _Naming(plan.label)
+    _log.addFilter(naming)
+    try:
+        if _has_work(name, plan.options, given):
+            with _followed(plan, name, every_s):
+                yield
+        else:
+            yield
+    finally:
+        _log.removeFilter(naming)
+
+
+class _Naming(logging.Filter):
+    """Puts the run before messages that do not name it."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__()
+        self._label = label
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if self._label not in message:
+            record.msg, record.args = f"{self._label}: {message}", ()
+        return True
+
+
+@contextmanager
+def _followed(plan: RunPlan, name: str, every_s: float) -> Iterator[None]:
+    """Log the beginning of a step, that it still runs, and its end."""
     title = TITLES[name]
     if name in _BRIEF:
         _log.debug("%s: %s", plan.label, title)

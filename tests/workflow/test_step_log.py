@@ -118,3 +118,24 @@ def test_what_an_earlier_call_did_is_told(plan, caplog):
     assert caplog.messages == [
         "sub-01: kept from an earlier call: gradient check, super-resolution"
     ]
+
+
+def test_all_that_a_step_says_names_the_run(plan, caplog):
+    logger = logging.getLogger("bids_sr")
+
+    def say():
+        logger.warning("The batch was halved to %d %s.", 4, "slices (50 %)")
+        logger.warning("%s: no brain", "/data/sub-01/dwi/sub-01_dwi.nii.gz")
+
+    with step_told(plan, "mask", {}), caplog.at_level(logging.WARNING, "bids_sr"):
+        say()
+        thread = threading.Thread(target=say)
+        thread.start()
+        thread.join()
+    own = [
+        "sub-01: The batch was halved to 4 slices (50 %).",
+        "/data/sub-01/dwi/sub-01_dwi.nii.gz: no brain",
+    ]
+    assert caplog.messages == own * 2
+    say()
+    assert caplog.messages[-2] == "The batch was halved to 4 slices (50 %)."
