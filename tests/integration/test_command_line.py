@@ -89,6 +89,7 @@ def test_a_bad_configuration_file_is_status_2(process, dataset, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_boilerplate_only_needs_no_torch_and_no_processing(dataset, model, tmp_path):
     out = tmp_path / "out"
     code = (
