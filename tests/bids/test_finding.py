@@ -457,3 +457,18 @@ def test_real_scans() -> None:
     assert uih.bvals[0] == pytest.approx(1.25194)
     assert [len(shell.indices) for shell in uih.shells] == [16]
     assert found["sub-philips01"].gradients.n_directions == 27  # of 32; the rest nearly repeat
+
+
+def test_all_runs_that_lie_with_another_participant_are_told(make_dataset: MakeDataset) -> None:
+    """Also those that come after images of whoever has runs of his own."""
+    root = make_dataset(
+        *run_files("sub-02/dwi/sub-02"),
+        *run_files("sub-03/dwi/sub-01"),
+        *run_files("sub-03/dwi/sub-03"),
+        *run_files("sub-04/dwi/sub-01_acq-x"),
+    )
+    (root / "sub-01").mkdir()
+    found = find_dwi(root, participants=("01", "02"))
+    refused = sorted(files.dwi.relative_to(root).as_posix() for files in found if files.refused)
+    assert refused == ["sub-03/dwi/sub-01_dwi.nii.gz", "sub-04/dwi/sub-01_acq-x_dwi.nii.gz"]
+    assert [files.label for files in found if not files.refused] == ["sub-02"]

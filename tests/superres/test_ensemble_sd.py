@@ -24,6 +24,12 @@ def model(request, make_model, make_series_model, tmp_path):
 @pytest.fixture
 def resolve(make_run, model, tmp_path):
     run = make_run(tmp_path)
+    source = nib.load(run.files.dwi)
+    source.header["pixdim"][4] = 7.5
+    source.header.set_dim_info(slice=2)
+    source.set_sform(source.affine, 2)
+    source.to_filename(tmp_path / "told.nii.gz")
+    run = evolve(run, files=evolve(run.files, dwi=tmp_path / "told.nii.gz"))
 
     def go(name, **options):
         folder = tmp_path / name
@@ -62,6 +68,8 @@ def test_the_series_stays_and_its_spread_lies_beside_it(resolve, model, tmp_path
     sd = nib.load(ensemble_sd.sd)
     assert sd.shape == image.shape
     np.testing.assert_array_equal(sd.affine, image.affine)
+    for key in ("qform_code", "sform_code", "pixdim", "dim_info", "xyzt_units"):
+        np.testing.assert_array_equal(sd.header[key], image.header[key])
     members = volumes(ensemble_sd, made)
     assert members.shape == (8, *image.shape[:3], len(VOLUMES))
     # inside the object no member was clipped at zero
