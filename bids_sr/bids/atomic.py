@@ -15,10 +15,10 @@ from bids_sr.bids.locking import lock_open_file
 from bids_sr.errors import OutputError
 
 TEMPORARY = ".tmp-bids_sr-"
-"""How the names of files begin that are not finished; no other program's do."""
+"""Prefix of the names of unfinished files; no other program uses it."""
 
 _SURELY_DEAD_S = 86400
-"""Age of a file that nobody writes any more, where locks do not tell."""
+"""Age from which a file counts as abandoned, where there are no locks to tell."""
 
 
 @contextmanager
@@ -28,10 +28,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Parameters
     ----------
     path : pathlib.Path
-        Final place; its folder is made if need be. A link there is replaced, what it
-        leads to stays as it is. The temporary name is hidden and keeps the suffixes,
-        since writers choose the format by them. It is locked while it is written, so
-        that `remove_orphans` leaves it alone.
+        Final place; its folder is made if necessary. A link there is replaced; its target is left
+        as it is. The temporary name is hidden and keeps the suffixes, since writers choose the
+        format by them. It is locked while it is written, so that `remove_orphans` leaves it alone.
 
     Yields
     ------
@@ -43,7 +42,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     OutputError
         If the folder cannot be written or the disk is full.
     """
-    # known before it is there, so that it goes even if a signal comes just then
+    # known before it exists, so that it is removed even if a signal arrives just then
     temporary, handle = _fresh(path), -1
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,14 +69,14 @@ def remove_orphans(folder: Path, pattern: str = f"{TEMPORARY}*") -> None:
     Parameters
     ----------
     folder : pathlib.Path
-        Files of processes that live are locked, and stay. It need not exist.
+        Files of running processes are locked, and are kept. The folder need not exist.
     pattern : str
         Names of the files, which only this program gives: unfinished ones, or others
         that are locked while in use.
     """
     for path in folder.glob(pattern):
         with suppress(OSError):
-            if path.is_symlink():  # nobody writes it: a copy of it was put under git-annex
+            if path.is_symlink():  # no process writes it: a copy of it was put under git-annex
                 path.unlink()
             elif path.is_file():
                 _remove_orphan(path)
@@ -100,8 +99,8 @@ def _fresh(path: Path) -> Path:
 
 
 def _reserve(temporary: Path) -> int:
-    """Make a file, and lock it; -1 if it was taken for an orphan before it was locked."""
-    # with the rights it will have: not every share lets them be changed afterwards
+    """Create a file and lock it; -1 if it was taken for an orphan before it was locked."""
+    # with its final permissions: not every share allows changing them afterwards
     handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     _locked(handle)
     if os.fstat(handle).st_nlink:
@@ -111,7 +110,7 @@ def _reserve(temporary: Path) -> int:
 
 
 def _locked(handle: int) -> bool:
-    """Lock an open file; tell whether that worked."""
+    """Lock an open file; return whether that worked."""
     try:
         return lock_open_file(handle).held
     except OSError:

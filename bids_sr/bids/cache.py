@@ -12,7 +12,7 @@ from bids_sr.bids.atomic import atomic_path
 from bids_sr.bids.dwi_run import DwiRun
 
 _FORMAT = 6
-"""Raise when the arrays change, so that an old cache is not read."""
+"""Increase when the arrays change, so that an old cache is not read."""
 
 
 def cache_key(run: DwiRun, *parameters: object) -> str:

@@ -1,4 +1,4 @@
-"""What lies in the dwi folders of a dataset, looked up in the folders themselves."""
+"""Images in the dwi folders of a dataset, listed without pybids."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bids_sr.bids.invalid_names import looks_like_dwi
 
 
 def list_images(root: Path, subjects: Collection[str] = ()) -> Iterator[Path]:
-    """List what looks like a diffusion series, hidden images and those one folder deeper too.
+    """List what looks like a diffusion series, including hidden images and those one folder deeper.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def list_images(root: Path, subjects: Collection[str] = ()) -> Iterator[Path]:
 
 
 def is_hidden(image: Path) -> bool:
-    """Tell whether a file is one that file managers do not show."""
+    """Return whether a file is hidden."""
     return image.name.startswith(".")
 
 
@@ -38,12 +38,12 @@ def _images_in(folder: Path) -> Iterator[Path]:
     for name in _names_in(folder):
         if looks_like_dwi(name):
             yield folder / name
-        elif "." not in name:  # no file that is of use here: maybe a folder
+        elif "." not in name:  # not an image: perhaps a folder
             yield from (folder / name / i for i in _names_in(folder / name) if looks_like_dwi(i))
 
 
 def _names_in(folder: Path) -> list[str]:
-    """Return the names of what is in a folder, sorted; none if it cannot be listed."""
+    """Return the names in a folder, sorted; none if it cannot be listed."""
     try:
         return sorted(path.name for path in folder.iterdir())
     except OSError:

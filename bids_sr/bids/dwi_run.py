@@ -1,4 +1,4 @@
-"""One diffusion run: its files, and what is known once they were checked."""
+"""One diffusion run: its files, and what is known once they have been checked."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Problem:
     remedy: str
     """What to do about it."""
     refused: bool = False
-    """The image has no name of its own to be processed under: nothing that other runs may
-    have written under such a name is touched."""
+    """The image has no unique output name: files that other runs may have written under such a name
+    are not touched."""
 
     def error(self) -> InputError:
         """Return it as an exception."""
@@ -36,7 +36,7 @@ class Problem:
 
 @frozen
 class DwiFiles:
-    """The files of one run as found on disk, nothing of them checked yet."""
+    """The files of one run as found on disk, not checked yet."""
 
     dwi: Path
     """4D image."""
@@ -55,21 +55,21 @@ class DwiFiles:
     dataset_name: str = "raw"
     """Name of that dataset in bids: URIs: ``raw`` or the derivative's name."""
     problem: Problem | None = field(default=None)
-    """Why it cannot be used, as far as names and sidecars tell; it is raised by
+    """Why the run cannot be used, judging by names and sidecars; raised by
     `bids_sr.images.runs.open_run`."""
     b0_threshold: float | None = None
-    """Where the source has its own: b-values up to this one, s/mm2, count as b = 0."""
+    """Largest b-value that counts as b = 0, s/mm2, if the source has one of its own."""
     name: str | None = None
-    """Name of the run where that of its file does not tell."""
+    """Name of the run where its file name does not give one."""
 
     @property
     def label(self) -> str:
-        """Name of the run: its own, or the file's without ``_dwi`` and extension."""
+        """Name of the run: `name`, or the file name without ``_dwi`` and extension."""
         return self.name or self.dwi.name.split(".")[0].removesuffix("_dwi")
 
     @property
     def refused(self) -> bool:
-        """Whether there is no name that it could be processed under."""
+        """Whether there is no name under which it could be processed."""
         return self.problem is not None and self.problem.refused
 
     @property
@@ -85,22 +85,22 @@ class DwiFiles:
 
 @frozen
 class StoredGrid:
-    """How a series came that was brought to its acquired matrix."""
+    """The stored grid of a series that was resampled to its acquired matrix."""
 
     path: Path
-    """The image as it came."""
+    """The image as stored."""
     shape: tuple[int, int, int]
     """Voxels along x, y and z."""
     zooms: tuple[float, float, float]
-    """Their size, mm."""
+    """Voxel size, mm."""
     slice_axis: int
-    """Voxel axis across the slices, as it was found with these voxels."""
+    """Slice axis, as determined on this grid."""
     note: str
-    """What was found, and how, in whole sentences."""
+    """What was found, and on what evidence, as full sentences."""
     warnings: tuple[str, ...] = ()
-    """What was doubtful about its header."""
+    """Warnings about its header."""
     nonfinite: Mapping[int, int] = field(factory=dict)
-    """Volumes with voxels that had no value, and how many; they were read as zero."""
+    """Volumes with NaN or infinite voxels, and how many; these were read as zero."""
 
 
 @frozen
@@ -108,35 +108,35 @@ class DwiRun:
     """A run that passed the checks of its files."""
 
     files: DwiFiles
-    """Where it lies."""
+    """Its files."""
     gradients: GradientTable
     """One entry per volume."""
     shape: tuple[int, int, int, int]
     """Image shape (x, y, z, volumes)."""
     warnings: tuple[str, ...] = field(default=(), eq=False)
-    """What was doubtful about the small files beside the image, in whole sentences."""
+    """Warnings about gradient files and sidecar, as full sentences."""
     stored: StoredGrid | None = None
-    """How it was stored, if it was finer than it was acquired: `files.dwi` then is a copy of it
-    at its acquired matrix (`bids_sr.images.zero_filling`)."""
+    """The stored grid, if it was finer than the acquired one: `files.dwi` then is a copy at the
+    acquired matrix (`bids_sr.images.zero_filling`)."""
 
     @property
     def image(self) -> Path:
-        """The image as it came, for messages."""
+        """The image as stored, for messages."""
         return self.stored.path if self.stored else self.files.dwi
 
 
 def log_warnings(run: DwiRun) -> None:
-    """Log what was doubtful about the small files of a run, where no record will say it."""
+    """Log the warnings of a run for which no quality record is written."""
     for warning in run.warnings:
         _LOGGER.warning("%s: %s", run.files.dwi, warning)
 
 
 def refuse_not_linear(run: DwiRun) -> None:
-    """Raise InputError if a run cannot serve where each volume must have a direction."""
+    """Raise InputError if a run was not encoded along one direction per volume."""
     if run.gradients.not_linear:
         raise InputError(
-            f"has no tensor: {run.gradients.not_linear}, so volumes were not encoded along one"
-            " direction each.",
+            f"allows no tensor fit: {run.gradients.not_linear}, so volumes were not encoded along"
+            " one direction each.",
             file=run.files.dwi,
-            remedy="Take another run.",
+            remedy="Use another run.",
         )

@@ -1,9 +1,9 @@
-"""Whether the volumes of a series were encoded along one direction each, as a tensor takes it.
+"""Whether each volume of a series was encoded along one direction, as the tensor model assumes.
 
-With b-tensor encoding a volume is weighted along a plane or all ways alike (planar and
-spherical encoding, PTE and STE; linear is LTE). BIDS has no field for it yet. What is in use:
-a sidecar field such as ``BDelta`` or ``BTensorShape``, a file beside the image
-(``*_dwi.bdelta``, ``*_dwi.btens``), dipy's names of shapes, or just a word in the file's name.
+With b-tensor encoding a volume is weighted in a plane or equally in all directions (planar and
+spherical encoding, PTE and STE; linear is LTE). BIDS has no field for it yet. In use are: a sidecar
+field such as ``BDelta`` or ``BTensorShape``, a file beside the image (``*_dwi.bdelta``,
+``*_dwi.btens``), dipy's names of shapes, or just a word in the file name.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from attrs import frozen
 from bids_sr.errors import InputError
 
 _FIELD = re.compile(r"btens|bdelta|bshape|encodingshape|tensorencoding|^diffusionencoding$")
-"""Sidecar fields, in small letters alone."""
+"""Sidecar fields, in lower case."""
 _SHAPE = re.compile(r"delta|shape")
-"""Those whose numbers are the shape (b_delta: 1 linear, 0 spherical, -0.5 planar)."""
+"""Those whose numbers give the shape (b_delta: 1 linear, 0 spherical, -0.5 planar)."""
 _FILES = (".bdelta", ".bshape", ".bten", ".btens", ".btensor")
 _OTHERWISE = re.compile(
     r"(?<![a-z])(ste|pte|cte)(?![a-z])|spheric|planar|isotrop|oblate|prolate|ellips", re.IGNORECASE
@@ -33,7 +33,7 @@ _HINT = re.compile(
 )
 _ENDS = (".txt", ".tsv", ".btens", ".bdelta", "")
 _TOLERANCE = 0.1
-"""By which a shape may miss one: imaging gradients bend an encoding a little."""
+"""Tolerance of a shape: imaging gradients change an encoding slightly."""
 
 
 @frozen
@@ -41,15 +41,15 @@ class Encoding:
     """What is known of the encoding of a series."""
 
     not_linear: str = ""
-    """What says that it is not linear, a clause; empty where nothing does."""
+    """Evidence that it is not linear, a clause; empty if there is none."""
     warnings: tuple[str, ...] = ()
-    """Hints that it may not be, in whole sentences."""
+    """Hints that it may not be, as full sentences."""
 
 
 def find_encoding(
     image: Path, sidecar: Mapping[str, Any], entities: Mapping[str, str], weighted: np.ndarray
 ) -> Encoding:
-    """Look for b-tensor encoding in the sidecar, beside the image and in its name.
+    """Look for b-tensor encoding in the sidecar, in files next to the image and in its name.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def find_encoding(
     sidecar : mapping
         Its metadata.
     entities : mapping of str to str
-        Of its name; ``acq`` and ``desc`` are hints alone.
+        Of its name; ``acq`` and ``desc`` only give hints.
     weighted : numpy.ndarray
         (V,), bool: volumes of b > 0, whose shape counts.
 
@@ -83,7 +83,7 @@ def find_encoding(
 
 
 def _otherwise(values: list[Any], is_shape: bool, weighted: np.ndarray) -> str:
-    """Return what is not linear among values, in words; empty if nothing is."""
+    """Describe the values that are not linear; empty if there are none."""
     texts = [value for value in values if isinstance(value, str)]
     for text in texts:
         if _OTHERWISE.search(text):
@@ -106,7 +106,7 @@ def _odd_shape(shapes: np.ndarray, weighted: np.ndarray) -> str:
 
 
 def _along_one_direction(numbers: np.ndarray) -> bool:
-    """Say whether tensors, of nine or six elements each, have one eigenvalue only."""
+    """Return whether tensors, of nine or six elements each, have rank one."""
     if numbers.size % 9 == 0:
         elements = numbers.reshape(-1, 9)
         weights, diagonal = np.ones(9), [0, 4, 8]
@@ -118,7 +118,7 @@ def _along_one_direction(numbers: np.ndarray) -> bool:
     trace = elements[:, diagonal].sum(axis=1)
     strong = trace > 0.05 * max(float(trace.max()), math.ulp(0.0))
     squares = [(elements**2 @ w)[strong] for w in (weights, np.ones(len(weights)))]
-    # of one eigenvalue alone, the sum of squares is the square of the sum
+    # at rank one, the sum of squares is the square of the trace
     return any(np.all(np.abs(each / trace[strong] ** 2 - 1) < _TOLERANCE) for each in squares)
 
 
@@ -160,9 +160,9 @@ def _hints(sidecar: Mapping[str, Any], entities: Mapping[str, str]) -> tuple[str
     for text in said:
         if _HINT.search(re.sub(r"_", " ", text)):
             return (
-                f"'{_shortened(text)}' sounds like spherical or planar encoding, of which nothing"
-                " else tells: if it is, maps are wrong, since each volume counts as encoded along"
-                ' one direction. Write "BDelta" into the sidecar.',
+                f"'{_shortened(text)}' suggests spherical or planar encoding, but nothing else"
+                " confirms it: if it is, maps are wrong, since each volume is taken as encoded"
+                ' along one direction. Add "BDelta" to the sidecar.',
             )
     return ()
 

@@ -1,8 +1,8 @@
-"""What a file holds in place of what its name promises: told by its first bytes.
+"""What a file holds instead of what its name promises, recognized by its first bytes.
 
 Datasets travel as links and pointers (git-annex, Git LFS), are fetched through portals that
-answer with a page, and are packed and renamed by hand. Each of these has a cure of its own,
-which a reader that only says "damaged" keeps from the user.
+answer with a page, and are packed and renamed by hand. Each of these has a remedy of its own, which
+a reader that only reports "damaged" does not give.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from attrs import frozen
 from bids_sr.errors import BidsSrError, InputError
 
 IMAGE, TEXT, JSON, OTHER = "NIfTI image", "text", "JSON", "file"
-"""What may be wanted; `OTHER`: binary files that are known by other means."""
+"""What may be expected; `OTHER`: binary files that are recognized by other means."""
 
 _BEGINNING = 2048
-"""Bytes looked at."""
+"""Bytes examined."""
 _SHOWN = 60
 """Characters of a text that are shown."""
 _DOWNLOAD = "Download it again, logged in and from the address of the file itself."
@@ -60,7 +60,7 @@ _TOOLS = {
 
 @frozen
 class Foreign:
-    """What is there instead."""
+    """What the file holds instead."""
 
     problem: str
     """A predicate with its full stop: ``is a Git LFS pointer ...``."""
@@ -69,7 +69,7 @@ class Foreign:
 
 
 def refuse_foreign(path: Path, wanted: str, error: type[BidsSrError] = InputError) -> None:
-    """Raise if a file is missing, or shows at once that it is something else.
+    """Raise if a file is missing, or recognizably something else.
 
     Parameters
     ----------
@@ -86,19 +86,19 @@ def refuse_foreign(path: Path, wanted: str, error: type[BidsSrError] = InputErro
 
 
 def find_foreign(path: Path, wanted: str) -> Foreign | None:
-    """Say what is in a file's place; None if nothing speaks against it.
+    """Find out what a file holds instead of `wanted`; None if it may be that.
 
     Parameters
     ----------
     path : pathlib.Path
-        The file. Names ending in ``.gz`` are looked into.
+        The file. Names ending in ``.gz`` are decompressed.
     wanted : str
         `IMAGE`, `TEXT`, `JSON` or `OTHER`.
 
     Returns
     -------
     Foreign or None
-        None as well where it may not be read: reading it tells the reason.
+        None as well where it cannot be read: reading it gives the reason.
     """
     try:
         if not path.is_file():
@@ -117,10 +117,10 @@ def _missing(path: Path, wanted: str) -> Foreign | None:
     if path.is_symlink():
         annexed = "annex/objects" in path.readlink().as_posix()
         return Foreign(
-            "is a link whose target is not there.",
+            "is a link whose target does not exist.",
             f"Get its content{'' if annexed else ', if it is of a DataLad dataset'}: {_get(path)}.",
         )
-    if wanted in (TEXT, JSON):  # opening it will say so
+    if wanted in (TEXT, JSON):  # opening it gives the error
         return None
     if path.exists():
         return Foreign("is not a file.", "Check the dataset folder.")
@@ -142,7 +142,7 @@ def _pointer(start: bytes, path: Path) -> Foreign | None:
 
 
 def _answer(start: bytes, wanted: str) -> Foreign | None:
-    """Recognise what a server said in place of the file."""
+    """Recognise a server's answer in place of the file."""
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<script")):
         return Foreign(f"is a web page ({_words(start)}).", _DOWNLOAD)
@@ -156,7 +156,7 @@ def _answer(start: bytes, wanted: str) -> Foreign | None:
 
 
 def _packed(start: bytes, path: Path, wanted: str) -> Foreign | None:
-    """Recognise what was compressed, or is another kind of file altogether."""
+    """Recognise a compressed file, or another kind of file altogether."""
     if wanted == OTHER:  # a network's weights may be a zip archive, as PyTorch's are
         return None
     if start.startswith(b"\x1f\x8b"):
@@ -164,7 +164,7 @@ def _packed(start: bytes, path: Path, wanted: str) -> Foreign | None:
     name = _named(start)
     if not name:
         return None
-    return Foreign(f"is {name}, where {wanted} is wanted.", "Put the right file in its place.")
+    return Foreign(f"is {name}, where {wanted} is expected.", "Put the right file in its place.")
 
 
 def _no_image(start: bytes, path: Path) -> Foreign | None:
@@ -184,12 +184,12 @@ def _no_image(start: bytes, path: Path) -> Foreign | None:
         return Foreign("is compressed by gzip twice.", f"Unpack it once: {_unzip(path)}.")
     if zipped and not called:
         return Foreign(
-            "is compressed by gzip, which its name does not say.",
+            "is compressed by gzip, but its name does not end in .gz.",
             f"Rename it: mv {_quoted(path.name)} {_quoted(plain)}.",
         )
     if called and not zipped and _is_nifti(start):
         return Foreign(
-            "is not compressed, though its name ends in .gz.",
+            "is not compressed, although its name ends in .gz.",
             f"Rename it and compress it: mv {_quoted(path.name)} {_quoted(plain)} && "
             f"gzip {_quoted(plain)}.",
         )
@@ -199,7 +199,7 @@ def _no_image(start: bytes, path: Path) -> Foreign | None:
 def _other_image(start: bytes) -> Foreign | None:
     if len(start) >= 352 and not any(start[:_BEGINNING]):
         return Foreign(
-            "cannot be read as an image (it begins with zeros: it was not written whole).",
+            "cannot be read as an image (it begins with zeros: it was not written completely).",
             "Copy or convert it again from its source, or exclude this run.",
         )
     name = _named(start)
@@ -213,7 +213,7 @@ def _other_image(start: bytes) -> Foreign | None:
 
 
 def _named(start: bytes) -> str:
-    """Return what a file's first bytes stand for, with its article; empty if unknown."""
+    """Return the kind of file that the first bytes indicate, with its article; empty if unknown."""
     for magic, (name, _) in _ARCHIVES.items():
         if start.startswith(magic):
             return name
@@ -240,7 +240,7 @@ def _as_text(start: bytes) -> Foreign | None:
         return None
     return Foreign(
         f"cannot be read as an image: it is not a NIfTI file but text ({_words(start)}).",
-        "Put the NIfTI image in its place; a server's error is told by its words.",
+        "Put the NIfTI image in its place; if the text is a server's error, solve that first.",
     )
 
 

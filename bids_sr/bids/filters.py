@@ -1,4 +1,4 @@
-"""The ``dwi`` entry of a BIDS filter file, held against names inside the dataset."""
+"""The ``dwi`` entry of a BIDS filter file, matched against paths inside the dataset."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("bids_sr")
 
-# of the file's kind: of a misspelt name they say nothing
+# the kind of file: unreliable where the name is misspelt
 _OF_KIND = ("suffix", "extension", "datatype")
 _PRESENT = ("*", "Query.ANY", "Query.REQUIRED")
 _ABSENT = "Query.NONE"
 _ANYHOW = "Query.OPTIONAL"
-# what pybids knows beside entities and is always so here
+# what pybids knows besides entities, and is the same for all images here
 _AS_EVER = (("scope", "all"), ("scope", "self"), ("invalid_filters", "error"))
 
 
 @frozen
 class Selection:
-    """What a filter asks for."""
+    """What a filter selects."""
 
     wanted: Mapping[str, list[Any]]
-    """Entity, as pybids calls it, to the labels that will do."""
+    """pybids entity to the labels accepted."""
     by_regex: bool
-    """The labels are regular expressions to be searched for."""
+    """Whether the labels are regular expressions."""
 
     @property
     def any_desc(self) -> bool:
-        """Whether ``desc`` is the filter's affair."""
+        """Whether the filter decides on ``desc``."""
         return "desc" in self.wanted
 
 
 def read_selection(filters: Mapping[str, Any] | None) -> Selection:
-    """Take the ``dwi`` entry out of the content of a BIDS filter file.
+    """Read the ``dwi`` entry of a BIDS filter file.
 
     Parameters
     ----------
     filters : mapping or None
         The entry maps pybids entities to a label, a list of labels, None (entity
-        absent) or ``"*"`` (present); ``regex_search`` may stand beside them.
+        absent) or ``"*"`` (present); ``regex_search`` may be added.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def read_selection(filters: Mapping[str, Any] | None) -> Selection:
     Raises
     ------
     UsageError
-        If the entry is no object.
+        If the entry is not an object.
     """
     chosen = (filters or {}).get("dwi", {})
     if not isinstance(chosen, Mapping):
@@ -79,11 +79,11 @@ def read_selection(filters: Mapping[str, Any] | None) -> Selection:
 
 @frozen
 class _Wanted:
-    """The labels of one entity that will do."""
+    """The labels of one entity that are accepted."""
 
     entity: Entity
     values: list[Any]
-    """As the entity has them, or regular expressions."""
+    """Labels as written, or regular expressions."""
     absent: bool
     present: bool
     anyhow: bool
@@ -104,19 +104,19 @@ class Filter:
     """A selection applied to the files of one index.
 
     pybids looks for entities in the whole path, so that below ``/acq-AP/`` every
-    file has that acquisition. Here the same patterns are held against the path
-    inside the dataset.
+    file has that acquisition. Here the same patterns are matched against the path inside the
+    dataset.
 
     Parameters
     ----------
     selection : Selection
     layout : bids.layout.BIDSLayout
-        Knows the entities; such as are no part of names are looked up in it.
+        Knows the entities; those that are not part of names are looked up in it.
 
     Raises
     ------
     UsageError
-        If it has no such entity, or a label cannot be one.
+        If it has no such entity, or a label is not valid.
     """
 
     def __init__(self, selection: Selection, layout: BIDSLayout) -> None:
@@ -132,14 +132,14 @@ class Filter:
         self._has_others = self._look_up(layout)
 
     def takes(self, path: Path, *, misnamed: bool = False) -> bool:
-        """Tell whether a file is asked for.
+        """Return whether a file is selected.
 
         Parameters
         ----------
         path : pathlib.Path
-            Below the dataset's top.
+            Relative to the dataset's top.
         misnamed : bool
-            Its name is not to be trusted: only what it says clearly speaks against it.
+            Its name is not reliable: only a clear mismatch excludes it.
 
         Returns
         -------
@@ -176,7 +176,7 @@ class Filter:
         )
 
     def _look_up(self, layout: BIDSLayout) -> set[Path] | None:
-        """Return the files with the metadata asked for; None if none is."""
+        """Return the files selected by metadata; None if the filter does not use metadata."""
         from bids.layout import Query
 
         if not self._others:
@@ -188,7 +188,7 @@ class Filter:
         }
         try:
             return {Path(path) for path in layout.get(return_type="file", **query)}
-        except (TypeError, ValueError) as error:  # pybids' words for what it does not know
+        except (TypeError, ValueError) as error:  # pybids' wording for unknown entities
             raise _unusable(str(error)) from error
 
 

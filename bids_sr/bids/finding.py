@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger("bids_sr")
 
 _TOLD = 10
-"""Images left aside that are named; of the others it is said that there are some."""
+"""How many of the images left out are named in the warning."""
 
 
 def find_dwi(
@@ -58,10 +58,9 @@ def find_dwi(
 ) -> list[DwiFiles]:
     """Find the diffusion runs to work on.
 
-    Of a raw dataset all ``dwi`` images count, except phase, real and imaginary
-    parts. Of a derivative dataset (`bids_dir` itself may be one) the
-    ``desc-preproc`` images count, with their ``desc-brain`` mask. What this
-    program wrote (``desc-sr``, ``desc-srsd``) never counts.
+    From a raw dataset all ``dwi`` images are taken, except phase, real and imaginary parts. From a
+    derivative dataset (`bids_dir` itself may be one) the ``desc-preproc`` images are taken, with
+    their ``desc-brain`` mask. Output of this program (``desc-sr``, ``desc-srsd``) is never taken.
 
     Parameters
     ----------
@@ -74,24 +73,23 @@ def find_dwi(
         Content of a BIDS filter file; its ``dwi`` entry maps pybids entities to
         a label, a list of labels, None (entity absent) or ``"*"`` (present).
     database_dir : pathlib.Path, optional
-        Folder of a pybids index to use, or to make.
+        Folder of a pybids index to use, or to create.
     derivatives : mapping of str to pathlib.Path, optional
-        Names and folders of derivative datasets to take the runs from, in place
-        of the raw ones in `bids_dir`.
+        Names and folders of derivative datasets from which to take the runs, instead of `bids_dir`.
 
     Returns
     -------
     list of DwiFiles
-        In natural order of participants and names. Every image that is asked for is
-        among them: one that cannot be processed under its own name, where it lies, with
-        its ``problem``, which `bids_sr.images.runs.open_run` raises. Gradient files or
-        sidecars that are missing or broken show there, too.
+        In natural order of participants and names. Every image selected is among them. One that
+        cannot be processed under its own name at its place has a ``problem``, which
+        `bids_sr.images.runs.open_run` raises. Missing or broken gradient files and sidecars are
+        reported there, too.
 
     Raises
     ------
     UsageError
-        If a folder is no BIDS dataset, a label or filter is unknown, or no
-        diffusion run is left.
+        If a folder is not a BIDS dataset, a label or filter is unknown, or no diffusion run is
+        left.
     """
     load_pybids()
     main = open_dataset(Path(bids_dir), None)
@@ -126,7 +124,7 @@ def _database_of(dataset: InputDataset, main: InputDataset, folder: Path | None)
 
 
 def _place(image: Path, root: Path) -> Path:
-    """Return one spelling of a path, links below the dataset's top being left as they are."""
+    """Return a path in canonical form, without resolving links below the dataset's top."""
     return Path(os.path.realpath(root), image.relative_to(root))
 
 
@@ -138,8 +136,8 @@ def _layouts(
         return
     layout = open_database(dataset.root, database)
     yield layout
-    # An index made earlier, or by a tool that left participants or data types out, may
-    # lack some: those are looked up afresh.
+    # An index made earlier, or by a tool that left out participants or data types, may lack some
+    # images: these are looked up in the folders.
     root = Path(layout.root)
     indexed = {path.relative_to(root) for path in list_files(layout, query.subjects)}
     there = (image.relative_to(dataset.root) for image in list_images(dataset.root, query.subjects))
@@ -163,14 +161,14 @@ def _runs_in(
         for each in scan.unreadable
     ]
     passed = {Path(layout.root, each.relative_to(dataset.root)) for each in scan.passed_over}
-    dataset = evolve(dataset, root=Path(layout.root))  # a database has its own spelling of it
+    dataset = evolve(dataset, root=Path(layout.root))  # a database may spell the root differently
     chosen = Filter(query.selection, layout)
     files = list_files(layout, query.subjects)
     folders = by_folder(path for path in files if not is_ignored(path, dataset.root))
     images = {path for beside in folders.values() for path in beside if looks_like_dwi(path.name)}
     runs = [_refused(each, dataset) for each in unreadable if _counts(each, dataset, query, chosen)]
     aside = []
-    # an index holds neither hidden images nor what lies deeper
+    # an index holds neither hidden images nor those in deeper folders
     for image in images.union(list_images(dataset.root, query.subjects)):
         if not passed.isdisjoint((image, *image.parents)):
             continue
@@ -190,7 +188,7 @@ def _runs_in(
 
 
 def _counts(unreadable: Unreadable, dataset: InputDataset, query: RunQuery, chosen: Filter) -> bool:
-    """Tell whether what cannot be looked into may be, or hold, a run that is asked for."""
+    """Return whether something unreadable may be, or contain, a run that is requested."""
     image = not unreadable.is_folder and looks_like_dwi(unreadable.path.name)
     concerns = unreadable.is_level or (image and query.concerns(unreadable.path, dataset))
     return concerns and chosen.takes(unreadable.path, misnamed=True)
@@ -202,11 +200,11 @@ def _refused(unreadable: Unreadable, dataset: InputDataset) -> DwiFiles:
 
 
 def _tell(aside: Sequence[Path]) -> None:
-    """Warn of images that are no runs, though their names look like it."""
+    """Warn of images that are not runs, although their names suggest it."""
     if aside:
         told = ", ".join(map(str, sorted(aside)[:_TOLD])) + (", ..." if len(aside) > _TOLD else "")
         _LOGGER.warning(
-            "Not processed, being hidden, in no dwi folder, or with desc- in a raw dataset: %s.",
+            "Not processed (hidden, not in a dwi folder, or with desc- in a raw dataset): %s.",
             told,
         )
 
@@ -214,9 +212,9 @@ def _tell(aside: Sequence[Path]) -> None:
 def _in_wrong_hands(
     dataset: InputDataset, query: RunQuery, found: Collection[str]
 ) -> Iterator[DwiFiles]:
-    """Look for runs of participants who have none in the folders of others.
+    """Look in the folders of other participants for runs of those who have none.
 
-    Only then: with thousands of participants it takes long to look into all folders.
+    Only then: with thousands of participants it takes long to search all folders.
     """
     lacking = set(query.subjects) - set(found)
     if not lacking:
@@ -249,13 +247,13 @@ def _gather(image: Path, folders: Mapping[Path, list[Path]], dataset: InputDatas
 
 
 def _nearest(image: Path, folders: Mapping[Path, list[Path]], extension: str) -> list[Path]:
-    """Return what applies of the nearest folder where there is any."""
+    """Return the files that apply in the nearest folder that has any."""
     found = applicable(image, folders, extension)
     return [path for path in found if path.parent == found[-1].parent]
 
 
 def _masks(image: Path, beside: Iterable[Path]) -> list[Path]:
-    """Return brain masks that fit an image, the one with most of its entities last."""
+    """Return the brain masks that match an image, the one with most of its entities last."""
     brain = parse_entities(image.name) | {"desc": "brain"}
     found = [
         (entities, path)
@@ -281,4 +279,4 @@ def _check_found(runs: list[DwiFiles], datasets: list[InputDataset], subs: set[s
             remedy="Looked for sub-*/[ses-*/]dwi/*_dwi.nii[.gz]; check labels and filters.",
         )
     for label in sorted(subs - {run.subject for run in runs}, key=natural_key):
-        _LOGGER.warning("%s: sub-%s has no diffusion run that was asked for.", where, label)
+        _LOGGER.warning("%s: sub-%s has no diffusion run that matches the selection.", where, label)

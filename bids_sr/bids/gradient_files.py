@@ -1,4 +1,4 @@
-"""The text of gradient files: numbers out of whatever notation, and back in FSL's."""
+"""The text of gradient files: read in any notation, written in FSL's."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 def write_gradients(table: GradientTable, bval: Path, bvec: Path) -> None:
-    """Write a gradient table in FSL's form, whole or not at all.
+    """Write a gradient table in FSL's format, whole or not at all.
 
-    One row of b-values, and three rows of unit vectors (at b = 0 as well, where their
-    length means nothing to us, but makes MRtrix3 scale b-values), zero where there is no
-    direction. Numbers have as many digits as it takes to read the same ones again.
+    One row of b-values, and three rows of unit vectors (at b = 0 as well, where the length has no
+    meaning, but makes MRtrix3 scale b-values), zero where there is no direction. Numbers have as
+    many digits as needed to read the same values again.
 
     Parameters
     ----------
     table : GradientTable
         As the run was processed with it.
     bval, bvec : pathlib.Path
-        Where to; what is there is replaced.
+        Files to write; existing ones are replaced.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def read_rows(path: Path) -> list[list[float]]:
     Raises
     ------
     InputError
-        If it cannot be read, or holds anything but numbers, or nothing.
+        If it cannot be read, is empty, or holds anything but numbers.
     """
     refuse_foreign(path, TEXT)
     try:
@@ -85,7 +85,7 @@ def read_rows(path: Path) -> list[list[float]]:
 
 
 def _decoded(raw: bytes) -> str:
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # of a Windows shell
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # written by a Windows shell
         return raw.decode("utf-16")
     return raw.decode("utf-8-sig")
 

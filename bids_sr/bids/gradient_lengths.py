@@ -1,11 +1,11 @@
-"""What it means that the directions of a gradient table are no unit vectors.
+"""Gradient tables whose directions are not unit vectors, and what their lengths mean.
 
 A gradient of half the amplitude gives a quarter of the b-value. Scanners (Siemens' free mode
-and DSI tables, Philips' with user-defined directions) therefore let one nominal b-value and
-vectors of several lengths make several shells, and some converters keep both as they are.
-MRtrix3 multiplies all b-values by the squared lengths as soon as one of these is off by 1 %.
-Here that is done only where lengths tell volumes of one b-value apart, since rounded,
-rotated or resampled tables have lengths of their own that mean nothing.
+and DSI tables, Philips' with user-defined directions) therefore encode several shells by one
+nominal b-value and vectors of different lengths, and some converters keep both as they are. MRtrix3
+multiplies all b-values by the squared lengths as soon as one of these is off by 1 %. Here that is
+done only where lengths distinguish volumes of one b-value, since the lengths in rounded, rotated or
+resampled tables have no meaning.
 
 References
 ----------
@@ -25,9 +25,9 @@ from bids_sr.errors import InputError
 Floats = NDArray[np.float64]
 
 TOLERANCE = 0.1
-"""Lengths off one by less are inexact; components with one decimal are off by up to 0.09."""
+"""Lengths within this of one are rounding; components with one decimal are off by up to 0.09."""
 _SILENT = 0.01
-"""What the squared length of a vector may be off by without a word, as in MRtrix3 (logarithm)."""
+"""Tolerance of the squared length before a warning, as in MRtrix3 (logarithm)."""
 _SAME = 0.05
 """b-values that differ by less than this fraction are one nominal value."""
 _EXACT = 4 * np.finfo(np.float64).eps
@@ -36,14 +36,14 @@ _EXACT = 4 * np.finfo(np.float64).eps
 def apply_lengths(
     bvals: Floats, bvecs: Floats, threshold: float, path: Path
 ) -> tuple[Floats, tuple[str, ...]]:
-    """Multiply b-values by the squared lengths of directions, if these mean that.
+    """Multiply b-values by the squared lengths of directions, if the lengths encode shells.
 
     ============================================  ==============================
     lengths at b > 0                              b-values
     ============================================  ==============================
-    all within 10 % of one                        stay; told if 0.5 % off or more
-    differ, and b grows with their square         stay, told
-    differ at one nominal b                       multiplied, told; no direction is b = 0
+    all within 10 % of one                        kept; warning if 0.5 % off or more
+    differ, and b grows with their square         kept, warning
+    differ at one nominal b                       multiplied, warning; no direction is b = 0
     otherwise, or one vector alone is off         refused
     ============================================  ==============================
 
@@ -63,12 +63,12 @@ def apply_lengths(
     bvals : numpy.ndarray
         (V,), s/mm2, a new array if they were changed.
     warnings : tuple of str
-        What is to be told, in whole sentences.
+        Full sentences.
 
     Raises
     ------
     InputError
-        If lengths are far from one and nothing tells what they mean.
+        If lengths are far from one and their meaning is unclear.
     """
     lengths = np.nan_to_num(np.linalg.norm(bvecs, axis=1), nan=0.0, posinf=0.0)
     used = np.flatnonzero((bvals > threshold) & (lengths > 0))
@@ -81,7 +81,7 @@ def apply_lengths(
     if np.ptp(own) > TOLERANCE and _constant(nominal / own**2):
         return bvals, (
             f"The directions have lengths of {_range(own)}, and the b-values grow with their"
-            " squares: the b-values stay, the directions are made unit vectors.",
+            " squares: b-values are kept, directions are normalized.",
         )
     if _tells_apart(nominal, own) and np.count_nonzero(off) > 1:
         return _scaled(bvals, lengths, threshold)
@@ -94,23 +94,22 @@ def apply_lengths(
 
 
 def is_nearly_unit(bvecs: Floats) -> NDArray[np.bool_]:
-    """Return which directions, (V, 3), are within 10 % of length one, (V,)."""
+    """Return which directions, (V, 3), have a length within 10 % of one, (V,)."""
     return np.asarray(np.abs(np.linalg.norm(bvecs, axis=1) - 1) < TOLERANCE)
 
 
 def unit_vectors(bvecs: Floats, which: NDArray[np.bool_] | None = None) -> Floats:
     """Return directions with length one, or zero where there is none.
 
-    Those whose length is one as exactly as float64 can say stay bit for bit, so that a
-    table that is written and read again is the same.
+    Those whose length is one to within float64 precision are kept bit for bit, so that a table
+    survives writing and reading unchanged.
 
     Parameters
     ----------
     bvecs : numpy.ndarray
         (V, 3); NaN or zero where there is no direction. Not changed.
     which : numpy.ndarray, optional
-        (V,), bool: volumes whose directions are made unit vectors, where there is one;
-        default: all.
+        (V,), bool: volumes whose directions are normalized; default: all.
 
     Returns
     -------
@@ -131,29 +130,28 @@ def _inexact(lengths: Floats) -> tuple[str, ...]:
     if np.max(np.abs(2 * np.log(lengths))) <= _SILENT:
         return ()
     return (
-        f"The directions have lengths of {_range(lengths)}; they are made unit vectors, the"
-        " b-values stay (MRtrix3 would multiply them by the squared lengths).",
+        f"The directions have lengths of {_range(lengths)}; they are normalized, and the"
+        " b-values are kept (MRtrix3 would multiply them by the squared lengths).",
     )
 
 
 def _scaled(bvals: Floats, lengths: Floats, threshold: float) -> tuple[Floats, tuple[str, ...]]:
     weighted = bvals > threshold
-    # beyond a thousandth of a millionth of a b-value there is but noise of float64
+    # below a billionth of a b-value there is only float64 rounding
     scaled = np.where(weighted, np.round(bvals * lengths**2, 4), bvals)
     shown, known = _range(bvals[weighted]), weighted & (lengths > 0)
     said = (
         f"The directions have lengths of {_range(lengths[known])}: the b-values were multiplied by"
-        f" their squares ({shown} became {_range(scaled[known])}), the directions made unit"
-        " vectors."
+        f" their squares ({shown} became {_range(scaled[known])}), the directions normalized."
     )
     without = int(np.count_nonzero(weighted & (lengths == 0)))
     if without:
-        said += f" {without} volumes of b = {shown} have no direction; they count as b = 0."
+        said += f" {without} volumes of b = {shown} have no direction and count as b = 0."
     return scaled, (said,)
 
 
 def _tells_apart(bvals: Floats, lengths: Floats) -> bool:
-    """Say whether directions of nearly one b-value have lengths that differ."""
+    """Return whether directions of nearly one b-value have lengths that differ."""
     return any(
         bool(np.ptp(lengths[np.abs(bvals - value) <= _SAME * value]) > TOLERANCE)
         for value in np.unique(bvals)

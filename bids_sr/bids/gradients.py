@@ -20,15 +20,15 @@ Floats = NDArray[np.float64]
 B0_THRESHOLD = 50.0
 """b-values (s/mm2) up to this one count as b = 0, as in dipy."""
 WEAK_B0_THRESHOLD = 100.0
-"""Used instead where nothing lies below `B0_THRESHOLD` (imaging gradients can add b = 60)."""
+"""Used instead if no b-value is below `B0_THRESHOLD` (imaging gradients can add b = 60)."""
 
-_SHELL_TOLERANCE = (50.0, 0.05)  # s/mm2, fraction of b: whichever is larger
+_SHELL_TOLERANCE = (50.0, 0.05)  # s/mm2, fraction of b: the larger of the two
 _LARGEST_B = 1e5
 """Beyond what any scanner reaches, s/mm2."""
 _SMALL_UNIT = 0.3
-"""b-values of ms/um2 lie above; s/mm2 do not lie below, b = 0 aside."""
+"""b-values in s/mm2 are not smaller, except b = 0; those in ms/um2 are."""
 _FIT = 6
-"""Directions that a tensor needs: a series with as many was meant for one."""
+"""Directions that a tensor needs: a series with as many was acquired for one."""
 _COLLINEAR = np.cos(np.deg2rad(1.0))
 
 
@@ -50,7 +50,7 @@ class Shell:
 
 @frozen
 class GradientTable:
-    """What the scanner measured in each volume.
+    """The diffusion weighting of each volume.
 
     Both arrays are copied and made read-only.
 
@@ -67,10 +67,10 @@ class GradientTable:
     b0_threshold: float = B0_THRESHOLD
     """Volumes with ``bvals <= b0_threshold`` count as b = 0."""
     warnings: tuple[str, ...] = field(default=(), eq=False)
-    """What was doubtful about the files, in whole sentences; mostly nothing."""
+    """Warnings about the files, as full sentences; usually empty."""
     not_linear: str = ""
-    """Why no tensor is fitted: what says that volumes were encoded otherwise than along one
-    direction each (b-tensor encoding). Empty where they were not."""
+    """Why no tensor is fitted: the evidence that volumes were not encoded along one direction each
+    (b-tensor encoding). Empty otherwise."""
 
     @bvecs.validator
     def _shapes_agree(self, attribute: object, value: Floats) -> None:
@@ -106,7 +106,7 @@ class GradientTable:
 
     @property
     def n_directions(self) -> int:
-        """Number of directions that differ by more than 1 degree; v and -v are the same."""
+        """Number of directions that differ by more than 1 degree; v and -v count as one."""
         distinct: list[Floats] = []
         for vector in self.bvecs[~self.is_b0 & self.bvecs.any(axis=1)]:
             if not distinct or np.max(np.abs(np.stack(distinct) @ vector)) < _COLLINEAR:
@@ -117,8 +117,8 @@ class GradientTable:
     def shells(self) -> tuple[Shell, ...]:
         """Shells in ascending order of b, without b = 0.
 
-        Along the sorted b-values a new shell begins where a value lies further
-        than 50 s/mm2 and 5 % from the mean of the shell so far.
+        Along the sorted b-values a new shell begins where a value differs by more than 50 s/mm2 and
+        5 % from the mean of the shell so far.
         """
         order = np.argsort(self.bvals, kind="stable")
         groups: list[list[int]] = []
@@ -149,10 +149,9 @@ def read_gradients(
 
     Numbers may be separated by any mix of blanks, tabs, commas and semicolons.
     Directions may be stored as three rows (FSL) or three columns; a 3x3 file is
-    taken as three rows. At b = 0 a NaN direction becomes zero, and one far from
-    unit length stays; at higher b directions are made unit vectors, and where their
-    lengths tell shells of one nominal b-value apart, b-values are multiplied by their
-    squares (`bids_sr.bids.gradient_lengths`).
+    taken as three rows. At b = 0 a NaN direction becomes zero, and one far from unit length is
+    kept; at higher b directions are normalized, and where their lengths distinguish shells of one
+    nominal b-value, b-values are multiplied by their squares (`bids_sr.bids.gradient_lengths`).
 
     Parameters
     ----------
@@ -161,9 +160,9 @@ def read_gradients(
         Volumes of the image they belong to.
     b0_threshold : float, optional
         b-values up to this one count as b = 0; default: `B0_THRESHOLD`, or
-        `WEAK_B0_THRESHOLD` where there is nothing below.
+        `WEAK_B0_THRESHOLD` if no b-value is below that.
     not_linear : str
-        See `GradientTable`. Where it is not empty, a volume of b > 0 need have no direction.
+        See `GradientTable`. If it is not empty, volumes of b > 0 need no direction.
 
     Returns
     -------
@@ -195,7 +194,7 @@ def read_gradients(
 
 
 def read_bvals(path: Path) -> Floats:
-    """Read a file of b-values, (V,), s/mm2; InputError if they cannot be."""
+    """Read a file of b-values, (V,), s/mm2; InputError if they are not valid."""
     rows = read_rows(path)
     bvals = np.array([value for row in rows for value in row])
     bad = np.flatnonzero(~np.isfinite(bvals) | (bvals < 0))
@@ -213,7 +212,7 @@ def _read_bvecs(path: Path, bvals: Floats) -> Floats:
     if len({len(row) for row in rows}) == 1:
         table = np.array(rows)
         if table.shape == (3, 3) and bvals.size == 3:
-            # either way round; three rows unless only the columns make directions
+            # either orientation; three rows unless only the columns are directions
             return table if _misfit(table, bvals) < _misfit(table.T, bvals) else table.T
         if table.shape[0] == 3:
             return table.T
@@ -228,7 +227,7 @@ def _read_bvecs(path: Path, bvals: Floats) -> Floats:
 
 
 def _misfit(bvecs: Floats, bvals: Floats) -> float:
-    """Return by how much the lengths of directions, (V, 3), miss one, or for b = 0 one or zero."""
+    """Return how far lengths of directions, (V, 3), are from one (at b = 0: or from zero)."""
     off = np.abs(np.linalg.norm(bvecs, axis=1) - 1)
     off = np.where(bvals > B0_THRESHOLD, off, np.minimum(off, 1 - np.minimum(off, 1)))
     return round(float(np.nan_to_num(off, nan=1.0).sum()), 6)
@@ -244,7 +243,7 @@ def _refuse_other_units(bvals: Floats, bvecs: Floats, path: Path) -> None:
         )
     weighted = (bvals >= _SMALL_UNIT) & is_nearly_unit(bvecs)
     table = GradientTable(np.where(weighted, 1000.0, 0.0), np.where(np.isfinite(bvecs), bvecs, 0))
-    # with a true b = 0 beside them, the others are meant to weight
+    # next to a true b = 0, the others are weighted
     if largest <= B0_THRESHOLD and bvals.min() < _SMALL_UNIT and table.n_directions >= _FIT:
         raise InputError(
             f"the largest b-value is {largest:g}, yet {table.n_directions} directions go with it.",

@@ -1,4 +1,4 @@
-"""Finding the diffusion series of the Human Connectome Project as they come unpacked.
+"""Finding the diffusion series of the Human Connectome Project in its unpacked layout.
 
 ``SUBJECT/T1w/Diffusion_7T/`` with ``data.nii.gz``, ``bvals``, ``bvecs`` and
 ``nodif_brain_mask.nii.gz``.
@@ -19,11 +19,11 @@ from bids_sr.system_errors import reading_remedy
 _SERIES = Path("T1w", "Diffusion_7T")
 _MASK = "nodif_brain_mask.nii.gz"
 _B0_THRESHOLD = 100.0
-"""s/mm2: imaging gradients give some of its b0s b = 60 to 70; the lowest shell is 1000."""
+"""s/mm2: imaging gradients raise some b0s to b = 60 to 70; the lowest shell is 1000."""
 
 
 def is_hcp(folder: Path) -> bool:
-    """Return whether a folder has subjects with a 7T diffusion series in them."""
+    """Return whether a folder has subjects with a 7T diffusion series."""
     if not folder.is_dir():
         return False
     return any(os.path.exists(each / _SERIES) for each in folders_in(folder))  # noqa: PTH110
@@ -42,13 +42,13 @@ def find_hcp(folder: Path, participants: Collection[str] = ()) -> list[DwiFiles]
     Returns
     -------
     list of DwiFiles
-        In natural order of their labels, ``sub-SUBJECT``. Files that are missing
-        do not show here but in `bids_sr.images.runs.open_run`.
+        In natural order of their labels, ``sub-SUBJECT``. Missing files are reported by
+        `bids_sr.images.runs.open_run`.
 
     Raises
     ------
     UsageError
-        If a participant has no such series, or two folders are one participant's.
+        If a participant has no such series, or two folders belong to one participant.
     """
     found: dict[str, Path] = {}
     for path in (each / _SERIES for each in folders_in(folder)):
@@ -57,7 +57,7 @@ def find_hcp(folder: Path, participants: Collection[str] = ()) -> list[DwiFiles]
         label = path.parents[1].name.removeprefix("sub-")
         if label in found:
             raise UsageError(
-                f"and {found[label].parents[1].name} beside it are both participant {label}.",
+                f"and {found[label].parents[1].name} next to it are both participant {label}.",
                 file=path.parents[1],
                 remedy="Rename or move one of them.",
             )
@@ -73,7 +73,7 @@ def find_hcp(folder: Path, participants: Collection[str] = ()) -> list[DwiFiles]
 
 
 def _closed(folder: Path) -> dict[str, Problem]:
-    """Return the subjects whose folders cannot be looked into, and why."""
+    """Return the subjects whose folders cannot be listed, and why."""
     closed = {}
     for subject in folders_in(folder):
         try:
@@ -82,7 +82,7 @@ def _closed(folder: Path) -> dict[str, Problem]:
             continue
         except OSError as error:
             label = subject.name.removeprefix("sub-")
-            if label.isalnum():  # others, such as lost+found, are no subjects
+            if label.isalnum():  # others, such as lost+found, are not subjects
                 text, remedy = unlisted(error), reading_remedy(error)
                 closed[label] = Problem(subject, text, remedy, refused=True)
     return closed
@@ -94,7 +94,7 @@ def _files(series: Path, subject: str, root: Path, problem: Problem | None) -> D
         dwi=series / "data.nii.gz",
         bval=series / "bvals",
         bvec=series / "bvecs",
-        # a link to nowhere is a mask that is not fetched, not one that is not there
+        # a broken link is a mask that was not fetched, not a missing one
         mask=mask if mask and (mask.exists() or mask.is_symlink()) else None,
         sidecar={},
         problem=problem,

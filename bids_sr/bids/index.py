@@ -28,16 +28,15 @@ _OTHER_DATATYPES = (
 def ignore_patterns(
     participants: Collection[str] = (), sessions: Collection[str] = ()
 ) -> list[re.Pattern[str]]:
-    """Return patterns of what pybids shall pass over.
+    """Return patterns of the paths that pybids skips.
 
-    pybids searches them in paths that begin with ``/`` at the dataset's top. A
-    folder that matches is not entered.
+    pybids matches them against paths that begin with ``/`` at the dataset's top. A matching folder
+    is not entered.
 
     Parameters
     ----------
     participants, sessions : collection of str
-        Labels without ``sub-`` and ``ses-``; all others are passed over. Empty
-        means all.
+        Labels without ``sub-`` and ``ses-``; all others are skipped. Empty means all.
 
     Returns
     -------
@@ -45,7 +44,7 @@ def ignore_patterns(
     """
     patterns = [
         r"^/(code|derivatives|models|sourcedata|stimuli|logs)(/|$)",
-        # below other top folders (an output folder, say); files at the top are for inheritance
+        # below other top folders (such as an output folder); files at the top are inherited
         r"^/(?!sub-)[^/]+/",
         rf"^/sub-[^/]+/(ses-[^/]+/)?({_OTHER_DATATYPES})(/|$)",
         r"/dwi/[^/]+/",
@@ -59,7 +58,7 @@ def ignore_patterns(
 
 
 def is_ignored(path: Path, root: Path) -> bool:
-    """Tell whether a file of an index lies where `ignore_patterns` would not have looked."""
+    """Return whether `ignore_patterns` would have excluded a file of an index."""
     inside = f"/{path.relative_to(root).as_posix()}"
     return any(pattern.search(inside) for pattern in _IGNORED)
 
@@ -67,7 +66,7 @@ def is_ignored(path: Path, root: Path) -> bool:
 def scan_dataset(
     root: Path, participants: Collection[str], sessions: Collection[str]
 ) -> FolderScan:
-    """Look into the folders that would be indexed; see `bids_sr.bids.unreadable.scan_folders`."""
+    """List the folders that would be indexed; see `bids_sr.bids.unreadable.scan_folders`."""
     patterns = ignore_patterns(participants, sessions)
 
     def is_passed_over(path: Path) -> bool:
@@ -86,25 +85,25 @@ def open_layout(
     ----------
     root : pathlib.Path
     scan : FolderScan
-        From `scan_dataset`, at these participants and sessions at least.
+        From `scan_dataset`, for at least these participants and sessions.
     participants, sessions : collection of str
         Only these are indexed; empty means all.
 
     Returns
     -------
     bids.layout.BIDSLayout
-        Without metadata: sidecars are read when they are needed, so that a
-        broken one concerns its own runs only.
+        Without metadata: sidecars are read when needed, so that a broken one affects only its own
+        runs.
     """
     ignored = [*ignore_patterns(participants, sessions), *scan.patterns(root)]
     return _layout(root, ignored, database=None)
 
 
 def open_database(root: Path, folder: Path) -> BIDSLayout:
-    """Open the index of a dataset kept in `folder`, making it if it is not there.
+    """Open the index of a dataset kept in `folder`, creating it if it does not exist.
 
-    All participants are indexed, whoever is asked for, since the index serves
-    later runs for others too. It appears whole: two processes may start at once.
+    All participants are indexed, whichever are requested, since the index serves later runs for
+    others too. It is written atomically: two processes may start at once.
 
     Parameters
     ----------
@@ -118,15 +117,15 @@ def open_database(root: Path, folder: Path) -> BIDSLayout:
     Raises
     ------
     UsageError
-        If the index was made of another dataset (pybids would silently list
-        that one), cannot be read or cannot be written.
+        If the index is that of another dataset (pybids would silently list that one), cannot be
+        read or cannot be written.
     """
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         if not (folder / _DATABASE).exists():
             _make_database(root, folder)
-        layout = _layout(root, (), database=folder)  # it is indexed: nothing to look for
+        layout = _layout(root, (), database=folder)  # already indexed: nothing to scan
     except (SQLAlchemyError, OSError, AttributeError) as error:
         raise UsageError(
             f"cannot be used as a pybids index ({error}).",
@@ -146,7 +145,7 @@ _IGNORED = ignore_patterns()
 
 
 def list_files(layout: BIDSLayout, participants: Collection[str] = ()) -> list[Path]:
-    """Return the files of a dataset's index, in no order.
+    """Return the files of a dataset's index, in no particular order.
 
     Parameters
     ----------
@@ -160,8 +159,8 @@ def list_files(layout: BIDSLayout, participants: Collection[str] = ()) -> list[P
 
     Notes
     -----
-    ``layout.get`` makes an object of every file and sorts them: of a database of
-    thousands of participants that takes longer than the work on one.
+    ``layout.get`` makes an object of every file and sorts them: for a database of thousands of
+    participants that takes longer than processing one.
     """
     from bids.layout.models import BIDSFile
     from sqlalchemy import or_
@@ -180,7 +179,7 @@ def list_files(layout: BIDSLayout, participants: Collection[str] = ()) -> list[P
 def _make_database(root: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with locked(lock_path(folder, "index")):
-        if (folder / _DATABASE).exists():  # another process was quicker
+        if (folder / _DATABASE).exists():  # another process was faster
             return
         _LOGGER.info("Indexing %s into %s", root, folder)
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=folder) as temporary:

@@ -26,11 +26,10 @@ def by_folder(paths: Iterable[Path]) -> dict[Path, list[Path]]:
 def applicable(image: Path, folders: Mapping[Path, Sequence[Path]], extension: str) -> list[Path]:
     """Return the files that apply to `image`, the nearest one last.
 
-    A file applies if it lies in the image's folder or above, has the same
-    suffix and no entity that the image lacks or labels otherwise. pybids'
-    ``get_nearest`` also takes files with further entities (the bval of
-    ``acq-AP`` for an image without ``acq``), which BIDS forbids. Files whose
-    names are not put together as BIDS wants it never apply.
+    A file applies if it lies in the image's folder or above, has the same suffix and no entity that
+    the image lacks or labels differently. pybids' ``get_nearest`` also takes files with further
+    entities (the bval of ``acq-AP`` for an image without ``acq``), which BIDS forbids. Files whose
+    names do not follow BIDS never apply.
 
     Parameters
     ----------
@@ -64,10 +63,10 @@ def applicable(image: Path, folders: Mapping[Path, Sequence[Path]], extension: s
 
 
 def ambiguity(image: Path, found: Sequence[Path]) -> Problem | None:
-    """Tell whether it is open which of the files that apply to an image is meant.
+    """Find out whether it is ambiguous which of the files that apply to an image is meant.
 
-    BIDS has at most one at each level. Where one of two has all entities of the
-    other and more, it is clear which one counts; else it is not.
+    BIDS allows one at each level. Where one of two has all entities of the other and more, it is
+    clear which one counts; otherwise it is not.
 
     Parameters
     ----------
@@ -85,7 +84,7 @@ def ambiguity(image: Path, found: Sequence[Path]) -> Problem | None:
         if first.parent == second.parent and not fewer < more:
             return Problem(
                 first,
-                f"and {second.name} beside it apply to {image.name} alike: it is open which is"
+                f"and {second.name} next to it both apply to {image.name}: it is unclear which is"
                 " meant.",
                 "Remove or rename one of them: BIDS allows one at each level.",
             )
@@ -93,7 +92,7 @@ def ambiguity(image: Path, found: Sequence[Path]) -> Problem | None:
 
 
 def merge_sidecars(sidecars: Iterable[Path]) -> tuple[dict[str, Any], Problem | None]:
-    """Merge JSON sidecars, later ones winning.
+    """Merge JSON sidecars; later ones take precedence.
 
     Parameters
     ----------

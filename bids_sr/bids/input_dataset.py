@@ -1,4 +1,4 @@
-"""Datasets that runs are taken from."""
+"""Datasets from which runs are taken."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class InputDataset:
 
 
 def open_dataset(root: Path, name: str | None) -> InputDataset:
-    """Check that a folder is a BIDS dataset and say of which kind.
+    """Check that a folder is a BIDS dataset and find out its kind.
 
     Parameters
     ----------
@@ -47,13 +47,13 @@ def open_dataset(root: Path, name: str | None) -> InputDataset:
     Raises
     ------
     UsageError
-        If the folder or its description is missing, unreadable or of another form, or the name
-        is no plain name.
+        If the folder or its description is missing, unreadable or malformed, or the name is not
+        valid.
     """
     if name is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
         # it becomes a folder of the index and part of bids: URIs
         raise UsageError(
-            f"'{name}' is no name for a derivative dataset.",
+            f"'{name}' is not a valid name for a derivative dataset.",
             remedy="Use letters, digits, '_', '-' and '.', as in qsiprep=/data/qsiprep.",
         )
     if not root.is_dir():
@@ -86,14 +86,14 @@ def open_dataset(root: Path, name: str | None) -> InputDataset:
 
 
 def _check_description(description: Any, path: Path) -> None:
-    """Raise if a description is not of the form that pybids takes for granted."""
+    """Raise if a description does not have the structure that pybids relies on."""
     if not isinstance(description, dict):
         raise UsageError(
             "does not hold a JSON object.",
             file=path,
             remedy='Write for example {"Name": "...", "BIDSVersion": "1.10.0"}.',
         )
-    if description.get("DatasetType") != "derivative":  # where it does not look at the rest
+    if description.get("DatasetType") != "derivative":  # pybids does not read the rest then
         return
     made_by = description.get("GeneratedBy", [])
     if not isinstance(made_by, list) or not all(isinstance(entry, dict) for entry in made_by):
@@ -118,7 +118,7 @@ def _pipeline_name(description: Mapping[str, Any]) -> str:
 
 
 def tell_odd_folders(datasets: Iterable[InputDataset]) -> None:
-    """Warn of folders that look like a participant's, but do not begin with ``sub-``."""
+    """Warn of folders that look like a participant's but do not begin with ``sub-``."""
     for dataset in datasets:
         for folder in folders_in(dataset.root):
             name = folder.name
@@ -126,12 +126,13 @@ def tell_odd_folders(datasets: Iterable[InputDataset]) -> None:
             alike = name.casefold().startswith("sub-") or os.path.isdir(folder / "dwi")  # noqa: PTH112
             if alike and not name.startswith(("sub-", ".")):
                 _LOGGER.warning(
-                    "%s: not looked into; a participant's folder begins with 'sub-'.", folder
+                    "%s: ignored, since the name of a participant's folder begins with 'sub-'.",
+                    folder,
                 )
 
 
 def check_labels(datasets: Iterable[InputDataset], subs: set[str], sess: set[str]) -> None:
-    """Raise UsageError, listing what there is, if a label has no folder."""
+    """Raise UsageError, listing the available labels, if a label has no folder."""
     people = [
         folder
         for dataset in datasets
@@ -145,14 +146,14 @@ def check_labels(datasets: Iterable[InputDataset], subs: set[str], sess: set[str
         chosen = [f for f in people if not subs or f.name.removeprefix("sub-") in subs]
         try:
             names = {name for folder in chosen for name in os.listdir(folder)}  # noqa: PTH208
-        except OSError:  # nobody knows: that folder is a failure of its own
+        except OSError:  # unknown: that folder is reported as a failure of its own
             return
         visits = {name.removeprefix("ses-") for name in names if name.startswith("ses-")}
         check_known("session", sess, visits, where)
 
 
 def folders_in(folder: Path) -> list[Path]:
-    """Return what is a folder in a folder, or may be one that does not answer; sorted."""
+    """Return the subfolders of a folder, including entries that cannot be examined; sorted."""
     with os.scandir(folder) as entries:
         return [folder / e.name for e in sorted(entries, key=lambda e: e.name) if _may_be_one(e)]
 
@@ -165,17 +166,17 @@ def _may_be_one(entry: os.DirEntry[str]) -> bool:
 
 
 def check_known(kind: str, wanted: set[str], known: set[str], where: str) -> None:
-    """Raise UsageError, listing what there is, if a label of this kind is not known."""
+    """Raise UsageError, listing the available labels, if a label of this kind is unknown."""
     missing = sorted(wanted - known, key=natural_key)
     if missing:
         there = ", ".join(sorted(known, key=natural_key)) or "none"
         raise UsageError(
-            f"no {kind} {', '.join(missing)}.", file=where, remedy=f"There is: {there}."
+            f"no {kind} {', '.join(missing)}.", file=where, remedy=f"Available: {there}."
         )
 
 
 def natural_key(text: str) -> list[tuple[int, str]]:
-    """Return a sorting key by which ``run-2`` comes before ``run-10``."""
+    """Return a sort key by which ``run-2`` comes before ``run-10``."""
     return [
         (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)
     ]

@@ -1,4 +1,4 @@
-"""Images that cannot be processed under a name of their own: why, and how they are called."""
+"""Images that cannot be processed under a name of their own: the reason, and a unique label."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from bids_sr.bids.input_dataset import InputDataset
 from bids_sr.bids.names import is_label, parse_name
 
 _LONGEST = 150
-"""Characters of a label: the names of files that are left must stay below 255."""
+"""Longest label, characters: names of the files written must stay below 255."""
 _IMAGES = (".nii.gz", ".nii")
 _DIRECTIONS = ("AP", "PA", "LR", "RL", "IS", "SI")
 # the word dwi, and not dwimap or dwiref
 _DWI = re.compile(r"(?<![a-z0-9])dwi[0-9]*(?![a-z0-9])")
 # an entity, which may have dwi in its label
 _PAIR = re.compile(r"(?!dwi-)[a-z0-9]+-[a-z0-9+]+")
-# made of a series: not one that was forgotten
+# derived from a series: not a run that was overlooked
 _OTHERS = re.compile(r"(?<![a-z0-9])(sbref|mask|adc|fa|md|trace|b0|brain)$")
 
 
 def stem_of(name: str) -> str | None:
-    """Return an image's name without its extension, in whatever case; None of other files."""
+    """Return an image's name without its extension, of any case; None for other files."""
     return next((name[: -len(e)] for e in _IMAGES if name.casefold().endswith(e)), None)
 
 
 def looks_like_dwi(name: str) -> bool:
-    """Tell whether a file is a diffusion series to go by its name, however odd that is.
+    """Return whether a file name suggests a diffusion series, even if it is not a BIDS name.
 
     Examples
     --------
@@ -53,20 +53,19 @@ def looks_like_dwi(name: str) -> bool:
 
 
 def name_problem(image: Path, root: Path) -> Problem | None:
-    """Tell why an image cannot be processed under its name where it lies.
+    """Return why an image cannot be processed under its name and in its folder.
 
     Parameters
     ----------
     image : pathlib.Path
-        It looks like a diffusion series.
+        An image that looks like a diffusion series.
     root : pathlib.Path
         Top of its dataset.
 
     Returns
     -------
     Problem or None
-        None if its name is put together as BIDS puts names together, and its folders
-        are those of the name.
+        None if its name is a BIDS name, and its folders match it.
     """
     inside = image.relative_to(root)
     for folder in inside.parts[:-1]:
@@ -77,7 +76,7 @@ def name_problem(image: Path, root: Path) -> Problem | None:
     if parsed is None or parsed.suffix != "dwi" or "sub" not in parsed.entities:
         remedy = "Rename it, and the files that belong to it"
         better = _suggestion(image.name)
-        remedy += f", to {better} for example." if better else ", as BIDS wants: sub-01_dwi.nii.gz."
+        remedy += f", to {better} for example." if better else ", such as sub-01_dwi.nii.gz."
         return Problem(image, _fault(image.name), remedy, refused=True)
     levels = [f"{key}-{parsed.entities[key]}" for key in ("sub", "ses") if key in parsed.entities]
     wanted = PurePosixPath(*levels, "dwi")
@@ -85,14 +84,14 @@ def name_problem(image: Path, root: Path) -> Problem | None:
         return None
     return Problem(
         image,
-        f"lies in {inside.parent.as_posix()}, where its name puts it in {wanted}.",
+        f"is in {inside.parent.as_posix()}, but by its name belongs in {wanted}.",
         "Move it there with the files that belong to it, or rename them.",
         refused=True,
     )
 
 
 def is_beside(image: Path, root: Path) -> bool:
-    """Tell whether an image lies where no run is looked for."""
+    """Return whether an image is in a folder where no runs are expected."""
     parent = image.relative_to(root).parent
     level = parent.name
     usual = (
@@ -104,7 +103,7 @@ def is_beside(image: Path, root: Path) -> bool:
 
 
 def refuse(image: Path, dataset: InputDataset, problem: Problem, subject: str = "") -> DwiFiles:
-    """Return an image as a run that fails, and touches no other run's files.
+    """Return an image as a run that fails without touching the files of other runs.
 
     Parameters
     ----------
@@ -114,12 +113,12 @@ def refuse(image: Path, dataset: InputDataset, problem: Problem, subject: str = 
     problem : Problem
         Why it cannot be processed.
     subject : str
-        Label of the participant it is told of; by default that of its folder.
+        Label of the participant for whom it is reported; by default that of its folder.
 
     Returns
     -------
     DwiFiles
-        Its label holds a comma, which no label made of a BIDS name does.
+        Its label holds a comma, which no label made from a BIDS name does.
     """
     inside = image.relative_to(dataset.root).parts
     folder = inside[0].removeprefix("sub-") if len(inside) > 1 else ""
@@ -146,7 +145,7 @@ def refuse(image: Path, dataset: InputDataset, problem: Problem, subject: str = 
 
 
 def told_apart(runs: Iterable[DwiFiles]) -> list[DwiFiles]:
-    """Give refused images names of their own where those differ in case alone."""
+    """Make the labels of refused images unique if they differ only in case."""
     runs = list(runs)
     count = Counter(run.label.casefold() for run in runs)
     return [
@@ -158,7 +157,7 @@ def told_apart(runs: Iterable[DwiFiles]) -> list[DwiFiles]:
 
 
 def plain(name: str) -> str:
-    """Return a file's name in characters that every file system takes; two names stay two.
+    """Encode a file name, one to one, in characters that every file system allows.
 
     Examples
     --------
@@ -169,7 +168,7 @@ def plain(name: str) -> str:
 
 
 def subject_of(label: str) -> str:
-    """Return the participant, without ``sub-``, of a run's label.
+    """Return the participant, without ``sub-``, from a run's label.
 
     Examples
     --------
@@ -184,7 +183,7 @@ def _digest(label: str) -> str:
 
 
 def _fault(name: str) -> str:
-    """Say what of a name is not as BIDS wants it."""
+    """Return in which respect a name is not a BIDS name."""
     stem = stem_of(name) or name
     parts = stem.split("_")
     keys = [part.split("-")[0] for part in parts[:-1]]
@@ -195,16 +194,16 @@ def _fault(name: str) -> str:
         why = "its extension is not .nii or .nii.gz alone"
     elif len(set(keys)) < len(keys):
         twice = next(key for key in keys if keys.count(key) > 1)
-        why = f"'{twice}-' comes twice"
+        why = f"'{twice}-' occurs twice"
     elif keys[:1] != ["sub"]:
         why = "it does not begin with sub-LABEL"
     else:
         why = f"it ends in '{parts[-1]}' instead of 'dwi'"
-    return f"is not processed: its name is not put together as BIDS wants it: {why}."
+    return f"is not processed: its name is not a valid BIDS name: {why}."
 
 
 def _suggestion(name: str) -> str:
-    """Return a name that would do, or an empty text where none comes to mind."""
+    """Return a valid name, or an empty string if none can be suggested."""
     stem = stem_of(name) or ""
     extension = name[len(stem) :].casefold()
     head, *rest = stem.split("_")

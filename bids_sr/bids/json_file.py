@@ -1,4 +1,4 @@
-"""Reading JSON that somebody else wrote: what comes back can be written again."""
+"""Reading JSON from other programs such that the result can be written again."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _DEEPEST = 50
 def read_json(path: Path) -> Any:
     """Read a JSON file.
 
-    Numbers that are not finite become None, and halves of characters (lone
-    surrogates) question marks: JSON readers let both pass, writers do not.
+    Numbers that are not finite become None, and lone surrogates question marks: JSON readers accept
+    both, writers do not.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def read_json(path: Path) -> Any:
     OSError
         If the file cannot be read.
     ValueError
-        If it is not JSON, or nested too deeply to be worked with.
+        If it is not JSON, or nested too deeply.
     """
     text = path.read_text(encoding="utf-8-sig")
     try:

@@ -1,4 +1,4 @@
-"""Locks on open files, and files that are locked while they are in use and gone afterwards."""
+"""Locks on open files, and lock files that exist only while they are held."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 from attrs import frozen
 
 PREFIX = ".bids_sr-"
-"""How the names of lock files begin, so that no other program's is taken for one."""
+"""Prefix of the names of lock files; no other program uses it."""
 SUFFIX = ".lock"
-"""How they end."""
+"""Suffix of their names."""
 PATTERN = f"{PREFIX}*{SUFFIX}"
 """Pattern of their names."""
 
@@ -27,12 +27,12 @@ _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 
 @frozen
 class Attempt:
-    """What came of an attempt to lock an open file."""
+    """Result of an attempt to lock an open file."""
 
     held: bool
     """Whether this process has the lock."""
     reason: str = ""
-    """Why there can be none: the file system has no locks; mostly empty."""
+    """Why locking is impossible: the file system has no locks; usually empty."""
 
     @property
     def busy(self) -> bool:
@@ -41,19 +41,19 @@ class Attempt:
 
 
 def lock_open_file(handle: int, *, shared: bool = False, wait: bool = False) -> Attempt:
-    """Lock an open file until it is closed; all locks of the program are taken here.
+    """Lock an open file until it is closed; all locks of the program are acquired here.
 
-    The lock belongs to the open file and ends with the process, even if that is killed:
-    none is ever stale.
+    The lock belongs to the open file and ends with the process, even if that is killed: it never
+    becomes stale.
 
     Parameters
     ----------
     handle : int
         File descriptor.
     shared : bool
-        Let others have shared locks as well.
+        Allow others to hold shared locks as well.
     wait : bool
-        Wait until nobody else has a lock that is in the way.
+        Wait until no other process holds a conflicting lock.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def lock_open_file(handle: int, *, shared: bool = False, wait: bool = False) -> 
     Raises
     ------
     OSError
-        If neither the lock nor the lack of locks on this file system is certain.
+        If it is unclear whether this file system has locks.
     """
     how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
     try:
@@ -85,11 +85,11 @@ class Held:
     handle: int
     """It, open."""
     reason: str = ""
-    """Why others are not kept out: the file system has no locks; mostly empty."""
+    """Why other processes are not excluded: the file system has no locks; usually empty."""
 
     def release(self) -> None:
-        """Remove the file and give the lock back."""
-        with suppress(OSError):  # removed while it is held: see _is_still
+        """Remove the file and release the lock."""
+        with suppress(OSError):  # removed while the lock is held: see _is_still
             self.path.unlink()
         os.close(self.handle)
 
@@ -100,21 +100,21 @@ def lock_path(folder: Path, name: str) -> Path:
 
 
 def try_lock(path: Path) -> Held | None:
-    """Lock a file, making it if need be, unless somebody else has.
+    """Lock a file, creating it if necessary, unless another process has locked it.
 
-    It is locked as `lock_open_file` does. (`filelock` would fall back to files that can be
-    stale, where a file system has no locks.)
+    It is locked as `lock_open_file` does. (`filelock` would fall back to files that can become
+    stale where a file system has no locks.)
 
     Parameters
     ----------
     path : pathlib.Path
-        From `lock_path`. A link in its place is removed, never followed: ``datalad save``
-        makes links to read-only files of all it finds.
+        From `lock_path`. A link in its place is removed, never followed: ``datalad save`` turns all
+        files into links to read-only ones.
 
     Returns
     -------
     Held or None
-        None if somebody else has it.
+        None if another process holds the lock.
 
     Raises
     ------
@@ -133,24 +133,24 @@ def try_lock(path: Path) -> Held | None:
         os.close(handle)
         if attempt.busy:
             return None
-        # whoever had it has removed it meanwhile
+        # the holder removed it in the meantime
 
 
 @contextmanager
 def locked(path: Path, wait_s: float | None = None) -> Iterator[str]:
-    """Hold a lock, waiting for it if somebody else has it.
+    """Hold a lock, waiting for it if another process has it.
 
     Parameters
     ----------
     path : pathlib.Path
         As for `try_lock`.
     wait_s : float, optional
-        Seconds after which it is gone on without; by default it is waited for.
+        Seconds after which to continue without the lock; default: no limit.
 
     Yields
     ------
     str
-        Why it is gone on without a lock; empty if it is held.
+        Why there is no lock; empty if it is held.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def _open(path: Path) -> int:
             if path.is_symlink():
                 path.unlink(missing_ok=True)
             elif error.errno == errno.EACCES and path.is_file():
-                # left by another user, or made read-only since: it can be locked all the same
+                # left by another user, or made read-only since: it can still be locked
                 return os.open(path, os.O_RDONLY | _FLAGS)
             else:
                 raise

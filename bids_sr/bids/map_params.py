@@ -1,4 +1,4 @@
-"""What the maps mean: words, units and references for their sidecars."""
+"""Meaning of the maps: descriptions, units and references for their sidecars."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Param:
     """Meaning of one map."""
 
     description: str
-    """For a reader."""
+    """Description, in words."""
     units: str
-    """As BIDS writes units; ``1`` without dimension, ``arbitrary`` as the scanner's."""
+    """In BIDS notation; ``1`` if dimensionless, ``arbitrary`` for scanner units."""
     url: str
-    """Where it is defined."""
+    """Reference for its definition."""
     orientation: str = ""
     """OrientationRepresentation of BEP016; empty for scalars."""
 
@@ -28,9 +28,9 @@ class Model:
     """Meaning of one signal model."""
 
     description: str
-    """For a reader."""
+    """Description, in words."""
     url: str
-    """Where it is defined."""
+    """Reference for its definition."""
 
 
 MODELS: dict[str, Model] = {
@@ -41,7 +41,7 @@ MODELS: dict[str, Model] = {
         "Generalized q-sampling imaging (GQI)", "https://doi.org/10.1109/TMI.2010.2045126"
     ),
 }
-"""By the label of the ``model`` entity."""
+"""By label of the ``model`` entity."""
 
 _ANISOTROPY = "https://doi.org/10.1006/jmrb.1996.0086"
 _AXIAL_RADIAL = "https://doi.org/10.1006/nimg.2002.1267"
@@ -53,7 +53,7 @@ PARAMS: dict[str, Param] = {
     "md": Param("Mean diffusivity", "mm^2/s", _ANISOTROPY),
     "ad": Param("Axial diffusivity: the largest eigenvalue", "mm^2/s", _AXIAL_RADIAL),
     "rd": Param("Radial diffusivity: mean of the two smaller eigenvalues", "mm^2/s", _AXIAL_RADIAL),
-    "s0": Param("Signal without diffusion weighting as the fit gives it", "arbitrary", _TENSOR),
+    "s0": Param("Signal without diffusion weighting, as fitted", "arbitrary", _TENSOR),
     "colorfa": Param(
         "Direction-encoded colour: absolute components (red x, green y, blue z) of the principal "
         f"eigenvector times fractional anisotropy, {_WORLD}",
@@ -79,4 +79,4 @@ PARAMS: dict[str, Param] = {
     ),
     "gfa": Param("Generalized fractional anisotropy", "1", "https://doi.org/10.1002/mrm.20279"),
 }
-"""By the label of the ``param`` entity."""
+"""By label of the ``param`` entity."""

@@ -1,4 +1,4 @@
-"""Runs whose outputs would have the same names: none of them is processed."""
+"""Runs whose outputs would have the same names; none of them is processed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from bids_sr.bids.names import output_entities
 
 
 def without_clashes(runs: Sequence[DwiFiles]) -> list[DwiFiles]:
-    """Refuse all runs that would share an output, a record or a page with another one.
+    """Refuse all runs that would share an output, a record or a page with another run.
 
-    Upper and lower case count as the same: file systems that ignore case would
-    merge what differs in it alone, and BIDS forbids it.
+    Upper and lower case count as the same: case-insensitive file systems would merge names that
+    differ only in case, and BIDS forbids them.
 
     Parameters
     ----------
@@ -44,16 +44,16 @@ def without_clashes(runs: Sequence[DwiFiles]) -> list[DwiFiles]:
 
 
 def _claims(run: DwiFiles) -> tuple[tuple[str, str], ...]:
-    """Return what decides all names of a run's outputs (`bids_sr.bids.names.OutputNames`).
+    """Return what determines all names of a run's outputs (`bids_sr.bids.names.OutputNames`).
 
-    Not the order of entities: BIDS has but one, and ours do not keep the place of ``res``.
+    The order of entities is not part of it: BIDS defines one, and output names move ``res``.
     """
     name = "_".join(sorted("-".join(pair) for pair in output_entities(run.entities).items()))
     return ("outputs", name.casefold()), ("record", run.label.casefold())
 
 
 def _confused_people(runs: Iterable[DwiFiles]) -> list[list[DwiFiles]]:
-    """Return the runs of participants whose labels differ in case alone: they'd share a page."""
+    """Return the runs of participants whose labels differ only in case; they'd share a page."""
     people: dict[str, dict[str, list[DwiFiles]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         if not run.refused:

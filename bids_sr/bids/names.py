@@ -19,11 +19,11 @@ GQI_PARAMS = ("qa", "gfa")
 ENSEMBLE_SD = "srsd"
 """Label of ``desc`` for standard deviations over the self-ensemble."""
 
-# what a derivative may carry beyond the source's own entities, in the order BIDS asks for
+# entities that a derivative may add to those of the source, in the order of BIDS
 _DERIVED = ("res", "model", "param", "desc")
-# those of the source that give way to ours
+# entities of the source that are replaced by ours
 _OURS = ("model", "param", "desc")
-# what BIDS writes before rec
+# entities that precede rec in BIDS
 _BEFORE_REC = (
     "sub",
     "ses",
@@ -39,7 +39,7 @@ _BEFORE_REC = (
 )
 
 EXTENSIONS = (".nii.gz", ".nii", ".json", ".bval", ".bvec", ".tsv", ".png", ".svg")
-"""Kinds of files that are read or written by their BIDS names."""
+"""Extensions of the files that are read or written by their BIDS names."""
 
 _LABEL = "[A-Za-z0-9+]+"
 _NAME = re.compile(
@@ -50,22 +50,21 @@ _NAME = re.compile(
 
 @frozen
 class BidsName:
-    """A file name taken apart; put together again it is the name itself."""
+    """The parts of a BIDS file name, in order and complete."""
 
     entities: dict[str, str]
     """Short keys to labels as written, in file order."""
     suffix: str
     """The last part, without a dash."""
     extension: str
-    """With its dot: one of `EXTENSIONS`."""
+    """With the dot: one of `EXTENSIONS`."""
 
 
 def parse_name(name: str) -> BidsName | None:
-    """Take a file name apart that is built as BIDS builds names, and no other.
+    """Parse a BIDS file name; no other name is accepted.
 
-    Every part is a key and a label of letters, digits and ``+``; no key comes
-    twice; ``sub``, where it is there, comes first; the suffix comes last and the
-    extension is one of `EXTENSIONS`.
+    Every part is a key and a label of letters, digits and ``+``; no key occurs twice; ``sub``, if
+    present, comes first; the suffix comes last and the extension is one of `EXTENSIONS`.
 
     Parameters
     ----------
@@ -75,7 +74,7 @@ def parse_name(name: str) -> BidsName | None:
     Returns
     -------
     BidsName or None
-        None for any other name: nothing may be guessed about such a file.
+        None for any other name: nothing is guessed about such a file.
 
     Examples
     --------
@@ -105,7 +104,7 @@ def parse_entities(name: str) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Short keys to labels as written; empty if `parse_name` does not know the name.
+        Short keys to labels as written; empty if `parse_name` does not accept the name.
 
     Examples
     --------
@@ -117,7 +116,7 @@ def parse_entities(name: str) -> dict[str, str]:
 
 
 def parse_suffix(name: str) -> str:
-    """Return the suffix of a BIDS file name, empty if `parse_name` does not know the name.
+    """Return the suffix of a BIDS file name, empty if `parse_name` does not accept the name.
 
     Examples
     --------
@@ -140,16 +139,16 @@ def parse_label(label: str) -> dict[str, str]:
 
 
 def is_label(text: str) -> bool:
-    """Tell whether a text can be the label of an entity, of a participant for example."""
+    """Return whether a string can be the label of an entity, such as a participant."""
     return re.fullmatch(_LABEL, text) is not None
 
 
 def output_entities(entities: Mapping[str, str]) -> dict[str, str]:
-    """Return what names a run in its outputs, ``res`` and ``desc`` of ours aside.
+    """Return the entities of a run's outputs, apart from our own ``res`` and ``desc``.
 
-    Two runs of different names must stay apart: a ``res`` of the source is kept, and
-    a ``desc`` other than ``preproc``, of which there may be several, goes into
-    ``rec``, BIDS's entity for what was made in different ways of the same data.
+    Runs with different names must have different outputs: a ``res`` of the source is kept, and a
+    ``desc`` other than ``preproc``, of which there may be several, becomes ``rec``, the BIDS entity
+    for different reconstructions of the same data.
 
     Examples
     --------
@@ -188,7 +187,7 @@ def gradients_of(path: Path) -> tuple[Path, Path]:
 class OutputNames:
     """All derivative paths of one run; nothing is created.
 
-    The source's entities stay as `output_entities` says; its ``res`` stands in ours.
+    The source's entities are those of `output_entities`; its ``res`` becomes part of ours.
     """
 
     out_dir: Path
@@ -202,7 +201,7 @@ class OutputNames:
 
     @property
     def res(self) -> str:
-        """Label of the ``res`` entity: ``x2``; of a source with ``res-2mm``, ``2mmx2``."""
+        """Label of the ``res`` entity: ``x2``; for a source with ``res-2mm``, ``2mmx2``."""
         return f"{self.files.entities.get('res', '')}x{self.factor}"
 
     @property
@@ -266,7 +265,7 @@ class OutputNames:
 
     @property
     def error(self) -> Path:
-        """Left when the run failed: what went wrong."""
+        """Error record of a run that failed."""
         return self.out_dir / "logs" / f"{self.files.label}_error.json"
 
     def tensor(self, param: str) -> Path:
@@ -284,7 +283,7 @@ class OutputNames:
         return self._maps_folder / name
 
     def report_file(self, desc: str, extension: str) -> Path:
-        """Return a file of the report, `desc`; `extension` with or without its dot."""
+        """Return the report file `desc`; `extension` with or without its dot."""
         dotted = f".{extension.lstrip('.')}"
         return self.figures_dir / self._name("dwi", dotted, res=self.res, desc=desc)
 
@@ -299,7 +298,7 @@ class OutputNames:
         return [path for image in images for path in (image, sidecar_of(image))]
 
     def ensemble_sd(self, *, fa: bool = True) -> list[Path]:
-        """Return all files of the standard deviation over the self-ensemble, of FA if `fa`."""
+        """Return all files of the standard deviation over the self-ensemble, with FA's if `fa`."""
         series = [self.dwi_sd, sidecar_of(self.dwi_sd), *gradients_of(self.dwi_sd)]
         return [*series, *([self.fa_sd, sidecar_of(self.fa_sd)] if fa else [])]
 
@@ -311,15 +310,15 @@ class OutputNames:
         input_tensor: Iterable[str] = TENSOR_PARAMS,
         ensemble_sd: bool = False,
     ) -> list[Path]:
-        """Return every file that a finished run leaves, reports and figures aside.
+        """Return every file of a finished run, apart from reports and figures.
 
         Parameters
         ----------
         tensor, gqi, input_tensor : iterable of str
-            The maps that were asked for; give ``()`` where a fit was skipped.
+            The maps that were requested; give ``()`` where a fit was skipped.
         ensemble_sd : bool
-            Whether the standard deviation over the self-ensemble was asked for; that of FA is
-            there if `tensor` holds it.
+            Whether the standard deviation over the self-ensemble was requested; that of FA is
+            included if `tensor` holds it.
 
         Returns
         -------

@@ -46,10 +46,10 @@ IGNORED = (
     "*_quality.json",
     "*.lock",
 )
-"""Lines of ``.bidsignore``: outputs that BIDS has no names for yet."""
+"""Lines of ``.bidsignore``: outputs for which BIDS has no names yet."""
 
 _NOT_VERSIONED = f"""\
-# What {NAME} leaves when it is killed; the next call removes it.
+# Left by {NAME} when it is killed; removed by the next call.
 {TEMPORARY}*
 {PATTERN}
 """
@@ -71,18 +71,18 @@ _CITATION = (
 _README = """\
 # Super-resolved diffusion MRI
 
-Written by bids_sr. Each diffusion run of the source has here
+Written by bids_sr. Each diffusion run of the source has
 
 - `*_desc-sr_dwi.nii.gz` with `.bval`, `.bvec` and `.json`: the super-resolved series;
 - `*_desc-brain_mask.nii.gz`: the brain mask on its grid;
 - `*_model-tensor_param-*_dwimap.nii.gz`, `*_model-gqi_param-*_dwimap.nii.gz`: diffusion maps
   (with `desc-input`: the same fit on the input, for comparison);
-- `*_desc-srsd_dwi.nii.gz`, `*_param-fa_desc-srsd_dwimap.nii.gz` (if asked for): by how much the
-  output changes when the slices are turned, as a standard deviation; it is less than the error;
+- `*_desc-srsd_dwi.nii.gz`, `*_param-fa_desc-srsd_dwimap.nii.gz` (if requested): standard deviation
+  of the output over rotations and flips of the slices; it is smaller than the error;
 - `*_desc-sr_quality.json`: quality metrics.
 
-`sub-*.html` are reports to look at. What the names mean stands in the JSON files beside the
-images. Super-resolved images are estimates: look at the reports before relying on them.
+`sub-*.html` are the reports. The JSON files next to the images explain the names. Super-resolved
+images are estimates: read the reports before relying on them.
 """
 
 
@@ -91,15 +91,14 @@ def write_dataset_files(
 ) -> None:
     """Write or complete the files at the top of a derivative dataset.
 
-    Many processes may call this at once on one folder: a lock lets them take
-    turns, each file appears whole, and what is said of other sources and programs
-    stays. A file that is complete already is not touched, nor is a ``.gitignore``
-    that is there.
+    Many processes may call this at once on one folder: they are serialized by a lock, each file is
+    written atomically, and entries for other sources and programs are kept. A file that is already
+    complete is not touched, nor is an existing ``.gitignore``.
 
     Parameters
     ----------
     out_dir : pathlib.Path
-        Top of the output; made if need be.
+        Top of the output; made if necessary.
     sources : mapping of str to pathlib.Path
         Names (as in ``bids:`` URIs) and folders of the source datasets.
     container : mapping, optional
@@ -108,7 +107,7 @@ def write_dataset_files(
     Raises
     ------
     UsageError
-        If the folder is another program's, or its description damaged
+        If the folder belongs to another program, or its description is damaged
         (`bids_sr.bids.ownership.check_owner`).
     OutputError
         If it cannot be written.
@@ -120,7 +119,7 @@ def write_dataset_files(
             write_text(out_dir / ".gitignore", _NOT_VERSIONED)
         if not any(out_dir.glob("README*")):
             write_text(out_dir / "README.md", _README)
-        # last: who finds it finds the others, too
+        # last: when it exists, the others do, too
         _write_descriptions(out_dir / "descriptions.tsv")
 
 
@@ -128,8 +127,8 @@ def write_dataset_files(
 def _turn(folder: Path) -> Iterator[None]:
     try:
         with locked(lock_path(folder, "dataset"), _LOCK_SECONDS) as reason:
-            if reason:  # files still appear whole
-                _LOGGER.warning("%s: going on without its lock (%s).", folder, reason)
+            if reason:  # files are still written atomically
+                _LOGGER.warning("%s: continuing without its lock (%s).", folder, reason)
             yield
     except OSError as error:
         raise OutputError(
@@ -142,7 +141,7 @@ def _turn(folder: Path) -> Iterator[None]:
 def _write_description(
     out_dir: Path, sources: Mapping[str, Path], container: Mapping[str, Any] | None
 ) -> None:
-    check_owner(out_dir)  # others may have been quicker since it was looked at first
+    check_owner(out_dir)  # another process may have written it since the first check
     old = read_description(out_dir) or {}
     links = _mapping(old.get("DatasetLinks"))
     new_links = {name: root.absolute().as_uri() for name, root in sources.items()}
@@ -173,7 +172,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _programs(old: Mapping[str, Any], own: dict[str, Any]) -> list[Any]:
-    """Put our entry where an older one stands, else at the end: others stay as they are."""
+    """Replace our entry, or append it; other entries are left as they are."""
     listed = entries(old)
     ours = [is_us(maker(entry)) for entry in listed]
     place = ours.index(True) if any(ours) else len(listed)
@@ -240,8 +239,8 @@ def _write_descriptions(path: Path) -> None:
 
 
 def is_dangling(path: Path) -> bool:
-    """Tell whether a file's content is elsewhere, as after ``datalad drop``.
+    """Return whether a file's content is elsewhere, as after ``datalad drop``.
 
-    Such a shared file is left as it is: nobody knows what would be lost.
+    Such a shared file is left as it is, since its content is unknown.
     """
     return path.is_symlink() and not path.exists()

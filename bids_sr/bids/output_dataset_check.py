@@ -1,4 +1,4 @@
-"""Whether the files at the top of the output are there and whole."""
+"""Whether the files at the top of the output are present and complete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _COLUMNS = {"desc_id", "description"}
 
 
 def dataset_faults(out_dir: Path) -> list[str]:
-    """Tell what is wrong with the files that all runs share.
+    """Return what is wrong with the files that all runs share.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def dataset_faults(out_dir: Path) -> list[str]:
     Returns
     -------
     list of str
-        A file's name and what is wrong with it, each; mostly none.
+        One for each file with a fault; usually none.
     """
     faults = []
     try:

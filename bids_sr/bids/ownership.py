@@ -1,4 +1,4 @@
-"""Whose output folder it is: what another program wrote is never changed."""
+"""Ownership of the output folder: files of other programs are never changed."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ NAME = "bids_sr"
 """Our name in ``GeneratedBy``."""
 DESCRIPTION = "dataset_description.json"
 _GENERATOR = f'<meta name="generator" content="{NAME} '.encode()
-"""Stands in the head of every page that this program writes."""
+"""In the head of every page that this program writes."""
 _BEGINNING = b'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n' + _GENERATOR
-"""How such a page begins: what was cut off before the mark is known by that."""
+"""How such a page begins: identifies one that was truncated before the mark."""
 _HEAD = 4096
-"""Bytes of a page in which the mark is looked for; older versions had it further down."""
+"""Bytes of a page in which the mark is searched; older versions had it further down."""
 _OURS = re.compile(
     rf"_res-x[23]_|_desc-input_dwimap\.|_desc-(methods|manifest)\.|^niivue[-.]|^\.tmp-|^\.{NAME}-"
 )
-"""Names of files that this program leaves in the folders of participants."""
+"""Names of files that this program writes into the folders of participants."""
 _FOLDERS = ("dwi", "anat", "func", "fmap", "figures")
-"""Names of folders that lie in a participant's: their parent is no dataset."""
+"""Names of subfolders of a participant: their parent is not a dataset."""
 
 
 def read_description(folder: Path) -> dict[str, Any] | None:
@@ -44,7 +44,7 @@ def read_description(folder: Path) -> dict[str, Any] | None:
     Raises
     ------
     UsageError
-        If it cannot be read, or is of a dataset that is no derivative.
+        If it cannot be read, or describes a dataset that is not a derivative.
     """
     path = folder / DESCRIPTION
     try:
@@ -53,7 +53,8 @@ def read_description(folder: Path) -> dict[str, Any] | None:
         if not path.is_symlink():
             return None
         raise UsageError(
-            "is a link whose target is not there, so that nobody can tell whose folder this is.",
+            "is a link whose target does not exist, so it is unknown which program wrote this"
+            " folder.",
             file=path,
             remedy="Get its content (datalad get), or choose another output folder.",
         ) from None
@@ -73,9 +74,9 @@ def read_description(folder: Path) -> dict[str, Any] | None:
 
 
 def entries(description: Mapping[str, Any]) -> list[Any]:
-    """Return what ``GeneratedBy`` lists, be it written as a list or as a single entry.
+    """Return the entries of ``GeneratedBy``, which may be a list or a single entry.
 
-    ``PipelineDescription`` stood for it before BIDS 1.4.
+    Before BIDS 1.4 the field was ``PipelineDescription``.
     """
     for key in ("GeneratedBy", "PipelineDescription"):
         if said := description.get(key):
@@ -96,12 +97,12 @@ def maker(entry: Any) -> str:
 
 
 def makers(description: Mapping[str, Any]) -> list[str]:
-    """Return the names of the programs that made a dataset, without doubles."""
+    """Return the names of the programs that made a dataset, without duplicates."""
     return list(dict.fromkeys(name for e in entries(description) if (name := maker(e))))
 
 
 def is_us(name: str) -> bool:
-    """Tell whether a program's name is this one's."""
+    """Return whether a name is that of this program."""
     return name.lower().replace("-", "_") == NAME
 
 
@@ -116,14 +117,14 @@ def check_owner(folder: Path) -> list[str]:
     Returns
     -------
     list of str
-        Names of other programs that are named beside this one: older versions did not
-        refuse to write into their folders.
+        Other programs named as well as this one: older versions did not refuse to write into their
+        folders.
 
     Raises
     ------
     UsageError
-        If its description is no derivative's, or names other programs and not this one;
-        or if there are participants' files of others and no description of ours.
+        If its description is not that of a derivative, or names other programs and not this one; or
+        if there are participants' files of others and no description of ours.
     """
     if not folder.is_dir():
         return []
@@ -132,7 +133,9 @@ def check_owner(folder: Path) -> list[str]:
     if len(others) < len(names):
         return others
     if others:
-        problem = f"belongs to {', '.join(others)} (see its {DESCRIPTION}), and would be mixed up."
+        problem = (
+            f"belongs to {', '.join(others)} (see its {DESCRIPTION}); outputs would be mixed up."
+        )
     elif strange := next(_strangers(folder), None):
         problem = f"holds {strange}, and no {DESCRIPTION} says that {NAME} wrote it."
     else:
@@ -143,7 +146,7 @@ def check_owner(folder: Path) -> list[str]:
 
 
 def check_pages(folder: Path, subjects: Collection[str], *, shared: bool) -> None:
-    """Refuse an output folder with pages of others where this program would write its own.
+    """Refuse an output folder with other programs' pages where this program would write its own.
 
     Parameters
     ----------
@@ -152,7 +155,7 @@ def check_pages(folder: Path, subjects: Collection[str], *, shared: bool) -> Non
     subjects : collection of str
         Participants, without ``sub-``, whose pages will be written; none means all.
     shared : bool
-        Others write into the folder, too.
+        Other programs write into the folder, too.
 
     Raises
     ------
@@ -167,33 +170,33 @@ def check_pages(folder: Path, subjects: Collection[str], *, shared: bool) -> Non
 
 
 def check_page(path: Path, *, through_links: bool = False) -> None:
-    """Refuse to write a page where another program's is.
+    """Refuse to replace another program's page.
 
     Parameters
     ----------
     path : pathlib.Path
-        Need not exist. An empty file is nobody's.
+        Need not exist. An empty file belongs to no program.
     through_links : bool
-        A link to another program's page is refused as well, since more than this program
-        writes here. Otherwise it may be replaced: what it leads to stays.
+        A link to another program's page is refused as well, since other programs write here, too.
+        Otherwise it may be replaced, which leaves its target as it is.
 
     Raises
     ------
     UsageError
-        If it is of another program.
+        If it belongs to another program.
     """
     if not os.path.lexists(path) or (path.is_symlink() and not through_links):
         return
     if not is_our_page(path):
         raise UsageError(
-            f"was not written by {NAME}, which would write a page of this name.",
+            f"was not written by {NAME}, which would write a page under this name.",
             file=path,
             remedy="Choose another output folder, or move the page away.",
         )
 
 
 def is_our_page(path: Path) -> bool:
-    """Tell whether a page is this program's, be it damaged, or empty."""
+    """Return whether a page is this program's, even if damaged, or empty."""
     try:
         with path.open("rb") as stream:
             head = stream.read(_HEAD)
@@ -203,7 +206,7 @@ def is_our_page(path: Path) -> bool:
 
 
 def _strangers(folder: Path) -> Iterator[str]:
-    """Yield names of what another program wrote, of participants, into a folder."""
+    """Yield names of participants' files in a folder that another program wrote."""
     for path in sorted(folder.iterdir()):
         if not path.name.startswith(("sub-", "ses-")) and path.name not in _FOLDERS:
             continue

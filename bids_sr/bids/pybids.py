@@ -1,4 +1,4 @@
-"""Importing pybids as it comes: what users set up for themselves has no say here."""
+"""Importing pybids with its default settings, whatever users have configured."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _FILE = "pybids_config.json"
 
 
 def load_pybids() -> None:
-    """Import pybids with its own settings.
+    """Import pybids with its default settings.
 
-    It looks for others in the working directory and the home folder while it is imported;
-    they could change what names mean.
+    On import it reads settings from the working directory and the home folder, which could change
+    how names are parsed.
 
     Raises
     ------
     UsageError
-        If those in the home folder are damaged.
+        If the settings in the home folder are damaged.
     """
     try:
         with chdir("/"):

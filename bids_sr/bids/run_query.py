@@ -1,4 +1,4 @@
-"""What a call asks for: which images of a dataset are its affair."""
+"""The selection of a call: which images of a dataset it concerns."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RunQuery:
     """The filter's entry for diffusion images."""
 
     def takes(self, image: Path, dataset: InputDataset) -> bool:
-        """Tell whether an image with a good name is a run that is asked for, the filter aside."""
+        """Return whether an image with a valid name is requested, before filtering."""
         entities = parse_entities(image.name)
         return (
             (not self.subjects or entities["sub"] in self.subjects)
@@ -37,10 +37,9 @@ class RunQuery:
         )
 
     def concerns(self, image: Path, dataset: InputDataset) -> bool:
-        """Tell whether an image whose name or place is wrong may be a run that is asked for.
+        """Return whether an image with a wrong name or folder may be a run that is requested.
 
-        Its folders and its name both speak for it; what neither says does not speak
-        against it.
+        Both its folders and its name are considered; what neither gives does not exclude it.
         """
         folders = image.relative_to(dataset.root).parts[:-1]
         desc = _said("desc", image.name)
@@ -53,7 +52,7 @@ class RunQuery:
         )
 
     def finds_odd(self, image: Path, dataset: InputDataset) -> bool:
-        """Tell whether an image with a good name is derived, though the dataset is raw."""
+        """Return whether an image with a valid name is derived, although the dataset is raw."""
         derived = parse_entities(image.name).get("desc") not in (None, *_OWN)
         return derived and not dataset.derivative and self.concerns(image, dataset)
 

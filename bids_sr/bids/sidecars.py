@@ -1,4 +1,4 @@
-"""Contents of the JSON sidecars of images that are written."""
+"""Contents of the JSON sidecars of the output images."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from bids_sr.bids.map_params import MODELS, PARAMS
 from bids_sr.bids.uris import bids_uri
 
 FINGERPRINT = "Fingerprint"
-"""Key under which the series' sidecar tells from what and how it was made."""
+"""Key of the provenance in the series' sidecar."""
 
-# Facts of the acquisition that super-resolution leaves true. A list of what to keep, so that
-# dates and names that a converter left in a raw sidecar do not travel on.
+# Acquisition parameters that remain valid after super-resolution. A list of what to keep, so that
+# dates and names that a converter left in a raw sidecar are not passed on.
 _KEPT = (
     "Manufacturer",
     "ManufacturersModelName",
@@ -34,7 +34,7 @@ _KEPT = (
     "SliceEncodingDirection",
     "DiffusionScheme",
 )
-# true only while their axis keeps its voxels
+# valid only if their axis keeps its voxels
 _KEPT_BY_SLICES = ("SliceThickness", "SpacingBetweenSlices", "SliceTiming")
 
 _AXES = "ijk"
@@ -43,7 +43,7 @@ Zooms = Sequence[float]
 
 
 def resolution_text(factor: int, in_zooms: Zooms, out_zooms: Zooms) -> str:
-    """Say in words what ``res-x2`` or ``res-x3`` means.
+    """Describe what ``res-x2`` or ``res-x3`` means.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def resolution_text(factor: int, in_zooms: Zooms, out_zooms: Zooms) -> str:
 
 
 def source_resolution(files: DwiFiles) -> str | None:
-    """Say in words what the ``res`` of the source means; None if it has none."""
+    """Describe what the ``res`` of the source means; None if it has none."""
     label = files.entities.get("res")
     if label is None:
         return None
@@ -74,9 +74,9 @@ def source_resolution(files: DwiFiles) -> str | None:
 
 
 def acquired_text(acquired_zooms: Zooms, stored_zooms: Zooms) -> str:
-    """Say in words what the grid is of a map of an input that was zero-filled."""
+    """Describe the grid of a map of a zero-filled input."""
     return (
-        f"{_by(acquired_zooms)} mm voxels, the matrix that was acquired; the input is stored with "
+        f"{_by(acquired_zooms)} mm voxels, the acquired matrix; the input is stored with "
         f"{_by(stored_zooms)} mm"
     )
 
@@ -105,19 +105,18 @@ def dwi_sidecar(
     in_zooms, out_zooms : sequence of float
         Voxel sides (x, y, z) in mm.
     model : mapping
-        What identifies the network: name, sha256, ...
+        Identity of the network: name, sha256, ...
     fingerprint : str
         Digest of everything the output depends on.
     settings : mapping
         Settings that change the output.
     stored_zooms : sequence of float, optional
-        Voxel sides with which the source is stored, where it is zero-filled; those of
-        `in_zooms` are its acquired ones.
+        Voxel sides of the source as stored, if it is zero-filled; `in_zooms` are those of the
+        acquired matrix.
     skull_stripped : bool
-        Whether voxels outside the brain are zero; a source that says it is
-        skull-stripped stays so.
+        Whether voxels outside the brain are zero; also true if the source is skull-stripped.
     corrected : str, optional
-        The fault of the source's gradient table, if a corrected one goes with the series.
+        The error in the source's gradient table, if the series comes with a corrected one.
 
     Returns
     -------
@@ -168,14 +167,14 @@ def mask_sidecar(
     in_zooms, out_zooms : sequence of float
         Voxel sides (x, y, z) in mm.
     given : pathlib.Path, optional
-        Mask it was carried over from; else it was computed from the series.
+        Mask from which it was resampled; otherwise it was computed from the series.
 
     Returns
     -------
     dict
         JSON-safe.
     """
-    how = "carried over by nearest neighbour" if given else "computed from the mean b = 0 image"
+    how = "resampled by nearest neighbour" if given else "computed from the mean b = 0 image"
     return _plain(
         {
             "Description": f"Brain mask, {how}",
@@ -207,11 +206,11 @@ def map_sidecar(
     files : DwiFiles
         The source run.
     sources : sequence of str
-        ``bids:`` URIs of what it was fitted to; default: the source itself.
+        ``bids:`` URIs of the images that it was fitted to; default: the source itself.
     resolution : str, optional
         `resolution_text`, for maps with a ``res`` entity.
     volumes : sequence of int, optional
-        Volumes that went into the fit, counted from 0.
+        Volumes used for the fit, counted from 0.
 
     Returns
     -------
@@ -249,8 +248,8 @@ def ensemble_sd_sidecar(
 ) -> dict[str, Any]:
     """Return the sidecar of a standard deviation over the self-ensemble.
 
-    `what` is ``dwi`` (of each volume) or ``fa``, `ensemble` its members;
-    the others are as of `map_sidecar`.
+    `what` is ``dwi`` (of each volume) or ``fa``, `ensemble` the number of members; the others are
+    as in `map_sidecar`.
     """
     of, units = {
         "dwi": ("each volume, before negative values were set to zero", "arbitrary"),
@@ -258,9 +257,9 @@ def ensemble_sd_sidecar(
     }[what]
     sidecar: dict[str, Any] = {
         "Description": f"Standard deviation (n - 1) of {of}, over {ensemble} versions of the "
-        "series super-resolved from rotated and flipped slices (a self-ensemble). It says how "
-        "much the network's answer depends on orientation. It is no confidence interval: what all "
-        "versions get wrong alike, and the noise of the measurement, are not in it, and errors "
+        "series super-resolved from rotated and flipped slices (a self-ensemble). It shows how "
+        "much the network's output depends on orientation. It is not a confidence interval: errors "
+        "common to all versions and measurement noise are not included, so actual errors "
         "are larger.",
         "Units": units,
         "Sources": list(sources),
@@ -285,7 +284,7 @@ def _spatial_reference(files: DwiFiles) -> dict[str, Any]:
     if isinstance(said, str) and (said.startswith("bids::") or ":" not in said):
         # "here" is the source's dataset, not ours
         return {"SpatialReference": f"bids:{files.dataset_name}:{said.removeprefix('bids::')}"}
-    # nothing, or a name from the source's own links: the image itself lies in that space
+    # none, or a name from the source's own links: the image itself lies in that space
     return {"SpatialReference": bids_uri(files, files.dwi)}
 
 
@@ -301,7 +300,7 @@ def _by(zooms: Zooms) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a copy that JSON can hold: numpy numbers, tuples and paths made plain."""
+    """Return a copy that JSON can hold: numpy numbers, tuples and paths converted."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

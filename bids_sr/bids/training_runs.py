@@ -1,4 +1,4 @@
-"""Runs to learn from or to score on: out of a BIDS dataset, or of HCP folders."""
+"""Runs for training or scoring: from a BIDS dataset, or from HCP folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bids_sr.errors import UsageError
 
 
 def find_training_runs(folder: Path, participants: Collection[str] = ()) -> list[DwiFiles]:
-    """Find the diffusion runs of a folder, whichever of two kinds it is.
+    """Find the diffusion runs of a folder of either kind.
 
     Parameters
     ----------
@@ -30,14 +30,14 @@ def find_training_runs(folder: Path, participants: Collection[str] = ()) -> list
     Raises
     ------
     UsageError
-        If the folder is of neither kind, or a participant is not there.
+        If the folder is of neither kind, or a participant does not exist.
     """
     if (folder / "dataset_description.json").exists():
         return find_dwi(folder, participants=participants)
     if is_hcp(folder):
         return find_hcp(folder, participants)
     if any(folder.glob("sub-*")):
-        return find_dwi(folder, participants=participants)  # which says what it lacks
+        return find_dwi(folder, participants=participants)  # whose error says what is missing
     raise UsageError(
         "is neither a BIDS dataset nor a folder of HCP subjects."
         if folder.is_dir()

@@ -1,4 +1,4 @@
-"""What of a dataset cannot be looked into: pybids would end there, or say nothing."""
+"""Unreadable parts of a dataset, at which pybids would fail or be silent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOGGER = logging.getLogger("bids_sr")
 
 @frozen
 class Unreadable:
-    """A folder that cannot be looked into, or a name that cannot be worked with."""
+    """A folder that cannot be listed, or a name that cannot be handled."""
 
     path: Path
     """Where."""
@@ -34,15 +34,15 @@ class Unreadable:
 
 @frozen
 class FolderScan:
-    """What a look into the folders of a dataset gave."""
+    """Result of scanning the folders of a dataset."""
 
     unreadable: tuple[Unreadable, ...] = field(factory=tuple)
-    """What may hold images that are asked for."""
+    """Unreadable parts that may contain images that are requested."""
     passed_over: tuple[Path, ...] = field(factory=tuple)
-    """What pybids shall pass over: what is unreadable, and what holds nothing of the dataset."""
+    """Paths that pybids must skip: unreadable ones, and those that hold nothing of the dataset."""
 
     def patterns(self, root: Path) -> list[re.Pattern[str]]:
-        """Return what is passed over as patterns of paths that begin with ``/`` at `root`."""
+        """Return the skipped paths as patterns of paths that begin with ``/`` at `root`."""
         inside = (path.relative_to(root).as_posix() for path in self.passed_over)
         return [re.compile(f"^/{re.escape(path)}(/|$)") for path in inside]
 
@@ -50,19 +50,19 @@ class FolderScan:
 def scan_folders(
     root: Path, subjects: Collection[str], is_passed_over: Callable[[Path], bool]
 ) -> FolderScan:
-    """Look into the folders of participants, as pybids does next.
+    """Scan the folders of participants, before pybids does.
 
-    pybids leaves out without a word what it cannot list, ends where it may not enter, goes
-    round in circles where links lead back, and cannot index names that are not UTF-8.
+    pybids silently omits what it cannot list, fails where it has no permission, loops where links
+    lead back, and cannot index names that are not UTF-8.
 
     Parameters
     ----------
     root : pathlib.Path
         Top of the dataset.
     subjects : collection of str
-        Labels; others are not looked into. Empty means all.
+        Labels; others are not scanned. Empty means all.
     is_passed_over : callable
-        Tells of a path whether pybids is told to pass it over in any case.
+        Whether pybids skips a path in any case.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def scan_folders(
         path = root / entry.name
         if not entry.name.startswith("sub-"):
             if _is_folder(entry) or not is_utf8(entry.name):
-                passed_over.append(path)  # lost+found, say, or outputs
+                passed_over.append(path)  # such as lost+found, or outputs
         elif not subjects or entry.name.removeprefix("sub-") in subjects:
             _look(entry, path, [root], is_passed_over, unreadable, passed_over)
     return FolderScan(tuple(unreadable), (*passed_over, *(each.path for each in unreadable)))
@@ -97,7 +97,7 @@ def _look(
     unreadable: list[Unreadable],
     passed_over: list[Path],
 ) -> None:
-    """Look at one entry of a folder, and into it if it is one."""
+    """Examine one entry of a folder, and its content if it is a folder."""
     if is_passed_over(path):
         return
     is_level = _is_level(entry.name, len(above))
@@ -110,14 +110,14 @@ def _look(
         if not _is_folder(entry):
             return
         if any(path.samefile(folder) for folder in above):
-            _LOGGER.warning("%s: a link back to a folder above it, not looked into.", path)
+            _LOGGER.warning("%s: a link back to a folder above it, not followed.", path)
             passed_over.append(path)
             return
         inner = _listed(path)
-    except FileNotFoundError:  # gone meanwhile
+    except FileNotFoundError:  # gone in the meantime
         return
     except OSError as error:
-        if is_level or not entry.is_symlink():  # a file's own link is told when that is read
+        if is_level or not entry.is_symlink():  # a broken link to a file fails when read
             unreadable.append(
                 Unreadable(path, unlisted(error), reading_remedy(error), True, is_level)
             )
@@ -127,7 +127,7 @@ def _look(
 
 
 def _listed(folder: Path) -> list[os.DirEntry[str]]:
-    """Return what is in a folder, sorted; all of it can be looked up, as pybids will."""
+    """Return the entries of a folder, sorted, after a stat of each, as pybids does."""
     with os.scandir(folder) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     return list(_looked_up(found))
@@ -137,7 +137,7 @@ def _looked_up(entries: list[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
     for entry in entries:
         try:
             entry.stat(follow_symlinks=False)
-        except FileNotFoundError:  # gone meanwhile
+        except FileNotFoundError:  # gone in the meantime
             continue
         yield entry
 
@@ -149,10 +149,10 @@ def _is_level(name: str, depth: int) -> bool:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # it does not answer: listing it will tell why
+    except OSError:  # it does not respond: listing it gives the reason
         return True
 
 
 def unlisted(error: OSError) -> str:
-    """Say why a folder's content is not known."""
-    return f"cannot be looked into ({error.strerror or error}): its images are not known."
+    """Return the problem of a folder that cannot be listed."""
+    return f"cannot be listed ({error.strerror or error}): its images are unknown."

@@ -1,4 +1,4 @@
-"""The matrix that a scan was acquired with: what its sidecar says, and what its spectrum shows."""
+"""The acquired matrix of a scan, from its sidecar and its spectrum."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bids_sr.images.band import AxisSpectra
 from bids_sr.images.band_edge import FULL
 
 GIVEN, SIDECAR, SPECTRUM = "given", "sidecar", "spectrum"
-"""Where a matrix is known from."""
+"""Source of the information on a matrix."""
 
 _AGREE = 0.04
-"""How far the step in the spectrum and the sidecar may differ, as a share of the stored side."""
+"""Tolerance between the step in the spectrum and the sidecar, as a fraction of the stored side."""
 _FALL_DB = 7.0
-"""Power that must be gone where the sidecar says that the band ends, if there is no step."""
+"""Drop in power, dB, required at the end of the sidecar's band, if there is no step."""
 _LEAST = 0.2
-"""Share of the stored side below which a number in a sidecar is no matrix of it."""
+"""Fraction of the stored side below which a number in a sidecar is not taken as its matrix."""
 _EQUAL = 1.01
 """Ratio of voxel sides up to which a matrix is taken to be square."""
 _AXES = "ijk"
@@ -34,7 +34,7 @@ class AcquiredMatrix:
     stored: tuple[int, int]
     """Stored."""
     evidence: tuple[str, str] = ("", "")
-    """`GIVEN`, `SIDECAR`, `SPECTRUM`, or nothing where the axis is stored as acquired."""
+    """`GIVEN`, `SIDECAR`, `SPECTRUM`, or empty where the axis is stored as acquired."""
 
     @property
     def is_filled(self) -> bool:
@@ -48,11 +48,11 @@ def find_matrix(
     in_plane: Sequence[int],
     zooms: Sequence[float],
 ) -> AcquiredMatrix:
-    """Find the matrix that a scan was acquired with.
+    """Find the acquired matrix of a scan.
 
-    A step in the spectrum is believed; where the sidecar says nearly the same, its number
-    is taken. What the sidecar alone says is believed where power falls there, as it does
-    when the scanner also applied a filter. A filter alone, as resampling, is no matrix.
+    A step in the spectrum is accepted; where the sidecar nearly agrees, its number is used. A
+    matrix given by the sidecar alone is accepted if power falls there, as it does when the scanner
+    also applied a filter. A filter alone, like resampling, does not indicate a matrix.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def find_matrix(
 
 
 def _along(spectra: AxisSpectra, number: int, claims: Sequence[int]) -> tuple[int, str]:
-    """Return the acquired side along one axis, and where it is known from."""
+    """Return the acquired side along one axis, and the source of that information."""
     stored, edge = spectra.sides[number], spectra.edges[number]
     if edge is not None:
         near = [side for side in claims if abs(side - edge.pixels) <= _AGREE * stored]
@@ -95,7 +95,7 @@ def _along(spectra: AxisSpectra, number: int, claims: Sequence[int]) -> tuple[in
 
 
 def _square(found: list[tuple[int, str]], stored: int) -> list[tuple[int, str]]:
-    """Make sides equal that differ by no more than the spectrum can tell."""
+    """Make sides equal if they differ by no more than the spectrum can resolve."""
     (rows, why_rows), (columns, why_columns) = found
     if not (why_rows and why_columns) or abs(rows - columns) > max(2, _AGREE / 2 * stored):
         return found
@@ -112,7 +112,7 @@ def _claims(
     stored: tuple[int, int],
     zooms: Sequence[float],
 ) -> tuple[list[int], list[int]]:
-    """Return what the sidecar says along both axes; nothing that would leave it as stored."""
+    """Return the sides in the sidecar along both axes, if smaller than stored."""
     phase = _phase_axis(sidecar)
     made: tuple[list[int], list[int]] = ([], [])
     for number, (axis, side) in enumerate(zip(in_plane, stored, strict=True)):

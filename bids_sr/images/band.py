@@ -1,11 +1,11 @@
-"""How much of an image's k-space the scanner measured, and how much it filled in.
+"""How much of an image's k-space was measured, and how much was filled in by the scanner.
 
-Many scanners interpolate: they pad the measured band of k-space with zeros, and
-the matrix says more than was measured. Where the band ends, the spectrum of such an
-image has a step (`bids_sr.images.band_edge`). A filter that takes the high frequencies
-away makes none, but beyond it the image holds little but what the magnitude
-operation spreads there: its spectrum falls to a floor and stays flat up to the
-Nyquist frequency, where that of a fully measured image keeps falling.
+Many scanners interpolate: they pad the measured band of k-space with zeros, so that the matrix is
+larger than the measured one. Where the band ends, the spectrum of such an image has a step
+(`bids_sr.images.band_edge`). A filter that removes the high frequencies makes none, but beyond it
+the image holds little more than what the magnitude operation spreads there: its spectrum falls to a
+floor and stays flat up to the Nyquist frequency, while that of a fully measured image keeps
+falling.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     import torch
 
 BAND_VOLUMES = 8
-"""First volumes of a series whose spectra tell whether the scanner interpolated."""
+"""Number of first volumes whose spectra are used to detect interpolation."""
 _MIN_SIDE = 24
-"""Pixels below which a spectrum is too short to judge."""
+"""Pixels below which a spectrum is too short to assess."""
 _TAIL = 0.06
-"""Share of the spectrum, at its end, that gives the floor."""
+"""Fraction of the spectrum, at its end, used to estimate the floor."""
 _FLAT_DB = 1.0
-"""The floor's ripple."""
+"""Ripple allowed in the floor."""
 _FLAT_SHARE = 0.1
-"""Flat end, as a share of the spectrum, from which an axis counts as filtered."""
+"""Flat end, as a fraction of the spectrum, from which an axis counts as filtered."""
 _EDGE_DB = 2.0
-"""Power over the floor at the band's edge."""
+"""Power at the band's edge, relative to the floor."""
 _CONTRAST_DB = 13.0
-"""Power that the middle of the band must have over the floor: more than noise leaves, whose floor
-is as flat."""
+"""Power required in the middle of the band, relative to the floor: more than pure noise has, whose
+floor is as flat."""
 _EMPTY = 1e-12
-"""Power, relative to the largest, below which rounding rules."""
+"""Power, relative to the largest, below which rounding dominates."""
 
 
 def effective_band(volumes: Iterable[NDArray[np.float32]]) -> tuple[float, float]:
@@ -52,9 +52,8 @@ def effective_band(volumes: Iterable[NDArray[np.float32]]) -> tuple[float, float
     Returns
     -------
     tuple of float
-        Along a and b: 1.0 where the spectrum gives no sign of filling or filtering,
-        else the frequency, in units of the Nyquist frequency, at which it has a step,
-        or beyond which it has reached its floor.
+        Along a and b: 1.0 where the spectrum shows neither filling nor filtering, otherwise the
+        frequency, in units of the Nyquist frequency, of its step, or where it reaches its floor.
     """
     spectra = AxisSpectra()
     for volume in volumes:
@@ -63,7 +62,7 @@ def effective_band(volumes: Iterable[NDArray[np.float32]]) -> tuple[float, float
 
 
 class AxisSpectra:
-    """Power along both in-plane axes, added up over volumes."""
+    """Power along both in-plane axes, summed over volumes."""
 
     def __init__(self) -> None:
         self._sums: list[NDArray[np.float64] | float] = [0.0, 0.0]
@@ -164,7 +163,7 @@ def keep_band(images: torch.Tensor, band: tuple[float, float]) -> torch.Tensor:
     torch.Tensor
         (..., a, b), same dtype and device; may be negative.
     """
-    import torch  # the rest of this file is for callers that must start quickly
+    import torch  # the rest of this file is imported by callers that must start quickly
 
     if min(band) >= 1:
         return images

@@ -1,12 +1,11 @@
-"""Where the measured part of k-space ends, if a scanner filled the rest with zeros.
+"""The end of the measured part of k-space, if a scanner filled the rest with zeros.
 
 A zero-filled slice has a step in its spectrum. Two things hide it in a magnitude
 image: the noise of the air, which the magnitude operation spreads beyond the band,
-and coverage that is no rectangle (partial Fourier, an ellipse). Hence each slice is
-weighted by its own blurred intensity, which leaves little of the air and moves no
-edge by more than a frequency or two, and only the lowest frequencies of the other
-axis are looked at. A filter also takes away high frequencies, and resampling does,
-but gradually: a step is sharp.
+and coverage that is not rectangular (partial Fourier, an ellipse). Hence each slice is weighted by
+its own blurred intensity, which suppresses the air and moves no edge by more than a frequency or
+two, and only the lowest frequencies of the other axis are used. Filters and resampling also remove
+high frequencies, but gradually: a step is sharp.
 """
 
 from __future__ import annotations
@@ -18,44 +17,43 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 _MIN_SIDE = 24
-"""Pixels below which a spectrum is too short to judge."""
+"""Pixels below which a spectrum is too short to assess."""
 _SLICES = 24
-"""Slices of a volume that are looked at."""
+"""Slices of a volume that are used."""
 _BLUR = 8
-"""The weight is the slice blurred by a Gaussian of this part of its side, squared."""
+"""The weight is the squared slice blurred by a Gaussian of this fraction of its side."""
 _OTHER = 0.2
-"""Share of the other axis's band over which power is averaged."""
+"""Fraction of the other axis's band over which power is averaged."""
 _STRONG = 0.5
-"""Power, relative to the strongest volume, from which on a volume counts: the b0s."""
+"""Power, relative to the strongest volume, from which a volume is used: the b0s."""
 _EMPTY = 1e-12
-"""Power, relative to the largest, below which rounding rules."""
+"""Power, relative to the largest, below which rounding dominates."""
 _RUN = 3
-"""Bins on either side of a step over which a median is taken."""
+"""Bins on each side of a step for the median."""
 _FIRST = 0.2
-"""Share of the band below which no step is looked for: there anatomy makes steps."""
+"""Fraction of the band below which no step is searched: anatomy makes steps there."""
 _OUTER = 0.8
-"""Share of the band beyond which less will do: partial Fourier makes no step there."""
+"""Fraction of the band beyond which a smaller step suffices: partial Fourier makes none there."""
 _STEP, _SHARP = 11.4, 4.0
-"""Least step, and least step beyond the slopes on both sides, dB. Partial Fourier halves the
-amplitude: a step of 6 dB, more where anatomy adds to it."""
+"""Minimum step, and minimum excess of the step over the slopes on both sides, dB. Partial Fourier
+halves the amplitude: a step of 6 dB, more where anatomy adds to it."""
 _OUTER_SCORE, _OUTER_SHARP = 8.6, 3.0
-"""Further out: least sum of the step beyond the slopes and half the step, and least step beyond
-the slopes, dB."""
+"""Further out: minimum of excess plus half the step, and minimum excess, dB."""
 _SAGGING = 9.0
 """How far the spectrum may lie below its own trend just before the step, dB. A Fermi filter takes
 6, partial Fourier 6; windowed sinc interpolation takes more before it ends in a step."""
 _RISING = -15.0
-"""How far it may lie above its trend; beyond is the inside of a stop band."""
+"""How far it may lie above its trend, dB; more occurs only inside a stop band."""
 _GAP, _WIDE_SHARP, _WIDE_SAGGING = 2, 17.0, 5.0
-"""Where phase bends much across the slice, it blurs the edge. A second look leaves out this many
-bins on both sides of it, and wants a larger step, and less below the trend, than a filter makes."""
+"""Strong phase variation across the slice blurs the edge. A second search leaves out this many bins
+on both sides of it, and requires a larger step, and less below the trend, than a filter makes."""
 _DROP = 6.0
 """How far below the level before the step its last frequency lies, dB: the Nyquist frequency of
 the measured band is halved by the magnitude operation."""
 FULL = 0.97
-"""Share of the stored matrix from which on all of it counts as acquired."""
+"""Fraction of the stored matrix from which all of it counts as acquired."""
 _HALF = 0.02
-"""A matrix this close to half the stored one, as a share of it, is taken for half."""
+"""A matrix this close to half the stored one, as a fraction of it, is taken to be half."""
 
 
 @frozen
@@ -113,9 +111,9 @@ class EdgeSpectra:
 def find_edge(power: NDArray[np.float64], pixels: int) -> Edge | None:
     """Find the step at the end of the measured band.
 
-    At each frequency the step is the median power of three bins before minus that of
-    three bins after, in dB. What the same figure is three bins further in and out is
-    taken off: it is large on a slope and small on both sides of an edge.
+    At each frequency the step is the median power of three bins before minus that of three bins
+    after, in dB. The same difference three bins further in and out is subtracted: it is large on a
+    slope and small on both sides of an edge.
 
     Parameters
     ----------
@@ -151,7 +149,7 @@ def falls_by(power: NDArray[np.float64], pixels: int, matrix: int) -> float:
     power : numpy.ndarray
         (bins,) from zero to the Nyquist frequency.
     pixels, matrix : int
-        Stored side, and the side that is said to have been acquired.
+        Stored side, and the presumed acquired side.
     """
     decibel = _decibel(power, pixels)
     place = matrix // 2
@@ -161,7 +159,7 @@ def falls_by(power: NDArray[np.float64], pixels: int, matrix: int) -> float:
 
 
 def _weight(slices: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return each slice blurred, without its negative part."""
+    """Return each slice blurred, negative values set to zero."""
     frequencies = (np.fft.fftfreq(slices.shape[-2]), np.fft.rfftfreq(slices.shape[-1]))
     rows, columns = (
         np.exp(-2 * (np.pi * frequency * side / _BLUR) ** 2)
@@ -183,7 +181,7 @@ def _profiles(slices: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray
 
 
 def _decibel(power: NDArray[np.float64], pixels: int) -> NDArray[np.float64]:
-    """Return power in dB, with what follows the Nyquist frequency: the same, mirrored."""
+    """Return power in dB, continued beyond the Nyquist frequency by mirroring."""
     decibel = 10 * np.log10(np.maximum(power / power.max(), _EMPTY))
     mirrored = decibel[::-1][1 - pixels % 2 :]
     return np.concatenate([decibel, mirrored[: 8 * _RUN]])
@@ -191,7 +189,7 @@ def _decibel(power: NDArray[np.float64], pixels: int) -> NDArray[np.float64]:
 
 @frozen
 class _Step:
-    """What a spectrum does at one frequency."""
+    """The step of a spectrum at one frequency."""
 
     place: int
     """Its bin."""
@@ -200,7 +198,7 @@ class _Step:
     height: float
     """Median before it minus median after it, dB."""
     excess: float
-    """The same beyond what lies on both sides."""
+    """Excess of the step over the slopes on both sides, dB."""
     sagging: float
     """How far below the trend of the band its last frequencies lie, dB."""
     outer: bool
@@ -208,7 +206,7 @@ class _Step:
 
     @property
     def is_clear(self) -> bool:
-        """Whether no filter, resampling or partial Fourier would make it."""
+        """Whether the step is too clear for a filter, resampling or partial Fourier."""
         if self.gap:
             return self.excess >= _WIDE_SHARP and abs(self.sagging) <= _WIDE_SAGGING
         if not _RISING <= self.sagging <= min(_SAGGING, self.excess):
@@ -222,7 +220,7 @@ def _look(decibel: NDArray[np.float64], place: int, gap: int, last: int) -> _Ste
     height, beside = _fall(decibel, place, gap), _RUN + 2 * gap
     inwards = max(_fall(decibel, place - beside, gap), 0.0)
     outwards = max(_fall(decibel, place + beside, gap), 0.0)
-    if place + beside + _RUN + gap > last:  # what lies further out is beyond the Nyquist frequency
+    if place + beside + _RUN + gap > last:  # bins further out are beyond the Nyquist frequency
         outwards = max(inwards, outwards)
     return _Step(
         place,
@@ -264,7 +262,7 @@ def _place(decibel: NDArray[np.float64], place: int, gap: int) -> float:
 
 
 def _matrix(place: float, pixels: int) -> int:
-    """Return the matrix whose band ends there: an even one, as scanners have, or half."""
+    """Return the matrix whose band ends there: an even number, as on scanners, or half."""
     half = pixels // 2
     if pixels % 2 == 0 and abs(2 * place - half) <= max(2.0, _HALF * pixels):
         return half

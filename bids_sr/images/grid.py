@@ -1,4 +1,4 @@
-"""Voxel grids: which axis is the slice axis, and where super-resolved voxels lie."""
+"""Voxel grids: the slice axis, and the positions of super-resolved voxels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 _LOG = logging.getLogger("bids_sr")
 
 _THICKER = 1.01
-"""A slice counts as thicker than the in-plane voxel side from this ratio on.
+"""Ratio from which a slice counts as thicker than the in-plane voxel side.
 
 Reconstruction rounds voxel sides by some tenths of a percent (2.707 against
 2.7 mm is common); thick-slice protocols differ by ten percent and more.
@@ -90,7 +90,7 @@ class SliceGrid:
     def high_resolution(self) -> tuple[tuple[int, int, int], NDArray[np.float64]]:
         """Shape and affine of the refined grid; the field of view is kept.
 
-        The edges of the field of view stay where they were, so the first refined
+        The edges of the field of view do not move, so the first refined
         voxel centre lies ``(1 / factor - 1) / 2`` acquired voxels from the first
         acquired one on both in-plane axes (-1/4 for 2, -1/3 for 3).
 
@@ -123,13 +123,12 @@ def choose_slice_axis(
     override: int | None = None,
     dim_info_slice: int | None = None,
 ) -> int:
-    """Tell which voxel axis runs across the acquired slices.
+    """Determine the slice axis, the voxel axis across the acquired slices.
 
-    In this order: what the user says; ``SliceEncodingDirection`` of the
-    sidecar; the one axis whose voxel side is longer than the other two by
-    more than one percent; the slice axis in the NIfTI header (``dim_info``);
-    the third axis. Phase is encoded within the slice, so an axis that is the
-    sidecar's ``PhaseEncodingDirection`` is not guessed.
+    In this order: the user's choice; ``SliceEncodingDirection`` of the sidecar; the one axis whose
+    voxel side is longer than the other two by more than one percent; the slice axis in the NIfTI
+    header (``dim_info``); the third axis. Phase is encoded within the slice, so the axis of the
+    sidecar's ``PhaseEncodingDirection`` is never guessed.
 
     Parameters
     ----------
@@ -161,7 +160,7 @@ def choose_slice_axis(
         if guess is not None and guess != phase:
             return guess
     guess = 1 if phase == 2 else 2
-    _LOG.debug("slice axis of a %s image not stated: %d taken", tuple(shape3), guess)
+    _LOG.debug("slice axis of a %s image not stated: assuming %d", tuple(shape3), guess)
     return guess
 
 

@@ -1,7 +1,7 @@
 """Opening an image: the one place where headers are read and checked.
 
-Whoever wants to know of an image asks `read_header`; those who want its voxels, too, take
-`bids_sr.images.nifti.DwiReader` or `load_volume`, which ask it first.
+`read_header` gives what is known about an image without its voxels;
+`bids_sr.images.nifti.DwiReader` and `load_volume`, which read voxels, call it first.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from bids_sr.images.orientation import (
 from bids_sr.system_errors import reading_remedy
 
 _PADDING = 1024
-"""Bytes behind the last voxel that may be there to fill a block."""
+"""Bytes allowed after the last voxel as block padding."""
 
 _LONGEST_HEADER = 540
-"""Bytes of a NIfTI-2 header; that of NIfTI-1 has 348."""
+"""Bytes of a NIfTI-2 header; a NIfTI-1 header has 348."""
 
 _DEFLATE = 1032
-"""Bytes that one byte of a gzip file can stand for, at most."""
+"""Upper limit of gzip's compression ratio."""
 
 _SECONDS_PER = {8: 1.0, 16: 1e-3, 24: 1e-6}
 """NIfTI codes for seconds, milliseconds, microseconds."""
@@ -78,9 +78,9 @@ def read_header(path: Path) -> ImageMeta:
     Raises
     ------
     InputError
-        If the file is missing, unreadable, something else than NIfTI or too short for what its
-        header promises; if it holds no voxels, colours or complex numbers; if its affine cannot
-        be inverted, or its lengths are not mm.
+        If the file is missing, unreadable, not NIfTI or shorter than its header promises; if it is
+        empty or holds colours or complex numbers; if its affine is singular, or its lengths are not
+        in mm.
     """
     refuse_foreign(path, IMAGE)
     with reading_errors(path):
@@ -94,7 +94,7 @@ def read_header(path: Path) -> ImageMeta:
             shape,
             _checked_affine(path, image),
             proxy.dtype,
-            int(proxy.offset),  # nibabel sets the header's to 0
+            int(proxy.offset),  # nibabel sets the header's value to 0
             float(proxy.slope),
             float(proxy.inter),
             qform_code=int(header["qform_code"]),
@@ -109,7 +109,7 @@ def read_header(path: Path) -> ImageMeta:
 
 @contextmanager
 def reading_errors(path: Path) -> Iterator[None]:
-    """Turn whatever nibabel and decompressors raise in a ``with`` block into an InputError."""
+    """Convert exceptions of nibabel and decompressors in a ``with`` block to InputError."""
     try:
         yield
     except _HEADER_ERRORS as error:
@@ -131,7 +131,7 @@ def reading_errors(path: Path) -> Iterator[None]:
 
 
 def told_length(path: Path) -> int:
-    """Return how many bytes a file holds; of a gzip file, modulo 2**32, its last member."""
+    """Return the length of a file, bytes; for gzip that of its last member, modulo 2**32."""
     if not is_zipped(path):
         return path.stat().st_size
     with path.open("rb") as stream:
@@ -140,19 +140,19 @@ def told_length(path: Path) -> int:
 
 
 def is_zipped(path: Path) -> bool:
-    """Tell whether a file is compressed, by its name."""
+    """Return whether a file is compressed, judging by its name."""
     return path.name.lower().endswith(".gz")
 
 
 def _without_voxels(path: Path) -> tuple[Nifti1Header, Any]:
-    # not nibabel.load: it opens by name, where a cut goes unnoticed
+    # not nibabel.load: it opens by name, and does not notice truncation
     with igzip.open(path) if is_zipped(path) else path.open("rb") as stream:
         start = stream.read(_LONGEST_HEADER)
         stream.seek(0)
         for kind in (nib.Nifti1Image, nib.Nifti2Image):
             header = kind.header_class
             if header.may_contain_header(start):
-                # as it stands, for nibabel puts right what it can without a word
+                # as stored, since nibabel silently repairs what it can
                 raw = header(start[: header.sizeof_hdr], check=False)
                 return raw, kind.from_stream(stream)
     raise ImageFileError("it has no NIfTI header")
@@ -163,7 +163,7 @@ def _refuse_content(path: Path, header: Nifti1Header, shape: tuple[int, ...]) ->
     if dtype.fields or dtype.kind not in "iuf":
         kind = "colours" if dtype.fields else "complex numbers"
         raise InputError(
-            f"holds {kind} where one real number per voxel is wanted.",
+            f"holds {kind}, but one real number per voxel is expected.",
             file=path,
             remedy="Use the scanner's magnitude series, not a derived map.",
         )
@@ -175,7 +175,7 @@ def _checked_affine(path: Path, image: Any) -> NDArray[np.float64]:
     affine = np.asarray(image.affine, dtype=np.float64)
     if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
         raise InputError(
-            "has an affine that cannot be inverted, so its voxels have no place.",
+            "has a singular affine, so its voxels have no position.",
             file=path,
             remedy="Convert it again from DICOM.",
         )
@@ -188,32 +188,32 @@ def _checked_affine(path: Path, image: Any) -> NDArray[np.float64]:
 
 
 def _refuse_size(meta: ImageMeta) -> None:
-    """Raise if a file is too short for its voxels, before memory is asked for them.
+    """Raise if a file is too short for its voxels, before memory is allocated.
 
-    A gzip file is only refused if nothing could be packed so tightly: whether all is there
-    shows when it is read.
+    A gzip file is only refused if no compression could be that strong: whether it is complete shows
+    when it is read.
     """
     size = meta.path.stat().st_size
     if meta.promised_bytes > size * (_DEFLATE if is_zipped(meta.path) else 1):
         raise InputError(
-            f"is truncated: it holds {size} bytes, and its header promises {meta.promised_bytes}.",
+            f"is truncated: it holds {size} bytes, but its header promises {meta.promised_bytes}.",
             file=meta.path,
             remedy=COPY_AGAIN,
         )
 
 
 def _refuse_offset(meta: ImageMeta, least: int) -> None:
-    """Raise if voxels would be read out of the header.
+    """Raise if voxels would be read from inside the header.
 
-    nibabel lets an offset of 0 pass, as the headers of pairs (.hdr and .img) have it, and
-    reads the header's own bytes as the first voxels.
+    nibabel accepts an offset of 0, which the headers of pairs (.hdr and .img) have, and reads the
+    header's own bytes as the first voxels.
     """
     if meta.offset >= least:
         return
     raise InputError(
-        f"says that its voxels begin at byte {meta.offset} (vox_offset), inside its own header.",
+        f"has voxels that begin at byte {meta.offset} (vox_offset), inside its own header.",
         file=meta.path,
-        remedy=f"Convert it again; if they begin at {least}, say so: nifti_tool -mod_hdr"
+        remedy=f"Convert it again; if they begin at {least}, correct it: nifti_tool -mod_hdr"
         f" -mod_field vox_offset {least} -overwrite -infiles {shlex.quote(meta.path.name)}.",
     )
 
@@ -225,10 +225,10 @@ def _warnings(raw: Nifti1Header, header: Nifti1Header, meta: ImageMeta) -> tuple
         *length_warnings(header),
     ]
     over = told_length(meta.path) - meta.promised_bytes
-    # where it is wrong, a matrix or a data type in the header is often too small
+    # often a sign that matrix or data type in the header are too small
     if over > _PADDING:
         said.append(
-            f"Behind its last voxel the file holds {over} more bytes, which are left out: check"
+            f"After its last voxel the file holds {over} more bytes, which are ignored: check"
             " matrix and data type in its header."
         )
     slope, inter = float(raw["scl_slope"]), float(raw["scl_inter"])
@@ -241,14 +241,14 @@ def _warnings(raw: Nifti1Header, header: Nifti1Header, meta: ImageMeta) -> tuple
 
 def _repetition_time(header: Nifti1Header) -> float:
     seconds = float(header["pixdim"][4]) * _SECONDS_PER.get(int(header["xyzt_units"]) & 0o70, 1.0)
-    # not a number and the like mean unknown
+    # NaN and infinity mean unknown
     return seconds if np.isfinite(seconds) and seconds > 0 else 0.0
 
 
 def _damage(error: Exception, path: Path) -> str:
-    if isinstance(error, BadGzipFile):  # no gzip at all, or a wrong checksum
+    if isinstance(error, BadGzipFile):  # not gzip, or a wrong checksum
         return _one_line(error, path)
-    return "its data end or break off where they should not"
+    return "its data end early or are corrupt"
 
 
 def _one_line(error: Exception, path: Path) -> str:

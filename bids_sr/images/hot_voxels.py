@@ -1,4 +1,4 @@
-"""Voxels far brighter than all around them: hot pixels, saturated lines and slices."""
+"""Voxels far brighter than their surroundings: hot pixels, saturated lines and slices."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from bids_sr.images.grid import to_slices
 
 _PERCENTILE = 99.0
 _QUARTILE = 75.0
-"""Bright tissue: this percentile of a slice, and of that over the slices this one. A line or
-a fifth of the slices beyond all measure does not move it."""
+"""Bright tissue: the first percentile within a slice, then the second over the slices. A line, or a
+fifth of the slices, of arbitrary brightness does not change it."""
 _CANDIDATE = 2.0
-"""Voxels below so many times bright tissue are as they should be."""
+"""Voxels below this multiple of bright tissue are normal."""
 _AROUND = 5.0
-"""Largest ratio to the upper quartile of the surroundings that anatomy has. Of all candidates in
-the 18 series of ``dwi-open``, a saturated line aside, 14 exceed it, all in one noisy scan."""
+"""Largest ratio to the upper quartile of the surroundings that occurs in anatomy. Of all candidates
+in the 18 series of ``dwi-open``, apart from a saturated line, 14 exceed it, all in one noisy
+scan."""
 _BEYOND = 20.0
-"""No tissue is so many times as bright as bright tissue, whatever is around it; 11.4 was seen
-next to a coil."""
+"""Multiple of bright tissue that no tissue reaches, whatever its surroundings; 11.4 was seen next
+to a coil."""
 _JOINT = 0.25
-"""Share of touching candidates that must be hot for all of them to be: a line is hot where it
-crosses fluid, too."""
+"""Fraction of connected candidates that must be hot for all of them to count as hot: so a line is
+hot where it crosses fluid, too."""
 _REACH = 2
-"""Surroundings are 5 x 5 x 5 voxels: of these a slice is a fifth, a line in it a 25th."""
+"""Surroundings are 5 x 5 x 5 voxels, of which a slice is a fifth, and a line a 25th."""
 _AT_ONCE = 20_000
-"""Candidates whose surroundings are in memory together."""
+"""Candidates whose surroundings are held in memory at once."""
 
 
 @frozen(eq=False)
 class HotVoxels:
-    """What is too bright in one volume, and what may stand there instead."""
+    """The hot voxels of one volume, and values to replace them."""
 
     bright: float
     """Signal of bright tissue, in units of the volume; 0 if there is none."""
@@ -40,20 +41,20 @@ class HotVoxels:
     places: tuple[NDArray[np.intp], ...]
     """Slice, row and column of each hot voxel, an index into the stack of slices."""
     values: NDArray[np.float32]
-    """Median of the surroundings of each, but no more than `bright`."""
+    """Median of the surroundings of each, at most `bright`."""
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of hot voxels."""
         return self.values.size
 
     def taken_out(self, volume: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return a volume with the hot voxels' surroundings in their places.
+        """Return a volume with the hot voxels replaced by their surroundings.
 
         Parameters
         ----------
         volume : numpy.ndarray
-            (x, y, z), that in which they were found. Not changed.
+            (x, y, z), in which they were found. Not changed.
 
         Returns
         -------
@@ -68,14 +69,13 @@ class HotVoxels:
 
 
 def find_hot_voxels(volume: NDArray[np.float32], slice_axis: int) -> HotVoxels:
-    """Find the voxels of a volume that are far brighter than bright tissue and all around.
+    """Find the voxels of a volume that are far brighter than bright tissue and their surroundings.
 
     A voxel is hot when it is more than twice as bright as bright tissue and more
     than five times as bright as the upper quartile of the 5 x 5 x 5 voxels around
     it (at the edge the nearest such block), or more than 20 times as bright as
-    bright tissue. Voxels more than twice as bright that touch hot ones are hot, too, if
-    a quarter of such a group is. Fluid, vessels and fat are bright in several voxels
-    together and stay what they are.
+    bright tissue. Voxels more than twice as bright that touch hot ones are hot, too, if a quarter
+    of such a group is. Fluid, vessels and fat are bright over several voxels and are left alone.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def _bright(slices: NDArray[np.float32]) -> float:
 def _joint(
     shape: tuple[int, ...], places: tuple[NDArray[np.intp], ...], hot: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Return which candidates are in groups that are hot for the most part."""
+    """Return which candidates belong to groups of which enough are hot."""
     from scipy.ndimage import label
 
     mask = np.zeros(shape, bool)
@@ -123,7 +123,7 @@ def _joint(
 def _around(
     slices: NDArray[np.float32], places: NDArray[np.intp]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return median and upper quartile of the block about each place (n, 3)."""
+    """Return median and upper quartile of the block around each voxel (n, 3)."""
     side = np.arange(-_REACH, _REACH + 1)
     steps = np.stack(np.meshgrid(side, side, side, indexing="ij"), axis=-1).reshape(-1, 3)
     last = np.array(slices.shape) - 1

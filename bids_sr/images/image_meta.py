@@ -1,4 +1,4 @@
-"""What the header of an image says, checked: all that is known of it but its voxels."""
+"""The checked header of an image: everything but its voxels."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class ImageMeta:
     path: Path
     """The file."""
     shape: tuple[int, ...]
-    """Voxels along each axis; none is empty, and behind the fourth there is none of one voxel."""
+    """Voxels along each axis; none is empty, and there are no singleton axes after the fourth."""
     affine: NDArray[np.float64] = field(eq=False)
-    """(4, 4), voxel indices to world mm: sform if set, else qform. It can be inverted."""
+    """(4, 4), voxel indices to world mm: sform if set, else qform. Not singular."""
     dtype: np.dtype[np.generic]
-    """Of the voxels on disk, byte order included: whole or real numbers."""
+    """Data type of the voxels on disk, including byte order: integer or float."""
     offset: int
     """Byte of the uncompressed file at which the voxels begin."""
     slope: float = 1.0
@@ -32,19 +32,19 @@ class ImageMeta:
     intercept: float = 0.0
     """Value of a zero on disk."""
     qform_code: int = 0
-    """NIfTI code of the space that the qform leads to; 0: there is none."""
+    """NIfTI code of the qform's space; 0: none."""
     sform_code: int = 0
-    """The same of the sform."""
+    """The same for the sform."""
     encoding_axes: tuple[int | None, int | None, int | None] = (None, None, None)
-    """Voxel axes of frequency, phase and slice encoding, as far as the header tells."""
+    """Voxel axes of frequency, phase and slice encoding, where the header gives them."""
     repetition_time: float = 0.0
-    """Between two volumes, s; 0 if it is not known."""
+    """Time between two volumes, s; 0 if unknown."""
     warnings: tuple[str, ...] = field(default=(), eq=False)
-    """What is doubtful about the header, in whole sentences; mostly nothing."""
+    """Warnings about the header, as full sentences; usually empty."""
 
     @property
     def zooms(self) -> tuple[float, float, float]:
-        """Voxel size along x, y and z, mm, of `affine`."""
+        """Voxel size along x, y and z, mm, from `affine`."""
         x, y, z = (float(size) for size in voxel_sizes(self.affine))
         return x, y, z
 
@@ -86,8 +86,8 @@ class ImageMeta:
         """
         if len(self.shape) != 3 and self.shape[3:] != (1,):
             raise InputError(
-                f"is a {len(self.shape)}D image of {_by(self.shape)} voxels where 3 dimensions are"
-                " wanted.",
+                f"is a {len(self.shape)}D image of {_by(self.shape)} voxels, but 3 dimensions are"
+                " expected.",
                 file=self.path,
                 remedy="Give a 3D image.",
             )

@@ -1,4 +1,4 @@
-"""One intensity scale for a whole run, robust against hot voxels."""
+"""One intensity scale for a whole run, robust to hot voxels."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 _PERCENTILE = 99.0
-"""Share of the foreground, in percent, that lies below the scale."""
+"""Percentile of the foreground used as the scale."""
 
 
 def robust_scale(volume: NDArray[np.float32] | Sequence[NDArray[np.float32]]) -> float:
-    """Return the intensity that maps to 1 before the network.
+    """Return the intensity that is scaled to 1 for the network.
 
     The 99th percentile of the foreground, the voxels above Otsu's threshold.
     One hot voxel, or a saturated line, does not move it.
@@ -25,8 +25,7 @@ def robust_scale(volume: NDArray[np.float32] | Sequence[NDArray[np.float32]]) ->
     Returns
     -------
     float
-        Positive. Exactly 1.0 when there is no positive voxel: such an image
-        passes unscaled.
+        Positive. Exactly 1.0 if there is no positive voxel: such an image is not scaled.
     """
     from skimage.filters import threshold_otsu
 
@@ -35,7 +34,7 @@ def robust_scale(volume: NDArray[np.float32] | Sequence[NDArray[np.float32]]) ->
     positive = voxels[voxels > 0]
     if not positive.size:
         return 1.0
-    # a single hot voxel would stretch Otsu's histogram over nothing
+    # a single hot voxel would stretch Otsu's histogram over an empty range
     ceiling = np.percentile(positive, 99.5)
     voxels = np.clip(voxels, 0, ceiling)
     if voxels.min() == voxels.max():
@@ -45,9 +44,9 @@ def robust_scale(volume: NDArray[np.float32] | Sequence[NDArray[np.float32]]) ->
 
 
 def bright_level(volume: NDArray[np.float32]) -> float:
-    """Return the level of bright tissue: the 90th percentile of what is above the mean.
+    """Return the level of bright tissue: the 90th percentile of the voxels above the mean.
 
-    Unlike `robust_scale` it does not depend on how much fluid, the brightest of b = 0, there is.
+    Unlike `robust_scale` it does not depend on the amount of fluid, the brightest at b = 0.
 
     Parameters
     ----------
@@ -57,7 +56,7 @@ def bright_level(volume: NDArray[np.float32]) -> float:
     Returns
     -------
     float
-        Positive; 1.0 where nothing is.
+        Positive; 1.0 if no voxel is.
     """
     above = volume[volume > volume.mean()]
     level = float(np.percentile(above, 90)) if above.size else 0.0

@@ -10,9 +10,8 @@ and `N = f n` high-resolution pixels,
 
 For even `n` the Nyquist frequency is the one term a real signal shares between
 two bins. :math:`U` halves it over both, :math:`D` sums both, so that either
-operator is real and :math:`D U = 1` holds exactly. Each is separable: a small
-matrix per axis (Dirichlet kernels), which is exact for any size, odd or even,
-and as quick on a GPU as on a CPU.
+operator is real and :math:`D U = 1` holds exactly. Each is separable: a small matrix per axis
+(Dirichlet kernels), which is exact for any size, odd or even, and fast on both GPU and CPU.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def _kernel(n: int, factor: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _dirichlet(distance: np.ndarray, n: int) -> np.ndarray:
-    """Return the sum of all whole waves below Nyquist, ``1 + 2 sum cos(2 pi k x / n)``.
+    """Return the Dirichlet kernel, ``1 + 2 sum cos(2 pi k x / n)`` over k below Nyquist.
 
     In closed form: a sum over thousands of frequencies would take minutes for large matrices.
     """
@@ -95,14 +94,14 @@ def kspace_crop(hr: torch.Tensor, factor: int) -> torch.Tensor:
     """
     rows, columns = hr.shape[-2:]
     if rows % factor or columns % factor:
-        raise ValueError(f"a {rows} x {columns} slice has no whole {factor}-fold crop")
+        raise ValueError(f"the sides of a {rows} x {columns} slice are not multiples of {factor}")
     left = _tensor(crop_matrix(rows // factor, factor), hr)
     right = _tensor(crop_matrix(columns // factor, factor), hr)
     return left @ hr @ right.mT
 
 
 def kspace_downsample(hr: torch.Tensor, factor: int) -> torch.Tensor:
-    """Return the magnitude image a scanner would give at 1/f of the band: ``|D hr|``."""
+    """Return the magnitude image that a scanner would give for 1/f of the band: ``|D hr|``."""
     return kspace_crop(hr, factor).abs()
 
 
@@ -141,8 +140,8 @@ def data_consistency(
     factor : int
         In-plane factor.
     band : tuple of float
-        Share of the input's own band that was measured, along a and b
-        (`bids_sr.images.band`); only there is `sr` replaced.
+        Measured fraction of the input's band, along a and b (`bids_sr.images.band`); `sr` is
+        replaced only there.
 
     Returns
     -------

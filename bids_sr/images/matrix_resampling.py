@@ -1,13 +1,13 @@
-r"""Bringing a zero-filled scan back to the matrix that it was acquired with.
+r"""Resampling a zero-filled scan to its acquired matrix.
 
 Both grids span the same field of view: pixel `j` of `m` lies at
 :math:`x_j = (j + 1/2) n / m - 1/2` of the `n` stored ones. The scanner reconstructed
-complex slices, padded their k-space and took the magnitude; at its acquired matrix it
-would have given that same magnitude, at fewer places. So the slice is not cropped, which
-would take away what the magnitude operation spread beyond the band, but read at those
-places. Where half of the stored band or less was measured, :math:`|z|^2` lies within the
-stored band, and its interpolation by sinc is exact; beyond, :math:`|z|` itself is
-interpolated, which is the better the finer it is stored.
+complex slices, padded their k-space and took the magnitude; at its acquired matrix it would have
+given that same magnitude, at fewer points. So the slice is not cropped in k-space, which would
+remove what the magnitude operation spread beyond the band, but sampled at those points. Where half
+of the stored band or less was measured, :math:`|z|^2` lies within the stored band, and its
+interpolation by sinc is exact; beyond, :math:`|z|` itself is interpolated, which is the more
+accurate the finer it is stored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bids_sr.images.writer import VolumeWriter
 
 
 def at_matrix(slices: NDArray[np.float32], sides: tuple[int, int]) -> NDArray[np.float32]:
-    """Return zero-filled magnitude slices as their scanner gives them at the acquired matrix.
+    """Return zero-filled magnitude slices as the scanner would give them at the acquired matrix.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def at_matrix(slices: NDArray[np.float32], sides: tuple[int, int]) -> NDArray[np
         (..., *sides), float32.
     """
     rows, columns = slices.shape[-2:]
-    if slices.min(initial=0) < 0:  # phase-corrected: linear, and as much signal below zero
+    if slices.min(initial=0) < 0:  # phase-corrected: linear, with as much signal below zero
         left, right = (
             _sinc_matrix(before, side) if side < before else np.eye(before)
             for before, side in zip((rows, columns), sides, strict=True)
@@ -122,12 +122,12 @@ def write_at_matrix(
     sides : tuple of int
         Acquired along the in-plane axes, ascending.
     whole : bool
-        Refuse voxels that have no value.
+        Refuse NaN and infinite voxels.
 
     Raises
     ------
     InputError, OutputError
-        If the series cannot be read, or the file not be written.
+        If the series cannot be read, or the file cannot be written.
     """
     stored = reader.shape[:3]
     shape = acquired_shape(stored, slice_axis, sides)
@@ -153,7 +153,7 @@ def _along_rows(slices: NDArray[np.float64], stored: int, side: int) -> NDArray[
 
 @lru_cache(maxsize=16)
 def _sinc_matrix(stored: int, side: int) -> NDArray[np.float64]:
-    """Return the interpolation by sinc at the places of the acquired pixels, (side, stored)."""
+    """Return the matrix of sinc interpolation to the acquired pixels, (side, stored)."""
     frequencies = np.arange(1, (stored - 1) // 2 + 1)
     distance = _places(side, stored)[:, None] - np.arange(stored)
     kernel = 1 + 2 * np.cos(2 * np.pi * distance[..., None] * frequencies / stored).sum(-1)
@@ -163,7 +163,7 @@ def _sinc_matrix(stored: int, side: int) -> NDArray[np.float64]:
 
 
 def _places(side: int, pixels: int) -> NDArray[np.float64]:
-    """Return the centres of `side` pixels in units of `pixels` of the same field of view."""
+    """Return the centres of `side` pixels in units of `pixels` over the same field of view."""
     return (np.arange(side) + 0.5) * pixels / side - 0.5
 
 

@@ -1,4 +1,4 @@
-"""NIfTI images in and out: one place to import from."""
+"""Reading and writing NIfTI images: one module to import from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An open NIfTI file, whose voxels are read piece by piece."""
+"""An open NIfTI file, read in pieces."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _CHUNK = 1 << 20
 """Bytes decompressed at a time when a whole file is checked."""
 
 _RESTARTS = 8
-"""So often reading begins anew where an earlier volume is asked for; then it pays to index."""
+"""Number of restarts for an earlier volume after which the file is indexed."""
 
 _READ_AHEAD = 1 << 16
-"""Bytes decompressed beyond what is asked for; more would be lost on every jump."""
+"""Bytes decompressed ahead; more would be wasted on every jump."""
 
 _MIN_SPACING = 1 << 18
-"""Uncompressed bytes between two index points of a gzip file, at least."""
+"""Minimum of uncompressed bytes between two index points of a gzip file."""
 
 
 class NiftiFile:
@@ -52,9 +52,9 @@ class NiftiFile:
         self._closing = ExitStack()
 
     def volume(self, index: int) -> NDArray[np.float32]:
-        """Return a 3D volume of a 3D or 4D image as scaled float32, the caller's own.
+        """Return a 3D volume of a 3D or 4D image as scaled float32, owned by the caller.
 
-        Volumes asked for in ascending order come from one fast pass through the file.
+        Volumes requested in ascending order come from one fast pass through the file.
         """
         with self._lock, reading_errors(self._path):
             if index < self._next and self._restarts < _RESTARTS:
@@ -67,13 +67,13 @@ class NiftiFile:
             return _float32(data, self._path)
 
     def close(self) -> None:
-        """Close the file; reading again would open it anew."""
+        """Close the file; it is reopened if read again."""
         with self._lock:
             self._closing.close()
             self._forward, self._random, self._next = None, None, 0
 
     def check_bytes(self) -> None:
-        """Go through the whole file, checksum included, and count the bytes."""
+        """Read the whole file, including the checksum, and count the bytes."""
         found = 0
         with reading_errors(self._path):
             if is_zipped(self._path):
@@ -91,7 +91,7 @@ class NiftiFile:
         self._verified = True
 
     def _lies_ahead(self, index: int) -> bool:
-        # to jump there, all before it would have to be decompressed, too, to index it
+        # to jump there, everything before it would have to be decompressed for the index
         return index == self._next or (index > self._next and self._random is None)
 
     def _rewind(self) -> None:
@@ -121,7 +121,7 @@ class NiftiFile:
         return scaled
 
     def _read_ahead(self, size: int) -> NDArray[np.uint8]:
-        # piece by piece into its place: whole, it would be in memory twice
+        # in pieces: otherwise it would be in memory twice
         raw, filled = np.empty(size, np.uint8), 0
         while filled < size:
             chunk = self._forward.read(min(_CHUNK, size - filled))
@@ -132,8 +132,8 @@ class NiftiFile:
         return raw
 
     def _volume_anywhere(self, index: int) -> NDArray[Any]:
-        # indexed_gzip takes a file that breaks off for one that ends there
-        # (version 1.10), so that all is there must be made sure of beforehand
+        # indexed_gzip (version 1.10) does not notice a truncated file, so its length must be
+        # checked beforehand
         if not self._verified:
             self.check_bytes()
         if self._random is None:
@@ -155,18 +155,17 @@ class NiftiFile:
         )
 
     def _length_fits(self) -> bool:
-        # A gzip file ends with the number of bytes it holds. If that is what the
-        # header asks for, the end has not been cut off; if not, it may have been,
-        # or there are several gzip members, or padding.
+        # A gzip file ends with its uncompressed length. If that is what the header promises, the
+        # file is not truncated; if not, it may be, or it has several gzip members, or padding.
         return told_length(self._path) == self.meta.promised_bytes % 2**32
 
 
 def _float32(data: NDArray[Any], path: Path) -> NDArray[np.float32]:
     if data.dtype == np.float32 and data.flags.writeable:
-        return data  # nobody else has it
+        return data  # not shared
     with np.errstate(over="ignore"):
         short = np.array(data, dtype=np.float32)
-    # what is too large becomes infinite, and would pass for a voxel without a value
+    # overflow becomes infinite, and would be taken for a missing value
     if data.dtype.itemsize > 4 and np.any(np.isinf(short) & np.isfinite(data)):
         raise InputError(
             "holds values beyond the range of float32 (3.4e38).",

@@ -1,4 +1,4 @@
-"""Reading NIfTI images volume by volume, so that memory stays small."""
+"""Reading NIfTI images volume by volume, to limit memory."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from bids_sr.images.nifti_file import NiftiFile
 
 
 class VolumeSource(Protocol):
-    """Whatever gives the volumes of a series."""
+    """Anything that provides the volumes of a series."""
 
     path: Path
-    """File that it comes from."""
+    """File that it is read from."""
     shape: tuple[int, int, int, int]
     """Voxels along x, y, z and number of volumes."""
 
@@ -28,7 +28,7 @@ class VolumeSource(Protocol):
 
     @property
     def meta(self) -> ImageMeta:
-        """What the header of that file says."""
+        """The header of that file."""
 
     def volume(self, index: int) -> NDArray[np.float32]:
         """Return a volume, (x, y, z)."""
@@ -37,12 +37,11 @@ class VolumeSource(Protocol):
 class DwiReader:
     """A 4D NIfTI image, read volume by volume.
 
-    The header is read when the object is made, voxels when asked for. Volumes
-    asked for in ascending order are decompressed in one pass, and the next pass begins
-    when an earlier one is asked for. Where that happens again and again, a ``.nii.gz``
-    is gone through once, to see that it is whole, and indexed as it is read, so
-    that any volume can be read without starting over. Calls from several threads
-    take turns. Voxels that are NaN or infinite are read as zero and counted.
+    The header is read when the object is made, voxels when requested. Volumes requested in
+    ascending order are decompressed in one pass, and a new pass begins when an earlier one is
+    requested. After several passes a ``.nii.gz`` is read once to check that it is complete, and
+    indexed as it is read, so that any volume can be read without starting over. Calls from several
+    threads are serialized. Voxels that are NaN or infinite are read as zero and counted.
 
     Parameters
     ----------
@@ -52,10 +51,9 @@ class DwiReader:
     Raises
     ------
     InputError
-        If the file is missing, unreadable, no NIfTI, not 4D, of colours or
-        complex numbers, or has an affine that cannot be inverted. The reading
-        methods raise it when the file is truncated or damaged, or when a volume
-        holds no finite value at all.
+        If the file is missing, unreadable, not NIfTI, not 4D, holds colours or complex numbers, or
+        has a singular affine. The reading methods raise it when the file is truncated or damaged,
+        or when a volume has no finite voxel.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,16 +62,16 @@ class DwiReader:
         self.shape: tuple[int, int, int, int] = self._file.meta.series_shape()
         """Voxels along x, y, z and number of volumes."""
         self.nonfinite: dict[int, int] = {}
-        """Volumes read so far that hold voxels without a value, and how many."""
+        """Volumes read so far with NaN or infinite voxels, and how many."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is doubtful about the header, in whole sentences; mostly nothing."""
+        """Warnings about the header, as full sentences; usually empty."""
         return self.meta.warnings
 
     @property
     def meta(self) -> ImageMeta:
-        """What the header says."""
+        """The checked header."""
         return self._file.meta
 
     @property
@@ -83,7 +81,7 @@ class DwiReader:
 
     @property
     def zooms(self) -> tuple[float, float, float]:
-        """Voxel size along x, y and z, mm, of `affine`."""
+        """Voxel size along x, y and z, mm, from `affine`."""
         return self.meta.zooms
 
     def volume(self, index: int) -> NDArray[np.float32]:
@@ -97,7 +95,7 @@ class DwiReader:
         Returns
         -------
         numpy.ndarray
-            (x, y, z), float32, the caller's own.
+            (x, y, z), float32, owned by the caller.
         """
         if not 0 <= index < self.shape[3]:
             raise IndexError(f"volume {index} of {self.shape[3]}")
@@ -114,12 +112,12 @@ class DwiReader:
         return data
 
     def check(self) -> None:
-        """Stream through the file: every byte is there, every voxel has a value.
+        """Read through the file: every byte is present, and every voxel is finite.
 
         Raises
         ------
         InputError
-            Naming what is wrong.
+            If it is truncated or damaged, or a voxel is not finite.
         """
         self._file.check_bytes()
         for index in range(self.shape[3]):
@@ -127,9 +125,9 @@ class DwiReader:
         self.refuse_nonfinite()
 
     def refuse_nonfinite(self) -> None:
-        """Raise InputError if a voxel that was read had no value.
+        """Raise InputError if a voxel read so far was NaN or infinite.
 
-        For work that is better not done than done with zeros: training, scoring.
+        For uses in which zeros would do harm: training, scoring.
         """
         for index, count in self.nonfinite.items():
             raise InputError(
@@ -139,7 +137,7 @@ class DwiReader:
             )
 
     def close(self) -> None:
-        """Close the file; reading is over."""
+        """Close the file."""
         self._file.close()
 
     def __enter__(self) -> DwiReader:
@@ -157,7 +155,7 @@ class DwiReader:
 
 
 def load_volume(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Read a 3D image, a mask or a map, whole.
+    """Read a whole 3D image: a mask or a map.
 
     Parameters
     ----------
@@ -185,7 +183,7 @@ def load_volume(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
 
 
 def _zero_nonfinite(data: NDArray[np.float32]) -> int:
-    """Set what is NaN or infinite to zero, in place; return how many voxels that were."""
+    """Set NaN and infinite voxels to zero, in place; return how many there were."""
     finite = np.isfinite(data)
     bad = data.size - int(np.count_nonzero(finite))
     if bad:

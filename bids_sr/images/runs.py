@@ -1,4 +1,4 @@
-"""Opening a run: its files are there, can be read and fit together."""
+"""Opening a run: its files exist, are readable and match."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def open_run(files: DwiFiles) -> DwiRun:
     ------
     InputError
         If the image cannot be used (`bids_sr.images.header.read_header`) or is not 4D, if a
-        gradient file is missing or does not fit, if a sidecar is not JSON, if the mask cannot
-        be used or is not 3D, or if names leave it open what belongs together.
+        gradient file is missing or does not match, if a sidecar is not JSON, if the mask cannot be
+        used or is not 3D, or if it is ambiguous which files belong together.
     """
     if files.problem:
         if files.problem.file.suffix == ".json":
             refuse_foreign(files.problem.file, JSON)
         raise files.problem.error()
     shape = read_header(files.dwi).series_shape()
-    if files.mask is not None:  # its voxels are read when the series is done: hours later
+    if files.mask is not None:  # its voxels are only read after the series is done: hours later
         read_header(files.mask).volume_shape()
     bval = _required(files.bval, files, ".bval")
     bvec = _required(files.bvec, files, ".bvec")
@@ -58,8 +58,8 @@ def _required(path: Path | None, files: DwiFiles, extension: str) -> Path:
         return path
     expected = f"{files.label}_dwi{extension}"
     raise InputError(
-        f"there is no {extension} file for this image: neither {expected} beside it nor one "
-        "that it could inherit from the folders above.",
+        f"there is no {extension} file for this image: neither {expected} next to it nor one "
+        "inherited from a folder above.",
         file=files.dwi,
-        remedy=f"Put {expected} beside the image.",
+        remedy=f"Put {expected} next to the image.",
     )

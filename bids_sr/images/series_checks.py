@@ -1,4 +1,4 @@
-"""What is odd about the voxels of a series, counted while it is read."""
+"""Checks of the voxels of a series, made while it is read."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from bids_sr.images.reader import DwiReader
 
 _SHOWN = 5
-"""Volumes named in a sentence."""
+"""Number of volumes named in a sentence."""
 _SIGNED_SHARE = 0.02
-"""Share of a volume's summed magnitude that is below zero, from which on the sign is signal: to
-cut it off would raise the mean by as much. Splines and sinc leave up to 0.2 % in magnitudes that
-they interpolate, where these were masked before up to 1.5 %. Noise about zero leaves 0.4 % at a
-signal-to-noise ratio of 2, 2 % at 1.5, 7 % at 1, a half where there is no signal."""
+"""Fraction of a volume's summed magnitude below zero from which the sign is signal: clipping would
+raise the mean by as much. Spline and sinc interpolation of magnitudes leaves up to 0.2 %, or up to
+1.5 % if they were masked before. Noise around zero leaves 0.4 % at a signal-to-noise ratio of 2, 2
+% at 1.5, 7 % at 1, and half without signal."""
 _HALF_NORMAL = 1.4826
-"""Standard deviation of normal noise over the median of its magnitude."""
+"""Ratio of the standard deviation of normal noise to the median of its magnitude."""
 _SIGNED_VOLUMES = 0.1
-"""Share of volumes that must be so."""
+"""Fraction of volumes that must be signed."""
 
 
 class SeriesChecks:
-    """Looks at each volume once; its warnings are for the log and for the report.
+    """Checks each volume once, and collects warnings for log and report.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class SeriesChecks:
         """Largest value of all, or 0."""
 
     def add(self, index: int, volume: NDArray[np.float32]) -> None:
-        """Look at one volume.
+        """Check one volume.
 
         Parameters
         ----------
@@ -75,11 +75,11 @@ class SeriesChecks:
 
     @property
     def signed(self) -> bool:
-        """Whether the series is real-valued, its noise lying on both sides of zero.
+        """Whether the series is real-valued, with noise on both sides of zero.
 
-        As after phase correction, where the real part is kept in place of the
-        magnitude. Some negative voxels, as interpolation makes them, are not enough
-        unless the sidecar says so (``ComplexImageComponent``).
+        As after phase correction, which keeps the real part instead of the magnitude. A few
+        negative voxels, as from interpolation, are not enough unless the sidecar confirms it
+        (``ComplexImageComponent``).
         """
         if self._real:
             return self._negative > 0
@@ -87,7 +87,7 @@ class SeriesChecks:
 
     @property
     def sigma(self) -> float:
-        """Noise of a signed series, from what lies below zero; too small where that is tissue."""
+        """Noise of a signed series, from the values below zero; too small if these are tissue."""
         return float(np.median(self._sigmas)) if self._sigmas else 0.0
 
     def refuse_signed(self, path: Path, use: str) -> None:
@@ -98,7 +98,7 @@ class SeriesChecks:
         path : pathlib.Path
             Of the series.
         use : str
-            What cannot be done with it, as the end of a sentence.
+            Why it cannot be used, as the end of a sentence.
 
         Raises
         ------
@@ -109,16 +109,16 @@ class SeriesChecks:
                 f"is signed ({self._negative} of {self._voxels} voxels are negative), as"
                 f" phase-corrected real-valued data are; {use}.",
                 file=path,
-                remedy="Give the magnitude images.",
+                remedy="Use the magnitude images.",
             )
 
     def warnings(self, nonfinite: Mapping[int, int]) -> tuple[str, ...]:
-        """Return what was odd, in whole sentences.
+        """Return warnings, as full sentences.
 
         Parameters
         ----------
         nonfinite : mapping of int to int
-            Volumes with voxels that have no value, and how many.
+            Volumes with NaN or infinite voxels, and how many.
 
         Returns
         -------
@@ -128,19 +128,19 @@ class SeriesChecks:
         if nonfinite:
             said.append(
                 f"{sum(nonfinite.values())} of {self._voxels} voxels are NaN or infinite"
-                f" (volumes {some(nonfinite)}); they count as zero."
+                f" (volumes {some(nonfinite)}); they are read as zero."
             )
         if self._constant:
             said.append(
-                f"Volumes {some(self._constant)} hold one value only; they are used as they are"
-                " and spoil what is fitted to them."
+                f"Volumes {some(self._constant)} hold a single value; they are used as they are"
+                " and impair all fits."
             )
         if self._negative:
             become = (
                 "the series is signed (real-valued, not magnitude) and keeps its sign; its noise"
                 " is Gaussian, not Rician."
                 if self.signed
-                else "below zero the super-resolved series is cut off."
+                else "the super-resolved series is clipped at zero."
             )
             said.append(
                 f"{self._negative} of {self._voxels} voxels are negative (lowest"
@@ -150,7 +150,7 @@ class SeriesChecks:
 
 
 def checked_volumes(reader: DwiReader, checks: SeriesChecks) -> Iterator[NDArray[np.float32]]:
-    """Yield the volumes of a series, (x, y, z) each, shown to the checks."""
+    """Yield the volumes of a series, (x, y, z) each, after checking them."""
     for index in range(reader.shape[3]):
         volume = reader.volume(index)
         checks.add(index, volume)
@@ -158,7 +158,7 @@ def checked_volumes(reader: DwiReader, checks: SeriesChecks) -> Iterator[NDArray
 
 
 def some(volumes: Iterable[int]) -> str:
-    """Name the first few of some volumes, in words."""
+    """List the first few of some volumes, in words."""
     ordered = sorted(volumes)
     more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
     return ", ".join(map(str, ordered[:_SHOWN])) + more

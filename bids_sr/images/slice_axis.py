@@ -1,4 +1,4 @@
-"""The slice axis of a run: from its metadata, its header and how it was stored."""
+"""The slice axis of a run, from its metadata, its header and its stored grid."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from bids_sr.images.image_meta import ImageMeta
 
 
 def slice_axis_of(run: DwiRun, meta: ImageMeta, override: int | None = None) -> int:
-    """Return the voxel axis across the slices that were acquired.
+    """Return the voxel axis across the acquired slices.
 
     Parameters
     ----------
     run : DwiRun
-        Its metadata. Of one that was brought to its acquired matrix, the axis is that of the
-        stored series: the voxels that it was told by are others now.
+        Its metadata. If it was resampled to its acquired matrix, the axis is that found on the
+        stored grid, since voxel sizes have changed.
     meta : ImageMeta
-        Of its series.
+        The header of its series.
     override : int, optional
         The user's choice, 0 to 2.
 

@@ -1,4 +1,4 @@
-"""In which numbers a series is stored, and what rounding to them costs."""
+"""The data type of the output series, and its rounding error."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import math
 from attrs import frozen
 
 DTYPES = ("float32", "int16")
-"""Data types on disk that can be asked for. NIfTI has no float16."""
+"""Data types on disk that can be requested. NIfTI has no float16."""
 
 _LARGEST = 32767
 _HEADROOM = 2.0
-"""Room above the largest value of the input: edges overshoot, by a tenth in plain interpolation."""
+"""Headroom above the input's largest value: edges overshoot, by a tenth with interpolation."""
 _COARSEST = 2e-4
-"""Largest error of rounding (root mean square), in units of a bright voxel of the first b0: even
-at a signal-to-noise ratio of 100 it adds less than a thousandth to the variance of the noise."""
+"""Largest rounding error allowed (root mean square), in units of a bright voxel of the first b0:
+even at a signal-to-noise ratio of 100 it adds less than a thousandth to the noise variance."""
 
 
 @frozen
@@ -26,12 +26,12 @@ class Storage:
     step: float = 1.0
     """Value of one unit on disk, in units of the input."""
     warnings: tuple[str, ...] = ()
-    """Why it is not what was asked for."""
+    """Why it is not the requested type."""
     facts: tuple[str, ...] = ()
-    """What a reader of the report should know of it."""
+    """Remark for the report."""
 
     def notes(self, clipped: int) -> tuple[str, ...]:
-        """Return what there is to be said of a series with so many voxels cut off."""
+        """Return the notes on a series of which this many voxels were clipped."""
         said = (*self.warnings, *self.facts)
         if not clipped:
             return said
@@ -39,7 +39,7 @@ class Storage:
         return (
             *said,
             f"{clipped} voxels of the series were above {top:.5g}, the most that {self.dtype}"
-            " holds in these steps, and are cut off there.",
+            " holds in these steps, and were clipped.",
         )
 
 
@@ -49,7 +49,7 @@ def choose_storage(dtype: str, largest: float, scale: float) -> Storage:
     Parameters
     ----------
     dtype : str
-        One of `DTYPES`, as the user asked for it.
+        One of `DTYPES`, as requested by the user.
     largest : float
         Largest value of the input; positive.
     scale : float
@@ -58,9 +58,9 @@ def choose_storage(dtype: str, largest: float, scale: float) -> Storage:
     Returns
     -------
     Storage
-        With int16 one step for the whole series, as NIfTI has it, so that twice the largest
-        value fits. float32 all the same where such steps would be too coarse, because a few
-        voxels are far brighter than the brain.
+        For int16 one step for the whole series, as in NIfTI, so that twice the largest value fits.
+        float32 instead if such steps would be too coarse, because a few voxels are far brighter
+        than the brain.
     """
     if dtype == "float32":
         return Storage()

@@ -18,14 +18,14 @@ from bids_sr.images.image_meta import ImageMeta
 from bids_sr.resources import read_version
 
 _COMPRESSION = 1
-"""isal's fastest setting; higher ones win little on noise."""
+"""isal's fastest setting; higher ones gain little on noise."""
 
 
 class VolumeWriter:
     """Write a 4D NIfTI image volume by volume.
 
-    Use it as a context manager: the file appears under its name when the block
-    ends well, with all volumes written; otherwise nothing is left.
+    Use it as a context manager: the file appears under its name if the block succeeds with all
+    volumes written; otherwise nothing is left.
 
     Parameters
     ----------
@@ -38,12 +38,12 @@ class VolumeWriter:
     zooms : sequence of float, optional
         Voxel sizes along x, y, z, mm; they must be those of `affine`.
     like : ImageMeta, optional
-        Gives repetition time, orientation codes and slice axis.
+        Source of repetition time, orientation codes and slice axis.
     dtype : data type
         On disk.
     step : float
-        Value of one unit on disk, for whole numbers: the header's scaling. Values are
-        rounded to the nearest, and those beyond the data type cut off (`clipped`).
+        Value of one unit on disk, for integers: the header's scaling. Values are rounded to the
+        nearest, and those outside the data type's range are clipped (`clipped`).
 
     Raises
     ------
@@ -63,7 +63,7 @@ class VolumeWriter:
     ) -> None:
         self.path = path
         self.clipped = 0
-        """Voxels that were beyond the data type."""
+        """Voxels outside the data type's range."""
         self._shape = tuple(int(n) for n in shape4)
         self._dtype = np.dtype(dtype).newbyteorder("<")
         self._step = np.float32(step)
@@ -72,7 +72,7 @@ class VolumeWriter:
         if zooms is not None:
             made = self._header.get_zooms()[:3]
             if not np.allclose(zooms[:3], made, rtol=1e-3):
-                raise ValueError(f"zooms {zooms} are not those of the affine, {made}")
+                raise ValueError(f"zooms {zooms} differ from those of the affine, {made}")
         self._written = 0
         self._stack = ExitStack()
         self._stream: IO[bytes] | None = None
@@ -119,7 +119,7 @@ class VolumeWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool | None:
-        """Close; put the file in place if all went well, else delete it."""
+        """Close; move the file into place on success, delete it otherwise."""
         self._stream = None
         if error is not None:
             return self._stack.__exit__(kind, error, trace)
@@ -145,12 +145,12 @@ def write_image(
     path : pathlib.Path
         ``.nii`` or ``.nii.gz``.
     array : numpy.ndarray
-        (x, y, z) or (x, y, z, n). Truth values become uint8, integers keep
-        their type, other numbers become float32. Not changed.
+        (x, y, z) or (x, y, z, n). Booleans become uint8, integers keep their type, other numbers
+        become float32. Not changed.
     affine : array_like
         (4, 4), voxel indices to world mm; becomes both sform and qform.
     like : ImageMeta, optional
-        Gives orientation codes and slice axis.
+        Source of orientation codes and slice axis.
     dtype : data type, optional
         On disk, instead of the rule above.
 
@@ -173,7 +173,7 @@ def write_volumes(
     like: ImageMeta | None = None,
     dtype: DTypeLike = np.float32,
 ) -> None:
-    """Write a map whose components come one after the other; as `write_image`.
+    """Write a map from an iterable of components; see `write_image`.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def write_volumes(
     affine : array_like
         (4, 4), voxel indices to world mm.
     like : ImageMeta, optional
-        Gives orientation codes and slice axis.
+        Source of orientation codes and slice axis.
     dtype : data type
         On disk.
 
@@ -208,7 +208,7 @@ def write_volumes(
 
 
 def _planes(volume: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    # x runs fastest on disk; plane by plane, for turned at once it would be in memory twice
+    # x runs fastest on disk; plane by plane, since transposing all at once would double the memory
     yield from volume.T
 
 
@@ -216,7 +216,7 @@ def _open(temporary: Path, stack: ExitStack) -> IO[bytes]:
     plain = stack.enter_context(temporary.open("wb"))
     if not temporary.name.endswith(".gz"):
         return plain
-    # no name and no time inside: the same image gives the same bytes
+    # no name and no time stamp inside: the same image gives the same bytes
     zipped: Any = igzip.IGzipFile(
         filename="", mode="wb", compresslevel=_COMPRESSION, fileobj=plain, mtime=0
     )
@@ -234,9 +234,9 @@ def _make_header(
     header.set_data_dtype(dtype)
     header.set_data_shape(shape)
     qform_code, sform_code = _orientation_codes(like)
-    # The three float32 numbers of a qform cannot tell a turn just short of 180
-    # degrees from 180, so it may lie some tenths of a mm off at the edge of the
-    # field of view, as in every NIfTI file; the sform is exact.
+    # The three float32 numbers of a qform cannot distinguish a rotation just short of 180 degrees
+    # from 180, so it may be some tenths of a mm off at the edge of the field of view, as in every
+    # NIfTI file; the sform is exact.
     header.set_qform(affine, qform_code)
     header.set_sform(affine, sform_code)
     header.set_slope_inter(1, 0)

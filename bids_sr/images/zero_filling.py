@@ -1,4 +1,4 @@
-"""Bringing runs to the matrix that they were acquired with."""
+"""Resampling zero-filled runs to their acquired matrix."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bids_sr.images.slice_axis import slice_axis_of
 _LOG = logging.getLogger("bids_sr")
 
 _SMALLEST = 8
-"""Part of a stored side below which a given one must be a slip of the pen."""
+"""Fraction of a stored side below which a given one must be a typing error."""
 
 
 def to_acquired(
@@ -31,32 +31,32 @@ def to_acquired(
     whole: bool = False,
     keep: bool = False,
 ) -> DwiRun:
-    """Return a run at its acquired matrix: itself, or a copy of its series without filling.
+    """Return a run at its acquired matrix: itself, or with a resampled copy of its series.
 
     Parameters
     ----------
     run : DwiRun
-        As it came. One that was brought to its matrix already is returned.
+        As stored. One that was already resampled is returned unchanged.
     out : pathlib.Path
-        Where the copy is written, volume by volume, if there has to be one.
+        Where the copy is written, volume by volume, if one is needed.
     slice_axis : int, optional
-        Voxel axis across the slices; default: found out.
+        Voxel axis across the slices; default: determined.
     given : tuple of int, optional
-        The acquired sides along the in-plane axes, if they are known; default: found out.
+        The acquired sides along the in-plane axes, if known; default: determined.
     whole : bool
-        Refuse a series with voxels that have no value.
+        Refuse a series with NaN or infinite voxels.
     keep : bool
-        Take a copy that is there already, instead of writing it again.
+        Use an existing copy instead of writing it again.
 
     Returns
     -------
     DwiRun
-        Its files keep their name, gradients, mask and metadata; `stored` says how it came.
+        Its files keep their name, gradients, mask and metadata; `stored` describes the stored grid.
 
     Raises
     ------
     InputError
-        If the series cannot be read, or the sides that are given do not fit it.
+        If the series cannot be read, or the given sides do not fit it.
     OutputError
         If the copy cannot be written.
     """
@@ -78,22 +78,22 @@ def to_acquired(
 def expect(
     run: DwiRun, *, slice_axis: int | None = None, given: tuple[int, int] | None = None
 ) -> DwiRun:
-    """Say what `to_acquired` will make of a run, by its first volume alone; nothing is written.
+    """Predict the result of `to_acquired` from a run's first volume; nothing is written.
 
     Parameters
     ----------
     run, slice_axis, given
-        As `to_acquired`.
+        As in `to_acquired`.
 
     Returns
     -------
     DwiRun
-        With the shape that is expected, and `stored`; its series is the stored one.
+        With the expected shape, and `stored`; its series is the stored one.
 
     Raises
     ------
     InputError
-        If the series cannot be read, or the sides that are given do not fit it.
+        If the series cannot be read, or the given sides do not fit it.
     """
     with DwiReader(run.files.dwi) as reader:
         axis, matrix = look(reader, run, slice_axis=slice_axis, given=given, volumes=1)
@@ -120,9 +120,9 @@ def look(
     run : DwiRun
         Its metadata.
     slice_axis, given : optional
-        As `to_acquired`.
+        As in `to_acquired`.
     volumes : int
-        How many of the first volumes are looked at.
+        Number of first volumes to use.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def look(
     Raises
     ------
     InputError
-        As `to_acquired`.
+        As in `to_acquired`.
     """
     axis = slice_axis_of(run, reader.meta, slice_axis)
     rows, columns = in_plane_axes(axis)
@@ -146,7 +146,7 @@ def look(
 
 
 def describe(matrix: AcquiredMatrix, zooms: tuple[float, float, float], slice_axis: int) -> str:
-    """Say how a zero-filled run was stored, how acquired, and how that is known."""
+    """Describe how a zero-filled run was stored and acquired, and how that is known."""
     axes = in_plane_axes(slice_axis)
     sizes = [zooms[axis] for axis in axes]
     stored_and = zip(sizes, matrix.stored, matrix.sides, strict=True)
@@ -156,7 +156,7 @@ def describe(matrix: AcquiredMatrix, zooms: tuple[float, float, float], slice_ax
         f"The scan is stored with {_by(matrix.stored)} pixels of {_mm(sizes)} mm in plane (axes"
         f" {' and '.join('ijk'[axis] for axis in axes)}), but was acquired with"
         f" {_by(matrix.sides)} of {_mm(acquired)} mm ({why}): the rest of k-space was filled with"
-        " zeros. It was brought to its acquired matrix first; the factor counts from there."
+        " zeros. It was first resampled to its acquired matrix, to which the factor applies."
     )
 
 
@@ -173,9 +173,9 @@ def _stored(reader: DwiReader, run: DwiRun, axis: int, matrix: AcquiredMatrix) -
 
 
 _WHY = {
-    GIVEN: "as --input-matrix says",
-    SIDECAR: "as its sidecar and its spectrum say",
-    SPECTRUM: "as its spectrum shows",
+    GIVEN: "according to --input-matrix",
+    SIDECAR: "according to its sidecar and its spectrum",
+    SPECTRUM: "according to its spectrum",
 }
 
 

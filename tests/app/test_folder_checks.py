@@ -260,7 +260,7 @@ def test_a_description_that_cannot_be_read(call, tmp_path):
     into(call, out, "cannot be read as JSON")
     (out / "dataset_description.json").unlink()
     (out / "dataset_description.json").symlink_to("nowhere")
-    into(call, out, "whose target is not there")
+    into(call, out, "whose target does not exist")
 
 
 def test_ours_is_taken_also_without_description(call, tmp_path):

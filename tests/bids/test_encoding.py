@@ -103,7 +103,7 @@ def test_a_file_beside_says_linear(look, extension, content):
 def test_a_word_is_a_hint_alone(look, sidecar, entities):
     found = look(sidecar, entities)
     assert not found.not_linear
-    assert "sounds like spherical or planar encoding" in found.warnings[0]
+    assert "suggests spherical or planar encoding" in found.warnings[0]
 
 
 def test_the_sidecar_that_says_linear_answers_the_hint(look):

@@ -126,12 +126,12 @@ def test_names_that_lie_about_compression(tmp_path, of):
     path = tmp_path / "my a.nii.gz"
     path.write_bytes(plain)
     found = find_foreign(path, IMAGE)
-    assert found.problem == "is not compressed, though its name ends in .gz."
+    assert found.problem == "is not compressed, although its name ends in .gz."
     assert "mv 'my a.nii.gz' 'my a.nii' && gzip 'my a.nii'" in found.remedy
     path = tmp_path / "a.nii"
     path.write_bytes(gzip.compress(plain))
     found = find_foreign(path, IMAGE)
-    assert found.problem == "is compressed by gzip, which its name does not say."
+    assert found.problem == "is compressed by gzip, but its name does not end in .gz."
     assert "mv a.nii a.nii.gz" in found.remedy
 
 
@@ -157,7 +157,7 @@ def test_links_to_nowhere(tmp_path, target, advice, wanted):
     path = tmp_path / "a.nii.gz"
     path.symlink_to(target)
     found = find_foreign(path, wanted)
-    assert found.problem == "is a link whose target is not there."
+    assert found.problem == "is a link whose target does not exist."
     assert advice in found.remedy and str(path) in found.remedy
 
 
@@ -193,7 +193,7 @@ def test_a_dangling_sidecar(make_run, tmp_path):
     path = tmp_path / "sub-01_dwi.json"
     path.symlink_to("../.git/annex/objects/KEY")
     _, problem = merge_sidecars([path])
-    with pytest.raises(InputError, match=r"target is not there\. Get its content: datalad get"):
+    with pytest.raises(InputError, match=r"target does not exist\. Get its content: datalad get"):
         open_run(attrs.evolve(run.files, problem=problem))
 
 

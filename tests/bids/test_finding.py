@@ -196,7 +196,7 @@ def test_inheritance(make_dataset: MakeDataset, where: str, found: bool) -> None
         assert open_run(files).gradients.n_volumes == 2
     else:
         assert (files.bval, files.bvec, files.sidecar) == (None, None, {})
-        with pytest.raises(InputError, match=r"neither sub-01_ses-a_acq-x_dwi\.bval beside it"):
+        with pytest.raises(InputError, match=r"neither sub-01_ses-a_acq-x_dwi\.bval next to it"):
             open_run(files)
 
 
@@ -348,9 +348,9 @@ def test_unknown_labels_list_what_there_is(make_dataset: MakeDataset) -> None:
     root = make_dataset(
         *run_files("sub-01/ses-a/dwi/sub-01_ses-a"), *run_files("sub-02/ses-b/dwi/sub-02_ses-b")
     )
-    with pytest.raises(UsageError, match=r"no participant 03, 04\. There is: 01, 02\."):
+    with pytest.raises(UsageError, match=r"no participant 03, 04\. Available: 01, 02\."):
         find_dwi(root, participants=["01", "04", "sub-03"])
-    with pytest.raises(UsageError, match=r"no session b\. There is: a\."):
+    with pytest.raises(UsageError, match=r"no session b\. Available: a\."):
         find_dwi(root, participants=["01"], sessions=["b"])
 
 

@@ -38,7 +38,7 @@ def test_lengths_that_tell_shells_apart_scale_b(tmp_path):
     (said,) = table.warnings
     assert said == (
         "The directions have lengths of 0.577 to 1: the b-values were multiplied by their squares"
-        " (3000 became 1000 to 3000), the directions made unit vectors."
+        " (3000 became 1000 to 3000), the directions normalized."
     )
 
 
@@ -51,7 +51,7 @@ def test_no_direction_at_the_nominal_b_is_b0_there(tmp_path):
     table = read(tmp_path, [3000] * 13, [0, *THIRDS[1:]])
     assert table.bvals[0] == 0 and table.is_b0.tolist() == [True] + [False] * 12
     assert table.warnings[0].endswith(
-        " 1 volumes of b = 3000 have no direction; they count as b = 0."
+        " 1 volumes of b = 3000 have no direction and count as b = 0."
     )
 
 
@@ -65,7 +65,7 @@ def test_b_that_grows_with_the_lengths_already_stays(tmp_path):
     table = read(tmp_path, bvals, THIRDS)
     np.testing.assert_array_equal(table.bvals, bvals)
     np.testing.assert_allclose(table.bvecs, UNITS, atol=1e-15)
-    assert "the b-values grow with their squares: the b-values stay" in table.warnings[0]
+    assert "the b-values grow with their squares: b-values are kept" in table.warnings[0]
 
 
 @pytest.mark.parametrize("length", [0.92, 0.98, 1.07])
@@ -73,7 +73,9 @@ def test_a_common_length_near_one_means_nothing(tmp_path, length):
     table = read(tmp_path, [0] + [1000] * 12, [1] + [length] * 12)
     np.testing.assert_array_equal(table.bvals, [0] + [1000] * 12)
     np.testing.assert_allclose(table.bvecs, UNITS, atol=1e-15)
-    assert table.warnings[0].startswith(f"The directions have lengths of {length:g}; they are made")
+    assert table.warnings[0].startswith(
+        f"The directions have lengths of {length:g}; they are normalized"
+    )
 
 
 def test_components_with_one_decimal(tmp_path):

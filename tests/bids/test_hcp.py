@@ -27,7 +27,7 @@ def test_one_subject(make_hcp, label):
 
 
 def test_unknown_subject(make_hcp):
-    with pytest.raises(UsageError, match=r"no participant .* 999999.*There is: 100610"):
+    with pytest.raises(UsageError, match=r"no participant .* 999999.*Available: 100610"):
         find_hcp(make_hcp("100610"), ["999999"])
 
 
@@ -70,5 +70,5 @@ def test_a_subject_that_cannot_be_looked_into_is_named(make_hcp):
     (folder / "102311" / "T1w" / "Diffusion_7T").symlink_to("Diffusion_7T")
     good, closed = find_hcp(folder)
     assert good.problem is None and open_run(good)
-    with pytest.raises(InputError, match="102311: cannot be looked into"):
+    with pytest.raises(InputError, match="102311: cannot be listed"):
         open_run(closed)

@@ -45,7 +45,7 @@ def sorted_out(root, **options):
         ("sub-01_2_dwi.nii", "to sub-01_run-2_dwi.nii for example"),
         ("sub-01_acq-a.b_dwi.nii.gz", "to sub-01_acq-ab_dwi.nii.gz for example"),
         ("sub-01_acq-a_b_dwi.nii.gz", "'b' is not a key and a label"),
-        ("sub-01_acq-a_acq-b_dwi.nii.gz", "'acq-' comes twice"),
+        ("sub-01_acq-a_acq-b_dwi.nii.gz", "'acq-' occurs twice"),
         ("acq-a_sub-01_dwi.nii.gz", "does not begin with sub-LABEL"),
         ("dwi.nii.gz", "does not begin with sub-LABEL"),
         ("sub-01_DWI.nii.gz", "ends in 'DWI'"),
@@ -97,7 +97,7 @@ def test_a_run_in_the_wrong_place(make_dataset, where) -> None:
     root = make_dataset(*GOOD, *run_files(stem), *run_files("sub-03/dwi/sub-03"))
     good, bad = sorted_out(root)
     assert good == ["sub-01", "sub-03"]
-    assert list(bad) == [where] and "lies in" in bad[where]
+    assert list(bad) == [where] and "belongs in" in bad[where]
 
 
 def test_misplaced_run_is_told_whoever_is_asked_for(make_dataset, tmp_path) -> None:
@@ -144,7 +144,7 @@ def test_folder_in_capitals_is_told(make_dataset, caplog) -> None:
     root = make_dataset(*GOOD, *run_files("Sub-02/dwi/Sub-02"), *run_files("03/dwi/sub-03"))
     (root / "derivatives").mkdir()
     assert sorted_out(root) == (["sub-01"], {})
-    assert "Sub-02: not looked into" in caplog.text and "/03: not looked into" in caplog.text
+    assert "Sub-02: ignored" in caplog.text and "/03: ignored" in caplog.text
     assert len(caplog.records) == 2
 
 
@@ -209,10 +209,10 @@ def test_two_that_apply_alike(make_dataset, kind) -> None:
         write_file(root / f"sub-01/dwi/sub-01_{entity}_dwi{kind}")
     good, bad = sorted_out(root)
     assert good == ["sub-02"]
-    assert f"sub-01_acq-x_dwi{kind}: and sub-01_dir-AP_dwi{kind} beside it" in bad[image]
+    assert f"sub-01_acq-x_dwi{kind}: and sub-01_dir-AP_dwi{kind} next to it" in bad[image]
     # one with the entities of both says which is meant
     write_file(root / image.replace(".nii.gz", kind))
-    assert "beside it" in sorted_out(root)[1][image], "BIDS allows one at each level"
+    assert "next to it" in sorted_out(root)[1][image], "BIDS allows one at each level"
     (root / f"sub-01/dwi/sub-01_dir-AP_dwi{kind}").unlink()
     assert sorted_out(root) == (["sub-01_acq-x_dir-AP", "sub-02"], {})
 

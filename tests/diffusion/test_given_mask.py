@@ -99,7 +99,7 @@ def test_an_image_is_no_mask(read):
 
 def test_one_volume_of_a_series(read):
     assert np.array_equal(read(BRAIN[..., None]).inside, BRAIN)
-    with pytest.raises(InputError, match="where 3 dimensions are wanted"):
+    with pytest.raises(InputError, match="but 3 dimensions are expected"):
         read(np.stack([BRAIN, BRAIN], axis=-1))
 
 

@@ -52,7 +52,7 @@ def test_volumes_have_no_neighbours(run):
 
 
 def test_scoring_needs_a_tensor(run, tmp_path):
-    with pytest.raises(InputError, match="has no tensor: the sidecar says BDelta: 0"):
+    with pytest.raises(InputError, match="allows no tensor fit: the sidecar says BDelta: 0"):
         refuse_not_linear(run)
     mask = np.ones(run.shape[:3], bool)
     with pytest.raises(InputError, match="has no tensor"):

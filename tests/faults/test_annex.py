@@ -142,7 +142,7 @@ def test_content_that_was_dropped(call, saved, out):
     shutil.rmtree(store)
     done = call(saved[0], out)
     assert done.returncode == 2
-    assert "dataset_description.json: is a link whose target is not there" in done.stderr
+    assert "dataset_description.json: is a link whose target does not exist" in done.stderr
     assert "datalad get" in done.stderr
     (out / "dataset_description.json").unlink()
     (out / "dataset_description.json").write_text(description)

@@ -39,7 +39,7 @@ def dataset(writers, tmp_path):
 WRONG = {
     "sub-01/dwi/sub-01_AP_dwi.nii.gz": "dir-AP",
     "sub-01/dwi/sub-01_PA_dwi.nii.gz": "dir-PA",
-    "sub-02/dwi/sub-01_dwi.nii.gz": "lies in sub-02/dwi",
+    "sub-02/dwi/sub-01_dwi.nii.gz": "is in sub-02/dwi",
     "sub-0_2/dwi/sub-0_2_dwi.nii.gz": "no label",
     "sub-03/dwi/sub-03_acq-x_dwi.nii.gz": "collide",
     "sub-03/dwi/sub-03_acq-X_dwi.nii.gz": "collide",
@@ -127,7 +127,7 @@ def test_single_participants(dataset, process, tmp_path, asked):
     (dataset / "sub-01").mkdir()
     outcome = process(dataset, tmp_path / "out", *QUICK, "--participant-label", asked)
     assert outcome.status == 1
-    assert outcome.lines("error: ", "sub-02/dwi/sub-01_dwi.nii.gz: ", "lies in sub-02/dwi")
+    assert outcome.lines("error: ", "sub-02/dwi/sub-01_dwi.nii.gz: ", "is in sub-02/dwi")
     assert (tmp_path / "out" / f"sub-{asked}.html").is_file()
     assert len(outputs(tmp_path / "out")) == (asked == "02")
 

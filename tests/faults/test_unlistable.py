@@ -80,15 +80,15 @@ def test_a_closed_folder_fails_alone_and_is_done_once_it_is_open(
     (dataset / name).chmod(0o700)
     assert done.returncode == 1, done.stderr
     (line,) = errors(done)
-    assert f"{dataset}/{name}: cannot be looked into (Permission denied)" in line
+    assert f"{dataset}/{name}: cannot be listed (Permission denied)" in line
     assert "1 of 2 runs done (1 now, 0 before)" in done.stderr
     page = (tmp_path / "out/sub-02.html").read_text()
-    assert "cannot be looked into (Permission denied)" in page
+    assert "cannot be listed (Permission denied)" in page
     again = limited(dataset, *options)
     assert again.returncode == 0, again.stderr
     assert "2 of 2 runs done (1 now, 1 before)" in again.stderr
     assert not list((tmp_path / "out/logs").glob("*_error.json"))
-    assert "cannot be looked into" not in (tmp_path / "out/sub-02.html").read_text()
+    assert "cannot be listed" not in (tmp_path / "out/sub-02.html").read_text()
 
 
 @pytest.mark.parametrize("name", ["lost+found", "sourcedata", "sub-02/anat", "sub-02/.git", "mine"])
@@ -106,7 +106,7 @@ def test_a_closed_folder_of_no_kind_is_told(limited, dataset):
     done = limited(dataset)
     (dataset / "sub-02/older").chmod(0o700)
     assert done.returncode == 0
-    assert "warning: " in done.stderr and "sub-02/older: cannot be looked into" in done.stderr
+    assert "warning: " in done.stderr and "sub-02/older: cannot be listed" in done.stderr
 
 
 def test_others_that_are_closed_are_not_told(limited, dataset):
@@ -158,7 +158,7 @@ def test_a_share_that_does_not_answer(process, dataset, tmp_path, monkeypatch, c
     outcome = process(dataset, tmp_path / "out", *OPTIONS)
     assert outcome.status == 1, outcome.told
     (line,) = outcome.lines(" error: sub-02")
-    assert f"{closed}: cannot be looked into ({os.strerror(code)})" in line
+    assert f"{closed}: cannot be listed ({os.strerror(code)})" in line
     assert "The disk or share does not answer as it should" in line
     assert outcome.lines("1 of 2 runs done")
 
@@ -178,7 +178,7 @@ def test_links_that_lead_back(process, dataset, tmp_path):
     outcome = process(dataset, tmp_path / "out", *OPTIONS)
     assert outcome.status == 0, outcome.told
     assert outcome.lines("2 of 2 runs done")
-    assert outcome.lines("sub-01/ses-1: a link back to a folder above it, not looked into.")
+    assert outcome.lines("sub-01/ses-1: a link back to a folder above it, not followed.")
 
 
 def test_links_that_lead_round(process, dataset, tmp_path):
@@ -187,7 +187,7 @@ def test_links_that_lead_round(process, dataset, tmp_path):
     outcome = process(dataset, tmp_path / "out", *OPTIONS)
     # each is found once in the other's folder, and no round is made
     assert outcome.status == 1 and outcome.lines("2 of 4 runs done"), outcome.told
-    assert len(outcome.lines("a link back to a folder above it, not looked into.")) == 2
+    assert len(outcome.lines("a link back to a folder above it, not followed.")) == 2
 
 
 def test_an_image_that_is_a_link_to_itself(process, dataset, tmp_path):
@@ -251,5 +251,5 @@ def test_training_names_who_cannot_be_looked_into(limited, dataset, tmp_path):
     (dataset / "sub-02/dwi").rename(tmp_path / "away")
     (dataset / "sub-02/dwi").symlink_to("dwi")
     (run,) = find_training_runs(dataset, ("02",))
-    with pytest.raises(InputError, match="sub-02/dwi: cannot be looked into"):
+    with pytest.raises(InputError, match="sub-02/dwi: cannot be listed"):
         open_run(run)

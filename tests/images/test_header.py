@@ -87,7 +87,7 @@ def test_series_and_volumes(write_nifti, shape, series, volume):
     meta = read_header(path)
     for ask, expected, words in (
         (meta.series_shape, series, "a diffusion series has 4 dimensions"),
-        (meta.volume_shape, volume, "where 3 dimensions are wanted"),
+        (meta.volume_shape, volume, "but 3 dimensions are expected"),
     ):
         if expected is not None:
             assert ask() == expected

@@ -118,17 +118,17 @@ def test_qfac_as_it_should_be(write, code):
 
 def test_sides_that_are_guessed(write):
     said = warnings(write(put(sform_code=0, pixdim=[1, 0, 2, -3, 1, 1, 1, 1])))
-    assert "The header gives voxels of 0x2x-3 mm; 1x2x3 mm is taken: check it." in said
+    assert "The header gives voxels of 0x2x-3 mm; 1x2x3 mm is assumed: check it." in said
 
 
 def test_a_code_that_means_nothing(write):
     said = warnings(write(put(sform_code=9)))
-    assert "The header's sform_code is 9, which means nothing: its sform is not used." in said
+    assert "The header's sform_code is 9, which is not valid: its sform is not used." in said
 
 
 def test_bytes_left_over(write):
     (said,) = warnings(write(put(), more=bytes(2000)))
-    assert "holds 2000 more bytes, which are left out" in said
+    assert "holds 2000 more bytes, which are ignored" in said
     assert not warnings(write(put(), more=bytes(160)))
 
 

@@ -24,7 +24,7 @@ def test_all_of_it():
     checks.add(8, VOLUME - 2)
     nothing, constant, negative = checks.warnings({3: 2, 1: 5})
     assert nothing.startswith("7 of 216 voxels are NaN or infinite (volumes 1, 3);")
-    assert constant.startswith("Volumes 1, 2, 3, 4, 5 and 2 more hold one value only;")
+    assert constant.startswith("Volumes 1, 2, 3, 4, 5 and 2 more hold a single value;")
     assert negative.startswith("2 of 216 voxels are negative (lowest -2);")
 
 

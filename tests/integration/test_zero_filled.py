@@ -98,7 +98,7 @@ def test_all_speak_of_the_acquired_resolution(out, label, stored):
     for key in ("snr_b0", "selfcheck_psnr_b0_network", "selfcheck_psnr_b0_sinc"):
         if plain.get(key) is not None:
             assert record[key] == pytest.approx(plain[key], rel=1e-3), key
-    assert "128x128" in record["notes"] and "brought to its acquired matrix" in record["notes"]
+    assert "128x128" in record["notes"] and "resampled to its acquired matrix" in record["notes"]
     page = (out / f"sub-{label}.html").read_text()
     assert "zero-filled from 128" in page and "that was undone" in page
 
