@@ -55,5 +55,5 @@ def test_scoring_needs_a_tensor(run, tmp_path):
     with pytest.raises(InputError, match="allows no tensor fit: the sidecar says BDelta: 0"):
         refuse_not_linear(run)
     mask = np.ones(run.shape[:3], bool)
-    with pytest.raises(InputError, match="has no tensor"):
+    with pytest.raises(InputError, match="allows no tensor fit"):
         make_reference(run, mask, "scan", tmp_path, (slice(None),) * 3)
