@@ -15,6 +15,7 @@ from bids_sr.bids.atomic import write_json, write_text
 from bids_sr.bids.names import participant_page
 from bids_sr.bids.ownership import check_page
 from bids_sr.diffusion.axis_permutations import EXPECTED
+from bids_sr.diffusion.gradient_check import NOT_CHECKED, NOT_DECIDED
 from bids_sr.errors import UsageError
 from bids_sr.quality import registry
 from bids_sr.quality.registry import derived
@@ -210,9 +211,11 @@ def _tones() -> dict[str, str]:
     tones |= {"failed": "bad", "damaged record": "bad"}
     of_levels = {"pass": "good", "warn": "doubtful", "fail": "bad"}
     of_levels |= {"helped": "good", "no gain": "doubtful", "harmed": "bad"}
-    of_levels |= {EXPECTED: "good"}
+    tables = registry.lookup("gradients_verdict").levels
+    of_levels |= dict.fromkeys(tables, "bad") | {EXPECTED: "good"}
+    of_levels |= {NOT_DECIDED: "", NOT_CHECKED: ""}
     words = {word for spec in registry.METRICS for word in spec.levels}
-    return tones | {word: tone for word, tone in of_levels.items() if word in words}
+    return tones | {word: tone for word, tone in of_levels.items() if tone and word in words}
 
 
 def _anchor(page: str, row: GroupRow) -> str:

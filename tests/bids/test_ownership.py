@@ -113,3 +113,15 @@ def test_a_page_of_another_program_is_not_overwritten(tmp_path, content):
     with pytest.raises(UsageError, match="was not written by bids_sr"):
         page(path)
     assert path.read_text() == content
+
+
+@pytest.mark.parametrize("name", ["niivue-0.69.0.umd.js", "niivue.umd.js", "other.js"])
+def test_the_viewer_of_all_pages_is_ours(tmp_path, name):
+    """Where the description was lost."""
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / name).write_text("x")
+    if name == "other.js":
+        with pytest.raises(UsageError, match=r"other\.js"):
+            check_owner(tmp_path)
+    else:
+        assert check_owner(tmp_path) == []

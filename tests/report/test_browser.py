@@ -214,6 +214,16 @@ def test_3d_page_renders(full, show):
     assert "mm" in find(driver, "#told").text
 
 
+def test_3d_page_says_that_its_viewer_was_not_copied_along(full, driver):
+    (viewer,) = (full.parent / "figures").glob("niivue-*.js")
+    viewer.unlink()
+    (page,) = full.parent.glob("sub-01/figures/*_desc-3d_dwi.html")
+    driver.get(page.as_uri())
+    assert find(driver, "#lost").is_displayed() and viewer.name in find(driver, "#lost").text
+    assert not find(driver, "#trouble").is_displayed()
+    assert all(viewer.name in entry["message"] for entry in driver.get_log("browser"))
+
+
 def test_page_is_not_wider_than_the_window(page, show):
     pages = [page, write_group(page.parent)[1]]
     for width in (400, 800, 1280):

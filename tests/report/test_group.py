@@ -323,3 +323,10 @@ def test_single_faults_are_named_and_none_is_made_up(record):
     fixed = record(gradients_verdict="x flipped", gradients_fixed=True)
     (told,) = gradient_faults({"a": fixed, "b": fixed})
     assert "The output has corrected tables." in told and "Mend" not in told
+
+
+def test_a_table_of_gradients_that_is_wrong_is_marked(put_record, tmp_path):
+    put_record(gradients_verdict="x flipped")
+    tones = data_of(write_group(tmp_path / "out")[1])["tones"]
+    assert tones["x flipped"] == "bad" and tones["as expected"] == "good"
+    assert "not decided" not in tones

@@ -116,7 +116,7 @@ MAPS = (
     ),
     _white(
         "wm_fa_wasserstein",
-        "Shift of FA distribution",
+        "Shift of the FA distribution",
         "Wasserstein-1 distance of the white-matter FA histograms before and after; "
         "0 if they are the same.",
         decimals=4,

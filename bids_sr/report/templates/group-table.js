@@ -30,14 +30,15 @@
   };
 
   const width = (column) => {
-    // a heading may take two lines
+    // a heading may take two lines; words are bold, with a sign before them
     const words = column.label.split(" ").map((word) => word.length);
     const half = (words.reduce((a, b) => a + b + 1) + 3) / 2;
-    let longest = Math.max(half, column.unit.length, ...words.map((word) => word + 1.5)) * 1.05;
+    const heading = Math.max(half, column.unit.length, ...words.map((word) => word + 1.5));
+    let longest = 0;
     for (let run = 0; run < group.runs.length; run++)
       longest = Math.max(longest, group.text(column, run).length);
-    // words are bold, with a sign before them
-    return column.words ? Math.min(longest + 2, 44) * 0.63 + 1.5 : Math.min(longest, 44) * 0.56 + 1.5;
+    const cell = column.words ? (Math.min(longest, 44) + 2) * 0.63 : Math.min(longest, 44) * 0.56;
+    return Math.max(heading * 0.58, cell) + 1.5;
   };
   const head = () => {
     const row = make("tr");
