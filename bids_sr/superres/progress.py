@@ -88,5 +88,5 @@ class Progress:
         _LOG.info(
             "%s: %s %d of %d, %.1f %ss/s, %s to the last",
             self._label, self._unit, self._done, self._total, rate, self._unit,
-            duration((self._total - self._done) / rate),
+            duration((self._total - self._done) / rate, 0),
         )  # fmt: skip

@@ -42,7 +42,7 @@ def test_the_end_is_told_and_no_time_left(lines):
 def test_the_time_to_the_last_is_told_on_the_way(lines):
     told = lines([10, 20, 30, 40], io.StringIO(), "slice")
     assert told == [
-        "sub-01: slice 2 of 4, 0.1 slices/s, 20.0 s to the last",
+        "sub-01: slice 2 of 4, 0.1 slices/s, 20 s to the last",
         "sub-01: 4 slices in 40.0 s",
     ]
 
