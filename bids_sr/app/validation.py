@@ -54,10 +54,11 @@ def validate_input(dataset: Path, participants: Collection[str], log_dir: Path) 
         return 0
     write_json(log_dir / "bids_validation.json", {"errors": errors})
     _log.warning(
-        "%s: the BIDS validator finds %d errors, such as %s. All are in %s; see "
+        "%s: the BIDS validator finds %d error%s, such as %s. All are in %s; see "
         "--skip-bids-validation.",
         dataset,
         len(errors),
+        "" if len(errors) == 1 else "s",
         "; ".join(_short(issue) for issue in errors[:_SHOWN]),
         log_dir / "bids_validation.json",
     )
