@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
 import threading
 from collections.abc import Iterable, Sequence
 from multiprocessing.connection import Connection, wait
@@ -97,15 +96,18 @@ def _work(connection: Connection, folder: Path, messages: Messages) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
-            step = connection.recv_bytes()
+            step = connection.recv()
         except (EOFError, OSError, KeyboardInterrupt):
             return
+        except BaseException:  # the step cannot be read here
+            connection.send(format_exc())
+            continue
         connection.send(_run(step))
 
 
-def _run(step: bytes) -> str | None:
+def _run(step: Any) -> str | None:
     try:
-        pickle.loads(step).run()
+        step.run()
     except BaseException:
         return format_exc()
     return None
