@@ -177,7 +177,7 @@ def test_the_self_check_is_on_record(first):
     record = json.loads(series(first.out).with_name(QUALITY).read_text())
     assert record["selfcheck_verdict"] in ("harmed", "no gain")
     assert record["qc_status"] in ("fail", "warn") and record["qc_reasons"]
-    assert f"Quality: {record['qc_status']}" in (first.out / "sub-01.html").read_text()
+    assert f'class="answer is-{record["qc_status"]}"' in (first.out / "sub-01.html").read_text()
 
 
 def test_a_network_that_harms_fails_if_asked(call_here, writers, dataset, tmp_path):
@@ -187,7 +187,7 @@ def test_a_network_that_harms_fails_if_asked(call_here, writers, dataset, tmp_pa
     assert outcome.status == 1
     assert outcome.lines("quality: sub-01: fail", "worse than the best interpolation")
     assert outcome.lines("1 of 1 runs done"), "everything is written nevertheless"
-    assert "Quality: fail" in (tmp_path / "out/sub-01.html").read_text()
+    assert 'class="answer is-fail"' in (tmp_path / "out/sub-01.html").read_text()
 
 
 @pytest.mark.parametrize("more", [(), ("--reports-only",)])
