@@ -1,4 +1,4 @@
-"""Numbers on the command lines: text in, value out, or a reason why not."""
+"""What several commands take on their command lines: text in, value out, or a reason why not."""
 
 from __future__ import annotations
 
@@ -53,3 +53,10 @@ def real(least: float, most: float | None = None) -> Callable[[str], float]:
         return value
 
     return real_number
+
+
+def device(value: str) -> str:
+    """Return the name of a device; whether it is there is found out later."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+        raise argparse.ArgumentTypeError(f"'{value}' is not auto, cpu, cuda or cuda:N")
+    return value

@@ -24,7 +24,14 @@ FLOORS = (
     "images",
     "bids",
 )
-FOUNDATION = {"argument_types", "entry_point", "errors", "resources", "system_errors"}
+FOUNDATION = {
+    "argument_types",
+    "command_parser",
+    "entry_point",
+    "errors",
+    "resources",
+    "system_errors",
+}
 FILES = sorted(path for floor in FLOORS for path in (PACKAGE / floor).rglob("*.py"))
 
 

@@ -15,6 +15,7 @@ from attrs import frozen
 from bids_sr.app.options.groups import add_options
 from bids_sr.app.options.sections import Option, contrary
 from bids_sr.bids.file_kind import TEXT, refuse_foreign
+from bids_sr.command_parser import CommandParser
 from bids_sr.errors import UsageError
 
 DERIVATIVES = "derivatives"
@@ -55,7 +56,7 @@ def read_config(path: Path) -> dict[str, Any]:
     UsageError
         If the file cannot be read, holds anything else, or a value is not allowed.
     """
-    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser = _Parser(add_help=False)
     keys = _keys(add_options(parser))
     values: dict[str, Any] = {}
     for name, value in _entries(_load(path), path):
@@ -112,7 +113,7 @@ def to_toml(content: Mapping[str, Any]) -> str:
     return tomli_w.dumps(content)
 
 
-class _Parser(argparse.ArgumentParser):
+class _Parser(CommandParser):
     """Raises where argparse would end the program."""
 
     def error(self, message: str) -> NoReturn:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bids_sr.command_parser import CommandParser
 from bids_sr.entry_point import run_command
 
 if TYPE_CHECKING:
@@ -16,15 +18,21 @@ if TYPE_CHECKING:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; importing nothing heavy keeps ``--help`` quick."""
-    parser = argparse.ArgumentParser(
-        prog="bids-sr-models", description="List, show, verify and import networks."
+    parser = CommandParser(
+        prog="bids-sr-models",
+        description="List, show, verify and import networks.",
+        add_version=True,
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="name, factor and licence of the shipped networks")
-    show = commands.add_parser("show", help="print the card of a network")
+    shipped = commands.add_parser(
+        "list", help="the shipped networks: default, factor, size, what they were trained on"
+    )
+    show = commands.add_parser("show", help="what a network is, in short")
     show.add_argument("model", help="name or folder")
+    for command in (shipped, show):
+        command.add_argument("--json", action="store_true", help="print whole cards, as JSON")
     verify = commands.add_parser("verify", help="check checksums, and that weights fit their card")
-    verify.add_argument("models", nargs="*", help="names or folders (default: all shipped)")
+    verify.add_argument("models", nargs="*", help="names or folders; default: all shipped")
     bring = commands.add_parser("import", help="make a model folder of a published .pth")
     bring.add_argument("file", type=Path, help="as saved by fastai's learn.save: SR_R18_*.pth")
     bring.add_argument("--name", required=True, help="name of the model")
@@ -32,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--factor", type=int, required=True, choices=[2, 3], help="in-plane factor it was made for"
     )
     bring.add_argument(
-        "--output", type=Path, default=Path(), help="takes the model folder (default: here)"
+        "--output", type=Path, default=Path(), help="takes the model folder; default: here"
     )
     return parser
 
@@ -62,20 +70,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command("bids-sr-models", work, given)
 
 
-def _list(_options: argparse.Namespace) -> list[str]:
+def _list(options: argparse.Namespace) -> list[str]:
+    from bids_sr.app.model_tables import model_table
     from bids_sr.networks.registry import list_models
 
-    return [
-        f"{name}  x{card.factor}  {card.degradation}  {card.licence}"
-        for name, card in list_models().items()
-    ]
+    cards = list_models()
+    if options.json:
+        return [_json([card.to_dict() for card in cards.values()])]
+    return model_table(list(cards.values()))
 
 
 def _show(options: argparse.Namespace) -> list[str]:
-    from bids_sr.networks.card import CARD
+    from bids_sr.app.model_tables import model_facts
     from bids_sr.networks.registry import find_card
 
-    return [(find_card(options.model).folder / CARD).read_text(encoding="utf-8").rstrip()]
+    card = find_card(options.model)
+    return [_json(card.to_dict())] if options.json else model_facts(card)
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False)
 
 
 def _verify(options: argparse.Namespace) -> list[str]:

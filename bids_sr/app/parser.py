@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bids_sr.app.config import read_config
 from bids_sr.app.options.groups import add_options
+from bids_sr.command_parser import CommandParser
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -22,14 +23,13 @@ def build_parser() -> argparse.ArgumentParser:
         Its namespace is turned into settings by
         `bids_sr.app.settings.make_settings`.
     """
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="bids-sr",
         description="Super-resolution of diffusion MRI: every DWI run of a BIDS dataset comes back "
         "with 2x2 or 3x3 times as many voxels in plane, with tensor and GQI maps and a report.",
         epilog="Exit status: 0 all done; 1 a run failed (the others finished), or its quality with "
         "--fail-on-qc; 2 the command line or the dataset cannot be used; 70 internal error. "
         "Every --some-option may be written --some_option.",
-        allow_abbrev=False,
     )
     parser.add_argument(
         "bids_dir", type=Path, help="the BIDS dataset: raw, or the output of QSIPrep"

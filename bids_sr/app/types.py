@@ -52,13 +52,6 @@ def matrix(value: str) -> str:
     return f"{int(found[1])}x{int(found[2])}"
 
 
-def device(value: str) -> str:
-    """Return the name of a device; whether it is there is found out later."""
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
-        raise argparse.ArgumentTypeError(f"'{value}' is not auto, cpu, cuda or cuda:N")
-    return value
-
-
 def memory(value: str) -> float:
     """Return a size in megabytes; K, M, G and T may follow the number."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)B?", value.strip().upper())

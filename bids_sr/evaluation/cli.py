@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bids_sr.argument_types import positive, whole
+from bids_sr.command_parser import CommandParser, add_device_option
 from bids_sr.diffusion.defaults import GRADIENT_CHECKS, WARN
 from bids_sr.entry_point import run_logged_command
 from bids_sr.errors import UsageError
@@ -35,23 +36,28 @@ the detail that was taken away each method leaves unexplained, noise taken out: 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; importing nothing heavy keeps ``--help`` quick."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="bids-sr-evaluate",
         description=_DESCRIPTION,
         epilog="Exit status: 0 done; 1 the scan cannot be used; 2 wrong usage.",
+        add_version=True,
     )
     add = parser.add_argument
     add("bids_dir", type=Path, help="BIDS dataset, or HCP folder, with high-resolution DWI")
     add("--participant-label", required=True, metavar="LABEL", help="participant to score on")
-    add("--run", help="label of the run if there are several, for example sub-01_acq-AP")
+    add(
+        "--run",
+        help="label of the run if there are several, for example sub-01_acq-AP; "
+        "default: the only one",
+    )
     add("--model", help="network: name or folder; default: that of the factor")
-    add("--scale", type=int, choices=(2, 3), default=2, help="in-plane factor; default: 2")
+    add("--scale", type=int, choices=(2, 3), default=2, help="in-plane factor")
     add(
         "--reference",
         choices=REFERENCES,
         default="scan",
         help="scan: the scan itself; denoised: the scan after MP-PCA; synthetic: a tensor fit's"
-        " noise-free prediction, which is degraded with noise added; default: scan",
+        " noise-free prediction, which is degraded with noise added",
     )
     add("--goals", action="store_true", help="also print the table of this project's goals")
     add("--out", type=Path, metavar="FILE", help="also write the figures to this JSON file")
@@ -61,14 +67,15 @@ def build_parser() -> argparse.ArgumentParser:
         "--rim",
         type=whole(0),
         default=RIM,
-        help="voxels taken off the brain's rim; default: %(default)s",
+        help="voxels taken off the brain's rim",
     )
     add(
         "--zero-fill",
         type=_band,
         default=(1.0, 1.0),
         metavar="A,B",
-        help="cut the input to this share of its band, as a scanner that interpolates does",
+        help="cut the input to this share of its band, as a scanner that interpolates does; "
+        "default: 1,1 (not cut)",
     )
     add("--input-band", choices=("auto", "full"), default="auto", help="as in bids-sr")
     add(
@@ -76,8 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=int,
         choices=(1, 2, 4, 8),
         default=DEFAULT_ENSEMBLE,
-        help="rotations and flips of a slice that the network is averaged over; default: "
-        "%(default)s",
+        help="rotations and flips of a slice that the network is averaged over",
     )
     add(
         "--gradient-check",
@@ -85,10 +91,15 @@ def build_parser() -> argparse.ArgumentParser:
         default=WARN,
         help="as in bids-sr: what is done about a gradient table that does not fit the image",
     )
-    add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add_device_option(parser)
     add("--precision", choices=PRECISIONS, default="auto", help="as in bids-sr")
-    add("--threads", type=positive, default=2, help="CPU threads; default: %(default)s")
-    add("--work", type=Path, metavar="DIR", help="keeps the denoised scan from call to call")
+    add("--threads", type=positive, default=2, help="CPU threads")
+    add(
+        "--work",
+        type=Path,
+        metavar="DIR",
+        help="keeps the denoised scan from call to call; default: a temporary folder",
+    )
     return parser
 
 

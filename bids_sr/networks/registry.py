@@ -61,6 +61,12 @@ def load_card(model: str | None, factor: int) -> ModelCard:
     return card
 
 
+def is_default(card: ModelCard) -> bool:
+    """Tell whether a network is the one that is used if none is named."""
+    shipped = list_models().get(f"{DEFAULT_PREFIX}{card.factor}")
+    return shipped is not None and shipped.folder == card.folder
+
+
 def find_card(model: str) -> ModelCard:
     """Find a network of any factor by name or folder and verify its weights.
 

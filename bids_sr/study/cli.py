@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_sr.argument_types import positive
+from bids_sr.command_parser import CommandParser, add_device_option
 from bids_sr.diffusion.defaults import REFUSE, TRAINING_CHECKS
 from bids_sr.entry_point import run_logged_command
 from bids_sr.errors import UsageError
@@ -26,19 +27,23 @@ _REPORT_EVERY = 60.0
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; importing nothing heavy keeps ``--help`` quick."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="bids-sr-study",
         description="Train one network for each choice of feature-loss layers, score all of them"
         " on held-out scans, and write tables and figures. Run it again to go on after an"
         " interruption; several processes may share OUTPUT_DIR.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        add_version=True,
     )
     add = parser.add_argument
     add("recipe", type=Path, help="what to train and score, a TOML file (see examples/study)")
     add("bids_dir", type=Path, help="BIDS dataset, or folder of HCP subjects")
     add("output_dir", type=Path, help="takes a folder for each row, tables and figures")
-    add("--vgg16", type=Path, help="feature network's convolutions as safetensors; else downloaded")
-    add("--rows", nargs="+", action="extend", metavar="NAME", help="only these rows")
+    add(
+        "--vgg16",
+        type=Path,
+        help="feature network's convolutions as safetensors; default: downloaded",
+    )
+    add("--rows", nargs="+", action="extend", metavar="NAME", help="only these rows; default: all")
     add("--list", action="store_true", help="list the rows of the recipe and stop")
     add(
         "--report-only",
@@ -46,9 +51,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="only write tables and figures, from what OUTPUT_DIR holds; BIDS_DIR is not read",
     )
     add("--page", type=Path, help="also renew the tables in this Markdown file")
-    add("--figures", type=Path, help="folder of the figures (default: OUTPUT_DIR/figures)")
+    add("--figures", type=Path, help="folder of the figures; default: OUTPUT_DIR/figures")
     add("--keep", type=Path, help="copy what tables and figures are made of into this folder")
-    add("--cache", type=Path, help="prepared slices (default: OUTPUT_DIR/cache)")
+    add("--cache", type=Path, help="prepared slices; default: OUTPUT_DIR/cache")
     add(
         "--gradient-check",
         default=REFUSE,
@@ -56,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="what is done about a scan whose gradient table does not fit its image: it is"
         " refused; it is used, with a warning; it is used with a corrected table; nobody looks",
     )
-    add("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
+    add_device_option(parser)
     add("--threads", type=positive, default=1, help="CPU threads")
     return parser
 
@@ -107,7 +112,7 @@ def _run(arguments: argparse.Namespace, command: str, rows: list[Row]) -> None:
     from bids_sr.study.scans import Dataset
     from bids_sr.superres.device import choose_device
 
-    device = str(choose_device(arguments.device))
+    place = str(choose_device(arguments.device))
     torch.set_num_threads(arguments.threads)
     cache = arguments.cache or arguments.output_dir / "cache"
     study = Study(
@@ -119,7 +124,7 @@ def _run(arguments: argparse.Namespace, command: str, rows: list[Row]) -> None:
         ),
         arguments.output_dir,
         vgg16=arguments.vgg16,
-        device=device,
+        device=place,
         threads=arguments.threads,
         command=command,
         progress=_progress(),

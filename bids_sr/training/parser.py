@@ -10,6 +10,7 @@ from typing import Any
 from attrs import fields_dict
 
 from bids_sr.argument_types import real, whole
+from bids_sr.command_parser import CommandParser, add_device_option
 from bids_sr.diffusion.defaults import REFUSE, TRAINING_CHECKS
 from bids_sr.training.series_settings import TRUNKS, SeriesSettings
 from bids_sr.training.settings import TrainingSettings
@@ -44,13 +45,6 @@ class _Several(argparse.Action):
         setattr(namespace, self.dest, [*given, *values])
 
 
-class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows defaults where there are any."""
-
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default in (None, "", []) else super()._get_help_string(action)
-
-
 class _Settings:
     """Adds options whose defaults are those of the settings; absent if they are not given."""
 
@@ -62,7 +56,7 @@ class _Settings:
             option_of(setting),
             dest=setting,
             default=argparse.SUPPRESS,
-            help=f"{words} ({_default(setting)})",
+            help=f"{words}; {_default(setting)}",
             **how,
         )
 
@@ -94,11 +88,11 @@ def _shown(value: Any) -> str:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="bids-sr-train",
         description="Train a super-resolution network on the DWI runs of a BIDS dataset."
         " Run it again with the same arguments to go on after an interruption.",
-        formatter_class=_Formatter,
+        add_version=True,
     )
     add = parser.add_argument
     add("bids_dir", type=Path, help="BIDS dataset, or HCP folder, with high-resolution DWI")
@@ -115,8 +109,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_loss(parser.add_argument_group("loss"))
     _add_optimisation(parser.add_argument_group("optimisation"))
     card = parser.add_argument_group("model card")
-    card.add_argument("--name", help="name of the model folder (default: trained-x<scale>)")
-    card.add_argument("--licence", default="not stated", help="licence of the weights")
+    card.add_argument("--name", help="name of the model folder; default: trained-x2 or trained-x3")
+    card.add_argument("--licence", "--license", default="not stated", help="licence of the weights")
     card.add_argument(
         "--credit", nargs="*", action=_Several, default=[], help="whom to credit, one text each"
     )
@@ -130,10 +124,16 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         nargs="+",
         action=_Several,
         required=True,
+        metavar="LABEL",
         help="participants to learn from",
     )
     group.add_argument(
-        "--validate-label", nargs="+", action=_Several, default=[], help="participants held out"
+        "--validate-label",
+        nargs="+",
+        action=_Several,
+        default=[],
+        metavar="LABEL",
+        help="participants held out",
     )
     group.add_argument(
         "--gradient-check",
@@ -142,7 +142,7 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         help="what is done about a scan whose gradient table does not fit its image: it is"
         " refused; it is used, with a warning; it is used with a corrected table; nobody looks",
     )
-    group.add_argument("--cache", type=Path, help="prepared slices (default: OUTPUT_DIR/cache)")
+    group.add_argument("--cache", type=Path, help="prepared slices; default: OUTPUT_DIR/cache")
     setting(
         "coarsening",
         "in-plane voxel sizes to train on, relative to each scan's own",
@@ -213,9 +213,7 @@ def _add_loss(group: argparse._ArgumentGroup) -> None:
         "network of the feature loss; vgg16_bn is the article's",
         choices=["vgg16", "vgg16_bn"],
     )
-    group.add_argument(
-        "--vgg16", type=Path, help="its weights as safetensors, in place of a download"
-    )
+    group.add_argument("--vgg16", type=Path, help="its weights as safetensors; default: downloaded")
     setting("feature_crop", "pixels compared by features", type=whole(1))
 
 
@@ -248,7 +246,7 @@ def _add_optimisation(group: argparse._ArgumentGroup) -> None:
     setting("seed", "of initial weights and patches", type=whole(0))
     setting("validate_every", "steps", type=whole(1))
     setting("checkpoint_every", "steps", type=whole(1))
-    group.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
+    add_device_option(group)
 
 
 def refused(kind: str, given: Iterable[str]) -> list[str]:

@@ -73,7 +73,7 @@ def test_a_denoised_scan_has_noise_that_nobody_knows(evaluate, tmp_path, capsys)
         (["--participant-label", "99"], "no participant 99"),
         (["--run", "sub-01_acq-X"], "Give sub-01."),
         (["--scale", "3"], "factor 2, not 3"),
-        (["--device", "tpu"], "no such device"),
+        (["--device", "cuda:99"], "--device cuda:99: "),
     ],
 )
 def test_wrong_usage_is_one_line(make_dataset, tiny_model, capsys, more, words):

@@ -140,8 +140,3 @@ def test_a_damaged_file_and_a_full_folder_are_refused(published, tmp_path, capsy
     (tmp_path / "full" / "file").touch()
     with pytest.raises(ModelError, match="not empty"):
         import_paper_weights(published, tmp_path / "full", 2)
-
-
-def test_listing_names_the_shipped_networks(capsys):
-    assert main(["list"]) == 0
-    assert "shallow-x2  x2" in capsys.readouterr().out

@@ -189,7 +189,7 @@ def test_what_is_said_otherwise_is_honoured_and_told(train, start, tmp_path, cap
         (("--channels", "dwi", "flair"), "flair"),
         (("--validate-label", "sub-01"), "sub-01: to learn from and held out as well."),
         (("--init-from", "nowhere"), "There is no network 'nowhere'."),
-        (("--device", "tpu"), "no such device"),
+        (("--device", "cuda:99"), "--device cuda:99: "),
     ],
 )
 def test_wrong_usage_is_told_before_anything_is_done(train, tmp_path, capsys, more, words):

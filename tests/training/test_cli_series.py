@@ -71,7 +71,7 @@ def test_trains_resumes_and_exports(train, tmp_path, caplog):
         (("--kind", "volume"), "A training of --kind volume has no --l2-width and no "),
         (("--validate-label", "sub-01"), "sub-01: to learn from and held out as well."),
         (("--init-from", "nowhere"), "There is no network 'nowhere'."),
-        (("--device", "tpu"), "no such device"),
+        (("--device", "cuda:99"), "--device cuda:99: "),
     ],
 )
 def test_wrong_usage_is_told_before_anything_is_done(train, tmp_path, capsys, more, words):
@@ -161,8 +161,8 @@ def test_every_setting_of_a_kind_has_an_option_with_its_default():
         for name in fields_dict(kind).keys() - hidden:
             assert f"{option_of(name)} " in text, name
     assert (
-        f"(default: {SeriesSettings().steps}; with --kind volume: {TrainingSettings().steps})"
+        f"; default: {SeriesSettings().steps}; with --kind volume: {TrainingSettings().steps}"
         in text
     )
-    assert "(default: 12, x3: 16; with --kind volume: 16)" in text
-    assert "(--kind series only; default: auto)" in text
+    assert "; default: 12, x3: 16; with --kind volume: 16" in text
+    assert "; --kind series only; default: auto" in text

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bids_sr import __version__
 from bids_sr.app.options.sections import Section
+from bids_sr.command_parser import add_version_option
 
 
 def add_execution(parser: argparse.ArgumentParser) -> Section:
@@ -76,12 +76,7 @@ def add_general(parser: argparse.ArgumentParser) -> Section:
         "Every call leaves its own, config.toml, in the log folder",
         shown="none",
     )
-    section.add_plain(
-        "--version",
-        action="version",
-        version=f"bids_sr {__version__}",
-        help="print the version and end",
-    )
+    add_version_option(section.group)
     section.add(
         "-v",
         "--verbose",

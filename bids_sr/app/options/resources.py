@@ -6,7 +6,7 @@ import argparse
 
 from bids_sr.app import types
 from bids_sr.app.options.sections import Section
-from bids_sr.argument_types import positive
+from bids_sr.argument_types import device, positive
 from bids_sr.superres.defaults import PRECISIONS
 
 
@@ -15,7 +15,7 @@ def add_performance(parser: argparse.ArgumentParser) -> Section:
     section = Section(parser, "performance")
     section.add(
         "--device",
-        type=types.device,
+        type=device,
         default="auto",
         metavar="{auto,cpu,cuda,cuda:N}",
         help="where the network runs; auto: all visible GPUs, with runs dealt out among them, or "

@@ -42,7 +42,7 @@ class Section:
     """
 
     def __init__(self, parser: argparse.ArgumentParser, title: str) -> None:
-        self._group = parser.add_argument_group(title)
+        self.group = parser.add_argument_group(title)
         self.options: list[Option] = []
         """What was added, in its order."""
 
@@ -65,7 +65,7 @@ class Section:
             keywords = {"action": "extend", "default": [], **keywords}
         kind = keywords.get("action", "store")
         text = f"{help}; default: {'off' if kind in _FLAGS else shown}"
-        action = self._group.add_argument(*names, help=text, **keywords)
+        action = self.group.add_argument(*names, help=text, **keywords)
         long = tuple(name.removeprefix("--") for name in names if name.startswith("--"))
         option = Option(
             action.dest, long, keywords.get("nargs") == "+", _FLAGS.get(kind), kind == "count"
@@ -78,14 +78,10 @@ class Section:
             spellings = (*against, *_underscored(against))
             self._hide(spellings, {"action": other, "dest": action.dest})
 
-    def add_plain(self, *names: str, **keywords: Any) -> None:
-        """Add something that ends the program at once, such as ``--version``."""
-        self._group.add_argument(*names, **keywords)
-
     def _hide(self, names: tuple[str, ...], keywords: dict[str, Any]) -> None:
         if names:
             keywords = keywords | {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
-            self._group.add_argument(*(f"--{name}" for name in names), **keywords)
+            self.group.add_argument(*(f"--{name}" for name in names), **keywords)
 
 
 def contrary(name: str) -> str:
