@@ -33,13 +33,12 @@ _ROOT = Path(__file__).parents[1]
 _NEEDED = ("bids_sr", "tests", "models", "examples", "benchmarks", "version", "README.md", "docs")
 _STATUS = {1: "killed", 3: "killed", 0: "survived", 5: "not run", 33: "not run", None: "not tried"}
 """Of mutmut's exit codes; all others are mutants that did not end, or took the process along."""
-_CAUGHT = ("killed", "stopped")
 
 
 def main() -> None:
     """Test each folder, and print what was found."""
     arguments = _parser().parse_args()
-    rows = []
+    rows: list[tuple[str, *tuple[int, ...]]] = []
     for part in arguments.parts:
         name = part.removesuffix(".py").replace("/", "-")
         work = arguments.work.resolve() / name
@@ -48,14 +47,14 @@ def main() -> None:
         diffs = [_mutmut(work, "show", name) for name in sorted(found) if found[name] in (0, 5, 33)]
         (work.parent / f"survivors-{name}.diff").write_text("\n".join(diffs))
         print("\n".join(diffs), flush=True)
-        caught = sum(count[status] for status in _CAUGHT)
-        rows.append((part, len(found), caught, count["survived"], count["not run"]))
+        counted = (count[status] for status in ("killed", "stopped", "survived", "not run"))
+        rows.append((part, len(found), *counted))
     print(f"\nSeed {arguments.seed}. Not reached: none of its tests calls the function.\n")
-    print("| part | mutants | killed | survived | not reached | score |")
-    print("|---|---|---|---|---|---|")
-    for part, total, caught, survived, missed in [*rows, _total(rows)]:
-        share = f"{100 * caught / total:.0f} %" if total else "-"
-        print(f"| {part} | {total} | {caught} | {survived} | {missed} | {share} |")
+    print("| part | mutants | killed | without end | survived | not reached | killed |")
+    print("|---|---|---|---|---|---|---|")
+    for part, total, killed, *others in [*rows, _total(rows)]:
+        share = f"{100 * killed / total:.0f} %" if total else "-"
+        print(f"| {part} | {total} | {killed} | {' | '.join(map(str, others))} | {share} |")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -133,9 +132,8 @@ def _codes(work: Path) -> dict[str, int | None]:
     return found
 
 
-def _total(rows: list[tuple[str, int, int, int, int]]) -> tuple[str, int, int, int, int]:
-    total, caught, survived, missed = (sum(row[i] for row in rows) for i in range(1, 5))  # type: ignore[misc]
-    return "all", total, caught, survived, missed
+def _total(rows: list[tuple[str, *tuple[int, ...]]]) -> tuple[str, *tuple[int, ...]]:
+    return ("all", *(sum(counts) for counts in zip(*(row[1:] for row in rows), strict=True)))
 
 
 if __name__ == "__main__":

@@ -65,3 +65,13 @@ def test_directions_in_one_plane_do_not_determine_a_tensor():
 def test_gqi_wants_fifteen_directions(table):
     assert "14 distinct directions, 15" in gqi_volumes(table((0, 1), (1000, 14))).reason
     assert gqi_volumes(table((0, 1), (1000, 15))).indices == tuple(range(16))
+
+
+def test_six_directions_are_enough_only_if_they_determine_a_tensor():
+    """Six on one cone do not: what is told is that, not their number."""
+    angle = np.arange(6) * np.pi / 3
+    cone = np.stack([np.cos(angle), np.sin(angle), np.full(6, 0.7)], axis=1)
+    cone /= np.linalg.norm(cone, axis=1, keepdims=True)
+    table = GradientTable([0, *[1000] * 6], np.vstack([np.zeros(3), cone]))
+    assert dti_volumes(table).indices == ()
+    assert dti_volumes(table).reason == "DTI skipped: the 6 directions do not determine a tensor."
