@@ -1,4 +1,4 @@
-"""Ways in which a gradient table can point along the wrong axes, and how each is undone."""
+"""Axis errors of gradient tables, and their corrections."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ from bids_sr.diffusion.frames import voxel_rotation
 Floats = NDArray[np.float64]
 
 EXPECTED = "as expected"
-"""Words for a table without a fault."""
+"""Name of a table without errors."""
 WORLD_RAS = "in the world's frame"
 WORLD_LPS = "in the world's frame (LPS)"
-"""DICOM's axes: to the patient's left, back and head."""
+"""DICOM axes: to the patient's left, back and head."""
 
 _AXES = "xyz"
 _SMALLEST_TURN = 5.0
-"""Degrees: the frame of an image that is turned by less is as good as its voxel axes."""
+"""Degrees: at smaller rotations the world frame cannot be distinguished from the voxel axes."""
 
 
 @frozen
 class AxisPermutation:
-    """A fault of a gradient table."""
+    """An axis error of a gradient table."""
 
     words: str
-    """Its name: ``x flipped``, ``y and z exchanged``, both with a comma between them, or
-    `EXPECTED`. Axes are those of the corrected table, x, y, z the image's i, j, k."""
+    """Its name: ``x flipped``, ``y and z exchanged``, both separated by a comma, or `EXPECTED`.
+    Axes are those of the corrected table; x, y, z are the image's i, j, k."""
     matrix: Floats = field(eq=cmp_using(eq=np.array_equal))
     """(3, 3), orthogonal: a direction g of the table, as read, becomes ``matrix @ g``."""
     edit: str
-    """What to do to the file of directions, as an order without its full stop."""
+    """Instruction to correct the bvec file, without its full stop."""
 
     def undone(self, bvecs: Floats) -> Floats:
-        """Return the directions (V, 3) without the fault."""
+        """Return the corrected directions (V, 3)."""
         return bvecs @ self.matrix.T
 
 
 @lru_cache(maxsize=1)
 def signed_permutations() -> tuple[AxisPermutation, ...]:
-    """Return the 24 ways to name three axes: 6 orders times 4 choices of signs.
+    """Return the 24 signed permutations of three axes: 6 orders times 4 choices of signs.
 
-    A direction and its opposite measure the same, so flipping two axes is flipping the
-    third, and flipping all three is nothing.
+    A direction and its opposite are equivalent, so flipping two axes is flipping the third, and
+    flipping all three has no effect.
 
     Returns
     -------
     tuple of AxisPermutation
-        `EXPECTED` first; then every other one once.
+        `EXPECTED` first, then each of the others once.
     """
     found = []
     for order in itertools.permutations(range(3)):
@@ -73,7 +73,7 @@ def signed_permutations() -> tuple[AxisPermutation, ...]:
 
 
 def world_frames(affine: Floats) -> tuple[AxisPermutation, ...]:
-    """Return the faults of a table that was written along the axes of the world.
+    """Return the errors of a table that was written along the world axes.
 
     Parameters
     ----------
@@ -83,8 +83,8 @@ def world_frames(affine: Floats) -> tuple[AxisPermutation, ...]:
     Returns
     -------
     tuple of AxisPermutation
-        World axes as NIfTI (RAS+) and as DICOM (LPS+) has them. Empty where the image is
-        not oblique: there such a table is one of `signed_permutations`.
+        World axes of NIfTI (RAS+) and of DICOM (LPS+). Empty if the image is not oblique: then such
+        a table is one of `signed_permutations`.
     """
     rotation, first = voxel_rotation(affine)
     edit = "convert it to FSL's convention, along the voxel axes of the image"
@@ -97,18 +97,18 @@ def world_frames(affine: Floats) -> tuple[AxisPermutation, ...]:
 
 
 def nearest(matrix: Floats) -> AxisPermutation:
-    """Return the signed exchange that is most like an orthogonal matrix (3, 3)."""
+    """Return the signed permutation closest to an orthogonal matrix (3, 3)."""
     return min(signed_permutations(), key=lambda exchange: turn(matrix, exchange.matrix))
 
 
 def turn(one: Floats, other: Floats) -> float:
-    """Return the angle between two orthogonal matrices (3, 3), degrees; signs do not count."""
+    """Return the angle between two orthogonal matrices (3, 3), degrees, ignoring signs."""
     cosine = (abs(np.trace(one @ other.T)) - 1) / 2
     return float(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))))
 
 
 def edit_of(words: str) -> str:
-    """Return what to do to a table with a fault of that name; empty if there is none."""
+    """Return the instruction to correct an error of this name; empty if there is none."""
     edits = {exchange.words: exchange.edit for exchange in signed_permutations()}
     edits |= dict.fromkeys(
         (WORLD_RAS, WORLD_LPS), "convert it to FSL's convention, along the voxel axes of the image"

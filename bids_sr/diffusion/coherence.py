@@ -1,9 +1,9 @@
-"""How well a field of tensors goes on along its own fibres, for many gradient tables at once.
+"""Coherence of a tensor field along its own fibres, for many gradient tables at once.
 
-A fibre goes on in its own direction, so the tensors change least along V1 (fibre continuity:
+Fibres continue in their own direction, so tensors change least along V1 (fibre continuity:
 Aganj 2018, Sci Rep 8:16541; fibre coherence: Schilling et al. 2019, Magn Reson Imaging 58:82).
-A wrong axis or sign turns V1 and leaves the image alone, and V1 points to where the tensors
-change as much as anywhere.
+A wrong axis or sign rotates V1 but not the image, and tensors then change along V1 as much as
+elsewhere.
 """
 
 from __future__ import annotations
@@ -22,18 +22,17 @@ from bids_sr.diffusion.tensor import fractional_anisotropy
 Floats = NDArray[np.floating[Any]]
 
 FA_LEAST = 0.15
-"""Anisotropy from which on a voxel has a direction worth following."""
+"""FA from which a voxel's direction is used."""
 _SMOOTHING = 0.5
-"""Standard deviation of the smoothing, of the longest voxel side."""
+"""Standard deviation of the smoothing, in units of the longest voxel side."""
 _BLOCKS = 8
-"""Parts along each axis of the brain's box; without each in turn, the figures show how far they
-can be trusted."""
+"""Blocks along each axis of the brain's bounding box, for the jackknife."""
 _FEWEST = 64
-"""Voxels with a direction that are looked at at least."""
+"""Minimum number of voxels with a direction."""
 _FLAT = 0.1
-"""Change of the tensor, of its median, below which a voxel has no say about where it changes."""
+"""Change of the tensor, relative to its median, below which a voxel is not used."""
 _PAIRS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
-"""dipy's lower triangle."""
+"""Lower triangle in dipy's order."""
 
 
 @frozen(eq=False)
@@ -41,26 +40,26 @@ class Coherence:
     """Coherence of the fibres for each of several tables."""
 
     values: Floats
-    """(n,): by how much less the tensor changes along V1 than by chance, 0 by chance, 1 if not
-    at all."""
+    """(n,): 1 minus the change of the tensor along V1 relative to chance: 0 at chance, 1 if it does
+    not change."""
     without: Floats
-    """(blocks, n): the same with one part of the brain left out."""
+    """(blocks, n): the same with one block left out."""
     voxels: int
-    """Voxels that it was found in."""
+    """Number of voxels used."""
 
     def margins(self, one: int) -> Floats:
-        """Return how clearly one table is more coherent than each.
+        """Return by how many standard errors one table is more coherent than each.
 
         Parameters
         ----------
         one : int
-            Number of the table.
+            Index of the table.
 
         Returns
         -------
         numpy.ndarray
-            (n,): difference of the two values in units of its standard error by the
-            jackknife over parts of the brain; 0 for itself.
+            (n,): difference of the two values in units of its standard error, from the jackknife
+            over blocks; 0 for itself.
         """
         gain = self.values[one] - self.values
         left = self.without[:, [one]] - self.without
@@ -71,29 +70,29 @@ class Coherence:
 
 @frozen(eq=False)
 class Fibres:
-    """Sums over the voxels of each part of the brain, from which any table can be judged.
+    """Sums over the voxels of each block, from which the coherence of any table follows.
 
-    V is V1 V1^T, G what `follow_fibres` says; both as lower triangles, weighted by FA squared.
+    V is V1 V1^T, G as in `follow_fibres`; both as lower triangles, weighted by FA squared.
     """
 
     weight: Floats
-    """(blocks,): of the weights."""
+    """(blocks,): sum of the weights."""
     along: Floats
-    """(blocks, 6): of V."""
+    """(blocks, 6): sum of V."""
     change: Floats
-    """(blocks, 6): of G."""
+    """(blocks, 6): sum of G."""
     both: Floats
-    """(blocks, 6, 6): of the products of G and V."""
+    """(blocks, 6, 6): sum of the products of G and V."""
     voxels: int
-    """How many there were."""
+    """Number of voxels."""
 
     def coherence(self, turns: Floats) -> Coherence:
-        """Return the coherence if V1 is turned in every voxel.
+        """Return the coherence if V1 is rotated in every voxel.
 
         Parameters
         ----------
         turns : numpy.ndarray
-            (n, 3, 3), orthogonal: what V1, along the voxel axes, is multiplied by.
+            (n, 3, 3), orthogonal, applied to V1 in voxel axes.
 
         Returns
         -------
@@ -106,19 +105,19 @@ class Fibres:
 
 
 def follow_fibres(tensor: Floats, mask: NDArray[np.bool_], zooms: Floats) -> Fibres | None:
-    """Add up how a field of tensors changes along its main directions and across them.
+    """Sum up how a tensor field changes along its principal directions and across them.
 
     With T the tensor over its mean diffusivity, and G = sum over its components of
-    grad(T) grad(T)^T over its trace, the change along V1 is V1^T G V1. What it is by chance, if
-    V1 and G had nothing to do with each other, is subtracted: the product of the two mean
-    matrices <V1 V1^T> and <G>. So neither unequal voxels, nor noise or blurring along one axis,
-    nor a preferred direction of fibres favour a table. Means are weighted by FA squared.
+    grad(T) grad(T)^T over its trace, the change along V1 is V1^T G V1. Its value at chance, if V1
+    and G were independent, is subtracted: the product of the two mean matrices <V1 V1^T> and <G>.
+    So neither anisotropic voxels, nor noise or blurring along one axis, nor a preferred direction
+    of fibres favour a table. Means are weighted by FA squared.
 
     Parameters
     ----------
     tensor : numpy.ndarray
         (x, y, z, 6): dipy's lower triangle (xx, xy, yy, xz, yz, zz) along the voxel axes.
-        Outside the mask it does not matter.
+        Ignored outside the mask.
     mask : numpy.ndarray
         (x, y, z), bool.
     zooms : numpy.ndarray
@@ -127,13 +126,13 @@ def follow_fibres(tensor: Floats, mask: NDArray[np.bool_], zooms: Floats) -> Fib
     Returns
     -------
     Fibres or None
-        None where there are too few voxels with a direction.
+        None if there are too few voxels with a direction.
     """
     smooth = _smooth(tensor, mask, _SMOOTHING * max(zooms) / np.asarray(zooms))
     evals, v1 = main_direction(smooth[mask])
     fa = np.zeros(mask.shape, np.float32)
     fa[mask] = fractional_anisotropy(evals.clip(min=0))
-    # neighbours on both sides: the rim of the mask is no fibre's end
+    # with neighbours on both sides, since fibres do not end at the rim of the mask
     used = ndimage.binary_erosion(mask) & (fa > FA_LEAST)
     if np.count_nonzero(used) < _FEWEST:
         return None
@@ -166,7 +165,7 @@ def _change(
             ndimage.correlate1d(relative, [-0.5, 0, 0.5], axis=axis)[used].astype(float) / side
             for axis, side in enumerate(zooms)
         ]
-        twice = 1 if row == column else 2  # xy stands for yx as well
+        twice = 1 if row == column else 2  # off-diagonal elements count twice
         for j, (one, other) in enumerate(_PAIRS):
             change[:, j] += twice * slopes[one] * slopes[other]
     total = change[:, [0, 2, 5]].sum(axis=1)
@@ -174,7 +173,7 @@ def _change(
 
 
 def _blocks(used: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return the number of the part of the brain that each used voxel lies in."""
+    """Return the block number of each voxel used."""
     places = np.argwhere(used)
     places -= places.min(axis=0)
     parts = places * _BLOCKS // (places.max(axis=0) + 1)
@@ -197,7 +196,7 @@ def _sum_up(v1: Floats, change: Floats, fa: Floats, blocks: NDArray[np.intp]) ->
 
 
 def _coherence(sums: Sequence[Floats], turns: Floats) -> Floats:
-    """Return the coherence (m, n) of m sums, in the order of `Fibres`, and n turns."""
+    """Return the coherence (m, n) for m sums, in the order of `Fibres`, and n rotations."""
     weight, along, change, both = sums
     fibres, slopes, products = _full(along), _full(change), _full(both)  # (m, 6, 3, 3) the last
     products = _full(np.moveaxis(products, 1, -1))  # (m, a, b, i, j): V_ab, G_ij
@@ -208,7 +207,7 @@ def _coherence(sums: Sequence[Floats], turns: Floats) -> Floats:
 
 
 def _full(triangle: Floats) -> Floats:
-    """Turn (..., 6) into symmetric (..., 3, 3)."""
+    """Expand (..., 6) to symmetric (..., 3, 3)."""
     full = np.empty((*triangle.shape[:-1], 3, 3))
     for k, (i, j) in enumerate(_PAIRS):
         full[..., i, j] = full[..., j, i] = triangle[..., k]

@@ -1,9 +1,9 @@
-"""Choices that the command line shows as well; light, so that ``--help`` stays quick."""
+"""Choices shared with the command line; without imports, so that ``--help`` is fast."""
 
 WARN, FIX, OFF = "warn", "fix", "off"
 GRADIENT_CHECKS = (WARN, FIX, OFF)
-"""What is done about a gradient table that is found wrong (`bids_sr.diffusion.gradient_check`):
-it is said; it is corrected; nobody looks."""
+"""Action on a wrong gradient table (`bids_sr.diffusion.gradient_check`): warn, correct it, or do
+not check."""
 REFUSE = "refuse"
 TRAINING_CHECKS = (REFUSE, *GRADIENT_CHECKS)
-"""The same where a network would learn from the table: the scan is not taken."""
+"""The same for training: the scan is left out."""

@@ -1,4 +1,4 @@
-"""MP-PCA of a whole run, made once."""
+"""MP-PCA of a whole run, cached."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from bids_sr.images.nifti import DwiReader
 
 _LOG = logging.getLogger("bids_sr")
 _PATCH_RADIUS = 2
-"""Of MP-PCA: patches of 5 x 5 x 5 voxels, fewer along an axis that has not as many."""
+"""Radius of MP-PCA patches: 5 x 5 x 5 voxels, fewer along a shorter axis."""
 
 
 @contextmanager
 def patches_without_noise() -> Iterator[None]:
-    """Let MP-PCA meet patches that are all signal, whose noise is the mean of nothing to dipy."""
+    """Silence dipy's warning for patches without noise components (mean of an empty slice)."""
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
         yield
@@ -36,7 +36,7 @@ def denoised(run: DwiRun, cache: Path) -> np.ndarray:
     run : DwiRun
         As acquired.
     cache : pathlib.Path
-        Keeps the result, which takes minutes to make.
+        Folder in which the result, which takes minutes, is kept.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Eigenvalues and the main direction of many symmetric 3 x 3 matrices at once."""
+"""Eigenvalues and principal direction of many symmetric 3 x 3 matrices at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating[Any]]
 
 _STEP = 4096
-"""Matrices in one go: the columns of all that is worked out stay in the processor's cache."""
+"""Matrices per batch: all intermediate columns fit into the processor's cache."""
 _NEAR = -0.999
 """Where the cosine of three times the angle (below) is lower, the two largest eigenvalues are
 within about a fortieth of their distance to the third: the formula's direction loses digits."""
@@ -19,9 +19,9 @@ within about a fortieth of their distance to the third: the formula's direction 
 def main_direction(lower: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the eigenvalues, and the eigenvector of the largest, of symmetric matrices.
 
-    By the trigonometric solution of the characteristic polynomial, and the cross products
-    of two rows of what the largest eigenvalue leaves [1]_; by LAPACK where the two largest
-    eigenvalues nearly meet, for there the formula is no good.
+    By the trigonometric solution of the characteristic polynomial, and cross products of two rows
+    of the matrix minus the largest eigenvalue [1]_; by LAPACK where the two largest eigenvalues are
+    nearly equal, since the formula loses precision there.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def main_direction(lower: Floats) -> tuple[NDArray[np.float64], NDArray[np.float
     values : numpy.ndarray
         (n, 3), ascending.
     direction : numpy.ndarray
-        (n, 3), unit vectors, their sign free.
+        (n, 3), unit vectors of arbitrary sign.
 
     References
     ----------
@@ -65,7 +65,7 @@ def _solve(columns: Floats, values: Floats, direction: Floats) -> None:
         length = np.sqrt(sum(part * part for part in vectors))
         for i, part in enumerate(vectors):
             direction[:, i] = part / length
-    # also where all is one number, and what is too large or small for the formula
+    # also where all eigenvalues are equal, or too large or small for the formula
     hard = ~((cosine > _NEAR) & (length > 0) & np.isfinite(length))
     if hard.any():
         values[hard], direction[hard] = _by_lapack(columns[:, hard])

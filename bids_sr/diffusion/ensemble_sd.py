@@ -1,4 +1,4 @@
-"""The standard deviation of tensor maps over the self-ensemble: each is fitted anew."""
+"""The standard deviation of tensor maps over the self-ensemble: each member is fitted."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class EnsembleSdMaps:
     """Standard deviations over the self-ensemble, on disk."""
 
     dwi: Path
-    """Of each volume, 4D, in units of the input."""
+    """Standard deviation of each volume, 4D, in units of the input."""
     fa: Path | None
-    """Of FA, 3D; None where no tensor was fitted."""
+    """Standard deviation of FA, 3D; None if no tensor was fitted."""
 
 
 def fa_ensemble_sd(
@@ -49,23 +49,23 @@ def fa_ensemble_sd(
     members : sequence of VolumeSource
         Open 4D series of equal shape, at least two.
     gradients : GradientTable
-        Of all their volumes; all are fitted to.
+        Of all their volumes, all of which are used.
     mask : numpy.ndarray
         (x, y, z), bool; the map is 0 outside.
     out : pathlib.Path
-        Where the map goes.
+        The map to write.
     folder : pathlib.Path
-        Holds the FA of one member for a while.
+        Folder for the FA of one member, temporarily.
     threads : int, optional
-        Threads to fit with; default: one per CPU at hand.
+        Threads for the fit; default: one per available CPU.
     block_bytes : int
         Size of the block of signals held in memory.
     scratch : pathlib.Path, optional
-        Folder for what does not fit into memory; default: the system's for temporary files.
+        Folder for data that do not fit into memory; default: the system's temporary folder.
     on_disk : bool
-        The fit lies there, too, not in memory.
+        Keep the fit there as well, instead of in memory.
     signed : bool
-        As `fit_tensor` takes it.
+        As in `fit_tensor`.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A brain mask that came with the data: which of its voxels count, and whether it fits."""
+"""A brain mask provided with the data: its voxels, and whether it matches the image."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bids_sr.images.nifti import load_volume
 
 _HALF = 0.5
 _OVERSHOOT = 0.5
-"""Interpolation with splines or sinc makes values of a mask over- and undershoot."""
+"""Tolerance: spline or sinc interpolation makes mask values over- and undershoot."""
 _OUTSIDE = 0.01
-"""Share of a mask, or of an image, that may lie where the other is not, without a word."""
+"""Fraction of a mask, or of an image, allowed outside the other without a warning."""
 _WHOLE = 0.95
-"""A brain does not fill so much of an image."""
+"""Fraction of an image that a brain does not fill."""
 _REMEDY = "Give a mask of 0 outside and 1 inside the brain, on the image's own grid."
 
 
@@ -34,15 +34,15 @@ class GivenMask:
     affine: NDArray[np.float64] = field(eq=False)
     """(4, 4), its voxel indices to world mm."""
     warnings: tuple[str, ...]
-    """What was doubtful about its values, in whole sentences."""
+    """Warnings about its values, as full sentences."""
 
 
 def read_mask(path: Path) -> GivenMask:
     """Read a brain mask.
 
-    Of 0 and one other value, the other counts as brain; of whole numbers, labels, all but
-    0. Values between 0 and 1 are probabilities, and count from one half on. What is
-    negative or has no value is outside.
+    With 0 and one other value, the other counts as brain; with integer labels, all but 0. Values
+    between 0 and 1 are probabilities, and count as brain from 0.5 on. Negative, NaN and infinite
+    voxels are outside.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def read_mask(path: Path) -> GivenMask:
     missing = int(np.count_nonzero(~np.isfinite(values)))
     if missing:
         warnings.append(
-            f"{missing} voxels of the brain mask {path.name} have no value (NaN or infinite);"
+            f"{missing} voxels of the brain mask {path.name} are NaN or infinite;"
             " they count as outside."
         )
         values = np.where(np.isfinite(values), values, np.float32(0))
@@ -106,7 +106,7 @@ def _inside(values: NDArray[np.float32], path: Path) -> tuple[NDArray[np.bool_],
 
 
 def _are_whole(values: NDArray[np.float32]) -> bool:
-    """Say whether all values are whole numbers, but for what scaling with a slope leaves."""
+    """Return whether all values are integers, up to the error of scaling with a slope."""
     rounded = np.round(values)
     return bool(np.all(np.abs(values - rounded) <= 1e-4 * np.maximum(1, np.abs(rounded))))
 
@@ -114,12 +114,12 @@ def _are_whole(values: NDArray[np.float32]) -> bool:
 def place_mask(
     mask: GivenMask, shape: Sequence[int], affine: NDArray[np.float64], image: Path
 ) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
-    """Bring a given mask to the grid of its image and say what is odd about its place.
+    """Resample a given mask to the grid of its image and check its position.
 
     Parameters
     ----------
     mask : GivenMask
-        On whatever grid; each voxel takes the value of its nearest neighbour.
+        On any grid; interpolation is by nearest neighbour.
     shape : sequence of int
         Voxels of the image along x, y and z.
     affine : numpy.ndarray
@@ -132,12 +132,12 @@ def place_mask(
     inside : numpy.ndarray
         (x, y, z), bool, at least one voxel.
     warnings : tuple of str
-        Those of `mask` and of its place, in whole sentences.
+        Those of `mask` and those about its position, as full sentences.
 
     Raises
     ------
     InputError
-        If no voxel of it lies inside the image.
+        If none of its voxels lies inside the image.
     """
     carried = carry_mask(mask.inside, mask.affine, shape, affine)
     if not carried.any():
@@ -156,13 +156,13 @@ def place_mask(
     away = 1 - _share_within(_sample(shape), affine, mask.inside.shape, mask.affine)
     if away > _OUTSIDE:
         said.append(
-            f"The brain mask {name} does not reach over {away:.0%} of the image, which counts as"
+            f"The brain mask {name} does not cover {away:.0%} of the image, which counts as"
             " outside the brain."
         )
     if away > 0 and mask.inside.shape == tuple(shape):
         said.append(
             f"The brain mask {name} has as many voxels as the image, but its header says that they"
-            " lie elsewhere; they are taken there."
+            " lie elsewhere; its voxels are used at the header's position."
         )
     if carried.mean() > _WHOLE:
         said.append(
@@ -178,10 +178,10 @@ def _share_within(
     shape: Sequence[int],
     other: NDArray[np.float64],
 ) -> float:
-    """Return what share of voxels (n, 3) of one grid have their centre within another."""
+    """Return the fraction of voxels (n, 3) of one grid whose centre lies within another."""
     across = np.linalg.inv(other) @ affine
     places = voxels @ across[:3, :3].T + across[:3, 3]
-    # the outer half of the border voxels still belongs to them; a thousandth for rounding
+    # the outer half of border voxels is inside; a thousandth allows for rounding
     within = (places > -0.501) & (places < np.array(shape) - 0.499)
     return float(within.all(axis=1).mean())
 

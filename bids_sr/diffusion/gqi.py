@@ -18,11 +18,11 @@ from bids_sr.errors import InputError
 from bids_sr.images.nifti import DwiReader
 
 SAMPLING_LENGTH = 1.25
-"""Diffusion sampling length ratio, the value recommended for the brain in vivo
-(Yeh et al. 2010 use 1 to 1.3)."""
+"""Diffusion sampling length ratio, as recommended for the brain in vivo (Yeh et al. 2010 use 1 to
+1.3)."""
 
 ISOTROPIC_PERCENTILE = 99.0
-"""QA is divided by this percentile of the isotropic part in the mask."""
+"""Percentile of the isotropic part in the mask by which QA is divided."""
 
 _CHUNK = 4096
 """Voxels per matrix product; their ODFs take 12 MB."""
@@ -46,10 +46,9 @@ def fit_gqi(
     Yeh et al. 2010 (IEEE Trans Med Imaging 29:1626): the ODF :math:`\psi` is the
     signals times a sinc kernel, the b0s averaged to one volume first, and
     :math:`QA = Z_0 (\psi(a) - I)` with `a` its highest peak and `I` its minimum, the
-    isotropic part. :math:`Z_0` frees QA of the scanner's intensity unit. Where no fluid
-    is marked, DSI Studio takes :math:`1 / Z_0` as the largest `I` of the image; here it
-    is the 99th percentile of `I` in the mask, which a hot voxel does not move. GFA as
-    Tuch 2004 (Magn Reson Med 52:1358).
+    isotropic part. :math:`Z_0` frees QA of the scanner's intensity unit. Unless fluid is marked,
+    DSI Studio takes :math:`1 / Z_0` as the largest `I` of the image; here it is the 99th percentile
+    of `I` in the mask, which is robust to hot voxels. GFA as Tuch 2004 (Magn Reson Med 52:1358).
 
     Parameters
     ----------
@@ -62,17 +61,17 @@ def fit_gqi(
     out : callable or mapping
         Path of each parameter's map.
     params : sequence of str
-        Maps to write: ``qa`` and ``gfa``, both without unit.
+        Maps to write: ``qa`` and ``gfa``, both dimensionless.
     volumes : sequence of int, optional
         Volumes to reconstruct from; default: `gqi_volumes`.
     threads : int, optional
-        Threads to work with; default: one per CPU at hand.
+        Number of threads; default: one per available CPU.
     block_bytes : int
         Size of the block of signals held in memory.
     scratch : pathlib.Path, optional
-        Folder for what does not fit into memory; default: the system's for temporary files.
+        Folder for data that do not fit into memory; default: the system's temporary folder.
     on_disk : bool
-        The fit lies there, too, not in memory.
+        Keep the fit there as well, instead of in memory.
 
     Returns
     -------
@@ -109,10 +108,10 @@ def fit_gqi(
 def gqi_kernel(
     bvals: NDArray[np.float64], directions: NDArray[np.float64], is_b0: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Return the matrix that turns signals into an ODF.
+    """Return the matrix from signals to ODF.
 
-    The b0s count as one volume, their mean: each of n adds to the ODF what is the same
-    in all directions, and n times that would make QA and GFA hang on n.
+    The b0s count as one volume, their mean: each adds an isotropic part to the ODF, so that
+    otherwise QA and GFA would depend on their number n.
 
     Parameters
     ----------
@@ -148,10 +147,10 @@ def half_sphere() -> NDArray[np.float64]:
 
 
 def odf_scalars(signals: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return what the maps need of the ODFs.
+    """Return the scalars of the ODFs that the maps need.
 
-    In float64: how a matrix product is rounded depends on how many voxels go into it, and so
-    on threads and memory. Rounded to float32 at the end, the scalars do not.
+    In float64: the rounding of a matrix product depends on the number of voxels in it, and so on
+    threads and memory. After rounding to float32 the scalars do not.
 
     Parameters
     ----------
@@ -194,5 +193,5 @@ def _volumes(dwi: Path, gradients: GradientTable, volumes: Sequence[int] | None)
         return list(volumes)
     selection = gqi_volumes(gradients)
     if selection.reason:
-        raise InputError(selection.reason, file=dwi, remedy="Leave the GQI maps out.")
+        raise InputError(selection.reason, file=dwi, remedy="Leave out the GQI maps.")
     return list(selection.indices)

@@ -1,4 +1,4 @@
-"""Does a run's gradient table fit its image? Axes, signs and frame, found out by the fibres."""
+"""Whether a run's gradient table matches its image: axes, signs and frame, from fibre coherence."""
 
 from __future__ import annotations
 
@@ -32,41 +32,41 @@ from bids_sr.images.nifti import DwiReader
 _LOG = logging.getLogger("bids_sr")
 
 NOT_DECIDED = "not decided"
-"""Verdict where the evidence is not clear."""
+"""Verdict if the evidence is not clear."""
 NOT_CHECKED = "not checked"
-"""Verdict where nobody looked."""
+"""Verdict if the check was not made."""
 
 CLEAR = 2.5
-"""By how many standard errors a table must be more coherent than every other one
-(docs/quality.md has the counts that this was chosen by)."""
+"""Standard errors by which a table must be more coherent than every other one (chosen from the
+counts in docs/quality.md)."""
 LEAST = 0.05
-"""Coherence that the best table must have: there are fibres."""
+"""Coherence that the best table must have, as evidence of fibres."""
 
 
 @frozen(eq=False)
 class GradientCheck:
-    """What was found out about a gradient table."""
+    """Result of the check of a gradient table."""
 
     verdict: str
-    """`EXPECTED`, the words of an `AxisPermutation`, `NOT_DECIDED` or `NOT_CHECKED`."""
+    """`EXPECTED`, the name of an `AxisPermutation`, `NOT_DECIDED` or `NOT_CHECKED`."""
     coherence: float | None = None
-    """Of the fibres with the table as it came, 0 by chance; None if unknown."""
+    """Coherence of the fibres with the table as given, 0 at chance; None if unknown."""
     best: float | None = None
-    """The same with the table that has the most."""
+    """The same with the best table."""
     margin: float | None = None
-    """By how many standard errors the best is ahead of the next."""
+    """Standard errors between the best table and the next."""
     reason: str = ""
-    """Why nothing could be decided, one sentence."""
+    """Why no decision was possible, one sentence."""
     exchange: AxisPermutation | None = field(default=None)
-    """The fault; None unless one was found."""
+    """The error; None unless one was found."""
 
     @property
     def found_wrong(self) -> bool:
-        """Whether the table is wrong, beyond doubt."""
+        """Whether the table is clearly wrong."""
         return self.exchange is not None
 
     def corrected(self, run: DwiRun) -> DwiRun:
-        """Return the run with a table that has not the fault; the run itself if there is none."""
+        """Return the run with a corrected table; the run itself if there is no error."""
         if self.exchange is None:
             return run
         table = run.gradients
@@ -75,14 +75,14 @@ class GradientCheck:
 
 @frozen(eq=False)
 class CheckedRun:
-    """A run with the table that it is processed with."""
+    """A run with the gradient table used to process it."""
 
     run: DwiRun
     """The run; its table is corrected if `fixed`."""
     check: GradientCheck
-    """What was found out about the table as it came."""
+    """Result for the table as given."""
     fixed: bool = False
-    """Whether it was wrong and is corrected."""
+    """Whether the table was wrong and has been corrected."""
 
     def record(self) -> dict[str, str | float | bool | None]:
         """Return the entries of the run's record."""
@@ -98,12 +98,12 @@ class CheckedRun:
 
 
 def checked_run(run: DwiRun, mode: str) -> CheckedRun:
-    """Check the table of a run, and correct it if that is asked for.
+    """Check the table of a run, and correct it if requested.
 
     Parameters
     ----------
     run : DwiRun
-        As it came.
+        As given.
     mode : str
         One of `bids_sr.diffusion.defaults.TRAINING_CHECKS`.
 
@@ -114,7 +114,7 @@ def checked_run(run: DwiRun, mode: str) -> CheckedRun:
     Raises
     ------
     InputError
-        If the image cannot be read; if the table is wrong and that is to be refused.
+        If the image cannot be read, or if the table is wrong and the mode refuses that.
     """
     if mode == OFF:
         return CheckedRun(run, GradientCheck(NOT_CHECKED))
@@ -123,10 +123,10 @@ def checked_run(run: DwiRun, mode: str) -> CheckedRun:
         return CheckedRun(run, check)
     if mode == REFUSE:
         raise InputError(
-            f"does not fit the image ({check.verdict}).",
+            f"does not match the image ({check.verdict}).",
             file=run.files.bvec or run.files.dwi,
-            remedy=f"To mend it, {edit_of(check.verdict)} in it; or give --gradient-check fix, "
-            "which goes on with a corrected table.",
+            remedy=f"To correct it, {edit_of(check.verdict)} in it; or use --gradient-check fix, "
+            "which continues with a corrected table.",
         )
     if mode == FIX:
         _LOG.warning("%s: %s", run.files.label, corrected_sentence(check.verdict))
@@ -136,21 +136,21 @@ def checked_run(run: DwiRun, mode: str) -> CheckedRun:
 
 
 def fault_sentence(verdict: str) -> str:
-    """Say what is wrong with a table and how it is mended; empty if the verdict is no fault."""
+    """Describe what is wrong with a table and how to correct it; empty if nothing is."""
     edit = edit_of(verdict)
     if not edit:
         return ""
     return (
-        f"The gradient table does not fit the image ({verdict}): {edit} in the bvec file, or give "
+        f"The gradient table does not match the image ({verdict}): {edit} in the bvec file, or use "
         "--gradient-check fix."
     )
 
 
 def corrected_sentence(verdict: str) -> str:
-    """Say that a table was wrong and is right now; empty if the verdict is no fault."""
+    """State that a table was wrong and is corrected; empty if it was not wrong."""
     if not edit_of(verdict):
         return ""
-    return f"The gradient table did not fit the image ({verdict}); a corrected one is used."
+    return f"The gradient table did not match the image ({verdict}); a corrected one is used."
 
 
 def _rounded(value: float | None) -> float | None:
@@ -158,17 +158,17 @@ def _rounded(value: float | None) -> float | None:
 
 
 def check_gradients(run: DwiRun) -> GradientCheck:
-    """Find out whether the directions of a run lie along the axes of its image.
+    """Check whether the directions of a run follow the axes of its image.
 
-    One tensor is fitted; each other table turns it in its place (`exchanges`), and the table
-    whose fibres are most coherent (`bids_sr.diffusion.coherence`) is the right one, if it is
-    ahead of all others by `CLEAR` standard errors. A table in the world's frame has to be
-    ahead of the nearest exchange of axes, too, but not the other way round.
+    One tensor is fitted; each other table rotates it, and the table whose fibres are most coherent
+    (`bids_sr.diffusion.coherence`) is the right one, if it leads all others by `CLEAR` standard
+    errors. A table in the world frame must also lead the nearest permutation of axes, but not vice
+    versa.
 
     Parameters
     ----------
     run : DwiRun
-        Read volume by volume, once.
+        Read once, volume by volume.
 
     Returns
     -------
@@ -195,21 +195,21 @@ def check_gradients(run: DwiRun) -> GradientCheck:
 def fit_fibres(
     run: DwiRun, mask: NDArray[np.bool_], volumes: Sequence[int] | None = None
 ) -> tuple[Fibres | None, NDArray[np.float64]]:
-    """Fit a tensor to a run and follow its fibres.
+    """Fit a tensor to a run and sum up the changes along its fibres.
 
     Parameters
     ----------
     run : DwiRun
-        Its gradients determine a tensor.
+        Its gradients must determine a tensor.
     mask : numpy.ndarray
         (x, y, z), bool, the brain.
     volumes : sequence of int, optional
-        Volumes to fit to, b0s among them; default: `dti_volumes`.
+        Volumes to fit to, including b0s; default: `dti_volumes`.
 
     Returns
     -------
     fibres : Fibres or None
-        As `follow_fibres`.
+        As in `follow_fibres`.
     affine : numpy.ndarray
         (4, 4), of the image.
     """
@@ -223,7 +223,7 @@ def fit_fibres(
 def judge_table(
     fibres: Fibres, affine: NDArray[np.float64], planted: NDArray[np.float64] | None = None
 ) -> GradientCheck:
-    """Compare the table that fibres were fitted with to all others.
+    """Compare the table used for the fit with all others.
 
     Parameters
     ----------
@@ -232,8 +232,8 @@ def judge_table(
     affine : numpy.ndarray
         (4, 4), of the image.
     planted : numpy.ndarray, optional
-        (3, 3), orthogonal: judge as if every direction had been multiplied by it, and the
-        tensor been fitted with these.
+        (3, 3), orthogonal: the result is that for directions multiplied by it, and the tensor
+        fitted with these.
 
     Returns
     -------
@@ -243,7 +243,7 @@ def judge_table(
     matrices = np.stack([table.matrix for table in tables])
     if planted is not None:
         matrices = matrices @ planted
-    # the tensor lies along the voxel axes, where FSL's table may have x the other way round
+    # the tensor is in voxel axes, where FSL's table may have x reversed
     signs = voxel_rotation(affine)[1]
     return _judge(tables, fibres.coherence(signs[:, None] * matrices * signs))
 
@@ -254,7 +254,9 @@ def _judge(tables: list[AxisPermutation], coherence: Coherence) -> GradientCheck
     margin = None
     for winner in dict.fromkeys((best, best_axes)):
         rivals = [i for i in range(len(tables)) if i != winner]
-        if winner < axes:  # a small turn of the frame is not told from none: no fault, then
+        if (
+            winner < axes
+        ):  # a small rotation of the frame cannot be distinguished from none: no error then
             rivals = [i for i in rivals if i < axes or not _near(tables[i], tables[winner])]
         ahead = float(coherence.margins(winner)[rivals].min())
         if ahead >= CLEAR and values[winner] >= LEAST:
@@ -269,7 +271,7 @@ def _decided(
 ) -> GradientCheck:
     if tables[winner].words == EXPECTED:
         return GradientCheck(EXPECTED, float(values[0]), float(values[winner]), ahead)
-    # of two faults that are a small turn apart, the likelier one
+    # the likelier of two errors that differ by a small rotation
     alike = [i for i, table in enumerate(tables) if i == winner or _near(table, tables[winner])]
     likely = max(alike, key=lambda i: values[i])
     fault = tables[likely]
@@ -278,12 +280,12 @@ def _decided(
 
 
 def _near(table: AxisPermutation, other: AxisPermutation) -> bool:
-    """Tell whether a table in the world's frame is that exchange of axes but for a turn."""
+    """Return whether a table in the world frame is that permutation up to a small rotation."""
     return table not in signed_permutations() and nearest(table.matrix) is other
 
 
 def _box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
-    """Return the box around a mask."""
+    """Return the bounding box of a mask."""
     spans = []
     for axis in range(3):
         there = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
@@ -298,7 +300,7 @@ def _tensor(
     mask: NDArray[np.bool_],
     box: tuple[slice, ...],
 ) -> NDArray[np.float32]:
-    """Fit a tensor by unweighted least squares as volumes are read: no signals are kept.
+    """Fit a tensor by unweighted least squares while volumes are read; no signals are kept.
 
     Returns (x, y, z, 6) within the box, along the voxel axes, mm2/s; zero outside the mask.
     """
@@ -315,7 +317,7 @@ def _tensor(
     fitted = np.zeros((6, int(np.count_nonzero(inside))), np.float32)
     for column, index in enumerate(chosen):
         signal = reader.volume(index)[box][inside]
-        if not floor:  # one for the image, so that the b0s need not be read first
+        if not floor:  # one reference for the image, so that the b0s need not be read first
             floor = max(FLOOR * float(np.median(signal)), float(np.finfo(np.float32).tiny))
         logarithm = np.log(np.maximum(signal, floor))
         for component in range(6):

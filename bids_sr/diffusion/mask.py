@@ -1,4 +1,4 @@
-"""Where the brain is, and the same place on another grid."""
+"""Finding the brain mask, and resampling it to another grid."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bids_sr.errors import InputError
 _LOG = logging.getLogger("bids_sr")
 
 _OPENING_MM = 6.0
-"""Bridges thinner than twice this, to the eyes and the scalp, are cut."""
+"""Bridges to the eyes and the scalp that are thinner than twice this are cut."""
 _MEDIAN_RADIUS = 2
 _PASSES = 4
 
@@ -28,9 +28,9 @@ def brain_mask(
     """Find the brain on a b0 image.
 
     dipy's ``median_otsu`` (median of radius 2 voxels, one pass) on the image
-    clipped at the median of its own foreground, so that neither bright fluid nor
-    the bright rim next to the coil draws the threshold up; then the largest
-    piece that survives cutting thin bridges, with its holes filled.
+    clipped at the median of its own foreground, so that neither bright fluid nor the bright rim
+    next to the coil raises the threshold; then the largest component after cutting thin bridges,
+    with its holes filled.
 
     Parameters
     ----------
@@ -40,13 +40,13 @@ def brain_mask(
     zooms : sequence of float
         Voxel size along x, y and z, mm.
     quiet : bool
-        Nothing is logged.
+        Do not log.
 
     Returns
     -------
     numpy.ndarray
-        (x, y, z), bool, at least one voxel. Where no brain can be told from the
-        background, all voxels above zero, and a warning is logged.
+        (x, y, z), bool, at least one voxel. If the brain cannot be separated from the background,
+        all voxels above zero, with a warning in the log.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def brain_mask(
     clipped = np.minimum(mean_b0, _foreground_median(mean_b0))
     if clipped.min() == clipped.max():
         return _whole(positive, quiet)
-    # transposed, for skimage takes an image of 3 or 4 slices for a coloured one
+    # transposed, since skimage takes an image of 3 or 4 slices for a colour image
     _, rough = median_otsu(clipped.T, median_radius=_MEDIAN_RADIUS, numpass=1)
     mask = _fill(_main_piece(rough.T, zooms))
     return mask if mask.any() else _whole(positive, quiet)
@@ -78,7 +78,7 @@ def carry_mask(
     target_shape: Sequence[int],
     target_affine: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    """Bring a mask to another grid, each voxel taking its nearest neighbour's value.
+    """Resample a mask to another grid by nearest neighbour.
 
     Parameters
     ----------
@@ -103,14 +103,14 @@ def carry_mask(
         offset=to_source[:3, 3],
         output_shape=tuple(target_shape),
         order=0,
-        # the outer half of the border voxels still belongs to them
+        # the outer half of border voxels is inside
         mode="grid-constant",
     )
     return carried.astype(bool)
 
 
 def _foreground_median(image: NDArray[np.float32]) -> float:
-    """Median of the voxels above Otsu's threshold, found again below itself."""
+    """Median of the voxels above Otsu's threshold, computed again below itself."""
     from skimage.filters import threshold_otsu
 
     median, clipped = float(image.max()), image
@@ -123,7 +123,7 @@ def _foreground_median(image: NDArray[np.float32]) -> float:
 
 
 def _main_piece(mask: NDArray[np.bool_], zooms: Sequence[float]) -> NDArray[np.bool_]:
-    """Cut thin bridges, keep the largest piece and what lies close around its core."""
+    """Cut thin bridges, keep the largest component and the voxels close to its core."""
     depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=zooms)[1:-1, 1:-1, 1:-1]
     core = _largest(depth > _OPENING_MM)
     if not core.any():
@@ -140,7 +140,7 @@ def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _fill(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Fill holes: those closed in space, then those closed within a slice of any axis."""
+    """Fill holes: those closed in 3D, then those closed within a slice along any axis."""
     filled: NDArray[np.bool_] = ndimage.binary_fill_holes(mask)
     for axis in range(3):
         for plane in np.moveaxis(filled, axis, 0):
@@ -151,7 +151,7 @@ def _fill(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _whole(positive: NDArray[np.bool_], quiet: bool) -> NDArray[np.bool_]:
     if not quiet:
         _LOG.warning(
-            "No brain can be told from the background: all voxels above zero are taken."
-            " Give a brain mask for better maps."
+            "The brain cannot be separated from the background: all voxels above zero are used."
+            " Provide a brain mask for better maps."
         )
     return positive

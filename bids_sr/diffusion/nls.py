@@ -1,4 +1,4 @@
-"""The nonlinear least squares fit of the tensor, for signals that have a sign."""
+"""The nonlinear least squares fit of the tensor, for signed signals."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ Floats = NDArray[np.float64]
 def fit_nls(design: Floats, signals: NDArray[np.floating], start: Floats) -> Floats:
     """Fit signals themselves, not their logarithms, as dipy's ``NLLS`` does.
 
-    The residual of a signed signal is Gaussian about the model at any
-    signal-to-noise ratio, so this fit is as good as unbiased where that of the
-    logarithm is not: negative signals have none (Koay et al. 2006, J Magn Reson
-    182:115). dipy's own start is such a fit; here it is given.
+    The residual of a signed signal is Gaussian at any signal-to-noise ratio, so this fit is nearly
+    unbiased where that of the logarithm, which negative signals do not have, is not (Koay et al.
+    2006, J Magn Reson 182:115). dipy starts from a fit of the logarithm; here the start is given.
 
     Parameters
     ----------
@@ -23,19 +22,21 @@ def fit_nls(design: Floats, signals: NDArray[np.floating], start: Floats) -> Flo
     signals : numpy.ndarray
         (n, V), relative to the mean b0; any sign.
     start : numpy.ndarray
-        (n, 7), where to begin: what `bids_sr.diffusion.wls.fit_wls` gives.
+        (n, 7), initial values, from `bids_sr.diffusion.wls.fit_wls`.
 
     Returns
     -------
     numpy.ndarray
-        (n, 7), as `start`; what is not finite there stays so.
+        (n, 7), as `start`; voxels that are not finite there remain so.
     """
     from dipy.reconst.dti import nlls_fit_tensor
 
     fitted = start.copy()
     good = np.isfinite(start).all(axis=1)
     if good.any():
-        with np.errstate(over="ignore"):  # a step too far, from which it comes back
+        with np.errstate(
+            over="ignore"
+        ):  # overflow in a step that is too large, which the solver then reduces
             fitted[good], _ = nlls_fit_tensor(
                 design,
                 signals[good].astype(np.float64),

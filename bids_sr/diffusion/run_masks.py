@@ -1,4 +1,4 @@
-"""The brain mask of a run, on the grid of its input and on the super-resolved one."""
+"""The brain mask of a run, on the input grid and on the super-resolved one."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class RunMasks:
     output: Path
     """On the super-resolved grid, uint8."""
     given: bool
-    """It came with the dataset; otherwise it was found on the b0s."""
+    """Whether it was provided with the dataset; otherwise it was computed from the b0s."""
     warnings: tuple[str, ...] = ()
-    """What was doubtful about the one that came, in whole sentences."""
+    """Warnings about a mask that was provided, as full sentences."""
 
 
 def make_masks(run: DwiRun, grid: SliceGrid, *, input_mask: Path, output_mask: Path) -> RunMasks:
-    """Take the mask that belongs to a run, or find one, and bring it to both grids.
+    """Read the mask of a run, or compute one, and resample it to both grids.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def make_masks(run: DwiRun, grid: SliceGrid, *, input_mask: Path, output_mask: P
     Raises
     ------
     InputError
-        If the mask that came with the dataset cannot be used (`given_mask`), or
-        the image has no voxel above zero.
+        If the mask provided with the dataset cannot be used (`given_mask`), or the image has no
+        voxel above zero.
     """
     shape, affine = grid.high_resolution
     warnings: tuple[str, ...] = ()
@@ -74,14 +74,14 @@ def make_masks(run: DwiRun, grid: SliceGrid, *, input_mask: Path, output_mask: P
 
 
 def brain_of(run: DwiRun, *, quiet: bool = False) -> NDArray[np.bool_]:
-    """Return the brain of a run on its own grid: its mask, or what is found on the b0s.
+    """Return the brain mask of a run on its own grid: as provided, or computed from the b0s.
 
     Parameters
     ----------
     run : DwiRun
-        The input; what is doubtful about its mask is logged.
+        The input; warnings about its mask are logged.
     quiet : bool
-        Nothing is logged.
+        Do not log.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def brain_of(run: DwiRun, *, quiet: bool = False) -> NDArray[np.bool_]:
     Raises
     ------
     InputError
-        As `make_masks`.
+        As in `make_masks`.
     """
     if run.files.mask is None:
         return _find(run, quiet=quiet)

@@ -1,4 +1,4 @@
-"""The diffusion tensor, by weighted least squares, and the maps drawn from it."""
+"""The diffusion tensor, by weighted least squares, and its maps."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ _COLUMNS: Mapping[str, slice] = {
     "unfitted": slice(20, 21),
 }
 FIT_WIDTH = 21
-"""Values that a fit keeps of a voxel."""
+"""Values that a fit keeps per voxel."""
 
 TENSOR_ORDER = (0, 2, 5, 1, 3, 4)
 """dipy's lower triangle (xx, xy, yy, xz, yz, zz) in the order of MRtrix3:
 D11, D22, D33, D12, D13, D23."""
 
 FLOOR = 1e-3
-"""Signals below this share of the voxel's mean b0 are raised to it: their
-logarithm would not exist, or rule the fit. Free water is at 5e-2 for b = 1000."""
+"""Signals below this fraction of the voxel's mean b0 are raised to it: their logarithm would not
+exist, or dominate the fit. Free water is at 5e-2 for b = 1000."""
 
 
 @frozen
@@ -63,7 +63,7 @@ class TensorMaps:
     """``n_voxels``; of these, as fractions: ``negative_eigenvalue_fraction`` (at
     least one eigenvalue of the tensor as fitted is below zero),
     ``nonfinite_fraction`` (fit failed), ``unfitted_fraction`` (mean b0 not above
-    zero); ``floored_fraction`` of all signals (0 where they have a sign)."""
+    zero); ``floored_fraction`` of all signals (0 if signed)."""
 
 
 def fit_tensor(
@@ -86,10 +86,9 @@ def fit_tensor(
     33:531: weights are the squared signals predicted by an ordinary fit;
     `bids_sr.diffusion.wls`). FA, MD,
     AD, RD and colour FA come from the eigenvalues, negative ones set to zero; the
-    tensor itself is written as fitted. Where signals have a sign, a logarithm would
-    do away with half of the noise: there nonlinear least squares go on from that
-    fit (`bids_sr.diffusion.nls`). Orientations are in world coordinates (see
-    `bids_sr.diffusion.frames`).
+    tensor itself is written as fitted. For signed signals a logarithm would discard half of the
+    noise: nonlinear least squares then continue from that fit (`bids_sr.diffusion.nls`).
+    Orientations are in world coordinates (see `bids_sr.diffusion.frames`).
 
     Parameters
     ----------
@@ -104,20 +103,20 @@ def fit_tensor(
     params : sequence of str
         Maps to write: ``fa``, ``md``, ``ad``, ``rd`` (mm2/s), ``s0`` (unit of the
         input), ``colorfa`` (x, y, z, 3: absolute world components of V1 times FA),
-        ``v1`` (x, y, z, 3: unit vector, its sign free), ``tensor`` (x, y, z, 6:
+        ``v1`` (x, y, z, 3: unit vector of arbitrary sign), ``tensor`` (x, y, z, 6:
         D11, D22, D33, D12, D13, D23, mm2/s, the order of MRtrix3).
     volumes : sequence of int, optional
         Volumes to fit to; default: `dti_volumes`.
     threads : int, optional
-        Threads to fit with; default: one per CPU at hand.
+        Threads for the fit; default: one per available CPU.
     block_bytes : int
         Size of the block of signals held in memory.
     scratch : pathlib.Path, optional
-        Folder for what does not fit into memory; default: the system's for temporary files.
+        Folder for data that do not fit into memory; default: the system's temporary folder.
     on_disk : bool
-        The fit lies there, too, not in memory.
+        Keep the fit there as well, instead of in memory.
     signed : bool
-        Whether the series has a sign (`bids_sr.images.series_checks`).
+        Whether the series is signed (`bids_sr.images.series_checks`).
 
     Returns
     -------
@@ -169,7 +168,7 @@ def fit_signals(
     affine : numpy.ndarray
         (4, 4), of the image: maps are in world coordinates.
     signed : bool
-        Whether the series has a sign.
+        Whether the series is signed.
 
     Returns
     -------
@@ -191,7 +190,7 @@ def _volumes(dwi: Path, gradients: GradientTable, volumes: Sequence[int] | None)
         return list(volumes)
     selection = dti_volumes(gradients)
     if selection.reason:
-        raise InputError(selection.reason, file=dwi, remedy="Leave the tensor maps out.")
+        raise InputError(selection.reason, file=dwi, remedy="Leave out the tensor maps.")
     return list(selection.indices)
 
 
@@ -256,7 +255,7 @@ def _from_lower_triangle(
         "tensor": lower[:, TENSOR_ORDER],
         "negative": as_fitted[:, :1] < 0,  # the smallest
     }
-    with np.errstate(over="ignore"):  # S0 of a hopeless voxel may leave float32
+    with np.errstate(over="ignore"):  # S0 of a failed voxel may overflow float32
         for name, column in columns.items():
             values[:, _COLUMNS[name]] = column
     failed |= ~np.isfinite(values).all(axis=1)

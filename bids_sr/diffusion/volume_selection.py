@@ -1,4 +1,4 @@
-"""Which volumes a model is fitted to, and why it is not fitted at all."""
+"""Which volumes a model is fitted to, or why it is not fitted."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from bids_sr.bids.gradients import GradientTable
 
 DTI_MAX_B = 1500.0
-"""Above this b-value, s/mm2, the signal bends away from the tensor's exponential."""
+"""Above this b-value, s/mm2, the signal deviates from the tensor's exponential."""
 DTI_MIN_DIRECTIONS = 6
-"""A tensor has six unknowns beside S0."""
+"""A tensor has six unknowns besides S0."""
 GQI_MIN_DIRECTIONS = 15
 """Coefficients of an antipodally symmetric function of order 4, the lowest that
 can show two crossing fibres (Descoteaux et al. 2007, Magn Reson Med 58:497)."""
@@ -63,7 +63,7 @@ def dti_volumes(gradients: GradientTable) -> Selection:
     found = _directions(gradients, chosen)
     if found < DTI_MIN_DIRECTIONS:
         return Selection(
-            (), f"DTI skipped: {found} distinct directions, {DTI_MIN_DIRECTIONS} are needed."
+            (), f"DTI skipped: {found} distinct directions, {DTI_MIN_DIRECTIONS} needed."
         )
     return Selection((), f"DTI skipped: the {found} directions do not determine a tensor.")
 
@@ -86,7 +86,7 @@ def gqi_volumes(gradients: GradientTable) -> Selection:
     found = gradients.n_directions
     if found < GQI_MIN_DIRECTIONS:
         return Selection(
-            (), f"GQI skipped: {found} distinct directions, {GQI_MIN_DIRECTIONS} are needed."
+            (), f"GQI skipped: {found} distinct directions, {GQI_MIN_DIRECTIONS} needed."
         )
     return Selection(range(gradients.n_volumes))
 
@@ -98,7 +98,7 @@ def _missing(gradients: GradientTable, model: str) -> str | None:
             " direction each."
         )
     if gradients.is_b0.all():
-        return f"{model} skipped: there are b0 volumes only."
+        return f"{model} skipped: there are only b0 volumes."
     if not gradients.is_b0.any():
         return f"{model} skipped: there is no b0 volume."
     return None
@@ -109,7 +109,7 @@ def _directions(gradients: GradientTable, indices: NDArray[np.intp]) -> int:
 
 
 def _determines_tensor(gradients: GradientTable, indices: NDArray[np.intp]) -> bool:
-    # directions on one cone or in few planes can be many and still leave D undetermined
+    # even many directions leave D undetermined if they are on one cone or in few planes
     weighted = indices[~gradients.is_b0[indices]]
     if _directions(gradients, indices) < DTI_MIN_DIRECTIONS:
         return False

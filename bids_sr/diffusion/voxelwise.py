@@ -1,4 +1,4 @@
-"""Voxelwise work on a 4D series, block by block, and the maps that come of it."""
+"""Voxelwise processing of a 4D series, block by block, and writing the resulting maps."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from bids_sr.errors import OutputError
 from bids_sr.images.nifti import VolumeSource, write_volumes
 
 BLOCK_BYTES = 96 << 20
-"""Size of the signals that are read and worked on at once."""
+"""Size of the block of signals processed at once."""
 _HELD = 3
-"""Blocks that the signals of all voxels may take without being passed through a file."""
+"""Number of blocks of signals up to which no temporary file is used."""
 _CHUNK = 1 << 15
-"""Most voxels that a thread works on in one go: what a fit needs beside its signals stays small."""
+"""Largest number of voxels per thread and call, which limits the memory of a fit."""
 _LEAST_CHUNK = 1000
 
 Work = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(n, V) signals of n voxels -> (n, P) values."""
 Out = Callable[[str], Path] | Mapping[str, Path]
-"""Where the map of a parameter goes."""
+"""Path of the map of a parameter."""
 
 
 def map_voxels(
@@ -46,9 +46,9 @@ def map_voxels(
 ) -> NDArray[np.float32]:
     """Apply `work` to the signals of all voxels in a mask.
 
-    The series is read volume by volume, in one pass. Where the signals in the mask are more
-    than three blocks, they go through a file without a name; while a block is read from it,
-    the one before is worked on. So memory does not grow with the number of volumes.
+    The series is read volume by volume, in one pass. If the signals in the mask exceed three
+    blocks, they pass through an unnamed temporary file; while a block is read from it, the previous
+    one is processed. So memory does not grow with the number of volumes.
 
     Parameters
     ----------
@@ -63,13 +63,13 @@ def map_voxels(
     width : int
         Values per voxel.
     threads : int, optional
-        How many threads work; default: one per CPU at hand.
+        Number of threads; default: one per available CPU.
     block_bytes : int
         Size of a block in memory.
     scratch : pathlib.Path, optional
-        Folder for files without a name; default: the system's for temporary files.
+        Folder for unnamed files; default: the system's temporary folder.
     on_disk : bool
-        The values lie in such a file instead of memory; it is gone when the array is.
+        Keep the values in such a file instead of memory; it is deleted with the array.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def map_voxels(
     InputError
         If the series cannot be read.
     OutputError
-        If there is no room for the files.
+        If there is no space for the files.
     """
     if mask.shape != reader.shape[:3]:
         raise ValueError(f"a mask of shape {mask.shape} for an image {reader.shape}")
@@ -120,14 +120,14 @@ def write_map(
     mask : numpy.ndarray
         (x, y, z), bool.
     reader : VolumeSource
-        Gives affine and what else of its header maps keep.
+        Source of affine and other header fields.
     """
     shape = mask.shape if values.shape[1] == 1 else (*mask.shape, values.shape[1])
     write_volumes(path, shape, _images(values, mask), reader.affine, reader.meta)
 
 
 def release(values: NDArray[np.float32]) -> None:
-    """Let the memory go in which the file behind an array of `map_voxels` is mirrored."""
+    """Release the page cache of the file behind an array of `map_voxels`."""
     if isinstance(values, np.memmap):
         values.flush()
         memory: mmap.mmap = values._mmap  # type: ignore[attr-defined]
@@ -138,11 +138,11 @@ def _table(rows: int, width: int, scratch: Path | None, *, on_disk: bool) -> NDA
     if not on_disk or not rows:
         return np.empty((rows, width), dtype=np.float32)
     with _nameless_file(scratch) as file:
-        # a disk that fills up while values are put in would end the program
+        # a disk that fills up while values are stored would kill the program
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, 4 * rows * width)
         file.truncate(4 * rows * width)
-        # column after column, for they are asked for one by one
+        # column by column, as they are read
         return np.memmap(file, np.float32, "r+", shape=(rows, width), order="F")
 
 
@@ -155,7 +155,7 @@ def _images(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> Iterator[ND
 
 
 def path_of(out: Out, param: str) -> Path:
-    """Return where the map of a parameter goes."""
+    """Return the path of the map of a parameter."""
     return out(param) if callable(out) else out[param]
 
 
@@ -196,7 +196,7 @@ def _nameless_file(folder: Path | None) -> Iterator[IO[bytes]]:
             yield file
     except OSError as error:
         raise OutputError(
-            f"has no room for what does not fit into memory ({error.strerror or error}).",
+            f"has no space for data that do not fit into memory ({error.strerror or error}).",
             file=folder or Path(tempfile.gettempdir()),
             remedy="Free space there, or give -w a folder on another disk.",
         ) from error
@@ -211,7 +211,7 @@ def _apply(
 
 
 def _cpus() -> int:
-    # what this process may use, which a batch system often limits; not known on a Mac
+    # CPUs available to this process, which a batch system often limits; unknown on macOS
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating[Any]]
 
 _STEP = 1000
-"""Voxels in one go: their 49 numbers each stay in the processor's cache."""
+"""Voxels per batch: their 49 numbers each fit into the processor's cache."""
 
 
 def fit_wls(design: Floats, signals: Floats) -> NDArray[np.float64]:
-    """Fit the logarithm of signals by two passes of least squares.
+    """Fit the logarithm of signals by least squares in two passes.
 
-    The weights of the second pass are the squared signals that the first, unweighted,
-    predicts [1]_: what dipy's ``wls_fit_tensor`` does by a singular value decomposition for each
-    voxel. Here the 7 x 7 normal equations are solved, which takes far less; only where they
-    are singular dipy has the word.
+    The weights of the second pass are the squared signals predicted by the first, unweighted one
+    [1]_. dipy's ``wls_fit_tensor`` does the same by a singular value decomposition for each voxel.
+    Here the 7 x 7 normal equations are solved, which is much faster; dipy is used only where they
+    are singular.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def fit_wls(design: Floats, signals: Floats) -> NDArray[np.float64]:
     .. [1] Chung, Lu and Henry, "Comparison of bootstrap approaches for estimation of
        uncertainties of DTI parameters", NeuroImage 33:531, 2006.
     """
-    # with b-values as they are, columns differ a thousandfold: their squares would lose digits
+    # with unscaled b-values, columns differ a thousandfold: their squares would lose precision
     scale = np.abs(design).max(axis=0)
     scale[scale == 0] = 1
     columns = design / scale

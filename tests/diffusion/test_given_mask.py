@@ -75,7 +75,7 @@ def test_labels_all_count(read):
 def test_voxels_without_a_value_are_outside(read):
     mask = read(between(1, np.nan))
     assert np.array_equal(mask.inside, BRAIN)
-    assert "have no value (NaN or infinite); they count as outside" in mask.warnings[0]
+    assert "are NaN or infinite; they count as outside" in mask.warnings[0]
 
 
 def test_negative_values_are_outside(read):
@@ -119,7 +119,7 @@ def test_half_outside_the_image(place):
     assert np.array_equal(carried[:3], BRAIN[6:9]) and carried[3:].sum() == 0
     told = " ".join(warnings)
     assert "50% of the brain mask brain.nii.gz lies outside the image" in told
-    assert "does not reach over 50% of the image" in told
+    assert "does not cover 50% of the image" in told
     assert "has as many voxels as the image, but its header says that they lie elsewhere" in told
 
 

@@ -231,7 +231,7 @@ def test_modes(scan, caplog):
         warned = checked_run(wrong, "warn")
     assert warned.run is wrong
     assert warned.check.verdict == "z flipped"
-    assert "change the sign of z in the bvec file, or give --gradient-check fix" in caplog.text
+    assert "change the sign of z in the bvec file, or use --gradient-check fix" in caplog.text
     caplog.clear()
     with caplog.at_level(logging.WARNING, logger="bids_sr"):
         fixed = checked_run(wrong, "fix")

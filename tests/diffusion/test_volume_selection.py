@@ -40,12 +40,12 @@ def test_too_small_low_shell_is_joined_by_the_next(table):
 def test_reasons(table):
     only_b0 = dti_volumes(table((0, 4)))
     assert only_b0.indices == ()
-    assert "b0 volumes only" in only_b0.reason
+    assert "only b0 volumes" in only_b0.reason
     assert "no b0" in dti_volumes(table((1000, 30))).reason
     few = dti_volumes(table((0, 1), (1000, 5)))
     assert few.indices == ()
-    assert "5 distinct directions, 6 are needed" in few.reason
-    assert "b0 volumes only" in gqi_volumes(table((0, 4))).reason
+    assert "5 distinct directions, 6 needed" in few.reason
+    assert "only b0 volumes" in gqi_volumes(table((0, 4))).reason
 
 
 def test_repeats_and_opposites_are_not_new_directions():

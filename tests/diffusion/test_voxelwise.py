@@ -79,7 +79,7 @@ def test_volumes_keep_their_order(series, block_bytes):
 def test_a_folder_without_room_is_told(series, tmp_path, block_bytes, on_disk):
     path, data = series
     options = {"block_bytes": block_bytes, "on_disk": on_disk, "scratch": tmp_path / "missing"}
-    with DwiReader(path) as reader, pytest.raises(OutputError, match="missing: has no room"):
+    with DwiReader(path) as reader, pytest.raises(OutputError, match="missing: has no space"):
         map_voxels(reader, data[..., 0] > 0.3, range(5), work, 2, **options)
 
 

@@ -30,7 +30,7 @@ TOLD = {
     "labels": (put(np.arange(1, 23)[:, None], 0), "holds labels up to 18; all but 0 count"),
     "outside": (put(1, 0, -12), "% of the brain mask sub-outside_desc-brain_mask.nii.gz lies"),
     "whole": (put(1, 1), "covers 100% of the image, air included"),
-    "nan": (put(1, np.nan), "have no value (NaN or infinite); they count as outside."),
+    "nan": (put(1, np.nan), "are NaN or infinite; they count as outside."),
 }
 REFUSED = {
     "empty": (put(0.3, 0.01), "has no voxel that counts as brain (values from 0.01 to 0.3)."),

@@ -116,7 +116,7 @@ def test_both_tables_are_drawn(outcomes):
     words, text = page(warned)
     assert picture.name in text
     assert "made with the table as it came" in words
-    assert "change the sign of y in the bvec file, or give --gradient-check fix" in words
+    assert "change the sign of y in the bvec file, or use --gradient-check fix" in words
 
 
 def test_fix_makes_what_the_right_table_makes(outcomes):

@@ -15,7 +15,7 @@ def quality(out, label):
     return json.loads(path.read_text())
 
 
-@pytest.mark.parametrize(("directions", "words"), [(0, "b0 volumes only"), (4, "4 distinct")])
+@pytest.mark.parametrize(("directions", "words"), [(0, "only b0 volumes"), (4, "4 distinct")])
 def test_too_few_directions_for_a_tensor(process, writers, tmp_path, directions, words):
     dataset = writers.write_dataset(tmp_path / "raw", ("01",), directions=directions)
     outcome = process(dataset, tmp_path / "out")

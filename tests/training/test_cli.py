@@ -103,8 +103,8 @@ def test_a_scan_with_a_wrong_gradient_table_is_refused(flipped, tmp_path, capsys
     arguments = [str(flipped), str(tmp_path / "out"), "--train-label", "01"]
     assert main(arguments) == 1
     told = capsys.readouterr().err
-    assert "sub-01_dwi.bvec: does not fit the image (y flipped)" in told
-    assert "change the sign of y in it; or give --gradient-check fix" in told
+    assert "sub-01_dwi.bvec: does not match the image (y flipped)" in told
+    assert "change the sign of y in it; or use --gradient-check fix" in told
     assert not list((tmp_path / "out").glob("*/weights.safetensors"))
 
 
