@@ -162,7 +162,7 @@ def place_mask(
     if away > 0 and mask.inside.shape == tuple(shape):
         said.append(
             f"The brain mask {name} has as many voxels as the image, but its header says that they"
-            " lie elsewhere; its voxels are used at the header's position."
+            " lie elsewhere; they are used at that position."
         )
     if carried.mean() > _WHOLE:
         said.append(
