@@ -12,6 +12,7 @@ from bids_sr.app.devices import choose_places
 from bids_sr.app.participant import find_runs, make_run_options
 from bids_sr.app.settings import Settings
 from bids_sr.errors import UsageError
+from bids_sr.workflow.completeness import DONE
 from bids_sr.workflow.estimate import KINDS, PAGE, VIEWER
 from bids_sr.workflow.forecast import UNUSABLE, Forecast, forecast
 from bids_sr.workflow.plan import RunOptions, make_plan
@@ -66,8 +67,17 @@ def _lines(runs: Sequence[Forecast], settings: Settings, options: RunOptions) ->
         if run is not None and run.problem:
             lines.append(f"    {run.problem}")
         if run is not None and settings.verbosity:
-            lines += [f"    {_size(size):>9}  {path}" for path, size in run.files.items()]
+            lines += [_file_line(path, size, run.state) for path, size in run.files.items()]
     return [line.rstrip() for line in [*lines, "", *_totals(runs, settings)]]
+
+
+def _file_line(path: Path, size: int | None, state: str) -> str:
+    """Say how large a file is, or an image before compression; of others nobody knows yet."""
+    if state == DONE and path.is_file():
+        told, what = _size(path.stat().st_size), "on disk"
+    else:
+        told, what = ("", "size not known") if size is None else (_size(size), "uncompressed")
+    return f"    {told:>9} {what:<14}  {path}"
 
 
 def _row(run: Forecast) -> tuple[str, ...]:

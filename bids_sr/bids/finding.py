@@ -46,6 +46,11 @@ _LOGGER = logging.getLogger("bids_sr")
 _TOLD = 10
 """How many of the images left out are named in the warning."""
 
+_INSTEAD = (
+    " -d names the dataset to process, not results to reuse beside the input:"
+    " leave it out to process the runs of BIDS_DIR."
+)
+
 
 def find_dwi(
     bids_dir: Path,
@@ -113,7 +118,7 @@ def find_dwi(
             runs.setdefault(_place(run.dwi, run.dataset_root), run)
     found = told_apart(without_clashes(list(runs.values())))
     found.sort(key=lambda run: (natural_key(f"sub-{run.subject}"), natural_key(run.dwi.name)))
-    _check_found(found, datasets, set(query.subjects))
+    _check_found(found, datasets, set(query.subjects), in_place_of_input=main not in datasets)
     return found
 
 
@@ -268,7 +273,9 @@ def _masks(image: Path, beside: Iterable[Path]) -> list[Path]:
     return [path for _, path in sorted(found, key=lambda each: (len(each[0]), each[1].name))]
 
 
-def _check_found(runs: list[DwiFiles], datasets: list[InputDataset], subs: set[str]) -> None:
+def _check_found(
+    runs: list[DwiFiles], datasets: list[InputDataset], subs: set[str], *, in_place_of_input: bool
+) -> None:
     where = ", ".join(str(dataset.root) for dataset in datasets)
     if not runs:
         kind = "preprocessed (desc-preproc) " if datasets[0].derivative else ""
@@ -276,7 +283,8 @@ def _check_found(runs: list[DwiFiles], datasets: list[InputDataset], subs: set[s
             f"no {kind}diffusion run found"
             + (f" for {', '.join(sorted(subs, key=natural_key))}." if subs else "."),
             file=where,
-            remedy="Looked for sub-*/[ses-*/]dwi/*_dwi.nii[.gz]; check labels and filters.",
+            remedy="Looked for sub-*/[ses-*/]dwi/*_dwi.nii[.gz]; check labels and filters."
+            + (_INSTEAD if in_place_of_input else ""),
         )
     for label in sorted(subs - {run.subject for run in runs}, key=natural_key):
         _LOGGER.warning("%s: sub-%s has no diffusion run that matches the selection.", where, label)

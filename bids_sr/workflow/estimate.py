@@ -25,6 +25,8 @@ from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 
 _FLOAT, _HALF = 4, 2
 _FEW_VOLUMES = MAX_B0S + MAX_DIRECTIONS + MAX_OTHER * MAX_OTHER_SHELLS
+HEADER = 352
+"""Bytes of a NIfTI-1 file before its voxels."""
 COMPONENTS = {"colorfa": 3, "v1": 3, "tensor": 6}
 """Values per voxel of maps that have more than one."""
 
@@ -121,6 +123,38 @@ def file_bytes(name: str, task: Task) -> int:
     if entities.get("desc") == "input":
         raw //= task.factor**2
     return round(MAP_SHARE * BRAIN * raw * COMPONENTS.get(entities.get("param", ""), 1))
+
+
+def image_bytes(name: str, task: Task) -> int | None:
+    """Return how large an output file is before compression: exact, by its grid and data type.
+
+    Parameters
+    ----------
+    name : str
+        Of an output file, as `file_bytes` takes it.
+    task : Task
+        The run.
+
+    Returns
+    -------
+    int or None
+        None if it is no image: then nothing tells before it is written.
+    """
+    if not name.endswith(".nii.gz"):
+        return None
+    suffix, entities = parse_suffix(name), parse_entities(name)
+    voxels, size = task.fine, _FLOAT
+    if suffix == "dwi":
+        voxels *= task.shape[3]
+        if kind_of(name) == "series" and task.output_dtype == "int16":
+            size = _HALF
+    elif suffix == "mask":
+        size = 1
+    else:
+        voxels *= COMPONENTS.get(entities.get("param", ""), 1)
+    if entities.get("desc") == "input":
+        voxels //= task.factor**2
+    return HEADER + size * voxels
 
 
 def kind_of(name: str) -> str:

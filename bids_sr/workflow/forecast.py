@@ -15,6 +15,7 @@ from bids_sr.workflow.estimate import (
     PROGRAM_GB,
     Task,
     file_bytes,
+    image_bytes,
     output_bytes,
     work_bytes,
 )
@@ -40,8 +41,8 @@ class Forecast:
     """Why it is unusable."""
     task: Task | None = None
     """What its cost depends on; None if it is unusable."""
-    files: Mapping[Path, int] = field(factory=dict)
-    """Files that it leaves, and about how large they become, bytes."""
+    files: Mapping[Path, int | None] = field(factory=dict)
+    """Files that it leaves, and the bytes of images before compression; None: not known."""
     output: Mapping[str, int] = field(factory=dict)
     """Bytes by kind, pictures of the report as well."""
     work: tuple[int, int] = (0, 0)
@@ -73,13 +74,13 @@ def forecast(plan: RunPlan) -> Forecast:
     except BidsSrError as error:
         return Forecast(plan, UNUSABLE, problem=str(error))
     task = make_task(plan, run)
-    files = {path: file_bytes(path.name, task) for path in paths}
+    about = {path.name: file_bytes(path.name, task) for path in paths}
     return Forecast(
         plan,
         run_state(plan),
         task=task,
-        files=files,
-        output=output_bytes({path.name: size for path, size in files.items()}, task),
+        files={path: image_bytes(path.name, task) for path in paths},
+        output=output_bytes(about, task),
         work=work_bytes(task),
         memory_gb=PROGRAM_GB + least_memory_gb(plan, run),
     )

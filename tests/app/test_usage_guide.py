@@ -62,7 +62,15 @@ def test_no_option_is_named_that_is_not_there(text):
     known = {name for option in add_options(argparse.ArgumentParser()) for name in option.names}
     flags = [o for o in add_options(argparse.ArgumentParser()) if o.flag is not None]
     known |= {f"no-{name}" for option in flags for name in option.names}
-    known |= ENDING | {"json", "data-consistency", "gpus", "nv", "participant_label", "part"}
+    known |= ENDING | {
+        "json",
+        "participant-lable",
+        "data-consistency",
+        "gpus",
+        "nv",
+        "participant_label",
+        "part",
+    }
     assert set(re.findall(r"`[^`]*?--([a-z][a-z_-]*)", text)) <= known
 
 

@@ -344,6 +344,20 @@ def test_derivative_filter_can_ask_for_another_desc(make_dataset: MakeDataset) -
     assert labels(root, filters={"dwi": {"desc": None}}) == ["sub-01"]
 
 
+def test_derivatives_without_preprocessed_runs_are_not_results_to_reuse(
+    make_dataset: MakeDataset,
+) -> None:
+    """As users of fMRIPrep may mean: there -d adds to the input."""
+    raw = make_dataset(*run_files("sub-01/dwi/sub-01"), name="raw")
+    anatomy = make_dataset("sub-01/anat/sub-01_T1w.nii.gz", description=DERIVATIVE, name="smriprep")
+    with pytest.raises(UsageError, match="leave it out to process the runs of BIDS_DIR") as found:
+        find_dwi(raw, derivatives={"smriprep": anatomy})
+    assert "smriprep: no preprocessed (desc-preproc) diffusion run found" in str(found.value)
+    with pytest.raises(UsageError) as found:
+        find_dwi(anatomy)
+    assert "leave it out" not in str(found.value)
+
+
 def test_unknown_labels_list_what_there_is(make_dataset: MakeDataset) -> None:
     root = make_dataset(
         *run_files("sub-01/ses-a/dwi/sub-01_ses-a"), *run_files("sub-02/ses-b/dwi/sub-02_ses-b")

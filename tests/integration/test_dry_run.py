@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,16 +114,50 @@ def test_every_file_of_the_run_is_listed(dry, dataset, done):
     assert all(str(path) in text for path in images)
 
 
-def test_sizes_are_about_those_of_the_files(dataset, done, model):
-    card = load_card(str(model), 2)
+@pytest.mark.parametrize("dtype", ["float32", "int16"])
+def test_sizes_of_images_are_theirs_before_compression(dataset, process, model, tmp_path, dtype):
+    """To the byte, of every image of the run; of text nothing is said."""
+    told = ("--participant-label", "01", "--uncertainty", "--output-dtype", dtype)
+    outcome = process(dataset, tmp_path / "out", *told)
+    assert outcome.status == 0, outcome.told
     (files,) = find_dwi(dataset, participants=["01"])
-    made = forecast(make_plan(files, done, RunOptions(card=card)))
+    options = RunOptions(
+        card=load_card(str(model), 2), uncertainty=True, ensemble=8, output_dtype=dtype
+    )
+    made = forecast(make_plan(files, outcome.out, options))
+    assert len(made.files) > 50 and all(path.is_file() for path in made.files)
+    for path, size in made.files.items():
+        if path.name.endswith(".nii.gz"):
+            assert size == len(gzip.decompress(path.read_bytes())), path.name
+        else:
+            assert size is None
     series = next(path for path in made.files if path.name.endswith("desc-sr_dwi.nii.gz"))
-    # the made-up object has zeros around it, a scan's background is noise
-    assert 0.4 < series.stat().st_size / made.files[series] < 1.3
-    texts = [path for path in made.files if path.suffix in (".bval", ".bvec")]
-    assert texts
-    assert all(path.is_file() for path in made.files)
+    if dtype == "int16":
+        return
+    # an estimate; the made-up object has zeros around it, a scan's background is noise
+    assert 0.4 < series.stat().st_size / made.output["series"] < 1.3
+
+
+def test_no_size_is_told_that_is_not_known(dry, dataset, done, tmp_path):
+    _, text = dry(dataset, tmp_path / "out", "--participant-label", "01", "-v")
+    listed = [line for line in text.splitlines() if str(tmp_path / "out") in line][:-1]
+    assert len(listed) > 20
+    for line in listed:
+        known = "uncompressed" if line.endswith(".nii.gz") else "size not known"
+        assert known in line and bool(re.search(r"\d [kMG]?B ", line)) == line.endswith(".nii.gz")
+    # 352 bytes of header, 48 x 44 x 4 voxels of 17 volumes, 4 bytes each
+    (series,) = (line for line in listed if line.endswith("desc-sr_dwi.nii.gz"))
+    assert f" {(352 + 48 * 44 * 4 * 17 * 4) / 1000:.1f} kB uncompressed " in series
+
+
+def test_sizes_of_what_is_there_are_those_on_disk(dry, dataset, done):
+    _, text = dry(dataset, done, "--participant-label", "01", "-v")
+    listed = [line for line in text.splitlines() if " on disk " in line]
+    assert len(listed) > 20 and "uncompressed" not in text and "not known" not in text
+    for line in listed:
+        number, unit, *_, path = line.split()
+        size = Path(path).stat().st_size / {"B": 1, "kB": 1e3, "MB": 1e6}[unit]
+        assert float(number) == pytest.approx(size, abs=0.06 if unit != "B" else 0)
 
 
 def test_too_little_room_is_told(dry, dataset, tmp_path, monkeypatch):

@@ -60,7 +60,8 @@ def add_execution(parser: argparse.ArgumentParser) -> Section:
         "--dry-run",
         action="store_true",
         help="do nothing and write nothing: list the runs, whether they are done, what they would "
-        "write and how much memory they need; with -v every file",
+        "write and how much memory they need; with -v every file, images with their size before "
+        "compression",
     )
     return section
 

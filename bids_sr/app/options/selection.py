@@ -52,8 +52,9 @@ def add_selection(parser: argparse.ArgumentParser) -> Section:
         nargs="+",
         type=types.derivative,
         metavar="NAME=PATH",
-        help="process the preprocessed runs of this derivative dataset instead of raw ones, for "
-        "example qsiprep=/data/derivatives/qsiprep",
+        help="the input: process the preprocessed runs of this derivative dataset instead of the "
+        "raw ones of bids_dir, for example qsiprep=/data/derivatives/qsiprep. (In fMRIPrep -d "
+        "names results to reuse beside the raw input.) Not needed if bids_dir is that dataset",
         shown="none",
     )
     section.add(
