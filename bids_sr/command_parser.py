@@ -145,7 +145,7 @@ class CommandParser(argparse.ArgumentParser):
         hint = begun[0] if len(begun) == 1 else _nearest(wanted, dashed)
         if not hint and len(begun) > 1:
             hint = " or ".join(begun)
-        return f"{name}: there is no such option." + (f" Did you mean {hint}?" if hint else "")
+        return f"{name}: unknown option." + (f" Did you mean {hint}?" if hint else "")
 
     def _ends(self) -> bool:
         """Tell whether help or version is asked for, which needs nothing else to be right."""

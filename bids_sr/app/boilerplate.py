@@ -26,13 +26,13 @@ _log = logging.getLogger("bids_sr")
 def run_boilerplate(settings: Settings) -> int:
     """Write the methods text of each participant as processing would.
 
-    Runs that are complete are described by their records; of the others it is said
-    what would be done. Headers are read, voxels and networks are not.
+    Complete runs are described from their records, others by what would be done. Only headers are
+    read, no voxels or networks.
 
     Parameters
     ----------
     settings : Settings
-        What was asked for.
+        What was requested.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def _write(subject: str, plans: list[RunPlan]) -> int:
 
 
 def _record(plan: RunPlan) -> tuple[Mapping[str, Any], bool]:
-    """Return what is known of a run, and whether it is yet to be processed."""
+    """Return the record of a run, and whether it is still to be processed."""
     if is_complete(plan):
         record: Mapping[str, Any] = json.loads(plan.names.quality.read_text(encoding="utf-8"))
         return record, False

@@ -1,4 +1,4 @@
-"""The configuration file: options of the command line, written in TOML."""
+"""The configuration file: command-line options in TOML."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bids_sr.command_parser import CommandParser
 from bids_sr.errors import UsageError
 
 DERIVATIVES = "derivatives"
-"""The one table whose keys are no options: names of datasets, and their folders."""
+"""The one table whose keys are not options: names of datasets, and their folders."""
 _POSITIONALS = ("bids-dir", "output-dir", "analysis-level")
 _NOT_INSIDE = ("config-file",)
 
@@ -29,9 +29,9 @@ class _Key:
     """A key of the file."""
 
     option: Option
-    """The option that it stands for."""
+    """The option that it sets."""
     inverted: bool = False
-    """It is the contrary of that flag."""
+    """Whether it negates that flag."""
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -40,11 +40,10 @@ def read_config(path: Path) -> dict[str, Any]:
     Parameters
     ----------
     path : pathlib.Path
-        TOML: names of options without the dashes in front, with - or _ inside, and
-        their values, at the top or in tables of any name. Flags are true or false,
-        what takes several values is a list, ``derivatives`` may be a table of names
-        and folders. Relative paths start at the working directory, as on the command
-        line.
+        TOML: names of options without leading dashes, with - or _ inside, and their values, at the
+        top level or in tables of any name. Flags are true or false, options with several values are
+        lists, ``derivatives`` may be a table of names and folders. Paths are relative to the
+        working directory, as on the command line.
 
     Returns
     -------
@@ -65,7 +64,7 @@ def read_config(path: Path) -> dict[str, Any]:
             raise _unknown(name, keys, path)
         if key.option.dest in values:
             raise UsageError(
-                f"{name}: says again what another key says.",
+                f"{name}: repeats another key.",
                 file=path,
                 remedy="Leave one of them out.",
             )
@@ -79,19 +78,19 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def effective_options(arguments: Namespace, **found: Any) -> dict[str, Any]:
-    """Return what a call was done with, as the content of a configuration file.
+    """Return the options of a call, as the content of a configuration file.
 
     Parameters
     ----------
     arguments : argparse.Namespace
-        Of the parser of `bids_sr.app.parser.build_parser`.
+        From the parser of `bids_sr.app.parser.build_parser`.
     **found
-        Attributes of the namespace that were found out, where it has None.
+        Attributes determined later, used where the namespace has None.
 
     Returns
     -------
     dict
-        Read again, it makes the same settings. Paths are absolute.
+        Reading it gives the same settings. Paths are absolute.
     """
     values = {**vars(arguments), **found}
     content: dict[str, Any] = {}
@@ -102,7 +101,7 @@ def effective_options(arguments: Namespace, **found: Any) -> dict[str, Any]:
         if option.flag is False:
             name = contrary(name)
         content[name] = _plain(value)
-    # a table ends what stands at the top
+    # top-level keys must come before any table
     return dict(sorted(content.items(), key=lambda item: isinstance(item[1], dict)))
 
 
@@ -114,7 +113,7 @@ def to_toml(content: Mapping[str, Any]) -> str:
 
 
 class _Parser(CommandParser):
-    """Raises where argparse would end the program."""
+    """Raises an error instead of ending the program."""
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(message.split(": ", 1)[-1].rstrip("."))
@@ -135,7 +134,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _entries(content: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Any]]:
-    """Yield names and values; tables are opened, but the one of derivatives."""
+    """Yield names and values; tables are flattened, except that of derivatives."""
     for name, value in content.items():
         if not isinstance(value, dict) or name == DERIVATIVES:
             yield name, value
@@ -145,7 +144,7 @@ def _entries(content: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Any]
                 raise UsageError(
                     f"{name}.{inner}: is a table within a table.",
                     file=path,
-                    remedy="Put the options right below the table's name.",
+                    remedy="Put the options directly into the outer table.",
                 )
             yield inner, inner_value
 
@@ -173,8 +172,8 @@ def _unknown(name: str, keys: Mapping[str, _Key], path: Path) -> UsageError:
     if plain in _NOT_INSIDE:
         return UsageError(f"{name}: names another file.", file=path, remedy="Leave it out.")
     near = difflib.get_close_matches(plain, keys, n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(keys))}."
-    return UsageError(f"{name}: there is no such option.", file=path, remedy=hint)
+    hint = f"Did you mean {near[0]}?" if near else f"Available: {', '.join(sorted(keys))}."
+    return UsageError(f"{name}: unknown option.", file=path, remedy=hint)
 
 
 def _value(name: str, key: _Key, value: Any, parser: _Parser) -> Any:
@@ -191,7 +190,7 @@ def _value(name: str, key: _Key, value: Any, parser: _Parser) -> Any:
         texts = _texts(name, value)
         return getattr(_parse(parser, [f"--{option.names[0]}", *texts]), option.dest)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"must be one value, text or a number, not {value!r}")
+        raise ValueError(f"must be a single string or number, not {value!r}")
     return getattr(_parse(parser, [f"--{option.names[0]}={value}"]), option.dest)
 
 
@@ -202,7 +201,7 @@ def _texts(name: str, value: Any) -> list[str]:
         value = [f"{key}={folder}" for key, folder in value.items() if isinstance(folder, str)]
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not texts or not all(isinstance(t, str) for t in texts):
-        raise ValueError(f'must be a list of texts in quotes, such as ["01", "02"], not {value!r}')
+        raise ValueError(f'must be a list of strings, such as ["01", "02"], not {value!r}')
     return texts
 
 

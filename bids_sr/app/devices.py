@@ -1,4 +1,4 @@
-"""Which devices a call computes on: as many GPUs as it can keep busy."""
+"""Choosing the devices of a call: as many GPUs as it can keep busy."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ _log = logging.getLogger("bids_sr")
 
 
 def choose_places(settings: Settings) -> tuple[str, ...]:
-    """Return the devices that runs are dealt out among.
+    """Return the devices over which runs are distributed.
 
     Parameters
     ----------
     settings : Settings
-        What was asked for.
+        What was requested.
 
     Returns
     -------
     tuple of str
-        ``cpu``, or ``cuda:N`` for each GPU. If a plugin sends steps to other machines:
-        what the user wrote, since only there it is known which GPUs there are.
+        ``cpu``, or ``cuda:N`` for each GPU. If a plugin sends steps to other machines: the user's
+        choice, since the GPUs are only known there.
 
     Raises
     ------
     DeviceError
-        If the device is not there.
+        If the device does not exist.
     """
     if not runs_here(settings.plugin):
         return (settings.device,)
@@ -37,12 +37,12 @@ def choose_places(settings: Settings) -> tuple[str, ...]:
     from bids_sr.superres.device import choose_devices
 
     devices = tuple(str(device) for device in choose_devices(settings.device))
-    # a step that runs the network has a core at least
+    # a step that runs the network needs at least one core
     used = devices[: cores_in_all(settings)]
     if len(used) < len(devices):
         _log.warning(
-            "%d GPUs are visible, %d of them used: --nprocs is %d. Give it a core for each GPU"
-            " at least, better four.",
+            "%d GPUs are visible, %d of them used: --nprocs is %d. Allow at least one core per GPU,"
+            " preferably four.",
             len(devices),
             len(used),
             cores_in_all(settings),
@@ -51,7 +51,7 @@ def choose_places(settings: Settings) -> tuple[str, ...]:
 
 
 def cores_in_all(settings: Settings) -> int:
-    """Return the cores of all steps that run side by side on this machine."""
+    """Return the total cores of the steps that run in parallel on this machine."""
     plugin = settings.plugin or {}
     if plugin.get("plugin") == "Linear":
         return 1

@@ -1,4 +1,4 @@
-"""``--dry-run``: what would be done, what it would write and need; nothing is done or written."""
+"""``--dry-run``: what a call would do, write and need, without doing or writing anything."""
 
 from __future__ import annotations
 
@@ -22,29 +22,28 @@ _COLUMNS = ("run", "matrix", "state", *KINDS, "memory")
 
 
 def run_dry(settings: Settings) -> int:
-    """Say what a call without ``--dry-run`` would do.
+    """List what a call without ``--dry-run`` would do.
 
     Parameters
     ----------
     settings : Settings
-        What was asked for.
+        What was requested.
 
     Returns
     -------
     int
-        Exit status: 0; 1 if there are runs that cannot be used, as the call itself
-        would end.
+        Exit status: 0; 1 if there are runs that cannot be used, like that of the call itself.
 
     Raises
     ------
     BidsSrError
-        If the dataset, the network or the device cannot be used at all, or something
-        else than processing runs is asked for.
+        If the dataset, the network or the device cannot be used at all, or the call would not
+        process runs.
     """
     if settings.level != "participant" or settings.reports_only:
         raise UsageError(
-            "--dry-run tells what processing runs would do: nothing else takes long.",
-            remedy="Leave it out, or ask for the participant level without --reports-only.",
+            "--dry-run is only for processing runs.",
+            remedy="Leave it out, or use the participant level without --reports-only.",
         )
     options = make_run_options(settings, choose_places(settings))
     plans = [make_plan(files, settings.output_dir, options) for files in find_runs(settings)]
@@ -117,7 +116,7 @@ def _totals(runs: Sequence[Forecast], settings: Settings) -> list[str]:
 
 
 def _disk_lines(*needs: tuple[str, Path, int]) -> list[str]:
-    """Say what is needed where, and where there is less: both may be on one disk."""
+    """Describe the disk space needed and free; two folders may share a disk."""
     lines: list[str] = []
     wanted: dict[int, int] = {}
     free: dict[int, int] = {}
@@ -129,7 +128,7 @@ def _disk_lines(*needs: tuple[str, Path, int]) -> list[str]:
         lines.append(f"{what}: {_size(size)} in {folder}; {_size(free[disk])} are free there.")
     short = [disk for disk, size in wanted.items() if size > free[disk]]
     return lines + [
-        f"Warning: {_size(wanted[disk])} are needed where {_size(free[disk])} are free."
+        f"Warning: {_size(wanted[disk])} are needed, but only {_size(free[disk])} are free."
         for disk in short
     ]
 
@@ -139,7 +138,7 @@ def _work_place(settings: Settings) -> Path:
 
 
 def _nearest(folder: Path) -> Path:
-    """Return the folder, or the one above it that is there already."""
+    """Return the folder, or its nearest existing parent."""
     return next(path for path in (folder, *folder.parents) if path.is_dir())
 
 

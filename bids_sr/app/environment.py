@@ -1,4 +1,4 @@
-"""The one place that touches environment variables, before the libraries read them."""
+"""The only module that sets environment variables, before libraries read them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HOME_VARIABLES = ("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
 
 
 def prepare_environment(threads: int) -> None:
-    """Set what numpy, torch, matplotlib and nipype read when they are imported.
+    """Set the variables that numpy, torch, matplotlib and nipype read on import.
 
     Parameters
     ----------
@@ -25,25 +25,23 @@ def prepare_environment(threads: int) -> None:
     Raises
     ------
     UsageError
-        If there is no folder for temporary files, as with a read-only root and nothing on
-        ``/tmp``.
+        If there is no folder for temporary files, as with a read-only root and no ``/tmp``.
 
     Notes
     -----
-    Nothing is sent anywhere: nipype's look for new versions is switched off. Files with
-    which users set up matplotlib and fsspec for themselves are passed over
-    (`bids_sr.workflow.engine` does so for nipype, `bids_sr.bids.pybids` for pybids). In a
-    container the home folder may be missing or read-only; what would be kept there goes into
-    a temporary folder that is removed at the end.
+    Nothing is sent anywhere: nipype's check for new versions is disabled. Users' configuration
+    files for matplotlib and fsspec are ignored (`bids_sr.workflow.engine` does so for nipype,
+    `bids_sr.bids.pybids` for pybids). In a container the home folder may be missing or read-only;
+    caches then go to a temporary folder that is removed at the end.
     """
     _check_temporary_folder()
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = str(threads)
-    # numpy's products run in threads of our own, each with a part of the voxels
+    # numpy's products run in our own threads, each with a part of the voxels
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     os.environ["NIPYPE_NO_ET"] = os.environ["NO_ET"] = "1"
     os.environ["MPLBACKEND"] = "Agg"
-    # settings for programs of the user's own
+    # settings meant for the user's own programs
     os.environ["MATPLOTLIBRC"] = os.environ["FSSPEC_CONFIG_DIR"] = os.devnull
     os.environ.pop("PYBIDS_CONFIG", None)
     missing = [variable for variable in _HOME_VARIABLES if variable not in os.environ]
@@ -56,12 +54,12 @@ def prepare_environment(threads: int) -> None:
 
 
 def container() -> dict[str, str] | None:
-    """Return what dataset_description.json says of the container this runs in, if any.
+    """Return the entry of dataset_description.json for the container, if there is one.
 
     Returns
     -------
     dict or None
-        ``Type`` and ``Tag``; the image tells its tag by ``BIDS_SR_CONTAINER_TAG``.
+        ``Type`` and ``Tag``; the image gives its tag in ``BIDS_SR_CONTAINER_TAG``.
     """
     tag = os.environ.get("BIDS_SR_CONTAINER_TAG")
     if not tag:
@@ -76,7 +74,7 @@ def _check_temporary_folder() -> None:
     except FileNotFoundError as error:
         raise UsageError(
             "there is no folder for temporary files.",
-            remedy="Set TMPDIR to a folder that can be written; in a container put one on /tmp "
+            remedy="Set TMPDIR to a writable folder; in a container mount one on /tmp "
             "(docker run --tmpfs /tmp).",
         ) from error
 

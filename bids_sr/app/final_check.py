@@ -1,4 +1,4 @@
-"""The look at the output folder before an exit status is given."""
+"""The final check of the output folder before the exit status."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ def check_end(
     failures: Sequence[Failure],
     pages: PageWriter,
 ) -> tuple[list[Failure], bool]:
-    """Check that all that should be in the output folder is there, and whole.
+    """Check that the output folder is complete.
 
     Parameters
     ----------
     out_dir : pathlib.Path
         Derivative dataset.
     plans : sequence of RunPlan
-        All runs of the call; those that it found complete were checked then.
+        All runs of the call; those found complete at the start have already been checked.
     done : sequence of RunPlan
-        Those that it worked on.
+        Those that were processed.
     failures : sequence of Failure
         Those that failed.
     pages : PageWriter
-        Writes the page anew of whoever has a further failure.
+        Rewrites the pages of participants with further failures.
 
     Returns
     -------
     failures : list of Failure
-        Those given, and those found now.
+        The given ones, and those found here.
     shared_good : bool
-        Whether the files and pages that runs share are there and whole.
+        Whether the shared files and pages are complete.
     """
     failed = {failure.run for failure in failures}
     found = [
@@ -57,7 +57,7 @@ def check_end(
     faults = dataset_faults(out_dir)
     for subject in sorted({plan.files.subject for plan in plans}):
         if page_faults(out_dir, subject):
-            pages.write(subject)  # another call may have written it meanwhile, of other runs
+            pages.write(subject)  # another call may have written it in the meantime, for other runs
         faults += page_faults(out_dir, subject)
     for fault in faults:
         _log.error("%s: %s. Run again.", out_dir, fault)

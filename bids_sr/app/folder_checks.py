@@ -1,4 +1,4 @@
-"""Input, output and work folder held against each other, before anything is written."""
+"""Checks of input, output and work folder against each other, before anything is written."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
     from bids_sr.app.settings import Settings
 
 _RESERVED = ("sourcedata", "code", "stimuli", "phenotype", ".git", ".datalad")
-"""Folders of a BIDS dataset, beside those of participants, in which no output belongs."""
+"""Folders of a BIDS dataset, besides those of participants, that must not hold output."""
 
 
 def check_folders(settings: Settings, named: Mapping[str, Path | None]) -> None:
-    """Refuse folders that are not there, or in which something not ours might be changed.
+    """Refuse folders that do not exist, or in which files of others might be changed.
 
     Parameters
     ----------
     settings : Settings
-        What was asked for.
+        What was requested.
     named : mapping of str to pathlib.Path or None
-        Everything that was named on the command line and is only read or must not be
-        deleted, as it was given, by what it is.
+        All paths on the command line that are only read or must not be deleted, as given, by
+        description.
 
     Raises
     ------
     UsageError
-        One sentence about the first thing that is wrong.
+        For the first problem found.
     """
     _check_input(settings)
     _check_output(settings)
@@ -88,7 +88,7 @@ def _check_output(settings: Settings) -> None:
 
 
 def _check_surroundings(out: Path, inputs: Sequence[Path]) -> None:
-    """Refuse an output folder among the files of a participant, or what else is BIDS's own."""
+    """Refuse an output folder inside a participant's folder or another reserved folder of BIDS."""
     for folder in out.parents:
         if not (folder / DESCRIPTION).is_file() and folder not in inputs:
             continue
@@ -96,14 +96,14 @@ def _check_surroundings(out: Path, inputs: Sequence[Path]) -> None:
         of_hcp = (folder / first / "T1w").is_dir()
         if first.startswith("sub-") or first in _RESERVED or of_hcp:
             raise UsageError(
-                f"lies in {first} of the dataset {folder}.",
+                f"is inside {first} of the dataset {folder}.",
                 file=out,
                 remedy=f"Give another output folder, such as {folder / 'derivatives' / NAME}.",
             )
 
 
 def _check_linked_folders(out: Path, settings: Settings) -> None:
-    """Refuse folders of participants that are links into a dataset which is not ours.
+    """Refuse participants' folders that are links into a dataset of another program.
 
     Other links to folders are followed: a participant may lie on another disk.
     """
@@ -111,7 +111,9 @@ def _check_linked_folders(out: Path, settings: Settings) -> None:
         target = link.resolve()
         if not target.is_dir():
             raise UsageError(
-                f"is a link to {target}, which is no folder.", file=link, remedy="Remove the link."
+                f"is a link to {target}, which is not a folder.",
+                file=link,
+                remedy="Remove the link.",
             )
         if lies_in(target, out):
             continue
@@ -137,7 +139,7 @@ def _folder_links(out: Path, participants: Sequence[str]) -> Iterator[Path]:
 
 
 def _folders(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
-    """Return folders in a folder, and links; of a link to a folder none."""
+    """Return the subfolders and links in a folder; none if it is itself a link."""
     try:
         if Path(folder).is_symlink():
             return []
@@ -148,12 +150,12 @@ def _folders(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
 
 
 def _is_lost(entry: os.DirEntry[str]) -> bool:
-    """Tell whether it is a link to nothing in place of a folder: files have a suffix."""
+    """Return whether it is a broken link in place of a folder, judging by the missing suffix."""
     return entry.is_symlink() and "." not in entry.name and not Path(entry).exists()
 
 
 def _is_strange(folder: Path) -> bool:
-    """Tell whether a folder is a dataset that this program did not write."""
+    """Return whether a folder is a dataset that this program did not write."""
     if not (folder / DESCRIPTION).is_file():
         return False
     try:

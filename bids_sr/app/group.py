@@ -1,4 +1,4 @@
-"""The group level: one table and one page of all runs."""
+"""The group level: one table and one page for all runs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def run_group(settings: Settings) -> int:
     Parameters
     ----------
     settings : Settings
-        Its output folder is read and written; images are not needed. The input
-        datasets, if they are at hand, tell who has no output yet.
+        Its output folder is read and written; images are not needed. The input datasets, if
+        available, show which participants have no output yet.
 
     Returns
     -------
@@ -26,7 +26,7 @@ def run_group(settings: Settings) -> int:
     Raises
     ------
     UsageError
-        If there is nothing to put together.
+        If there are no records.
     """
     from bids_sr.report.group import write_group
 

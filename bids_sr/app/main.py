@@ -1,4 +1,4 @@
-"""The entry point: arguments in, exit status out, no traceback in between."""
+"""The entry point: from arguments to exit status, without tracebacks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(settings: Settings) -> int:
-    # imported late: they pull in the numerical libraries
+    # imported late: they import the numerical libraries
     if settings.dry_run:
         from bids_sr.app.dry_run import run_dry
 

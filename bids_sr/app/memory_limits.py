@@ -1,4 +1,4 @@
-"""How much memory there is: the machine's, or less where a container or job is limited."""
+"""Available memory: the machine's, or the limit of a container or job."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ from bids_sr.errors import UsageError
 from bids_sr.system_errors import described
 
 _LIMITS = ("memory.max", "memory.high")
-"""Files of control groups of version 2; reaching the second is slow rather than deadly."""
+"""Files of cgroups version 2; exceeding the second slows the process instead of killing it."""
 _LIMITS_V1 = ("memory.limit_in_bytes",)
 
 
 def memory_gb(root: Path = Path("/")) -> float:
-    """Return the memory that this process and its children may fill, GB.
+    """Return the memory that this process and its children may use, GB.
 
     Parameters
     ----------
     root : pathlib.Path
-        Where ``proc`` and ``sys`` lie.
+        Parent of ``proc`` and ``sys``.
 
     Returns
     -------
     float
-        The machine's memory, or the lowest limit of the control groups (either
-        version) that the process is in. Docker, Podman, Kubernetes and Slurm limit
-        memory that way; the machine's size, which is all that psutil tells, knows
-        nothing of it.
+        The machine's memory, or the lowest limit of the cgroups (either version) of the process.
+        Docker, Podman, Kubernetes and Slurm limit memory that way; psutil only gives the machine's
+        size.
     """
     import psutil
 
@@ -36,13 +35,13 @@ def memory_gb(root: Path = Path("/")) -> float:
 
 
 def refuse_too_small() -> None:
-    """Raise if the limits of this process leave no room for the libraries.
+    """Raise if the limits of this process are too low for the libraries.
 
     Raises
     ------
     UsageError
         If the address space is limited, as by ``ulimit -v``, and PyTorch or dipy does not fit.
-        What they take differs from build to build: it is tried.
+        Their size depends on the build, so they are loaded to find out.
     """
     import resource
 
@@ -65,13 +64,13 @@ def _limits(root: Path) -> Iterator[float]:
                 text = (folder / name).read_text(encoding="ascii").strip()
             except (OSError, UnicodeDecodeError):
                 continue
-            # "max" where there is none; version 1 writes a huge number
+            # "max" without a limit; version 1 writes a huge number
             if text.isdecimal() and int(text) > 0:
                 yield float(text)
 
 
 def _groups(root: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
-    """Yield the folders of the process's groups and of all above them."""
+    """Yield the folders of the process's cgroups and of all their parents."""
     mount = root / "sys" / "fs" / "cgroup"
     try:
         lines = (root / "proc" / "self" / "cgroup").read_text(encoding="utf-8").splitlines()
@@ -87,7 +86,7 @@ def _groups(root: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
             base, names = mount / "memory", _LIMITS_V1
         else:
             continue
-        # inside a container the path may be that outside: then only the top is there
+        # inside a container the path may be that outside: then only the top exists
         inner = PurePosixPath(path.lstrip("/"))
         for part in (inner, *inner.parents):
             yield base / part, names

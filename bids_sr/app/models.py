@@ -1,4 +1,4 @@
-"""The command ``bids-sr-models``: the networks at hand, and importing published ones."""
+"""The command ``bids-sr-models``: listing the available networks, and importing published ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser; importing nothing heavy keeps ``--help`` quick."""
+    """Return the parser; imports are light, so that ``--help`` is fast."""
     parser = CommandParser(
         prog="bids-sr-models",
         description="List, show, verify and import networks.",
@@ -31,16 +31,25 @@ def build_parser() -> argparse.ArgumentParser:
     show.add_argument("model", help="name or folder")
     for command in (shipped, show):
         command.add_argument("--json", action="store_true", help="print whole cards, as JSON")
-    verify = commands.add_parser("verify", help="check checksums, and that weights fit their card")
+    verify = commands.add_parser(
+        "verify", help="verify checksums, and that weights match their card"
+    )
     verify.add_argument("models", nargs="*", help="names or folders; default: all shipped")
-    bring = commands.add_parser("import", help="make a model folder of a published .pth")
+    bring = commands.add_parser("import", help="make a model folder from a published .pth")
     bring.add_argument("file", type=Path, help="as saved by fastai's learn.save: SR_R18_*.pth")
     bring.add_argument("--name", required=True, help="name of the model")
     bring.add_argument(
-        "--factor", type=int, required=True, choices=[2, 3], help="in-plane factor it was made for"
+        "--factor",
+        type=int,
+        required=True,
+        choices=[2, 3],
+        help="in-plane factor it was trained for",
     )
     bring.add_argument(
-        "--output", type=Path, default=Path(), help="takes the model folder; default: here"
+        "--output",
+        type=Path,
+        default=Path(),
+        help="where to put the model folder; default: the working directory",
     )
     return parser
 
@@ -100,7 +109,7 @@ def _verify(options: argparse.Namespace) -> list[str]:
     for model in options.models or list_models():
         card: ModelCard = find_card(model)
         load_network(card)
-        lines.append(f"{card.name}: sound ({card.sha256})")
+        lines.append(f"{card.name}: OK ({card.sha256})")
     return lines
 
 

@@ -1,6 +1,6 @@
-"""The command line: what users of fMRIPrep, QSIPrep and MRIQC expect, and ours.
+"""The command line, with the conventions of fMRIPrep, QSIPrep and MRIQC.
 
-Nothing heavy is imported here, so that ``--help`` and ``--version`` answer at once.
+Imports are light, so that ``--help`` and ``--version`` are fast.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ def build_parser() -> argparse.ArgumentParser:
     Returns
     -------
     argparse.ArgumentParser
-        Its namespace is turned into settings by
-        `bids_sr.app.settings.make_settings`.
+        `bids_sr.app.settings.make_settings` converts its namespace to settings.
     """
     parser = CommandParser(
         prog="bids-sr",
-        description="Super-resolution of diffusion MRI: every DWI run of a BIDS dataset comes back "
+        description="Super-resolution of diffusion MRI: writes every DWI run of a BIDS dataset "
         "with 2x2 or 3x3 times as many voxels in plane, with tensor and GQI maps and a report.",
         epilog="Exit status: 0 all done; 1 a run failed (the others finished), or its quality with "
         "--fail-on-qc; 2 the command line or the dataset cannot be used; 70 internal error. "
@@ -45,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line and lay it over the configuration file that it names.
+    """Parse the command line, which takes precedence over the configuration file that it names.
 
     Parameters
     ----------
@@ -65,7 +64,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parsed = parser.parse_args(arguments)
     if parsed.config_file is None:
         return parsed
-    # a second time without defaults: what is not None now was said
+    # a second time without defaults: whatever is not None was given
     blank = argparse.Namespace(**dict.fromkeys(vars(parsed)))
     said = {k: v for k, v in vars(parser.parse_args(arguments, blank)).items() if v is not None}
     return argparse.Namespace(**{**vars(parsed), **read_config(parsed.config_file), **said})

@@ -1,4 +1,4 @@
-"""The participant level: find the runs, process what is not done, tell what came of it."""
+"""The participant level: find the runs, process those that are not complete, log the result."""
 
 from __future__ import annotations
 
@@ -38,30 +38,30 @@ from bids_sr.workflow.participant_pages import PageWriter
 from bids_sr.workflow.plan import RunOptions, RunPlan, make_plan
 
 RAW = "raw"
-"""Name that `bids_sr.bids` gives to a dataset that is no derivative."""
+"""Name that `bids_sr.bids` gives to a dataset that is not a derivative."""
 
 _log = logging.getLogger("bids_sr")
 
 
 def run_participants(settings: Settings) -> int:
-    """Process all runs that were asked for and are not finished yet.
+    """Process all requested runs that are not finished yet.
 
     Parameters
     ----------
     settings : Settings
-        What was asked for.
+        What was requested.
 
     Returns
     -------
     int
-        Exit status: 0 if all is there; 1 if a run or page failed or, where that was asked
-        for, if the quality of a run is judged ``fail``.
+        Exit status: 0 if everything is complete; 1 if a run or page failed or, with
+        ``--fail-on-qc``, if the quality of a run is ``fail``.
 
     Raises
     ------
     BidsSrError
-        If the dataset, the network, the device or the output folder cannot be
-        used at all; nothing was processed then.
+        If the dataset, the network, the device or the output folder cannot be used at all; nothing
+        has been processed then.
     """
     refuse_too_small()
     places = choose_places(settings)
@@ -91,12 +91,12 @@ def run_participants(settings: Settings) -> int:
 
 
 def make_run_options(settings: Settings, places: Sequence[str]) -> RunOptions:
-    """Find the network, or raise, and put together how runs are processed.
+    """Find the network, or raise, and collect the options of all runs.
 
     Parameters
     ----------
     settings : Settings
-        What was asked for.
+        What was requested.
     places : sequence of str
         From `bids_sr.app.devices.choose_places`.
 
@@ -122,11 +122,11 @@ def make_run_options(settings: Settings, places: Sequence[str]) -> RunOptions:
 
 
 def _share_memory(settings: Settings, plans: list[RunPlan]) -> tuple[list[RunPlan], int]:
-    """Tell each plan what its steps may take, and how many cores are left to share.
+    """Return the plans with the memory of their steps, and the number of processes.
 
-    Processes beside this one leave less for a step. Where that is too little for a
-    run, all is done in this one, step after step. So is a single run each of whose steps
-    may use all cores: workers would take seconds to start, and memory, for nothing.
+    Worker processes leave less memory for a step. If that is too little for a run, everything runs
+    in this process, step by step. So does a single run whose steps may each use all cores: workers
+    would take seconds to start, and memory, without benefit.
     """
     memory = settings.memory_gb
     single = len(plans) == 1 and settings.threads >= settings.nprocs
@@ -138,13 +138,15 @@ def _share_memory(settings: Settings, plans: list[RunPlan]) -> tuple[list[RunPla
     alone = single or settings.nprocs == 1
     if not alone and any(not fits(plan, beside) and fits(plan, memory) for plan in plans):
         alone = True
-        _log.warning("%.1f GB of memory are too few for steps side by side: one at a time", memory)
+        _log.warning(
+            "%.1f GB of memory are too little for parallel steps: running one at a time", memory
+        )
     options = evolve(plans[0].options, memory_gb=memory if alone else beside)
     return [evolve(plan, options=options) for plan in plans], 1 if alone else settings.nprocs
 
 
 def find_runs(settings: Settings) -> list[DwiFiles]:
-    """Find the runs that were asked for, as `bids_sr.bids.finding.find_dwi` does."""
+    """Find the requested runs with `bids_sr.bids.finding.find_dwi`."""
     return find_dwi(
         settings.bids_dir,
         participants=settings.participants,
@@ -166,7 +168,7 @@ def _validate(settings: Settings, found: Sequence[DwiFiles], log_dir: Path) -> N
 
 
 def _open_log(settings: Settings) -> Path:
-    # a folder of its own for each call: several may write here at the same time
+    # a separate folder for each call: several may write here at the same time
     name = f"{datetime.now():%Y%m%d-%H%M%S}_{uuid.uuid4().hex[:8]}"
     folder = settings.output_dir / "logs" / name
     try:
@@ -175,7 +177,7 @@ def _open_log(settings: Settings) -> Path:
         raise OutputError(
             f"cannot be written ({error.strerror}).",
             file=settings.output_dir,
-            remedy="Give an output folder that you may write to.",
+            remedy="Give a writable output folder.",
         ) from error
     configure_messages(_messages(settings, folder))
     _log.debug("log folder: %s", folder)
@@ -191,7 +193,7 @@ def _not_done(plans: Sequence[RunPlan]) -> list[RunPlan]:
     todo = []
     for plan in plans:
         if is_complete(plan):
-            with suppress(OSError):  # a disk that may only be read, say
+            with suppress(OSError):  # such as a read-only disk
                 plan.names.error.unlink(missing_ok=True)
             _log.info("%s: complete already, with the same network and settings", plan.label)
         else:

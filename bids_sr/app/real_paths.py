@@ -1,4 +1,4 @@
-"""Where folders really are: through links, bind mounts and other spellings of their names."""
+"""Real locations of folders behind links, bind mounts and other spellings."""
 
 from __future__ import annotations
 
@@ -15,64 +15,64 @@ _MOST_LINKS = 40
 
 @frozen
 class _Mount:
-    """A line of the list of mounts."""
+    """An entry of the list of mounts."""
 
     point: Path
-    """Where it is seen."""
+    """Mount point."""
     device: str
-    """Number of its file system."""
+    """Number of the file system."""
     root: Path
-    """Which folder of that file system is seen there."""
+    """The folder of that file system mounted there."""
 
 
 def lies_in(path: Path, folder: Path) -> bool:
-    """Tell whether a path is a folder or lies in it.
+    """Return whether a path is a folder or lies in it.
 
     Parameters
     ----------
     path, folder : pathlib.Path
-        Absolute, without links in them. They need not exist.
+        Absolute, without links. They need not exist.
 
     Returns
     -------
     bool
-        True also if the folder is seen under another name: by a bind mount, or where the
-        file system takes large and small letters for the same.
+        True also if the folder is accessible under another name: by a bind mount, or on a
+        case-insensitive file system.
     """
     if path.is_relative_to(folder) or any(_same(above, folder) for above in (path, *path.parents)):
         return True
     inner, outer = _origin(path), _origin(folder)
     if not inner.is_relative_to(outer):
         return False
-    # file systems on a network may not say which of their folders is mounted: look
+    # network file systems may not give the mounted folder: compare on disk
     there = next(above for above in (path, *path.parents) if above.exists())
     beside = _origin(there)
     return beside.is_relative_to(outer) and _same(there, folder / beside.relative_to(outer))
 
 
 def are_one(one: Path, other: Path) -> bool:
-    """Tell whether two folders are the same, as `lies_in` sees it."""
+    """Return whether two folders are the same, in the sense of `lies_in`."""
     return lies_in(one, other) and lies_in(other, one)
 
 
 def stations(path: Path) -> Iterator[Path]:
-    """Yield where a file or folder lies and, of a link, all that it leads through.
+    """Yield the location of a file or folder and, for a link, all those it leads through.
 
     Parameters
     ----------
     path : pathlib.Path
-        As it was given.
+        As given.
 
     Yields
     ------
     pathlib.Path
-        Absolute; the folders in them are no links.
+        Absolute; no parent folder is a link.
     """
     for _ in range(_MOST_LINKS):
         try:
             named = path.name not in ("", "..")
             path = path.parent.resolve() / path.name if named else path.resolve()
-        except (OSError, RuntimeError):  # links that lead in a circle
+        except (OSError, RuntimeError):  # circular links
             return
         yield path
         if not path.is_symlink():
@@ -81,17 +81,17 @@ def stations(path: Path) -> Iterator[Path]:
 
 
 def mounted_below(folder: Path) -> list[Path]:
-    """Return what is mounted on folders in a folder, or on itself.
+    """Return the mount points in a folder, including itself.
 
     Parameters
     ----------
     folder : pathlib.Path
-        Absolute, without links in it.
+        Absolute, without links.
 
     Returns
     -------
     list of pathlib.Path
-        Empty too where the system does not tell.
+        Also empty if the system does not list mounts.
     """
     return [mount.point for mount in _mounts() if mount.point.is_relative_to(folder)]
 
@@ -104,11 +104,11 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _origin(path: Path) -> Path:
-    """Return the place within the file system, wherever that is mounted."""
+    """Return the path within the file system, independent of the mount point."""
     holding = [mount for mount in _mounts() if path.is_relative_to(mount.point)]
     if not holding:
         return path
-    # of two on the same folder the later one is seen
+    # of two mounts on the same folder the later one is visible
     mount = max(reversed(holding), key=lambda each: len(each.point.parts))
     return Path("/", mount.device, *mount.root.parts[1:], path.relative_to(mount.point))
 
@@ -116,12 +116,12 @@ def _origin(path: Path) -> Path:
 def _mounts() -> list[_Mount]:
     try:
         lines = os.fsdecode(_MOUNTS.read_bytes()).splitlines()
-    except OSError:  # another system than Linux
+    except OSError:  # not Linux
         return []
     fields = [[_plain(field) for field in line.split(" ")] for line in lines]
     return [_Mount(Path(each[4]), each[2], Path(each[3])) for each in fields if len(each) > 4]
 
 
 def _plain(field: str) -> str:
-    r"""Undo how the list writes spaces: ``\040``."""
+    r"""Decode spaces in the list: ``\040``."""
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), field)

@@ -1,4 +1,4 @@
-"""Pages written anew, and what the records say of the runs' quality; nothing is computed."""
+"""Rewriting pages and logging the runs' quality from records; nothing is computed."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def run_reports(settings: Settings) -> int:
     Parameters
     ----------
     settings : Settings
-        Its output folder, and the participants that were asked for.
+        Its output folder and participants.
 
     Returns
     -------
     int
-        Exit status: 0; 1 if a run's quality is judged ``fail`` and that was asked for.
+        Exit status: 0; 1 with ``--fail-on-qc`` if a run's quality is ``fail``.
 
     Raises
     ------
     UsageError
-        If there is nothing about a participant that was asked for, or of nobody.
+        If there are no records of a requested participant, or none at all.
     OutputError
         If a page cannot be written.
     """
@@ -61,13 +61,12 @@ def run_reports(settings: Settings) -> int:
 
 
 def tell_quality(records: Iterable[Path]) -> int:
-    """Log the runs whose quality is judged ``fail``, and why.
+    """Log the runs whose quality is ``fail``, and why.
 
     Parameters
     ----------
     records : iterable of pathlib.Path
-        Records of runs; those that are not there belong to runs that failed, and are
-        told elsewhere.
+        Records of runs; missing ones belong to runs that failed, which are logged elsewhere.
 
     Returns
     -------

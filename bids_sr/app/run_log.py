@@ -1,4 +1,4 @@
-"""What the log says at the start and at the end of a call that processes runs."""
+"""Log messages at the start and at the end of a call that processes runs."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _log = logging.getLogger("bids_sr")
 def tell_start(
     settings: Settings, options: RunOptions, places: Sequence[str], found: Sequence[DwiFiles]
 ) -> None:
-    """Log what was found, and what works on it.
+    """Log the runs found, the network and its device.
 
     Parameters
     ----------
     settings : Settings
-        What was asked for.
+        What was requested.
     options : RunOptions
-        How runs are processed.
+        Options of all runs.
     places : sequence of str
         Devices of the network.
     found : sequence of DwiFiles
@@ -50,12 +50,12 @@ def tell_start(
 
 
 def tell_resources(settings: Settings, nprocs: int, todo: int, work_dir: Path) -> None:
-    """Log how many runs are to be done, and what they may use.
+    """Log the number of runs to process, and their resources.
 
     Parameters
     ----------
     settings : Settings
-        What was asked for.
+        What was requested.
     nprocs : int
         CPU cores in all.
     todo : int
@@ -82,14 +82,14 @@ def _resources(settings: Settings, nprocs: int) -> str:
 def tell_end(
     plans: Sequence[RunPlan], todo: Sequence[RunPlan], failures: Sequence[Failure]
 ) -> None:
-    """Log how many runs are done, and a line for each: what its record says, or why it failed.
+    """Log how many runs are done, and a line for each: a summary, or why it failed.
 
     Parameters
     ----------
     plans : sequence of RunPlan
         All runs of the call.
     todo : sequence of RunPlan
-        Those that it worked on.
+        Those that were processed.
     failures : sequence of Failure
         Those that failed.
     """

@@ -1,4 +1,4 @@
-"""What the user asked for, checked once and never changed afterwards."""
+"""The settings of a call, checked once and never changed afterwards."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from bids_sr.workflow.options import MethodOptions
 
 _MAX_DEFAULT_THREADS = 8
 _DEFAULT_MEMORY = 0.9
-"""Share of the memory at hand that is used unless told."""
+"""Fraction of the available memory that is used by default."""
 
 
 @frozen
 class Settings(MethodOptions):
-    """Everything the command line says; all paths are absolute.
+    """All settings of the command line; all paths are absolute.
 
-    What is given under the same name by the parser comes as it is (`make_settings`).
+    Those with the same name in the parser are taken over unchanged (`make_settings`).
     """
 
     bids_dir: Path
@@ -49,13 +49,13 @@ class Settings(MethodOptions):
     derivatives: tuple[tuple[str, Path], ...] = ()
     """Derivative datasets whose runs are processed: (name, folder)."""
     skip_bids_validation: bool = False
-    """The validator is not run."""
+    """Whether the validator is skipped."""
     factor: int = 2
     """In-plane factor."""
     model: str | None = None
     """Name or folder of the network; None: the factor's default."""
     fail_on_qc: bool = False
-    """A run whose quality is judged ``fail`` makes the exit status 1."""
+    """Whether a run of quality ``fail`` makes the exit status 1."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     batch_size: int | None = None
@@ -67,29 +67,29 @@ class Settings(MethodOptions):
     memory_gb: float | None = None
     """Memory of the whole program, or of a step where another plugin runs them; None: no limit."""
     low_mem: bool = False
-    """As little memory as possible is used."""
+    """Whether to use as little memory as possible."""
     resource_monitor: bool = False
-    """Memory and processor use of each step are recorded."""
+    """Whether memory and CPU use of each step are recorded."""
     work_dir: Path | None = None
     """Work folder; None: a temporary one."""
     clean_work_dir: bool = False
-    """The work folder is emptied first."""
+    """Whether to empty the work folder first."""
     stop_on_first_crash: bool = False
-    """One failure ends everything."""
+    """Whether to stop at the first failure."""
     plugin: Mapping[str, Any] | None = None
     """Content of the plugin file: ``plugin`` and ``plugin_args``."""
     write_graph: bool = False
-    """The graph of the workflow is drawn."""
+    """Whether to draw the graph of the workflow."""
     reports_only: bool = False
-    """Only the pages are written."""
+    """Whether to write only the pages."""
     boilerplate_only: bool = False
-    """Only the methods texts are written."""
+    """Whether to write only the methods texts."""
     dry_run: bool = False
-    """Nothing is done: what would be is listed."""
+    """Whether to only list what would be done."""
     verbosity: int = 0
     """0: progress and warnings; 1: details; 2: nipype's messages too."""
     options: Mapping[str, Any] = field(factory=dict, eq=False, repr=False)
-    """The same as content of a configuration file."""
+    """The same settings as content of a configuration file."""
 
 
 def make_settings(arguments: Namespace) -> Settings:
@@ -107,8 +107,8 @@ def make_settings(arguments: Namespace) -> Settings:
     Raises
     ------
     UsageError
-        If folders are missing or lie inside one another where they must not,
-        or a file given as an option cannot be used.
+        If folders are missing or must not be inside one another, or a file given as an option
+        cannot be used.
     """
     nprocs = arguments.nprocs or len(os.sched_getaffinity(0))
     threads = min(arguments.threads or _MAX_DEFAULT_THREADS, nprocs)
@@ -143,7 +143,7 @@ def make_settings(arguments: Namespace) -> Settings:
 
 
 def _named(arguments: Namespace) -> dict[str, Path | None]:
-    """Return files and folders that are only read, as they were given, by what they are."""
+    """Return the files and folders that are only read, as given, by description."""
     named = {
         "the input dataset": arguments.bids_dir,
         OUTPUT: arguments.output_dir,
@@ -157,7 +157,7 @@ def _named(arguments: Namespace) -> dict[str, Path | None]:
 
 
 def _derivatives(given: Sequence[tuple[str, Path]]) -> tuple[tuple[str, Path], ...]:
-    """Return names and folders without doubles; a name is of one folder."""
+    """Return names and folders without duplicates; a name belongs to one folder."""
     found: dict[str, Path] = {}
     for name, path in given:
         folder = path.resolve()
@@ -172,7 +172,7 @@ def _derivatives(given: Sequence[tuple[str, Path]]) -> tuple[tuple[str, Path], .
 def _memory_gb(asked_mb: float | None, *, here: bool) -> float | None:
     if asked_mb is not None:
         return asked_mb / 1000
-    # what this machine has says nothing of those that another plugin may use
+    # the resources of this machine are not those of a cluster's plugin
     return round(_DEFAULT_MEMORY * memory_gb(), 2) if here else None
 
 
@@ -181,8 +181,8 @@ def _ensemble(asked: int | None, uncertainty: bool, sloppy: bool) -> int:
         return asked or (SLOPPY_ENSEMBLE if sloppy else DEFAULT_ENSEMBLE)
     if asked not in (None, UNCERTAINTY_ENSEMBLE):
         raise UsageError(
-            f"--uncertainty needs a self-ensemble of {UNCERTAINTY_ENSEMBLE}, not {asked}.",
-            remedy=f"Leave --ensemble {asked} out.",
+            f"--uncertainty requires a self-ensemble of {UNCERTAINTY_ENSEMBLE}, not {asked}.",
+            remedy=f"Leave out --ensemble {asked}.",
         )
     return UNCERTAINTY_ENSEMBLE
 
@@ -197,7 +197,7 @@ def _sides(matrix: str | None) -> tuple[int, int] | None:
 def _check_matrix(settings: Settings) -> None:
     if settings.input_matrix is not None and not settings.detect_band:
         raise UsageError(
-            "--input-band full takes all of the stored matrix, --input-matrix a part of it.",
+            "--input-band full means the whole stored matrix, --input-matrix a part of it.",
             remedy="Leave one of them out.",
         )
 

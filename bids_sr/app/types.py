@@ -1,4 +1,4 @@
-"""What the words of the command line mean: text in, value out, or a reason why not."""
+"""Types of command-line arguments: from text to value, or an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MEGABYTES = {"K": 1e-3, "M": 1.0, "G": 1e3, "T": 1e6}
 
 
 def label(prefix: str) -> Callable[[str], str]:
-    """Return a type for labels of BIDS, with or without their prefix (``sub-``, ``ses-``)."""
+    """Return a type for BIDS labels, with or without their prefix (``sub-``, ``ses-``)."""
 
     def label(value: str) -> str:
         bare = value.removeprefix(prefix)
@@ -26,7 +26,7 @@ def label(prefix: str) -> Callable[[str], str]:
 
 
 def derivative(value: str) -> tuple[str, Path]:
-    """Return name and folder of ``NAME=PATH``; of a bare path, its last folder is the name."""
+    """Return name and folder of ``NAME=PATH``; the name of a bare path is its last folder."""
     name, equals, path = value.partition("=")
     if not equals:
         name, path = Path(value).resolve().name, value
@@ -36,7 +36,7 @@ def derivative(value: str) -> tuple[str, Path]:
 
 
 def slice_axis(value: str) -> int:
-    """Return the number of a voxel axis."""
+    """Return the index of a voxel axis."""
     if value not in _AXES:
         raise argparse.ArgumentTypeError(f"'{value}' is not one of i, j, k, 0, 1, 2")
     return _AXES[value]
@@ -53,7 +53,7 @@ def matrix(value: str) -> str:
 
 
 def memory(value: str) -> float:
-    """Return a size in megabytes; K, M, G and T may follow the number."""
+    """Return a size in megabytes; the number may have a suffix K, M, G or T."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)B?", value.strip().upper())
     size = float(found[1]) * _MEGABYTES[found[2] or "M"] if found else 0.0
     if size <= 0:

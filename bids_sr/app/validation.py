@@ -1,4 +1,4 @@
-"""What the BIDS validator, where it is installed, says of the input."""
+"""Running the BIDS validator, if installed, on the input."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ _NAMES = ("bids-validator-deno", "bids-validator")
 _TIME_LIMIT_S = 600
 _SHOWN = 3
 _OPAQUE = ("derivatives", "sourcedata", "code")
-"""Top folders whose content BIDS says nothing about."""
+"""Top folders whose content BIDS does not specify."""
 
 _log = logging.getLogger("bids_sr")
 
 
 def validate_input(dataset: Path, participants: Collection[str], log_dir: Path) -> int:
-    """Run the BIDS validator and log the errors it finds; nothing is stopped.
+    """Run the BIDS validator and log the errors it finds, without stopping.
 
-    Whether a run can be used is decided run by run, when its files are read: a
-    flaw elsewhere in the dataset is no reason not to process the others.
+    Whether a run can be used is decided when its files are read: an error elsewhere in the dataset
+    does not prevent processing.
 
     Parameters
     ----------
     dataset : pathlib.Path
         Raw dataset.
     participants : collection of str
-        Labels; files of others are not even looked at. None means all.
+        Labels; files of others are not validated. None means all.
     log_dir : pathlib.Path
-        Gets the full list, ``bids_validation.json``, if there are errors.
+        Folder for the full list, ``bids_validation.json``, if there are errors.
 
     Returns
     -------
     int
-        Number of errors; 0 as well if no validator could be run.
+        Number of errors; also 0 if no validator could be run.
     """
     program = _find_program()
     if program is None:
@@ -67,9 +67,9 @@ def validate_input(dataset: Path, participants: Collection[str], log_dir: Path) 
 
 @contextmanager
 def _only(dataset: Path, participants: Collection[str]) -> Iterator[Path]:
-    """Give a folder with links to what concerns these participants; of all, the dataset.
+    """Provide a folder with links to the files of these participants; for all, the dataset.
 
-    The validator has no way to leave people out, and takes minutes for thousands.
+    The validator cannot leave participants out, and takes minutes for thousands.
     """
     if not participants:
         yield dataset
@@ -99,8 +99,8 @@ def _run(program: str, dataset: Path) -> list[dict[str, Any]]:
         issues = json.loads(done.stdout)["issues"]["issues"]
         return [issue for issue in issues if issue.get("severity", "error") == "error"]
     except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError) as error:
-        # another validator, or one that cannot run here: it was only meant to help
-        _log.debug("The BIDS validator did not work: %s", error)
+        # another validator, or one that cannot run here: it is optional
+        _log.debug("The BIDS validator failed: %s", error)
         return []
 
 

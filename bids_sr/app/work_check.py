@@ -1,4 +1,4 @@
-"""The work folder held against everything else that was named: what must not be deleted."""
+"""Checks of the work folder against all other paths: what must not be deleted."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from bids_sr.app.settings import Settings
 
 OUTPUT = "the output folder"
-"""What the output folder is called among what was named."""
+"""Description of the output folder."""
 
 _OWN_WORK = "bids_sr_work"
 _LEVELS = 4
-"""Levels of a dataset at which links are looked for: participant, session, ``dwi``, file."""
+"""Levels of a dataset that are searched for links: participant, session, ``dwi``, file."""
 
 
 def own_work_folder(given: Path) -> Path:
@@ -33,12 +33,12 @@ def sources(settings: Settings) -> list[Path]:
 
 
 def check_work(settings: Settings, work: Path, named: Mapping[str, Path | None]) -> None:
-    """Refuse a work folder in which something that is not ours might be changed or deleted.
+    """Refuse a work folder in which files of others might be changed or deleted.
 
     Parameters
     ----------
     settings : Settings
-        What was asked for.
+        What was requested.
     work : pathlib.Path
         Its work folder.
     named : mapping of str to pathlib.Path or None
@@ -47,14 +47,14 @@ def check_work(settings: Settings, work: Path, named: Mapping[str, Path | None])
     Raises
     ------
     UsageError
-        If it lies in an input dataset or is the output folder; if our own folder in it holds
-        something that was named; or if that is to be emptied and the work folder is, holds
-        or lies in something that was named. It may lie in the output folder.
+        If it lies in an input dataset or is the output folder; if our own folder in it holds any
+        other path of the call; or if that is to be emptied and the work folder is, holds or lies in
+        such a path. It may lie in the output folder.
     """
     for source in sources(settings):
         if lies_in(work, source):
             raise UsageError(
-                f"lies inside the input dataset {source}.",
+                f"is inside the input dataset {source}.",
                 file=work,
                 remedy="Give a work folder (-w) outside it.",
             )
@@ -68,20 +68,20 @@ def check_work(settings: Settings, work: Path, named: Mapping[str, Path | None])
             raise UsageError(
                 f"holds {what} ({path}); bids-sr keeps its own files there.",
                 file=own,
-                remedy="Move that elsewhere, or give another work folder (-w).",
+                remedy="Move it elsewhere, or give another work folder (-w).",
             )
         holds, inside = lies_in(path, work), lies_in(work, path) and what != OUTPUT
         if settings.clean_work_dir and (holds or inside):
             how = "is or holds" if holds else "lies in"
             raise UsageError(
-                f"{how} {what} ({path}), so that --clean-workdir is refused.",
+                f"{how} {what} ({path}), so --clean-workdir is refused.",
                 file=work,
                 remedy="Give a work folder (-w) of its own, or leave out --clean-workdir.",
             )
 
 
 def _kept(settings: Settings, named: Mapping[str, Path | None]) -> Iterator[tuple[str, Path]]:
-    """Yield what must not be deleted, and where it lies, also through links."""
+    """Yield what must not be deleted, and its locations, including those behind links."""
     for what, path in {**named, "the networks of this program": resource("models")}.items():
         if path is not None:
             yield from ((what, place) for place in stations(path))
@@ -91,7 +91,7 @@ def _kept(settings: Settings, named: Mapping[str, Path | None]) -> Iterator[tupl
     if settings.clean_work_dir:
         for source in sources(settings):
             for link in _links(source, settings.participants):
-                # what lies in the dataset is looked at with it
+                # paths inside the dataset are covered by it
                 outside = (one for one in stations(link) if not one.is_relative_to(source))
                 yield from (("the input dataset", place) for place in outside)
 

@@ -1,4 +1,4 @@
-"""The work folder: a marked folder of our own in it, and nothing else is ever touched."""
+"""The work folder: only a marked subfolder of our own is ever changed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from bids_sr.errors import UsageError
 from bids_sr.workflow.graph import CRASHES, NAME
 
 MARK = ".made-by-bids_sr"
-"""File in it that says so; written before anything else is put there."""
+"""The file that marks it; written before anything else."""
 
 _TEXT = """\
-bids_sr made this folder for what lets an interrupted call go on. `bids-sr ... --clean-workdir`
-empties it; it may be removed whenever no call of bids-sr works. Keep nothing of your own in it.
+bids_sr made this folder for intermediate results, from which an interrupted call is resumed.
+`bids-sr ... --clean-workdir` empties it; it may be removed when bids-sr is not running. Do not keep
+files of your own in it.
 """
 
 _log = logging.getLogger("bids_sr")
@@ -30,26 +31,26 @@ _log = logging.getLogger("bids_sr")
 
 @contextmanager
 def work_folder(given: Path | None, *, clean: bool = False) -> Iterator[Path]:
-    """Give a folder that is ours alone, until the end of a ``with`` block.
+    """Provide a folder of our own, until the end of a ``with`` block.
 
     Parameters
     ----------
     given : pathlib.Path, optional
-        From ``--work-dir``: ours is made in it. By default, a temporary one is made and
+        From ``--work-dir``: our folder is made in it. By default, a temporary one is made and
         removed at the end.
     clean : bool
-        What earlier calls left in ours is removed first.
+        Remove results of earlier calls first.
 
     Yields
     ------
     pathlib.Path
-        It may hold what an earlier call left.
+        It may hold results of an earlier call.
 
     Raises
     ------
     UsageError
-        If ours cannot be made, has no mark although it is not empty, is or holds a link or a
-        mount, or is to be cleaned while another call works in it.
+        If our folder cannot be made, has no mark although it is not empty, is or holds a link or a
+        mount, or is to be cleaned while another call uses it.
     """
     if given is None:
         with tempfile.TemporaryDirectory(prefix="bids_sr-", ignore_cleanup_errors=True) as name:
@@ -64,7 +65,7 @@ def work_folder(given: Path | None, *, clean: bool = False) -> Iterator[Path]:
         if clean:
             _clean(own, handle)
         _refuse_links(own)
-        # nobody empties the folder as long as this process lives; others may use it, too
+        # the folder cannot be emptied while this process lives; others may use it, too
         _lock(own, handle, shared=True, wait=True)
         yield own
     finally:
@@ -72,14 +73,14 @@ def work_folder(given: Path | None, *, clean: bool = False) -> Iterator[Path]:
 
 
 def _open(given: Path, own: Path) -> int:
-    """Make our own folder, or make sure that it is ours; return its mark, open."""
+    """Make our own folder, or check that it is ours; return its mark, open."""
     given.parent.mkdir(parents=True, exist_ok=True)
     given.mkdir(mode=0o700, exist_ok=True)
     if own.is_symlink():
         raise _not_ours(own, "is a link")
     own.mkdir(mode=0o700, exist_ok=True)
     mark = own / MARK
-    # empty: just made, here or by another call, or by one that was killed right then
+    # empty: just made, here, by another call, or by one that was then killed
     if not _is_marked(own) and any(own.iterdir()) and not _is_marked(own):
         raise _not_ours(own, f"has no file {MARK}: bids_sr did not make it")
     handle = os.open(mark, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -104,24 +105,23 @@ def _not_ours(own: Path, problem: str) -> UsageError:
 
 
 def _warn_if_open(folder: Path) -> None:
-    """Tell that everybody may put something there.
+    """Warn if the folder is writable for everybody.
 
-    nipype keeps the results of steps as pickles: whoever can write to the folder can run
-    code as the one who calls the program again. It is told, not refused: in a container it
-    may be the only kind of folder there is. Where only owners can remove what they made
-    (``/tmp``), ours is safe.
+    nipype keeps the results of steps as pickles: anyone who can write to the folder can run code as
+    the user of the next call. This is a warning, not an error: in a container there may be no other
+    folder. Where only owners can remove their files (``/tmp``), ours is safe.
     """
     mode = folder.stat().st_mode
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
         _log.warning(
-            "%s: everybody may write to this work folder, and what lies in it is trusted. "
-            "Give a folder of your own (-w), or take that right away: chmod o-w.",
+            "%s: this work folder is writable for everybody, but its content is trusted. "
+            "Give a folder of your own (-w), or remove the permission: chmod o-w.",
             folder,
         )
 
 
 def _lock(own: Path, handle: int, **how: bool) -> Attempt:
-    """Lock the mark of the folder, where the file system has locks."""
+    """Lock the mark of the folder, if the file system has locks."""
     try:
         attempt = lock_open_file(handle, **how)
     except OSError as error:
@@ -135,16 +135,16 @@ def _unusable(path: Path, error: OSError) -> UsageError:
     return UsageError(
         f"cannot be used ({error.strerror}).",
         file=path,
-        remedy="Give a work folder (-w) that you may write to.",
+        remedy="Give a writable work folder (-w).",
     )
 
 
 def _clean(own: Path, handle: int) -> None:
     if _lock(own, handle).busy:
         raise UsageError(
-            "another call works in it, so that it cannot be emptied.",
+            "another call is using it, so it cannot be emptied.",
             file=own,
-            remedy="Wait for its end, leave out --clean-workdir, or give another -w.",
+            remedy="Wait until it has ended, leave out --clean-workdir, or give another -w.",
         )
     _refuse_links(own)
     if mounts := mounted_below(own):
@@ -157,7 +157,7 @@ def _clean(own: Path, handle: int) -> None:
 
 
 def _remove(own: Path) -> None:
-    """Remove what earlier calls put into the folder; names of others stay, and are told."""
+    """Remove the results of earlier calls; files with other names are kept, and logged."""
     for path in sorted(own.iterdir()):
         try:
             if path.name in (NAME, CRASHES) and path.is_dir():
@@ -165,7 +165,7 @@ def _remove(own: Path) -> None:
             elif path.match(PATTERN):
                 path.unlink()
             elif path.name not in (MARK, ".gitignore"):
-                _log.warning("%s: is not bids_sr's, and stays.", path)
+                _log.warning("%s: does not belong to bids_sr, and is kept.", path)
         except OSError as error:
             raise UsageError(
                 f"cannot be removed ({error.strerror}).",
@@ -175,9 +175,9 @@ def _remove(own: Path) -> None:
 
 
 def _refuse_links(own: Path) -> None:
-    """See that what is kept in folders of steps is kept here and nowhere else.
+    """Refuse links in our folder, so that folders of steps are nowhere else.
 
-    nipype empties the folder of a step before it is run.
+    nipype empties the folder of a step before running it.
     """
     for top in (own / NAME, own / CRASHES):
         folders = [top, *_folders(top)]

@@ -1,9 +1,9 @@
-"""Whether steps, runs and pages are there and whole: all who want to know ask here.
+"""Completeness of steps, runs and pages, decided here for all callers.
 
-Of a run it is decided by its input (still what it was when the run was planned), its outputs
-(all there, as the manifest says), the fingerprint in the sidecar of its series and the extent of
-its self-check; of a step by what nipype kept and the files that the step wrote; of a page by its
-last tag and the methods texts beside it.
+A run is complete if its input is unchanged since it was planned, its outputs match the manifest,
+the sidecar of its series has the right fingerprint, and its self-check has the required extent. A
+step is judged by nipype's result and the files that the step wrote; a page by its last tag and its
+methods texts.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from bids_sr.workflow.outputs import (
 from bids_sr.workflow.plan import RunPlan, fingerprint
 
 DONE, TODO, AGAIN = "done", "to do", "again"
-"""States of a run; again: there are outputs, of other settings or another input."""
+"""States of a run; again: outputs exist, from other settings or another input."""
 
 _CHECKS = ("off", "auto", "full")
-"""How much of a scan a self-check looks at, least first."""
+"""Extents of a self-check, smallest first."""
 
 _LAST = 64
-"""Bytes at the end of a page in which its last tag is looked for."""
+"""Bytes at the end of a page in which its last tag is searched."""
 
 Stamp = tuple[str, int, int]
 """Path, size and modification time (ns) of a file that a step wrote."""
@@ -43,22 +43,22 @@ Stamp = tuple[str, int, int]
 
 @frozen
 class RunFaults:
-    """Why a run is not complete; none of it if it is."""
+    """Why a run is not complete; empty if it is."""
 
     input_changed: bool = False
-    """A file of the input is another one than when the run was planned."""
+    """Whether a file of the input has changed since the run was planned."""
     outputs: tuple[str, ...] = ()
     """Names of outputs, and what is wrong with each: missing, damaged, of another run."""
     self_check: str = ""
-    """The self-check looked at less of the scan than was asked for."""
+    """What is missing if the self-check covered less of the scan than requested."""
 
     def __bool__(self) -> bool:
-        """Tell whether there are any."""
+        """Return whether there are any."""
         return self.input_changed or bool(self.outputs) or bool(self.self_check)
 
 
 def run_faults(plan: RunPlan) -> RunFaults:
-    """Look for all that speaks against a run's being complete.
+    """Return everything that makes a run incomplete.
 
     Parameters
     ----------
@@ -87,11 +87,11 @@ def run_faults(plan: RunPlan) -> RunFaults:
 
 
 def is_complete(plan: RunPlan) -> bool:
-    """Tell whether a run was finished before, with the same input and settings.
+    """Return whether a run was finished before, with the same input and settings.
 
-    A self-check that looked at more than is asked for now will do.
+    A self-check of a larger extent than now requested is sufficient.
     """
-    if not _has_fingerprint(plan):  # nearly all that is not complete shows it here, at once
+    if not _has_fingerprint(plan):  # this cheap test finds nearly all incomplete runs
         return False
     try:
         return not run_faults(plan)
@@ -107,30 +107,29 @@ def run_state(plan: RunPlan) -> str:
 
 
 def input_changed(plan: RunPlan) -> bool:
-    """Tell whether the input is no longer what it was when the run was planned."""
+    """Return whether the input has changed since the run was planned."""
     return fingerprint(plan.files, plan.options) != plan.fingerprint
 
 
 def completion_marks(plan: RunPlan) -> tuple[Path, ...]:
-    """Return the files that say that a run came to its end.
+    """Return the files that mark a run as finished.
 
-    They are removed before a run starts and written last, so that they never vouch for the
-    files of another call: record of quality, list of pictures, manifest.
+    They are removed before a run starts and written last, so that they never refer to files of
+    another call: quality record, list of pictures, manifest.
     """
     return (plan.names.quality, plan.names.report_file("index", "json"), manifest_of(plan))
 
 
 def has_ended(plan: RunPlan) -> bool:
-    """Tell whether the last step of a run is over, whatever became of the outputs since."""
+    """Return whether the last step of a run has ended, even if outputs changed later."""
     return manifest_of(plan).exists()
 
 
 def step_is_done(folder: Path, name: str, state: str) -> bool:
-    """Tell whether a step's result of an earlier call still holds.
+    """Return whether a step's result from an earlier call is still valid.
 
-    nipype compares a step's inputs with those of last time. It does not look at
-    what the step wrote: in the output folder that may be gone, or another
-    call's, by now.
+    nipype compares a step's inputs with those of the last call. It does not check what the step
+    wrote: in the output folder that may have been removed or replaced by another call.
 
     Parameters
     ----------
@@ -139,7 +138,7 @@ def step_is_done(folder: Path, name: str, state: str) -> bool:
     name : str
         The node's name.
     state : str
-        What the result must have been made for.
+        The state that the result must have been made for.
 
     Returns
     -------
@@ -154,7 +153,7 @@ def step_is_done(folder: Path, name: str, state: str) -> bool:
         result = loadpkl(saved)
         made_for = result.inputs["state"]
         stamps = result.outputs.stamps
-    except Exception:  # cut short, or of another version: whatever it is, it is no use
+    except Exception:  # truncated, or from another version: not usable
         return False
     if made_for != state or not isinstance(stamps, list):
         return False
@@ -162,7 +161,7 @@ def step_is_done(folder: Path, name: str, state: str) -> bool:
 
 
 def stamp(path: Path) -> Stamp | None:
-    """Return what tells one version of a file from another; None if it is not there."""
+    """Return what identifies a version of a file; None if it does not exist."""
     try:
         found = path.stat()
     except OSError:
@@ -171,7 +170,7 @@ def stamp(path: Path) -> Stamp | None:
 
 
 def page_faults(out_dir: Path, subject: str) -> list[str]:
-    """Tell what of a participant's page, and of the methods texts beside it, is not as written.
+    """Return the faults of a participant's page and its methods texts.
 
     Parameters
     ----------
@@ -183,7 +182,7 @@ def page_faults(out_dir: Path, subject: str) -> list[str]:
     Returns
     -------
     list of str
-        A file's name and what is wrong with it, each; empty if all is there.
+        A file's name and its fault, each; empty if there are none.
     """
     if not is_label(subject):
         return []
@@ -193,7 +192,7 @@ def page_faults(out_dir: Path, subject: str) -> list[str]:
 
 
 def page_is_whole(path: Path) -> bool:
-    """Tell whether a page is there up to its last tag."""
+    """Return whether a page exists and is complete up to its last tag."""
     try:
         with path.open("rb") as stream:
             stream.seek(-min(_LAST, path.stat().st_size), os.SEEK_END)
@@ -205,7 +204,7 @@ def page_is_whole(path: Path) -> bool:
 def _is_there(path: Path) -> bool:
     try:
         return path.is_file() and path.stat().st_size > 0
-    except OSError:  # an unreadable folder, say
+    except OSError:  # such as an unreadable folder
         return False
 
 
@@ -221,7 +220,7 @@ def _self_check_fault(plan: RunPlan) -> str:
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:
-    """Return a JSON object; empty if there is none that can be read."""
+    """Return a JSON object; empty if it cannot be read."""
     try:
         content = read_json(path)
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Processing runs while others may work on the same output folder."""
+"""Processing runs while other processes may work on the same output folder."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from bids_sr.workflow.plan import RunPlan
 from bids_sr.workflow.run_checks import not_processed
 
 _POLL_S = 1.0
-"""How often it is looked whether another process is done."""
+"""Interval of checks whether another process is done, s."""
 
 _log = logging.getLogger("bids_sr")
 
 
 def process(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list[Failure]:
-    """Process runs, each only while no other process does.
+    """Process runs, each by one process at a time.
 
-    Those that another process has are waited for, after all others: mostly it
-    finishes them, and if it fails or is killed they are processed here.
+    Runs locked by another process come last: usually that process finishes them; if it fails or is
+    killed, they are processed here.
 
     Parameters
     ----------
     plans : sequence of RunPlan
-        What is to be done.
+        The runs.
     how : Execution
         Where and how.
     pages : PageWriter
-        Told of every step that ends.
+        Notified of every step that ends.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def process(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list
                 break
             if waiting and not told:
                 names = ", ".join(plan.label for plan in waiting)
-                _log.info("Another process works on %s: waiting for it.", names)
+                _log.info("Another process is working on %s: waiting for it.", names)
                 told = True
             if waiting and not mine:
                 time.sleep(_POLL_S)
@@ -74,7 +74,7 @@ def _not_done(plans: Sequence[RunPlan]) -> list[RunPlan]:
     todo = []
     for plan in plans:
         if is_complete(plan):
-            _log.info("%s: complete meanwhile", plan.label)
+            _log.info("%s: completed by another process", plan.label)
         else:
             todo.append(plan)
     return todo

@@ -1,8 +1,8 @@
-"""The one place that imports nipype: a user's ``nipype.cfg`` has no say here.
+"""The only module that imports nipype, without the user's ``nipype.cfg``.
 
-nipype reads that file from the home folder and the working directory while it is imported. Its
-settings are for workflows of the user's own (a step's folder might be removed, say, that the next
-call wants to find), and one that cannot be read would end the program.
+nipype reads that file from the home folder and the working directory on import. Its settings are
+meant for the user's own workflows (they might remove folders of steps that the next call needs),
+and an unreadable file would end the program.
 """
 
 from __future__ import annotations

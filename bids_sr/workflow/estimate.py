@@ -1,7 +1,7 @@
-"""How much a run will write, before it is begun; for `--dry-run` and docs/hpc.md.
+"""Estimate of what a run will write; for `--dry-run` and docs/hpc.md.
 
-Pure functions of a `Task`: nothing is read, nothing measured here. What the shares below give
-stands beside what scans really took in the table of ``make benchmark-sizing``.
+Pure functions of a `Task`: nothing is read or measured here. ``make benchmark-sizing`` compares the
+estimates with measurements.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ COMPONENTS = {"colorfa": 3, "v1": 3, "tensor": 6}
 """Values per voxel of maps that have more than one."""
 
 SERIES_SHARE = {"float32": 0.85, "int16": 0.26}
-"""Size of a compressed series by its data type, in the size of float32 without compression: 0.70
-to 0.91 and 0.19 to 0.27, by how much of the background is zero; noise hardly compresses."""
+"""Size of a compressed series by data type, relative to uncompressed float32: 0.70 to 0.91 and 0.19
+to 0.27, depending on how much of the background is zero; noise hardly compresses."""
 MAP_SHARE = 0.93
-"""The same of a map, in its size within the brain: outside, it is zero."""
+"""The same for a map, relative to its size within the brain: it is zero outside."""
 BRAIN = 0.24
-"""Share of the voxels that lie in the brain, 0.15 to 0.31: not known before there is a mask."""
+"""Fraction of voxels in the brain, 0.15 to 0.31: unknown before there is a mask."""
 MASK_SHARE = 0.017
 """Size of a compressed mask, in bytes per voxel."""
 VOLUMES_3D = 0.9
@@ -59,21 +59,21 @@ PAGE = 170_000
 VIEWER = 2_300_000
 """The 3D viewer, once for all participants."""
 PROGRAM_GB = 0.5
-"""Memory of the program beside its largest step: other steps' libraries, what is kept free."""
+"""Memory of the program in addition to its largest step: libraries, and a reserve."""
 NODES = 150_000
 """What nipype keeps of a run in the work folder, bytes."""
 
 
 @frozen
 class Task:
-    """All of a run that its cost depends on."""
+    """Everything about a run that its cost depends on."""
 
     shape: tuple[int, int, int, int]
     """Of the input at its acquired matrix (x, y, z, volumes)."""
     factor: int
     """In-plane factor."""
     details: int = 0
-    """Images of detail that it gives of the whole series: b0, mean and l = 2 of each shell."""
+    """Images of detail that it returns for the whole series: b0, mean and l = 2 of each shell."""
     members: int = DEFAULT_ENSEMBLE
     """Rotations and flips of a slice that go through it."""
     tensor_volumes: int = 0
@@ -89,7 +89,7 @@ class Task:
     output_dtype: str = "float32"
     """Of the series on disk."""
     stored: tuple[int, int, int] | None = None
-    """A volume as it is stored, if that is finer: a copy is made of the series."""
+    """Voxels of a stored volume, if that is finer: the series is then copied."""
 
     @property
     def fine(self) -> int:
@@ -98,7 +98,7 @@ class Task:
 
 
 def file_bytes(name: str, task: Task) -> int:
-    """Return about how large an output file becomes.
+    """Estimate how large an output file becomes.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def kind_of(name: str) -> str:
 
 
 def output_bytes(files: Mapping[str, int], task: Task) -> dict[str, int]:
-    """Return about how much disk the outputs of a run take, by kind.
+    """Estimate how much disk the outputs of a run take, by kind.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def output_bytes(files: Mapping[str, int], task: Task) -> dict[str, int]:
 
 
 def work_bytes(task: Task) -> tuple[int, int]:
-    """Return about how much a run takes of the work folder.
+    """Estimate how much a run takes of the work folder.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Running the plans: which plugin, which folders, what came of it."""
+"""Executing the plans: plugin, folders, and failures."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from bids_sr.workflow.run_checks import can_start, end_failure, not_processed
 from bids_sr.workflow.schedule import executable_graph
 
 OWN_PLUGIN = "MultiProc"
-"""The plugin that `Pool` takes the place of: workers that nipype forks cannot use CUDA."""
+"""The plugin that `Pool` replaces: forked workers cannot use CUDA."""
 
 _GROUP = 200
-"""Runs that a plugin of nipype's gets at a time: its bookkeeping grows with their square."""
+"""Runs per call of a nipype plugin, whose bookkeeping grows with their square."""
 _DEFAULT_MEMORY = 0.9
-"""Part of the machine's memory that is used if nothing was said."""
+"""Fraction of the machine's memory that is used by default."""
 
 _log = logging.getLogger("bids_sr")
 
@@ -43,19 +43,19 @@ class Execution:
     nprocs: int = 1
     """CPU cores in all; 1: everything in this process."""
     gpus: tuple[str, ...] = ()
-    """GPUs that runs are dealt out among: ``cuda:0`` and so on; none or one: as planned."""
+    """GPUs over which runs are distributed, such as ``cuda:0``; none or one: as planned."""
     memory_gb: float | None = None
     """Memory of all processes together; None: 90 % of the machine's."""
     resource_monitor: bool = False
-    """Memory and processor use of each step are recorded in the log folder."""
+    """Whether memory and CPU use of each step are recorded in the log folder."""
     stop_on_first_crash: bool = False
-    """One failure ends everything."""
+    """Whether to stop at the first failure."""
     plugin: Mapping[str, Any] | None = None
     """Another nipype plugin: ``plugin`` and ``plugin_args``."""
     write_graph: bool = False
-    """The graph is drawn into the log folder."""
+    """Whether the graph is drawn into the log folder."""
     messages: Messages = field(factory=Messages)
-    """What worker processes say, and where."""
+    """Log settings of worker processes."""
 
     @property
     def resources(self) -> Path:
@@ -64,7 +64,7 @@ class Execution:
 
 
 def runs_here(plugin: Mapping[str, Any] | None) -> bool:
-    """Tell whether a plugin, or none, runs steps on this machine."""
+    """Return whether steps run on this machine, with or without a plugin."""
     return plugin is None or plugin["plugin"] in (OWN_PLUGIN, "Linear")
 
 
@@ -78,7 +78,7 @@ def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list
     how : Execution
         Where and how.
     pages : PageWriter
-        Told of every step that ends, writes the pages of participants.
+        Notified of every step that ends; writes the pages of participants.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list
     Raises
     ------
     UsageError
-        If nipype has no such plugin; nothing was done then.
+        If nipype has no such plugin; nothing has been done then.
     """
     _check_plugin(how.plugin)
     if not plans:
@@ -105,7 +105,7 @@ def execute(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> list
 
 
 def _has_pool(how: Execution) -> bool:
-    """Tell whether steps run in processes of our own."""
+    """Return whether steps run in processes of our own."""
     return how.nprocs > 1 if how.plugin is None else how.plugin["plugin"] == OWN_PLUGIN
 
 
@@ -121,7 +121,7 @@ def _run_pool(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> No
 
 
 def _graphs(plans: Sequence[RunPlan], how: Execution) -> Iterator[Any]:
-    """Yield the graph of each run, when its turn comes."""
+    """Yield the graph of each run on demand."""
     for plan in plans:
         try:
             graph = executable_graph(_workflow([plan], how))
@@ -132,7 +132,7 @@ def _graphs(plans: Sequence[RunPlan], how: Execution) -> Iterator[Any]:
 
 
 def _run_nipype(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> None:
-    """Run steps in this process, run after run, or by a plugin of nipype's."""
+    """Run steps in this process, run after run, or by a nipype plugin."""
     plugin = how.plugin or {"plugin": "Linear"}
     here = plugin["plugin"] == "Linear"
     arguments = {
@@ -145,7 +145,9 @@ def _run_nipype(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> 
             workflow = _workflow(group, how)
             if how.write_graph and group[0] is plans[0]:
                 _draw(workflow, how.log_dir)
-            with chdir(Path.cwd()):  # nipype stays in a node's folder if it cannot write there
+            with chdir(
+                Path.cwd()
+            ):  # nipype does not leave a node's folder if it cannot write there
                 workflow.run(plugin=plugin["plugin"], plugin_args=arguments)
         except Exception as error:
             _note(error, group, pages)
@@ -160,7 +162,7 @@ def _workflow(plans: Sequence[RunPlan], how: Execution) -> Any:
 
 
 def _note(error: Exception, plans: Sequence[RunPlan], pages: PageWriter) -> None:
-    """Take note of what nipype raised: what steps raised is on record already."""
+    """Record what nipype raised; errors of steps are already recorded."""
     _log.debug("nipype: %s", error, exc_info=True)
     if not any(plan.names.error.exists() or plan.label in pages.failures for plan in plans):
         for plan in plans:

@@ -1,4 +1,4 @@
-"""What size a run has once its zero-filling is undone, before that is done."""
+"""The size that a run will have once its zero-filling is undone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bids_sr.workflow.plan import RunPlan
 
 
 def expected_run(plan: RunPlan) -> DwiRun:
-    """Open the files of a run and say what becomes of its matrix.
+    """Open the files of a run and predict its acquired matrix.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def expected_run(plan: RunPlan) -> DwiRun:
     Returns
     -------
     DwiRun
-        With the acquired shape, if it is another than the stored one. Its series is the stored one.
+        With the acquired shape, if it differs from the stored one. Its series is the stored one.
 
     Raises
     ------

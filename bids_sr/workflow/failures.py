@@ -1,4 +1,4 @@
-"""What stays behind when a run fails: one line for the user, a record, a crash file."""
+"""Reporting failed runs: one line for the user, a record, a crash file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Failure:
 
 
 def record_failure(plan: RunPlan, step: str, error: BaseException) -> Failure:
-    """Tell the user, and leave a record and a crash file in the log folder.
+    """Log the error, and write a record and a crash file into the log folder.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def read_failure(plan: RunPlan) -> Failure | None:
 def forget_gone(out_dir: Path, found: Sequence[DwiFiles]) -> None:
     """Remove records of refused images that were renamed or moved, or are processed now.
 
-    Their labels are made of paths, so that no run of another name would ever do it.
+    Their labels are made of paths, so that no run with another name would remove them.
 
     Parameters
     ----------
@@ -100,14 +100,14 @@ def forget_gone(out_dir: Path, found: Sequence[DwiFiles]) -> None:
         except (OSError, ValueError, KeyError, TypeError):
             continue
         gone = name in roots and not os.path.lexists(roots[name] / inside)
-        # a folder that could not be looked into, and now can
+        # a folder that could not be listed, and now can
         opened = any(uri.startswith(f"{source}/") for uri in processed)
         if gone or opened or source in processed:
             path.unlink(missing_ok=True)
 
 
 def describe(error: BaseException) -> str:
-    """Return what a user should read of an exception."""
+    """Return the message of an exception for the user."""
     known = described(error)
     if known is not None:
         return str(known)
@@ -116,7 +116,7 @@ def describe(error: BaseException) -> str:
 
 
 def cause_of(error: BaseException) -> BaseException:
-    """Return what an exception comes from, if a user can do something about that."""
+    """Return the cause of an exception, if the user can do something about it."""
     cause: BaseException | None = error
     while cause is not None and described(cause) is None:
         cause = cause.__cause__ or cause.__context__

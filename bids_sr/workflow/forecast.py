@@ -1,4 +1,4 @@
-"""What is known of each run before it is begun: can it be used, is it done, what will it cost."""
+"""What is known about each run in advance: whether it is usable, complete, and its cost."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Forecast:
     plan: RunPlan
     """The run."""
     state: str
-    """`UNUSABLE`, or what `bids_sr.workflow.completeness.run_state` says."""
+    """`UNUSABLE`, or the result of `bids_sr.workflow.completeness.run_state`."""
     problem: str = ""
     """Why it is unusable."""
     task: Task | None = None
-    """What its cost depends on; None if it is unusable."""
+    """The parameters of its cost; None if it is unusable."""
     files: Mapping[Path, int | None] = field(factory=dict)
-    """Files that it leaves, and the bytes of images before compression; None: not known."""
+    """Files that it writes, and the uncompressed bytes of images; None: unknown."""
     output: Mapping[str, int] = field(factory=dict)
     """Bytes by kind, pictures of the report as well."""
     work: tuple[int, int] = (0, 0)
@@ -52,12 +52,12 @@ class Forecast:
 
     @property
     def pending(self) -> bool:
-        """Whether there is something to be done."""
+        """Whether the run needs processing."""
         return self.state in (TODO, AGAIN)
 
 
 def forecast(plan: RunPlan) -> Forecast:
-    """Look at a run without doing anything.
+    """Examine a run without processing it.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def forecast(plan: RunPlan) -> Forecast:
 
 
 def make_task(plan: RunPlan, run: DwiRun) -> Task:
-    """Put together what the cost of a run depends on.
+    """Collect the parameters that the cost of a run depends on.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ from bids_sr.workflow.step_log import tell_kept
 NAME = "bids_sr"
 """Name of the workflow, and of its folder in the work folder."""
 CRASHES = "crashes"
-"""Name of the folder beside it of what nipype says of nodes that failed."""
+"""Name of the folder next to it for nipype's crash files."""
 
 _MAP_STEPS = ("fit_input", "fit_tensor", "fit_gqi", "ensemble_sd")
 """Steps that write diffusion maps."""
@@ -39,16 +39,16 @@ _EXECUTION = {
 
 @frozen
 class _Part:
-    """One node: its function, where its arguments come from, what it costs."""
+    """One node: its function, the sources of its arguments, its resources."""
 
     function: Callable[..., Any]
-    """Of `bids_sr.workflow.steps`; its name is the node's."""
+    """Function of `bids_sr.workflow.steps`; the node has its name."""
     needs: dict[str, str]
-    """Argument -> node that gives it."""
+    """Argument -> node that provides it."""
     writes: tuple[Path, ...] = ()
-    """Files it leaves."""
+    """Files it writes."""
     parallel: bool = False
-    """It uses several cores."""
+    """Whether it uses several cores."""
 
 
 def build_workflow(
@@ -63,7 +63,7 @@ def build_workflow(
     work_dir : pathlib.Path
         Holds nipype's state and small intermediate files.
     monitor : pathlib.Path, optional
-        Table that gets a row for each step that ran (`bids_sr.workflow.monitor`).
+        Table to which each step adds a row (`bids_sr.workflow.monitor`).
 
     Returns
     -------
@@ -112,7 +112,7 @@ def build_run_workflow(plan: RunPlan, folder: Path, monitor: Path | None = None)
             node.overwrite = True
     tell_kept(plan, reusable)
     if "super_resolve" in reusable and nodes["super_resolve"].inputs.use_gpu:
-        # it makes members again that an earlier call removed, and runs the network for it
+        # it runs the network again if an earlier call removed the members
         nodes["ensemble_sd"].inputs.use_gpu = plan.options.uncertainty
     return workflow
 
@@ -122,13 +122,13 @@ def _parts(plan: RunPlan, folder: Path) -> dict[str, _Part]:
     names = steps.names_with_maps(plan, folder)
     many = plan.options.uncertainty
     series = (names.dwi, names.dwi_sd) if many else (names.dwi,)
-    # the sd of the series is written by super_resolve, what stands beside it by ensemble_sd
+    # super_resolve writes the sd of the series, ensemble_sd its sidecar
     ensemble_sd = [path for path in names.ensemble_sd() if many and path != names.dwi_sd]
     checked = {"checked": "check_gradients"}
     fits = {"sr": "super_resolve", "masks": "mask"}
     parts = [
         _Part(steps.read, {}),
-        # its series stays in its own folder, as that of fit_input_gqi
+        # its series stays in its own folder, like the map of fit_input_gqi
         _Part(steps.undo_filling, {"run": "read"}),
         _Part(steps.check_gradients, {"run": "undo_filling"}),
         _Part(steps.super_resolve, checked, series, True),
@@ -141,7 +141,7 @@ def _parts(plan: RunPlan, folder: Path) -> dict[str, _Part]:
         _Part(steps.fit_input, fits, _all(names.input_tensor, TENSOR_PARAMS), True),
         _Part(steps.fit_tensor, fits, _all(names.tensor, TENSOR_PARAMS), True),
         _Part(steps.fit_gqi, fits, _all(names.gqi, GQI_PARAMS), True),
-        # its map stays in its own folder: no output, so nothing that could be missing later
+        # its map stays in its own folder: it is not an output that could be missing later
         _Part(steps.fit_input_gqi, fits, (), True),
         _Part(steps.ensemble_sd, fits, tuple(ensemble_sd), many),
         _Part(steps.self_check, fits, (), True),
@@ -179,7 +179,7 @@ def _parts(plan: RunPlan, folder: Path) -> dict[str, _Part]:
 
 
 def _state(plan: RunPlan, name: str) -> str:
-    """Return what a step's result was made for."""
+    """Return the state for which a step's result is valid."""
     if name == "self_check":
         return f"{plan.state} {plan.options.self_check}"
     elsewhere = name in _MAP_STEPS and not plan.options.maps
@@ -215,7 +215,7 @@ def _cores(name: str, part: _Part, options: RunOptions) -> int:
 def _run_name(label: str) -> str:
     """Return a nipype name: letters, digits and underscores.
 
-    Two runs have two names: labels (`bids_sr.bids.names.parse_name`) have no underscore, and
-    keys and labels take turns.
+    Names are unique: labels (`bids_sr.bids.names.parse_name`) have no underscore, and keys and
+    labels alternate.
     """
     return label.replace("-", "_").replace("+", "__plus__")

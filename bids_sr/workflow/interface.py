@@ -38,9 +38,9 @@ _ARGUMENTS = ("plan", "run", "sr", *_MADE)
 
 
 class StepInputs(BaseInterfaceInputSpec):
-    """The objects that travel; nipype's cache looks at the state alone."""
+    """The objects passed between nodes; nipype's cache compares only the state."""
 
-    state = traits.Str(desc="all that decides the outcome")
+    state = traits.Str(desc="everything that determines the result")
     plan = traits.Any(nohash=True)
     run = traits.Any(nohash=True)
     checked = traits.Any(nohash=True)
@@ -54,10 +54,10 @@ class StepInputs(BaseInterfaceInputSpec):
     sidecar = traits.Any(nohash=True)
     check = traits.Any(nohash=True)
     record = traits.Any(nohash=True)
-    rank = traits.Int(0, usedefault=True, nohash=True, desc="place of the step in its run")
-    job = traits.Any(nohash=True, desc="what the resource monitor is told; else undefined")
+    rank = traits.Int(0, usedefault=True, nohash=True, desc="position of the step in its run")
+    job = traits.Any(nohash=True, desc="job of the resource monitor; undefined without one")
     use_gpu = traits.Bool(False, usedefault=True, nohash=True)
-    device = traits.Str(nohash=True, desc="GPU that the pool lent it; else as planned")
+    device = traits.Str(nohash=True, desc="GPU assigned by the pool; otherwise as planned")
 
 
 class StepOutputs(TraitedSpec):
@@ -77,7 +77,7 @@ class Step(BaseInterface):
         by keyword. If its annotations name ``folder``, it gets the node's own
         folder.
     writes : iterable of pathlib.Path
-        Files that it leaves, for telling later whether they are still its own.
+        Files that it writes, to check later whether they are unchanged.
     """
 
     input_spec = StepInputs
@@ -94,9 +94,9 @@ class Step(BaseInterface):
         self.interrupted: BaseException | None = None
 
     def run(self, *arguments: Any, **keywords: Any) -> Any:
-        """Run the step; a request to end the program goes through.
+        """Run the step; a request to end the program is passed on.
 
-        nipype takes it for a failure of the step, and would go on with the next run.
+        nipype takes it for a failure of the step, and would continue with the next run.
         """
         result = super().run(*arguments, **keywords)
         if self.interrupted is not None:
@@ -120,7 +120,7 @@ class Step(BaseInterface):
         except Exception as error:
             self.failure = record_failure(self.inputs.plan, self._function.__name__, error)
             raise
-        except BaseException as end:  # an interrupt, or a scheduler whose time is up
+        except BaseException as end:  # an interrupt, or the scheduler's time limit
             self.interrupted = end
             raise
         finally:

@@ -1,4 +1,4 @@
-"""One process at a time on one run, however many are started on one output folder."""
+"""Locks that keep each run to one process, however many share an output folder."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _log = logging.getLogger("bids_sr")
 class RunLocks:
     """Locks on runs, in the output folder and in the work folder.
 
-    They end with this process, even if it is killed (`bids_sr.bids.locking`). A file
-    system that has no locks is told, and gone without. Factors share files, so that a
-    lock is of a run, not of a plan.
+    They end with this process, even if it is killed (`bids_sr.bids.locking`). On a file system
+    without locks a warning is logged, and none are used. Factors share files, so a lock belongs to
+    a run, not to a plan.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class RunLocks:
         self._told = False
 
     def take(self, plans: Sequence[RunPlan]) -> tuple[list[RunPlan], list[RunPlan]]:
-        """Lock the runs that nobody else works on.
+        """Lock the runs that no other process works on.
 
         Parameters
         ----------
@@ -53,7 +53,7 @@ class RunLocks:
         return mine, [plan for plan in plans if plan.label not in self._held]
 
     def release(self) -> None:
-        """Give all locks back."""
+        """Release all locks."""
         for held in self._held.values():
             _release(held)
         self._held.clear()
@@ -68,7 +68,7 @@ class RunLocks:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give all locks back."""
+        """Release all locks."""
         self.release()
 
     def _take(self, plan: RunPlan) -> bool:
@@ -90,7 +90,7 @@ class RunLocks:
     def _tell(self, held: Held) -> None:
         if held.reason and not self._told:
             _log.warning(
-                "%s: the file system has no locks (%s): let no other call work on the same runs.",
+                "%s: the file system has no locks (%s): do not process the same runs twice.",
                 held.path.parent,
                 held.reason,
             )
@@ -98,7 +98,7 @@ class RunLocks:
 
 
 def lock_file(plan: RunPlan) -> Path:
-    """Return the file in the output folder that is locked while a run is worked on."""
+    """Return the file in the output folder that is locked while a run is processed."""
     return lock_path(plan.names.error.parent, plan.label)
 
 

@@ -1,4 +1,4 @@
-"""The list of what a run left, by which damage done later is noticed."""
+"""The list of a run's output files, used to detect later damage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SMALL = 1 << 20
 
 
 def write_manifest(path: Path, top: Path, files: Iterable[Path], fingerprint: str) -> None:
-    """Write down size and checksum of each file.
+    """Write size and checksum of each file.
 
     Parameters
     ----------
@@ -28,9 +28,9 @@ def write_manifest(path: Path, top: Path, files: Iterable[Path], fingerprint: st
     top : pathlib.Path
         Top of the derivative dataset: names are relative to it.
     files : iterable of pathlib.Path
-        They exist.
+        Existing files.
     fingerprint : str
-        What they were made for.
+        Fingerprint for which they were made.
     """
     listed = {file.relative_to(top).as_posix(): _describe(file) for file in sorted(set(files))}
     write_json(path, {"Fingerprint": fingerprint, "Files": listed})
@@ -39,14 +39,13 @@ def write_manifest(path: Path, top: Path, files: Iterable[Path], fingerprint: st
 def manifest_faults(path: Path, top: Path, fingerprint: str) -> list[str]:
     """Compare files with their manifest.
 
-    Of a large file, size and last bytes are compared, which tells a file that
-    was cut, is being written or was made by another run; of a small one
-    everything is.
+    For a large file, size and last bytes are compared, which detects one that was truncated, is
+    being written or belongs to another run; small files are compared completely.
 
     Parameters
     ----------
     path, top, fingerprint
-        As of `write_manifest`.
+        As in `write_manifest`.
 
     Returns
     -------
@@ -82,7 +81,7 @@ def _fault(path: Path, said: dict[str, Any]) -> str:
     same = _tail(path) == said["Tail"]
     if same and size <= _SMALL:
         same = _describe(path)["SHA256"] == said["SHA256"]
-    return "" if same else f"{path.name} is not what was written"
+    return "" if same else f"{path.name} has changed"
 
 
 def _tail(path: Path) -> str:

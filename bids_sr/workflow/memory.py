@@ -1,4 +1,4 @@
-"""How much memory each step of a run takes, and in what chunks it works to keep below a limit."""
+"""The memory that each step of a run needs, and the chunk sizes that keep it below a limit."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ NETWORK_STEPS = ("super_resolve", "self_check")
 FITS = ("fit_input", "fit_tensor", "fit_gqi", "fit_input_gqi", "ensemble_sd")
 """Steps that fit a model block by block."""
 BASE_GB = 0.8
-"""What a process holds for torch, dipy and the like; 0.6 in a worker, 0.77 measured with one core,
-where it has found the runs and will write the pages as well."""
+"""Memory of a process for torch, dipy and other libraries; measured 0.6 in a worker, 0.77 with one
+core, where it also finds the runs and writes the pages."""
 PARENT_GB = 0.8
-"""What the program's own process holds while others work."""
+"""Memory of the main process while workers run."""
 
 _CUDA_GB = 1.0
-"""What CUDA adds to a process."""
+"""Memory that CUDA adds to a process."""
 _CPU_BATCH_PIXELS = 1 << 16
-"""Pixels of a batch on the CPU where nothing limits it, as `bids_sr.superres.device` has it."""
+"""Default pixels of a batch on the CPU, as in `bids_sr.superres.device`."""
 _LEAST_BATCH = 2
-"""Slices: a single one is rounded another way, and the results would depend on the memory."""
+"""Slices: a single one is rounded differently, so that results would depend on memory."""
 _FRUGAL_BLOCK = 12 << 20
 _BLOCKS, _BLOCKS_PER_THREAD, _THREAD_GB = 3.0, 0.7, 0.02
-"""What a fit holds at once: in blocks, in blocks for each thread, and for each thread besides."""
+"""Memory of a fit: in blocks, in blocks per thread, and in addition per thread."""
 
 
 @frozen
 class ChunkSizes:
-    """The chunks in which steps work; results do not depend on them."""
+    """Chunk sizes of the steps; results do not depend on them."""
 
     batch_size: int | None = None
     """Slices that go through the network at once; None: the device's default."""
@@ -44,12 +44,12 @@ class ChunkSizes:
     ahead: int = AHEAD
     """Volumes read ahead of the network, and written behind it."""
     on_disk: bool = False
-    """What a fit gives lies in a file of the work folder."""
+    """Whether the result of a fit is kept in a file of the work folder."""
 
 
 @frozen
 class _Cost:
-    """Volumes that a step holds, beside the base, its blocks and its batch."""
+    """Volumes that a step holds, in addition to the base, its blocks and its batch."""
 
     stored: float = 0.0
     """Of the size in which the input is stored."""
@@ -86,8 +86,8 @@ _SERIES = {
     "super_resolve": _Cost(coarse=6, fine=3, details=0.5),
     "self_check": _Cost(coarse=16, images=0.75),
 }
-"""The same where a network sees the series: images are gathered, and their detail kept as
-float16. No volume is made ahead of those that are written, whether memory is spared or not."""
+"""The same for a network for the series: images are collected, and their detail kept as float16. No
+volume is made ahead of those being written, with or without --low-mem."""
 _FRUGAL_NETWORK = {"super_resolve": _Cost(coarse=6, channels=0.6, fine=1.8, shells=8)}
 """The same where volumes are neither read ahead nor written behind."""
 _FRUGAL_FITS = {
@@ -96,18 +96,18 @@ _FRUGAL_FITS = {
     "fit_gqi": _Cost(fine=3),
     "fit_input_gqi": _Cost(coarse=4),
 }
-"""The same where what a fit gives lies on disk."""
+"""The same if the result of a fit is kept on disk."""
 _MOST_GB, _MOST_VOLUMES = 1.5, 4
-"""A run that nobody limits keeps below so much and so many super-resolved volumes, whatever the
-number of volumes: fits that would take more have what they give on disk."""
+"""Without a limit, a run stays below this base plus this number of super-resolved volumes, whatever
+its number of volumes: larger fits keep their results on disk."""
 _MEMBERS = {"super_resolve": 22, "ensemble_sd": 22}
-"""Super-resolved volumes that come on top while ensemble members are kept ..."""
+"""Additional super-resolved volumes while ensemble members are kept ..."""
 _SERIES_MEMBERS = {"super_resolve": 40, "ensemble_sd": 8}
 """... and while their detail is, in files."""
 
 
 def step_memory_gb(plan: RunPlan) -> dict[str, float]:
-    """Return the most memory that each step of a run takes, in a process of its own.
+    """Return the peak memory of each step of a run, in a process of its own.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def step_memory_gb(plan: RunPlan) -> dict[str, float]:
 
 
 def least_memory_gb(plan: RunPlan, run: DwiRun) -> float:
-    """Return what the largest step of a run needs, GB: with less, it cannot be done.
+    """Return the least memory, GB, with which the largest step of a run works.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def least_memory_gb(plan: RunPlan, run: DwiRun) -> float:
 
 
 def fits(plan: RunPlan, limit_gb: float) -> bool:
-    """Tell whether no step of a run needs more than so much memory.
+    """Return whether all steps of a run fit into a memory limit.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def fits(plan: RunPlan, limit_gb: float) -> bool:
 
 
 def chunk_sizes(plan: RunPlan, run: DwiRun) -> ChunkSizes:
-    """Return the chunks in which the steps of a run work.
+    """Return the chunk sizes of the steps of a run.
 
     Parameters
     ----------
@@ -179,17 +179,17 @@ def chunk_sizes(plan: RunPlan, run: DwiRun) -> ChunkSizes:
 
 
 def refuse_too_large(plan: RunPlan) -> None:
-    """Raise an error if a run needs more memory than there is.
+    """Raise an error if a run needs more memory than available.
 
     Parameters
     ----------
     plan : RunPlan
-        Its options say how much there is. What is read of it: see `fits`.
+        Its options give the available memory. For what is read, see `fits`.
 
     Raises
     ------
     InputError
-        Saying how much it needs.
+        Giving the memory needed.
     """
     limit = plan.options.memory_gb
     if limit is None or fits(plan, limit):
@@ -218,7 +218,7 @@ def _chunk_sizes(plan: RunPlan, size: RunSize) -> ChunkSizes:
         return _frugal(plan, options.batch_size)
     if options.device != "cpu" or not size.largest_slice:
         return evolve(_frugal(plan, _LEAST_BATCH), batch_size=None)
-    # what the others leave is for the batch
+    # the rest is for the batch
     one = _least(plan, size)
     rest = limit - max(one[name] for name in NETWORK_STEPS)
     batch = _LEAST_BATCH + int(max(0, rest) / (_pixel_gb(options.card) * size.largest_slice))
@@ -238,7 +238,7 @@ def _frugal(plan: RunPlan, batch_size: int) -> ChunkSizes:
 
 
 def _least(plan: RunPlan, size: RunSize) -> dict[str, float]:
-    """Return what each step takes in the smallest chunks, GB."""
+    """Return the memory of each step with the smallest chunks, GB."""
     return _steps(plan, size, _frugal(plan, _LEAST_BATCH))
 
 
@@ -275,14 +275,14 @@ def _network_gb(plan: RunPlan, size: RunSize, chunks: ChunkSizes) -> float:
     weights = card.folder / WEIGHTS
     need = 2e-9 * weights.stat().st_size if weights.is_file() else 0.0
     if plan.options.device != "cpu":
-        return need + _CUDA_GB  # its batches lie on the GPU
+        return need + _CUDA_GB  # its batches are on the GPU
     usual = max(_CPU_BATCH_PIXELS, _LEAST_BATCH * size.largest_slice) if size.largest_slice else 0.0
     pixels = usual if chunks.batch_size is None else chunks.batch_size * size.largest_slice
     return need + _pixel_gb(card) * pixels
 
 
 def _pixel_gb(card: ModelCard) -> float:
-    """Return what the network takes for each low-resolution pixel of a batch on the CPU.
+    """Return the network's memory per low-resolution pixel of a batch on the CPU.
 
     Measured, bytes: 3400 for 60 feature maps and factor 2, 5500 for 120, 4400 for 40 and
     factor 3; 4600 for the article's network and factor 2.

@@ -1,4 +1,4 @@
-"""What the user sees and what goes into the log file, in this process and in workers."""
+"""Logging to screen and file, in the main process and in workers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _LIBRARIES = ("nipype", "py.warnings")
 
 @frozen
 class Messages:
-    """How much is said, and where."""
+    """Verbosity, and the log file."""
 
     verbosity: int = 0
     """0: progress and warnings; 1: details; 2: nipype's messages too."""
     log_file: Path | None = None
-    """Gets everything from details upwards."""
+    """Log file, with all messages from details upwards."""
 
 
 class _Terse(logging.Formatter):
-    """Time and message; the level only where it matters."""
+    """Time and message; the level only for warnings and errors."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(message)s", "%H:%M:%S")
@@ -38,14 +38,14 @@ class _Terse(logging.Formatter):
 
 
 class _Patient(logging.FileHandler):
-    """A log file that may run out of space: what cannot be written is not written."""
+    """A log file that ignores write errors, such as a full disk."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Say nothing: Python would print a traceback for each line."""
 
 
 def configure_messages(messages: Messages) -> None:
-    """Set up the loggers of this process; calling it again replaces the set-up.
+    """Configure the loggers of this process; another call replaces the configuration.
 
     Parameters
     ----------
@@ -59,11 +59,11 @@ def configure_messages(messages: Messages) -> None:
     if file is not None:
         handlers.append(file)
     _attach(logging.getLogger("bids_sr"), handlers, logging.DEBUG)
-    # what libraries say is for the log, not for the screen: it tells users nothing to do
+    # messages of libraries go to the log file only: users cannot act on them
     quiet = handlers if messages.verbosity > 1 else handlers[1:]
     logging.captureWarnings(True)
     for name in _LIBRARIES:
-        # never without a handler: nipype would add its own, to standard output
+        # always with a handler: otherwise nipype would add its own, to standard output
         _attach(logging.getLogger(name), quiet or [logging.NullHandler()], logging.INFO)
 
 

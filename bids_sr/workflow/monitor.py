@@ -1,4 +1,4 @@
-"""Memory and processor use of each step, sampled while it runs."""
+"""Memory and CPU use of each step, sampled while it runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 from attrs import frozen
 
 _PERIOD_S = 0.05
-"""Between two looks at the memory: shorter than what any large array lives."""
+"""Sampling interval, s: shorter than the lifetime of any large array."""
 _COLUMNS = ("run", "step", "seconds", "cpu_seconds", "cpu_percent", "peak_gb", "planned_gb", "pid")
 
 _log = logging.getLogger("bids_sr")
@@ -24,28 +24,28 @@ _log = logging.getLogger("bids_sr")
 
 @frozen
 class Job:
-    """What is watched, and where it is told."""
+    """The step to monitor, and the table to write to."""
 
     table: Path
-    """Takes one row at the end."""
+    """Table to which a row is added at the end."""
     run: str
     """Label of the run."""
     step: str
     """Name of the step."""
     planned_gb: float
-    """Memory that the step was thought to take."""
+    """Planned memory of the step."""
 
 
 class Monitor:
-    """Watch this process until the end of a ``with`` block.
+    """Monitor this process until the end of a ``with`` block.
 
-    nipype's own monitor is switched on for a whole program, which workers that are
-    started fresh do not hear of, and looks no more often than five times a second.
+    nipype's own monitor is enabled globally, which spawned workers do not inherit, and samples at
+    most five times a second.
 
     Parameters
     ----------
     job : Job
-        A row of it is added to the table, whether the block ends well or not.
+        Its row is added to the table, whether the block succeeds or not.
     """
 
     def __init__(self, job: Job) -> None:
@@ -57,7 +57,7 @@ class Monitor:
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Monitor:
-        """Begin to watch."""
+        """Start monitoring."""
         import psutil
 
         self._process = psutil.Process()
@@ -92,13 +92,13 @@ class Monitor:
 
 
 def start_table(path: Path) -> None:
-    """Make a table that has a head and no rows."""
+    """Create a table with a header and no rows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _append(path, [_COLUMNS])
 
 
 def tell_table(path: Path) -> None:
-    """Log a line for each run: what its steps took."""
+    """Log a line for each run with the resources of its steps."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     for run in dict.fromkeys(row["run"] for row in rows):
@@ -119,7 +119,7 @@ def _cpu_seconds() -> float:
 def _append(path: Path, rows: Iterable[Iterable[Any]]) -> None:
     text = io.StringIO()
     csv.writer(text, delimiter="\t", lineterminator="\n").writerows(rows)
-    # in one piece: several processes write here
+    # in one write: several processes append here
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     try:
         os.write(descriptor, text.getvalue().encode())

@@ -1,4 +1,4 @@
-"""Options that decide what comes of a run, passed on as a whole; nothing heavy is imported."""
+"""Options that determine the result of a run, passed on as a whole; imports are light."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from bids_sr.superres.options import SuperResolutionOptions
 
 @frozen(kw_only=True)
 class MethodOptions(SuperResolutionOptions):
-    """What is done to a run, whatever it is computed with."""
+    """Options of the method, independent of the hardware."""
 
     input_matrix: tuple[int, int] | None = None
-    """The acquired in-plane sides, where the user knows them; None: found out."""
+    """The acquired in-plane sides, if the user gives them; None: determined."""
     uncertainty: bool = False
-    """The standard deviation over the self-ensemble is written; `ensemble` is above 1 then."""
+    """Whether the standard deviation over the self-ensemble is written; `ensemble` is then above
+    1."""
     gradient_check: str = WARN
-    """What is done about a gradient table that does not fit: ``warn``, ``fix`` or ``off``."""
+    """Action on a gradient table that does not match: ``warn``, ``fix`` or ``off``."""
     self_check: str = "auto"
-    """How much of the scan the self-check looks at: ``auto``, ``full``, ``off``."""
+    """Extent of the self-check: ``auto``, ``full``, ``off``."""
     maps: bool = True
-    """Diffusion maps are written; otherwise they are made for metrics and pictures alone."""
+    """Whether diffusion maps are written; otherwise they are only used for metrics and pictures."""
     sloppy: bool = False
-    """Poor quality was asked for, to try things out; sidecar and report say so."""
+    """Whether poor quality was requested, for trying things out; sidecar and report state it."""
 
     def method(self) -> dict[str, Any]:
-        """Return these options by name, for another object that has them."""
+        """Return these options by name, for another object with the same fields."""
         return {name: getattr(self, name) for name in fields_dict(MethodOptions)}
 
     def recorded(self) -> dict[str, Any]:
         """Return the options that change the output, as JSON content.
 
-        Those that came later are left out while they have their defaults.
+        Options added later are left out while they have their defaults.
 
         Examples
         --------
@@ -45,8 +46,8 @@ class MethodOptions(SuperResolutionOptions):
         """
         content = self.method()
         content["input_matrix"] = list(self.input_matrix) if self.input_matrix else "auto"
-        del content["self_check"]  # it changes the record alone
-        del content["maps"]  # the others are the same with them and without
+        del content["self_check"]  # it only changes the record
+        del content["maps"]  # the other outputs do not depend on it
         if not self.detect_band:
             del content["input_matrix"]
         for name in ("output_dtype", "precision", "sloppy"):

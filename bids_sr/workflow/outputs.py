@@ -1,4 +1,4 @@
-"""What finished runs and pages leave, and the lists of it (manifests)."""
+"""The output files of finished runs and pages, and their manifests."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from bids_sr.workflow.manifest import write_manifest
 from bids_sr.workflow.plan import RunPlan
 
 MANIFEST = "manifest"
-"""Label of ``desc`` for the list of what the run left."""
+"""Label of ``desc`` for the manifest of a run."""
 
 PAGE_FINGERPRINT = "page"
-"""What stands for a fingerprint in the list of methods texts."""
+"""In place of a fingerprint in the manifest of methods texts."""
 
 
 def expected_outputs(plan: RunPlan) -> list[Path]:
-    """Return every file that the run leaves, the participant's page aside.
+    """Return every output file of a run, except the participant's page.
 
     Parameters
     ----------
     plan : RunPlan
-        Its gradient table decides which maps there are.
+        Its gradient table determines which maps there are.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def expected_outputs(plan: RunPlan) -> list[Path]:
 
 
 def outputs_of(plan: RunPlan, gradients: GradientTable) -> list[Path]:
-    """Return every file that the run leaves, as `expected_outputs`, without opening it again."""
+    """Return every output file, as `expected_outputs`, for a run that is already open."""
     wanted = plan.options.maps
     tensor = TENSOR_PARAMS if wanted and not dti_volumes(gradients).reason else ()
     gqi = GQI_PARAMS if wanted and not gqi_volumes(gradients).reason else ()
@@ -58,7 +58,7 @@ def manifest_of(plan: RunPlan) -> Path:
 
 
 def write_run_manifest(plan: RunPlan) -> None:
-    """Write down what the run left, pictures included; what is missing is left out."""
+    """Write the manifest of a run, including pictures; missing files are left out."""
     path = manifest_of(plan)
     pictures = path.parent.glob(path.name.replace(f"_desc-{MANIFEST}_dwi.json", "_desc-*"))
     files = {*expected_outputs(plan), *pictures} - {path}
@@ -68,12 +68,12 @@ def write_run_manifest(plan: RunPlan) -> None:
 
 
 def page_manifest(out_dir: Path, subject: str) -> Path:
-    """Return the path of the list of the methods texts beside a participant's page."""
+    """Return the path of the manifest of a participant's methods texts."""
     return out_dir / f"sub-{subject}" / "figures" / f"sub-{subject}_desc-{MANIFEST}.json"
 
 
 def write_page_manifest(out_dir: Path, subject: str) -> None:
-    """Write down the methods texts that were left beside a participant's page."""
+    """Write the manifest of a participant's methods texts."""
     path = page_manifest(out_dir, subject)
     path.parent.mkdir(parents=True, exist_ok=True)
     methods = path.parent.glob(f"sub-{subject}_desc-methods.*")

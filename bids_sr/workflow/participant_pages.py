@@ -1,4 +1,4 @@
-"""Each participant's page, written as soon as the last of its runs is over."""
+"""Each participant's page, written as soon as the last of its runs has ended."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FAILED_WITH = "failed_with"
 """Attribute of a node: the last line of what its worker raised, or `KILLED`."""
 
 _IN_STEP = "bids_sr.errors."
-"""What the text of an exception of a step holds: the user has read it already."""
+"""Text in the exceptions of steps that are already logged."""
 
 _log = logging.getLogger("bids_sr")
 
@@ -47,27 +47,27 @@ class PageWriter:
             self._plans[plan.files.subject].append(plan)
         self._waiting: dict[str, set[str]] = {}
         self.failures: dict[str, Failure] = {}
-        """Why runs failed, by label, as far as it was a step that did."""
+        """Why runs failed, by label, if a step failed."""
         self.failed: list[str] = []
         """Participants whose page could not be written."""
 
     def expect(self, plans: Sequence[RunPlan]) -> None:
-        """Wait for these runs; a participant without one gets its page at the end."""
+        """Wait for these runs; participants without any get their page at the end."""
         for plan in plans:
             self._waiting.setdefault(plan.files.subject, set()).add(plan.label)
 
     def on_step(self, node: Any, status: str) -> None:
-        """Take note of what a nipype plugin says of a node: start, end, exception."""
+        """Handle the status of a node from a nipype plugin: start, end, exception."""
         if status == "exception":
             self._note(node, _why(node))
         self._count(node, status)
 
     def on_step_here(self, node: Any, status: str) -> None:
-        """As `on_step`, of a node that ran in this process: nobody can have killed that."""
+        """As `on_step`, for a node of this process, which cannot have been killed."""
         if node.interface.interrupted is not None:
             raise node.interface.interrupted
         if status == "exception":
-            # with neither, the exception comes out of the workflow's end and is told there
+            # with neither, the exception is raised at the end of the workflow and logged there
             error = sys.exception()
             if node.interface.failure is None and error is None:
                 return
@@ -75,7 +75,7 @@ class PageWriter:
         self._count(node, status)
 
     def _note(self, node: Any, error: BaseException | None) -> None:
-        """Remember why a run failed; its record may be missing where the disk is full."""
+        """Remember why a run failed; its record may be missing if the disk is full."""
         plan: RunPlan = node.inputs.plan
         failure = read_failure(plan) or node.interface.failure
         if failure is None and error is not None:
@@ -93,17 +93,17 @@ class PageWriter:
                 self.write(plan.files.subject)
 
     def write_rest(self) -> None:
-        """Write the pages of participants whose runs never came to an end."""
+        """Write the pages of participants whose runs did not end."""
         for subject in list(self._waiting):
             del self._waiting[subject]
             self.write(subject)
 
     def write(self, subject: str) -> None:
-        """Write the page of a participant; failing to is told, not raised."""
+        """Write the page of a participant; a failure is logged, not raised."""
         from bids_sr.report.participant import write_participant_page
 
         if not is_label(subject):
-            return  # their images are refused, which the log and the group page tell
+            return  # their images are refused, which log and group page report
         failures = [
             failure
             for plan in self._plans[subject]
@@ -129,13 +129,13 @@ def _shown(failure: Failure) -> dict[str, str | None]:
 
 
 def _why(node: Any) -> BaseException | None:
-    """Return why a node of another process failed; None if its step has told that."""
+    """Return why a node of another process failed; None if its step has logged it."""
     told = getattr(node, FAILED_WITH, None)
     if told is None and (error := sys.exception()) is not None:
-        return cause_of(error)  # it could not even be handed over
+        return cause_of(error)  # it could not be sent to a worker
     if told and told != KILLED:
         return None if _IN_STEP in told else BidsSrError(f"the step could not be run: {told}.")
     return BidsSrError(
-        "the process that worked on it was killed, most likely for want of memory.",
+        "its process was killed, most likely because memory ran out.",
         remedy="Lower --nprocs, --mem-mb or --batch-size, or give the job more memory.",
     )

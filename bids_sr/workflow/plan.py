@@ -1,4 +1,4 @@
-"""What is to be done with one run: the parcel that every step gets."""
+"""The plan of one run, passed to every step."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from bids_sr.workflow.options import MethodOptions
 
 @frozen
 class RunOptions(MethodOptions):
-    """How runs are super-resolved, and with what; the same for all runs of a call."""
+    """Method and resources; the same for all runs of a call."""
 
     card: ModelCard
     """The network."""
     device: str = "cpu"
-    """``cpu`` or ``cuda:N``: the first, where runs are dealt out among several. On another
-    machine, which a plugin sends steps to: as the user named it, and chosen there."""
+    """``cpu`` or ``cuda:N``: the first if runs are distributed over several. If a plugin sends
+    steps to other machines: as given by the user, and resolved there."""
     batch_size: int | None = None
     """Slices per batch; None: the device's default."""
     threads: int = 1
     """CPU cores per step."""
     network_threads: int = field(default=Factory(lambda self: self.threads, takes_self=True))
-    """CPU cores of a step that runs the network: fewer if such steps run side by side, one on
-    each GPU."""
+    """CPU cores of a step that runs the network: fewer if such steps run in parallel, one per
+    GPU."""
     low_mem: bool = False
-    """Memory is spared, whatever there is."""
+    """Whether to save memory in any case."""
     memory_gb: float | None = None
-    """What a step may take; None: no limit."""
+    """Memory limit of a step; None: no limit."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class RunOptions(MethodOptions):
 
 @frozen
 class RunPlan:
-    """One run, its output names and how it is super-resolved."""
+    """One run, its output names and its options."""
 
     files: DwiFiles
     """The input."""
@@ -63,12 +63,12 @@ class RunPlan:
 
     @property
     def state(self) -> str:
-        """The fingerprint and where things lie: a step's result holds for these alone."""
+        """Fingerprint and locations, for which a step's result is valid."""
         return f"{self.fingerprint} {self.files.dataset_root} {self.names.out_dir}"
 
 
 def make_plan(files: DwiFiles, out_dir: Path, options: RunOptions) -> RunPlan:
-    """Put together what the steps of one run need.
+    """Make the plan of one run.
 
     Parameters
     ----------
@@ -88,16 +88,16 @@ def make_plan(files: DwiFiles, out_dir: Path, options: RunOptions) -> RunPlan:
 
 
 def fingerprint(files: DwiFiles, options: RunOptions) -> str:
-    """Return a checksum of all that decides what a run's outputs look like.
+    """Return a checksum of everything that determines a run's outputs.
 
     Parameters
     ----------
     files : DwiFiles
-        Sizes and times of its files count, not their content, and their paths
-        only below the dataset: datasets are mounted elsewhere in containers.
+        Of its files, size, time and the path below the dataset are included, but not the content:
+        containers mount datasets elsewhere.
     options : RunOptions
-        Device, threads, batch size and memory do not count, nor what ``auto`` makes of the
-        precision: a run that is finished stays so on another machine.
+        Device, threads, batch size, memory and the result of ``auto`` precision are not included: a
+        finished run remains finished on another machine.
 
     Returns
     -------
@@ -122,6 +122,6 @@ def _state(path: Path | None, root: Path) -> list[Any] | None:
     name = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
     try:
         found = path.stat()
-    except OSError:  # a broken link, say: reading it will tell the user
+    except OSError:  # such as a broken link: reading it gives the error
         return [name]
     return [name, found.st_size, found.st_mtime_ns]

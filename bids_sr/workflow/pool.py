@@ -1,4 +1,4 @@
-"""Steps side by side in processes, as cores, memory and GPUs allow."""
+"""Running steps in parallel processes, as cores, memory and GPUs allow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bids_sr.workflow.schedule import Schedule, runs_at_once
 from bids_sr.workflow.workers import Worker, dismiss, ended
 
 _AS_PLANNED = ""
-"""Where steps run that ask for a GPU if none has a name: on the one they were planned for."""
+"""Placeholder for the planned GPU, if no GPUs are named."""
 
 _log = logging.getLogger("bids_sr")
 
@@ -22,13 +22,12 @@ _log = logging.getLogger("bids_sr")
 class Pool:
     """Runs the nodes of nipype's graphs, in place of nipype's ``MultiProc``.
 
-    Workers are started fresh, not forked. When one is killed, mostly for want of
-    memory, its step has failed and the others go on; ``MultiProc`` would wait for it
-    forever. Runs that were begun are finished before others begin. Memory counts
-    whole: this process and workers that wait for a step hold some, too. And each GPU
-    has one worker of its own: a step that asks for a GPU gets one that is free, as
-    its input ``device``, and no other step runs there before it has ended. So there
-    is one process per GPU, whose cached memory is in nobody's way.
+    Workers are spawned, not forked. If one is killed, usually because memory ran out, its step has
+    failed and the others continue; ``MultiProc`` would wait for it forever. Open runs are finished
+    before others are started. All memory counts: this process and idle workers hold some, too. Each
+    GPU has one worker of its own: a step that needs a GPU gets a free one, as its input ``device``,
+    and no other step runs there until it has ended. So there is one process per GPU, whose cached
+    memory does not block others.
 
     Parameters
     ----------
@@ -37,15 +36,15 @@ class Pool:
     memory_gb : float
         Memory of all processes together.
     messages : Messages
-        What workers say, and where.
+        Log settings of workers.
     on_step : callable
         Called with a node and ``start``, ``end`` or ``exception``, as the
         ``status_callback`` of nipype's plugins.
     gpus : sequence of str, optional
-        Names of the GPUs, for example ``cuda:0``. None: steps that ask for a GPU run
-        one at a time, on the device they were planned for.
+        Names of the GPUs, for example ``cuda:0``. None: steps that need a GPU run one at a time, on
+        the planned device.
     stop_on_first_crash : bool, optional
-        The first step that fails ends everything.
+        Stop at the first step that fails.
     """
 
     def __init__(
@@ -68,14 +67,14 @@ class Pool:
         self._workers: list[Worker] = []
 
     def process(self, graphs: Iterable[Any], at_once: int | None = None) -> None:
-        """Run all nodes but those that come after one that failed.
+        """Run all nodes except those that depend on a failed one.
 
         Parameters
         ----------
         graphs : iterable of networkx.DiGraph
             One for each run (`bids_sr.workflow.schedule.executable_graph`).
         at_once : int, optional
-            How many runs are open at a time; mostly `runs_at_once`.
+            Number of runs open at a time; usually `runs_at_once`.
         """
         schedule = Schedule(graphs, at_once or runs_at_once(self.nprocs))
         try:
@@ -88,7 +87,7 @@ class Pool:
             self._dismiss(self._workers)
 
     def _start_one(self, schedule: Schedule) -> bool:
-        """Start the first node that there is room for; tells whether there was one."""
+        """Start the first node for which there are resources; return whether there was one."""
         for step in schedule.ready():
             if _is_made(step):
                 self._on_step(step, "end")
@@ -104,7 +103,7 @@ class Pool:
         return False
 
     def _end(self, schedule: Schedule, step: Any, traceback: str | None) -> None:
-        """Take note of how a node ended."""
+        """Handle the end of a node."""
         if traceback is not None:
             setattr(step, FAILED_WITH, _reason(traceback))
             _log.debug("%s: %s", step, traceback)
@@ -118,18 +117,18 @@ class Pool:
             return False
         cores = self.nprocs - sum(worker.step.n_procs for worker in busy)
         free_gb = self.memory_gb - PARENT_GB - sum(worker.step.mem_gb for worker in busy)
-        # a worker that waits takes the step, whose memory includes its own
+        # an idle worker takes the step, whose memory includes the worker's own
         others = [worker for worker in self._idle() if worker is not self._worker_for(step)]
         fits = step.mem_gb <= free_gb - len(others) * BASE_GB
         if busy:
             return fits and min(step.n_procs, self.nprocs) <= cores
-        # alone, any step may run: nothing would ever be free for it else
+        # any step may run alone: otherwise it would never start
         if not fits:
             self._dismiss(others)
         return True
 
     def _hand_over(self, step: Any) -> str | None:
-        """Give a node to a worker; returns a traceback if that cannot be done."""
+        """Send a node to a worker; return a traceback if that fails."""
         gpu = self._free_gpu() if step.is_gpu_node() else None
         if gpu:
             step.inputs.device = gpu
@@ -143,7 +142,7 @@ class Pool:
         return worker.start(step)
 
     def _worker_for(self, step: Any) -> Worker | None:
-        """Return a worker that waits, of the GPU that is free if the node asks for one."""
+        """Return an idle worker, that of a free GPU if the node needs one."""
         gpu = self._free_gpu() if step.is_gpu_node() else None
         return next((worker for worker in self._idle() if worker.gpu == gpu), None)
 
@@ -165,7 +164,7 @@ class Pool:
 
 
 def _is_made(step: Any) -> bool:
-    """Tell whether an earlier call made the result of a node already."""
+    """Return whether an earlier call has already made the result of a node."""
     if step.overwrite:
         return False
     try:
@@ -178,7 +177,7 @@ def _is_made(step: Any) -> bool:
 
 
 def _reason(traceback: str) -> str:
-    """Return the last line of a traceback that says which exception it was."""
+    """Return the last line of a traceback that names the exception."""
     lines = [line.strip() for line in traceback.splitlines() if line[:1].isalpha()]
     named = [line for line in lines if "bids_sr.errors." in line]
     return (named or lines or [""])[-1]

@@ -1,4 +1,4 @@
-"""What is checked of a run before its first step and after its last."""
+"""Checks of a run before its first step and after its last."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from bids_sr.workflow.plan import RunPlan
 
 
 def can_start(plan: RunPlan) -> bool:
-    """Tell whether a run can be processed; if not, its failure is on record.
+    """Return whether a run can be processed; if not, record its failure.
 
     Parameters
     ----------
     plan : RunPlan
-        If it can, nothing is left that says that it is finished, or has failed.
+        If it can, all marks that it is finished or has failed are removed.
     """
     checks = (_has_name, _has_its_input, _retire, _fits)
     return all(passes(plan) for passes in checks)
 
 
 def _has_name(plan: RunPlan) -> bool:
-    """Tell whether a run has a name of its own; if not, it has failed, and nothing is touched."""
+    """Return whether a run has a name of its own; if not, it fails, and nothing is touched."""
     if plan.files.problem is None or not plan.files.refused:
         return True
     record_failure(plan, "find", plan.files.problem.error())
@@ -33,9 +33,9 @@ def _has_name(plan: RunPlan) -> bool:
 
 
 def _has_its_input(plan: RunPlan) -> bool:
-    """Tell whether the input is what the run was planned for; if not, it has failed.
+    """Return whether the input is unchanged since the run was planned; if not, it fails.
 
-    It may have waited for hours until another call was done with it.
+    The run may have waited for hours for another call.
     """
     if not input_changed(plan):
         return True
@@ -45,14 +45,14 @@ def _has_its_input(plan: RunPlan) -> bool:
 
 def _changed(plan: RunPlan) -> InputError:
     return InputError(
-        "or a file that belongs to it changed while the run was worked on.",
+        "or a file that belongs to it changed while the run was processed.",
         file=plan.files.dwi,
-        remedy="Run again once nothing writes to the dataset.",
+        remedy="Run again when no other program writes to the dataset.",
     )
 
 
 def _fits(plan: RunPlan) -> bool:
-    """Tell whether there is memory enough for a run; if not, it has failed."""
+    """Return whether there is enough memory for a run; if not, it fails."""
     try:
         refuse_too_large(plan)
     except BidsSrError as error:
@@ -62,16 +62,16 @@ def _fits(plan: RunPlan) -> bool:
 
 
 def _retire(plan: RunPlan) -> bool:
-    """Take away what says that the run is finished, or has failed, before it starts anew.
+    """Remove the marks that a run is finished, or has failed, before it starts again.
 
-    Returns False, and leaves a record, if that cannot be done.
+    Return False, after recording the failure, if that is impossible.
     """
-    # of an earlier call, they would not belong to the series that is made now
+    # files of an earlier call would not belong to the new series
     ensemble_sd = () if plan.options.uncertainty else plan.names.ensemble_sd()
     maps = () if plan.options.maps else plan.names.maps()
     for path in (*completion_marks(plan), plan.names.error, *ensemble_sd, *maps):
         try:
-            if os.path.lexists(path):  # a read-only disk refuses to remove what is not there
+            if os.path.lexists(path):  # a read-only disk refuses even to remove a missing file
                 path.unlink(missing_ok=True)
         except OSError as error:
             problem, remedy = f"cannot be removed ({error.strerror}).", "Check its permissions."
@@ -83,12 +83,12 @@ def _retire(plan: RunPlan) -> bool:
 
 
 def not_processed(plan: RunPlan) -> Failure:
-    """Return what is said of a run that was not begun since another one failed."""
-    return Failure(plan.label, "", "not processed, since another run failed.")
+    """Return the failure of a run that was not started because another one failed."""
+    return Failure(plan.label, "", "not processed, because another run failed.")
 
 
 def end_failure(plan: RunPlan) -> Failure | None:
-    """Look whether a run that should be finished is, and record it if not.
+    """Check that a run is finished, and record a failure if it is not.
 
     Parameters
     ----------
@@ -97,8 +97,7 @@ def end_failure(plan: RunPlan) -> Failure | None:
     Returns
     -------
     Failure or None
-        None if all that is expected is there, as it was written, and the input is
-        still what it was.
+        None if all outputs exist unchanged, and the input has not changed.
     """
     try:
         found = run_faults(plan)

@@ -1,7 +1,7 @@
-"""What of a run decides how much memory it takes.
+"""The properties of a run that determine its memory.
 
-What was acquired is never larger than what is stored, so headers give an upper bound. Voxels
-need be looked at only where that does not fit, and where the very figure is told.
+The acquired matrix is never larger than the stored one, so headers give an upper bound. Voxels need
+to be read only if that exceeds the limit, or if the exact value is reported.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from bids_sr.workflow.plan import RunPlan
 
 @frozen
 class NetworkPasses:
-    """What a network for the series sees; nothing, if it is one for volumes."""
+    """What a network for the series reads; empty for a network for single volumes."""
 
     shells: int = 0
-    """How often it sees each slice; once also where there are only b0s."""
+    """How often it reads each slice; once also if there are only b0s."""
     images: int = 0
-    """Images of the series that it sees: b0, mean and l = 2 of each shell."""
+    """Images of the series that it reads: b0, mean and l = 2 of each shell."""
 
 
 def passes_of(card: ModelCard, gradients: GradientTable) -> NetworkPasses:
-    """Return what a network sees of a series.
+    """Return what a network reads of a series.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def passes_of(card: ModelCard, gradients: GradientTable) -> NetworkPasses:
     """
     if not card.sees_series:
         return NetworkPasses()
-    # how slices lie makes no difference to how many images there are
+    # the orientation of slices does not change the number of images
     parts = series_parts(gradients, slice_frame(np.eye(4), 2))
     images = sum(1 + L2_PARTS * shell.has_l2 for shell in parts.shells)
     return NetworkPasses(max(1, len(parts.shells)), images + bool(parts.b0s.size))
@@ -74,7 +74,7 @@ class RunSize:
 
 
 _UNKNOWN = RunSize(0.0, 0.0, 0.0, 0, 0.0)
-"""Of a run that cannot be opened."""
+"""Size of a run that cannot be opened."""
 
 
 def size_of(plan: RunPlan, run: DwiRun) -> RunSize:
@@ -83,7 +83,7 @@ def size_of(plan: RunPlan, run: DwiRun) -> RunSize:
     Parameters
     ----------
     plan : RunPlan
-        Its names tell the factor.
+        Its names hold the factor.
     run : DwiRun
         The same, opened, at its acquired matrix (`bids_sr.workflow.expected_run`).
 
@@ -101,7 +101,7 @@ def size_of(plan: RunPlan, run: DwiRun) -> RunSize:
 
 
 def stored_size(plan: RunPlan) -> RunSize:
-    """Return the size of a run as it is stored, by its headers: no less than `expected_size`.
+    """Return the stored size of a run, from its headers: at least `expected_size`.
 
     Parameters
     ----------
@@ -110,13 +110,13 @@ def stored_size(plan: RunPlan) -> RunSize:
     Returns
     -------
     RunSize
-        Nothing but zeros if the run cannot be opened.
+        All zeros if the run cannot be opened.
     """
     return _size(plan, lambda: open_run(plan.files))
 
 
 def expected_size(plan: RunPlan) -> RunSize:
-    """Return the size that a run will have at its acquired matrix, by its first volume.
+    """Return the size of a run at its acquired matrix, from its first volume.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def expected_size(plan: RunPlan) -> RunSize:
     Returns
     -------
     RunSize
-        Nothing but zeros if the run cannot be opened.
+        All zeros if the run cannot be opened.
     """
     return _size(plan, lambda: expected_run(plan))
 

@@ -1,4 +1,4 @@
-"""Which steps can start, of a few runs at a time."""
+"""Scheduling the steps of a few runs at a time."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _LEAST = 8
 def runs_at_once(nprocs: int) -> int:
     """Return how many runs to have open at a time.
 
-    A run that is not over has a step that runs or is ready to, so as many runs as
-    cores keep all cores busy; as many again lie ready for when memory is the limit.
+    An unfinished run has a step that is running or ready, so as many runs as cores keep all cores
+    busy; as many again are kept ready for when memory is the limit.
     """
     return max(_LEAST, 2 * nprocs)
 
@@ -29,7 +29,7 @@ def executable_graph(workflow: Any) -> Any:
     Returns
     -------
     networkx.DiGraph
-        Its nodes can be run, each after those that come before it.
+        Its nodes can be run in topological order.
     """
     plugin = _Keep()
     workflow.run(plugin=plugin)
@@ -46,15 +46,15 @@ class _Keep(PluginBase):
 
 
 class Schedule:
-    """What is left to do of runs, of which a few are open at a time.
+    """The remaining steps of runs, of which a few are open at a time.
 
     Parameters
     ----------
     graphs : iterable of networkx.DiGraph
-        One for each run, from `executable_graph`. The next is asked for when a run is
-        over, and that one is forgotten, so that any number takes the same memory.
+        One for each run, from `executable_graph`. The next is requested when a run has ended, and
+        that one is dropped, so that memory does not depend on their number.
     at_once : int
-        How many runs are open at a time.
+        Number of runs open at a time.
     """
 
     def __init__(self, graphs: Iterable[Any], at_once: int) -> None:
@@ -66,11 +66,11 @@ class Schedule:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether no steps remain."""
         return not self._open
 
     def ready(self) -> list[Any]:
-        """Return the nodes that can start: later steps first, then runs that came first."""
+        """Return the nodes that can start: later steps first, then earlier runs."""
         nodes = [
             node
             for graph in self._open
@@ -80,11 +80,11 @@ class Schedule:
         return sorted(nodes, key=lambda node: -getattr(node.inputs, "rank", 0))
 
     def start(self, node: Any) -> None:
-        """Take note that a node runs."""
+        """Mark a node as running."""
         self._running.add(node)
 
     def end(self, node: Any, *, failed: bool = False) -> None:
-        """Take note that a node has ended; if it failed, what needs it will not run."""
+        """Mark a node as ended; if it failed, nodes that depend on it will not run."""
         self._running.discard(node)
         graph = next(graph for graph in self._open if node in graph)
         _remove(graph, node, followers=failed)

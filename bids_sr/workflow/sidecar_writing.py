@@ -1,4 +1,4 @@
-"""The small files that stand beside images: gradients and JSON sidecars."""
+"""Writing the gradient files and JSON sidecars of images."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ def write_series_sidecar(
 ) -> Path:
     """Write bval and bvec of the super-resolved series, and its sidecar last.
 
-    The voxel axes keep their directions, so the gradient table stays true. It is
-    written as it was read, not copied: in FSL's form, whatever the form of the input's.
+    The voxel axes keep their directions, so the gradient table remains valid. It is written as it
+    was read, not copied: in FSL's format, whatever the format of the input.
 
     Parameters
     ----------
     plan : RunPlan
         The run.
     gradients : GradientTable
-        What the series was processed with.
+        The table with which the series was processed.
     grid : SliceGrid
         Input grid and factor.
     corrected : str, optional
-        The fault of the input's table, if `gradients` are without it.
+        The error in the input's table, if `gradients` is corrected.
     stored : StoredGrid, optional
-        How the input was stored, if it was brought to its acquired matrix.
+        The stored grid, if the input was resampled to its acquired matrix.
 
     Returns
     -------
@@ -108,9 +108,9 @@ def write_map_sidecars(
     model : str
         ``tensor`` or ``gqi``.
     grid : SliceGrid, optional
-        Of the maps of the super-resolved series; without it they are the input's.
+        Grid of maps of the super-resolved series; None for maps of the input.
     stored : StoredGrid, optional
-        How the input was stored, if its maps are on another grid than it.
+        The stored grid, if the maps of the input are on another one.
     zooms : sequence of float
         Voxel sides of that grid, mm.
     volumes : sequence of int, optional
@@ -139,17 +139,16 @@ def write_ensemble_sd_sidecar(
 ) -> None:
     """Write the sidecar of a standard deviation over the self-ensemble, and its gradients.
 
-    BIDS wants bval and bvec beside everything whose suffix is ``dwi``; they say
-    to which measurement a volume belongs.
+    BIDS requires bval and bvec for every image with the suffix ``dwi``; they identify the volumes.
 
     Parameters
     ----------
     plan : RunPlan
         The run.
     image : pathlib.Path
-        ``names.dwi_sd``, or that of FA, which may lie in the work folder.
+        ``names.dwi_sd``, or that of FA, which may be in the work folder.
     gradients : GradientTable
-        What the series was processed with.
+        The table with which the series was processed.
     grid : SliceGrid
         Input grid and factor.
     volumes : sequence of int, optional

@@ -1,4 +1,4 @@
-"""What the log says of the steps of a run: each as it begins, while it runs, and at its end."""
+"""Logging the steps of a run: start, progress and end."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ TITLES = {
     "compute_metrics": "quality metrics",
     "draw": "pictures of the report",
 }
-"""What each step is called, in the order of the workflow."""
+"""Titles of the steps, in the order of the workflow."""
 _BRIEF = ("read", "describe")
-"""Steps of a moment: details."""
+"""Short steps, logged as details."""
 _TELLS_ITSELF = "super_resolve"
-"""The step that shows how far it has come."""
+"""The step that logs its own progress."""
 _TENSOR = ("fit_input", "fit_tensor")
 _GQI = ("fit_gqi", "fit_input_gqi")
 _STILL_S = 120.0
-"""How often it is said that a step still runs."""
+"""Interval of the messages that a step is still running, s."""
 
 _log = logging.getLogger("bids_sr")
 
@@ -46,21 +46,21 @@ _log = logging.getLogger("bids_sr")
 def step_told(
     plan: RunPlan, name: str, given: Mapping[str, Any], every_s: float = _STILL_S
 ) -> Iterator[None]:
-    """Log what becomes of a step, until the end of a ``with`` block.
+    """Log the course of a step, until the end of a ``with`` block.
 
-    Whatever is logged meanwhile, by any thread, names the run: runs may be worked on side by
-    side, one step at a time in each process.
+    Everything logged in between, by any thread, names the run: runs may be processed in parallel,
+    with one step at a time in each process.
 
     Parameters
     ----------
     plan : RunPlan
         Its run, which each line names.
     name : str
-        The step's function; of one without a title nothing is said.
+        The step's function; one without a title is not logged.
     given : mapping
-        What the function is called with; ``sr`` tells whether there is anything to fit.
+        Arguments of the function; ``sr`` shows whether there is anything to fit.
     every_s : float
-        How often it is said that the step still runs.
+        Interval of the messages that the step is still running.
     """
     if name not in TITLES:
         yield
@@ -78,7 +78,7 @@ def step_told(
 
 
 class _Naming(logging.Filter):
-    """Puts the run before messages that do not name it."""
+    """Prefixes messages with the run, unless they name it."""
 
     def __init__(self, label: str) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class _Naming(logging.Filter):
 
 @contextmanager
 def _followed(plan: RunPlan, name: str, every_s: float) -> Iterator[None]:
-    """Log the beginning of a step, that it still runs, and its end."""
+    """Log the start of a step, that it is still running, and its end."""
     title = TITLES[name]
     if name in _BRIEF:
         _log.debug("%s: %s", plan.label, title)
@@ -118,7 +118,7 @@ def _followed(plan: RunPlan, name: str, every_s: float) -> Iterator[None]:
 
 
 def tell_kept(plan: RunPlan, steps: Collection[str]) -> None:
-    """Log which steps an earlier call did, so that they are not done again.
+    """Log which steps are kept from an earlier call.
 
     Parameters
     ----------
@@ -137,13 +137,13 @@ def _told(options: RunOptions) -> list[str]:
 
 
 def _place(name: str, options: RunOptions) -> str:
-    """Return which of how many steps it is, of those that are told."""
+    """Return the number of a step among those that are logged, such as [3/8]."""
     told = _told(options)
     return f"[{told.index(name) + 1}/{len(told)}]"
 
 
 def _is_wanted(name: str, options: RunOptions) -> bool:
-    """Tell whether a step was not switched off."""
+    """Return whether a step is enabled."""
     return {
         "undo_filling": options.detect_band,
         "check_gradients": options.gradient_check != OFF,
@@ -153,7 +153,7 @@ def _is_wanted(name: str, options: RunOptions) -> bool:
 
 
 def _has_work(name: str, options: RunOptions, given: Mapping[str, Any]) -> bool:
-    """Tell whether a step was not switched off, and the run has the directions for it."""
+    """Return whether a step is enabled, and the run has the directions for it."""
     from bids_sr.diffusion.volume_selection import dti_volumes, gqi_volumes
 
     if name in _TENSOR:

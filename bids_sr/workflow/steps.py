@@ -1,8 +1,7 @@
-"""One function per node; each hands its work to one call into the package.
+"""One function per node; each delegates its work to one call into the package.
 
-What a step needs comes as arguments, what it makes goes to the next step and to
-disk. Libraries that are slow to import are imported inside, in the process that
-runs the step.
+Inputs are arguments; results go to the next step and to disk. Libraries that are slow to import are
+imported in the functions, in the process that runs the step.
 """
 
 from __future__ import annotations
@@ -32,18 +31,18 @@ if TYPE_CHECKING:
     from bids_sr.workflow.plan import RunPlan
 
 SLOPPY_NOTE = "Made with --sloppy: poor quality, for trying things out only."
-"""What the report of such a run says first."""
+"""First note in the report of such a run."""
 
 
 def names_with_maps(plan: RunPlan, folder: Path) -> OutputNames:
-    """Return the run's names, diffusion maps where they go: beside the series, or not kept.
+    """Return the run's names, with diffusion maps next to the series, or in the work folder.
 
     Parameters
     ----------
     plan : RunPlan
         The run.
     folder : pathlib.Path
-        Its work folder, which holds those of the steps.
+        Its work folder, which holds the folders of the steps.
 
     Returns
     -------
@@ -58,7 +57,7 @@ def read(plan: RunPlan) -> DwiRun:
 
 
 def undo_filling(plan: RunPlan, run: DwiRun, folder: Path) -> DwiRun:
-    """Bring a series that is stored finer than it was acquired to its acquired matrix."""
+    """Resample a zero-filled series to its acquired matrix."""
     from bids_sr.images.zero_filling import to_acquired
 
     how = plan.options
@@ -70,14 +69,14 @@ def undo_filling(plan: RunPlan, run: DwiRun, folder: Path) -> DwiRun:
 
 
 def check_gradients(plan: RunPlan, run: DwiRun) -> CheckedRun:
-    """Find out whether the gradient table fits the image, and correct it if asked to."""
+    """Check whether the gradient table matches the image, and correct it if requested."""
     from bids_sr.diffusion.gradient_check import checked_run
 
     return checked_run(run, plan.options.gradient_check)
 
 
 def super_resolve(plan: RunPlan, checked: CheckedRun, folder: Path) -> SuperResolvedDwi:
-    """Super-resolve the series; ensemble members that are to be refitted stay in the folder."""
+    """Super-resolve the series; ensemble members to be fitted are kept in the folder."""
     run = checked.run
     beside = _ensemble_sd_files(plan, run, plan.names.dwi_sd, folder)
     return _super_resolve(plan, run, plan.names.dwi, beside, plan.options.precision)
@@ -117,7 +116,7 @@ def _ensemble_sd_files(
 
 
 def describe(plan: RunPlan, sr: SuperResolvedDwi, checked: CheckedRun) -> Path:
-    """Put gradients and sidecar beside the series."""
+    """Write gradients and sidecar of the series."""
     return sidecar_writing.write_series_sidecar(
         plan,
         sr.run.gradients,
@@ -128,7 +127,7 @@ def describe(plan: RunPlan, sr: SuperResolvedDwi, checked: CheckedRun) -> Path:
 
 
 def mask(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> RunMasks:
-    """Take or find the brain mask, on both grids."""
+    """Read or compute the brain mask, on both grids."""
     from bids_sr.diffusion.run_masks import make_masks
 
     work = folder / "input_mask.nii.gz"
@@ -209,7 +208,7 @@ def fit_gqi(
 def fit_input_gqi(
     plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path
 ) -> dict[str, Path] | None:
-    """Reconstruct QA from the input, for comparison; it stays in the step's folder."""
+    """Reconstruct QA from the input, for comparison; it is kept in the step's folder."""
     from bids_sr.diffusion import gqi
     from bids_sr.diffusion.run_masks import load_mask
     from bids_sr.diffusion.volume_selection import gqi_volumes
@@ -267,7 +266,7 @@ def _remove(members: Sequence[Path]) -> None:
 
 
 def _chunk_arguments(plan: RunPlan, run: DwiRun, folder: Path) -> dict[str, Any]:
-    """Return in what chunks a fit works, as its arguments."""
+    """Return the chunk sizes of a fit, as its arguments."""
     chunks = chunk_sizes(plan, run)
     return {
         "threads": plan.options.threads,
@@ -278,9 +277,9 @@ def _chunk_arguments(plan: RunPlan, run: DwiRun, folder: Path) -> dict[str, Any]
 
 
 def _with_members(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> EnsembleSdFiles:
-    """Return the members; if an earlier call has removed them already, make them again.
+    """Return the members; make them again if an earlier call has removed them.
 
-    A work folder that was copied still names those in the other one: they are left alone.
+    A copied work folder still refers to those in the original one, which are left alone.
     """
     if sr.ensemble_sd is not None and all(
         _is_beside(path, folder) for path in sr.ensemble_sd.members
@@ -296,12 +295,12 @@ def _with_members(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> Ensemble
 
 
 def _is_beside(path: Path, folder: Path) -> bool:
-    """Tell whether a copy is there, in the folder of another step of the same run."""
+    """Return whether a copy exists in the folder of another step of the same run."""
     return path.exists() and path.resolve().parent.parent == folder.resolve().parent
 
 
 def self_check(plan: RunPlan, sr: SuperResolvedDwi, masks: RunMasks, folder: Path) -> Record:
-    """Coarsen the input, bring it back, and compare it with itself."""
+    """Downsample the input, super-resolve it, and compare it with the original."""
     from bids_sr.evaluation.selfcheck import ComputeOptions, self_check
 
     how, batch = plan.options, chunk_sizes(plan, sr.run).batch_size
@@ -353,7 +352,7 @@ def draw(
     record: Path,
     folder: Path,
 ) -> Path:
-    """Draw the pictures of the report, and list all that the run left: the last step."""
+    """Draw the pictures of the report, and write the manifest: the last step."""
     from bids_sr.report.figures import make_figures
     from bids_sr.workflow.outputs import write_run_manifest
 

@@ -1,4 +1,4 @@
-"""Processes that run steps, one after the other each."""
+"""Worker processes, each running steps one after another."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from typing import Any
 from bids_sr.workflow.messages import Messages, configure_messages
 
 KILLED = "killed"
-"""What is told of a step whose process did not live to tell."""
+"""Outcome of a step whose process was killed."""
 
 # not forked: CUDA and OpenMP do not survive a fork
 _SPAWN = multiprocessing.get_context("spawn")
 
 
 class Worker:
-    """A process of its own; it ends when this one does, however that comes about.
+    """A worker process; it ends when this one does, for whatever reason.
 
     Parameters
     ----------
     messages : Messages
-        What it says, and where.
+        Its log settings.
     gpu : str, optional
-        The GPU that its steps compute on, for example ``cuda:0``; an empty one is
-        the GPU that they were planned for. None: its steps need none.
+        The GPU that its steps compute on, for example ``cuda:0``; empty for the planned GPU. None:
+        its steps need none.
     """
 
     def __init__(self, messages: Messages, gpu: str | None = None) -> None:
         self.gpu = gpu
         self.step: Any = None
-        """The node that it runs; None while it waits."""
+        """The node that it runs; None while idle."""
         self._connection, theirs = _SPAWN.Pipe()
         self._process = _SPAWN.Process(target=_work, args=(theirs, Path.cwd(), messages))
         self._process.start()
@@ -43,14 +43,14 @@ class Worker:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is running."""
         return self._process.is_alive()
 
     def start(self, step: Any) -> str | None:
-        """Start a node; returns a traceback if it cannot be handed over."""
+        """Start a node; return a traceback if it cannot be sent."""
         try:
             self._connection.send(step)
-        except OSError:  # it was killed: `ended` tells that
+        except OSError:  # it was killed: `ended` reports that
             pass
         except Exception as error:
             return "".join(format_exception(error))
@@ -58,20 +58,20 @@ class Worker:
         return None
 
     def outcome(self) -> tuple[Any, str | None]:
-        """Return the step that ended, and its traceback, `KILLED`, or None if all went well."""
+        """Return the step that ended, and its traceback, `KILLED`, or None on success."""
         step, self.step = self.step, None
         try:
             if self._connection.poll():
                 return step, self._connection.recv()
         except (EOFError, OSError):
             pass
-        self._process.kill()  # it may be seen for a moment yet
+        self._process.kill()  # it may still be listed for a moment
         self._process.join()
         return step, KILLED
 
 
 def ended(workers: Iterable[Worker]) -> list[Worker]:
-    """Wait for workers until one or more of them have ended their step, or died."""
+    """Wait until one or more workers have ended their step, or died."""
     signs: dict[Any, Worker] = {}
     for worker in workers:
         signs |= dict.fromkeys((worker._connection, worker._process.sentinel), worker)
@@ -79,9 +79,9 @@ def ended(workers: Iterable[Worker]) -> list[Worker]:
 
 
 def dismiss(workers: Sequence[Worker]) -> None:
-    """End the processes of workers, and whatever they are at."""
+    """End the processes of workers, even in the middle of a step."""
     for worker in workers:
-        worker._connection.close()  # one that waits goes by that
+        worker._connection.close()  # this ends an idle worker
         if worker.step is not None:
             worker._process.terminate()
     for worker in workers:
@@ -89,7 +89,7 @@ def dismiss(workers: Sequence[Worker]) -> None:
 
 
 def _work(connection: Connection, folder: Path, messages: Messages) -> None:
-    import bids_sr.workflow.engine  # noqa: F401 - before a node brings nipype in by itself
+    import bids_sr.workflow.engine  # noqa: F401 - before a node imports nipype itself
 
     os.chdir(folder)
     configure_messages(messages)

@@ -59,7 +59,7 @@ def bind():
         subprocess.run(["umount", str(point)], check=True)
 
 
-def refused(make, *options, words="so that --clean-workdir is refused", **folders):
+def refused(make, *options, words="so --clean-workdir is refused", **folders):
     with pytest.raises(UsageError, match=words) as error:
         make(*options, **folders)
     assert error.value.exit_code == 2
@@ -313,7 +313,7 @@ def test_an_output_folder_among_the_files_of_a_dataset(make, tmp_path, inner):
 
 def test_hcp_subjects_have_folders_of_their_own(make, tmp_path):
     (tmp_path / "hcp/100610/T1w").mkdir(parents=True)
-    refused(make, bids="hcp", out="hcp/100610/out", words="lies in 100610")
+    refused(make, bids="hcp", out="hcp/100610/out", words="is inside 100610")
 
 
 def test_folders_of_participants_that_are_links(make, tmp_path):
@@ -339,4 +339,4 @@ def test_folders_of_participants_that_are_links(make, tmp_path):
     refused(make, words="is a link into the dataset .*prep")
     (link / "dwi").unlink()
     (link / "dwi").symlink_to("nowhere")
-    refused(make, words="which is no folder")
+    refused(make, words="which is not a folder")

@@ -45,7 +45,7 @@ def test_uncertainty_takes_all_copies(make):
     for options in ([], ["--ensemble", "8"]):
         settings = make("--uncertainty", *options)
         assert (settings.ensemble, settings.uncertainty) == (8, True)
-    with pytest.raises(UsageError, match="needs a self-ensemble of 8, not 4"):
+    with pytest.raises(UsageError, match="requires a self-ensemble of 8, not 4"):
         make("--uncertainty", "--ensemble", "4")
 
 

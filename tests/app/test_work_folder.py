@@ -76,7 +76,7 @@ def test_only_what_is_ours_is_removed(tmp_path, caplog):
     make(tmp_path, clean=True)
     assert {path.name for path in own.iterdir()} == {MARK, ".gitignore", "notes.txt"}
     assert (tmp_path / "bids/scan.nii.gz").read_text() == "theirs"
-    assert "notes.txt: is not bids_sr's, and stays" in caplog.text
+    assert "notes.txt: does not belong to bids_sr, and is kept" in caplog.text
 
 
 def test_a_folder_of_that_name_that_somebody_else_made(tmp_path):
@@ -149,7 +149,7 @@ def test_it_is_not_cleaned_while_another_call_works_in_it(tmp_path):
     own = used(tmp_path)
     with work_folder(tmp_path):
         make(tmp_path)
-        with pytest.raises(UsageError, match="another call works in it"):
+        with pytest.raises(UsageError, match="another call is using it"):
             make(tmp_path, clean=True)
     assert (own / "bids_sr/sub_01").exists()
     make(tmp_path, clean=True)

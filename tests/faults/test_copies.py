@@ -39,8 +39,8 @@ def test_eight_participants_and_one_of_them_twice(command, halting, writers, sam
         (record,) = out.glob(f"sub-{label}/dwi/*_quality.json")
         assert json.loads(record.read_text())["run"] == f"sub-{label}"
     twice = told[0] + told[-1]
-    assert "Another process works on sub-01: waiting for it." in twice
-    assert twice.count("sub-01: complete meanwhile") == 1
+    assert "Another process is working on sub-01: waiting for it." in twice
+    assert twice.count("sub-01: completed by another process") == 1
 
 
 def test_a_run_is_taken_over_from_a_killed_call(command, halting, writers, same, tmp_path):

@@ -93,7 +93,7 @@ def test_a_killed_worker_fails_its_run_and_says_why(
         halts.close()
         told = call.communicate()[1]
     assert workers and call.returncode == 1
-    assert "the process that worked on it was killed, most likely for want of memory." in told
+    assert "its process was killed, most likely because memory ran out." in told
     assert "Traceback" not in told
     assert list(out.glob("logs/*_error.json"))
     finish(out)

@@ -65,7 +65,7 @@ def test_too_little_for_steps_side_by_side_means_one_at_a_time(process, dataset,
     cores = ("--nprocs", "3", "--omp-nthreads", "1")
     outcome = process(dataset, tmp_path / "out", *cores, "--mem-mb", limit)
     assert outcome.status == 0, outcome.told
-    assert outcome.lines("too few for steps side by side")
+    assert outcome.lines("too little for parallel steps")
 
 
 @pytest.mark.parametrize("cores", ["1", "2"])

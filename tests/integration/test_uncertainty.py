@@ -130,7 +130,7 @@ def test_few_directions_have_a_spread_of_the_series_alone(process, writers, tmp_
 
 def test_fewer_copies_are_a_usage_error(process, dataset, tmp_path):
     outcome = process(dataset, tmp_path / "out", "--uncertainty", "--ensemble", "4")
-    assert outcome.status == 2 and outcome.lines("needs a self-ensemble of 8")
+    assert outcome.status == 2 and outcome.lines("requires a self-ensemble of 8")
 
 
 def test_a_copied_work_folder_leaves_the_first_one_alone(process, dataset, tmp_path):

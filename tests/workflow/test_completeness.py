@@ -135,7 +135,7 @@ def test_a_large_file_that_was_cut_and_filled_is_noticed(finished):
     rewrite(finished, path, "x" * 2_000_000 + "checksum")
     assert is_complete(finished)
     path.write_bytes(b"x" * 2_000_000 + bytes(8))
-    assert list(run_faults(finished).outputs) == [f"{path.name} is not what was written"]
+    assert list(run_faults(finished).outputs) == [f"{path.name} has changed"]
 
 
 def touch_later(path):
@@ -232,7 +232,7 @@ def test_a_page_and_its_methods_texts(page):
     assert page_faults(page, "01") == []
     assert page_faults(page, "refused,by=name") == [], "nobody has such a page"
     (page / "sub-01/figures/sub-01_desc-methods.md").write_text("spoilt!")
-    assert page_faults(page, "01") == ["sub-01_desc-methods.md is not what was written"]
+    assert page_faults(page, "01") == ["sub-01_desc-methods.md has changed"]
 
 
 @pytest.mark.parametrize("content", ["", "<html>all of", "</html>" + "x" * 100])

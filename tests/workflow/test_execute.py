@@ -71,7 +71,7 @@ def test_what_a_killed_process_left_is_gone_and_what_lives_stays(plan, how, page
 def test_an_input_that_changed_meanwhile_is_a_failure(plan, how, pages, monkeypatch):
     monkeypatch.setattr(module, "_run_nipype", lambda *_: plan.files.bval.write_text("0 " * 17))
     (failure,) = execute([plan], how, pages)
-    assert "changed while the run was worked on" in failure.message
+    assert "changed while the run was processed" in failure.message
 
 
 def test_an_input_that_changed_before_it_was_begun_costs_no_hours(plan, how, pages, monkeypatch):
@@ -81,7 +81,7 @@ def test_an_input_that_changed_before_it_was_begun_costs_no_hours(plan, how, pag
     ran = []
     monkeypatch.setattr(module, "_run_nipype", lambda plans, *_: ran.extend(plans))
     (failure,) = execute([plan], how, pages)
-    assert "changed while the run was worked on" in failure.message
+    assert "changed while the run was processed" in failure.message
     assert not ran and plan.names.quality.exists()
 
 
@@ -96,7 +96,9 @@ def test_a_record_alone_does_not_mean_that_a_run_came_to_its_end(
 
     monkeypatch.setattr(module, "_run_nipype", leave)
     (failure,) = execute([plan], evolve(how, stop_on_first_crash=True), pages)
-    words = "outputs are missing or damaged" if ended else "not processed, since another run failed"
+    words = (
+        "outputs are missing or damaged" if ended else "not processed, because another run failed"
+    )
     assert words in failure.message
 
 

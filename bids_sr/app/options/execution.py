@@ -1,4 +1,4 @@
-"""Options about the work folder, what is done at all, and what is told."""
+"""Options for the work folder, the kind of call, and logging."""
 
 from __future__ import annotations
 
@@ -10,56 +10,56 @@ from bids_sr.command_parser import add_version_option
 
 
 def add_execution(parser: argparse.ArgumentParser) -> Section:
-    """Add the group to a parser, and return it."""
+    """Add the group of options to a parser, and return it."""
     section = Section(parser, "work folder and execution")
     section.add(
         "-w",
         "--work-dir",
         type=Path,
         metavar="DIR",
-        help="folder for what lets an interrupted run go on, in bids_sr_work in there; small (but "
-        "see --uncertainty and --low-mem)",
+        help="folder for intermediate results, in its subfolder bids_sr_work, from which an "
+        "interrupted call is resumed; small (but see --uncertainty and --low-mem)",
         shown="a temporary one",
     )
     section.add(
         "--clean-workdir",
         action="store_true",
-        help="remove first what earlier calls left in bids_sr_work in the folder given by -w",
+        help="first remove the results of earlier calls from bids_sr_work in the folder of -w",
     )
     section.add(
         "--stop-on-first-crash",
         action="store_true",
-        help="end everything when one run fails; otherwise the other runs go on",
+        help="stop when a run fails; otherwise the other runs continue",
     )
     section.add(
         "--use-plugin",
         type=Path,
         metavar="FILE",
-        help="YAML file that names another nipype plugin, for example a cluster's, and its "
-        "arguments; give -w a folder that all machines see",
+        help="YAML file with another nipype plugin, for example for a cluster, and its "
+        "arguments; -w must be a folder that all machines share",
         shown="processes on this machine",
     )
     section.add(
         "--write-graph",
         action="store_true",
-        help="draw the graph of the workflow into the log folder (needs Graphviz for a picture)",
+        help="draw the graph of the workflow into the log folder (the picture needs Graphviz)",
     )
     section.add(
         "--reports-only",
         action="store_true",
-        help="process nothing, write the participant pages anew from the records and pictures in "
+        help="process nothing, rewrite the participant pages from the records and pictures in "
         "output_dir; bids_dir is not read",
     )
     section.add(
         "--boilerplate-only",
         action="store_true",
-        help="process nothing, write only the methods text of each participant (Markdown, HTML, "
+        help="process nothing, only write the methods text of each participant (Markdown, HTML, "
         "BibTeX) into its figures folder",
     )
     section.add(
         "--dry-run",
         action="store_true",
-        help="do nothing and write nothing: list the runs, whether they are done, what they would "
+        help="do and write nothing: list the runs, whether they are complete, what they would "
         "write and how much memory they need; with -v every file, images with their size before "
         "compression",
     )
@@ -67,14 +67,14 @@ def add_execution(parser: argparse.ArgumentParser) -> Section:
 
 
 def add_general(parser: argparse.ArgumentParser) -> Section:
-    """Add the group to a parser, and return it."""
+    """Add the group of options to a parser, and return it."""
     section = Section(parser, "general")
     section.add(
         "--config-file",
         type=Path,
         metavar="FILE",
-        help="TOML file with options of this list (see docs/usage.md); the command line wins. "
-        "Every call leaves its own, config.toml, in the log folder",
+        help="TOML file with any of these options (see docs/usage.md); the command line takes "
+        "precedence. Every call writes its own, config.toml, into the log folder",
         shown="none",
     )
     add_version_option(section.group)
@@ -83,7 +83,7 @@ def add_general(parser: argparse.ArgumentParser) -> Section:
         "--verbose",
         action="count",
         default=0,
-        help="say more; -vv: nipype's messages too",
+        help="log details; -vv: nipype's messages as well",
     )
     section.add(
         "--notrack", action="store_true", help="accepted for compatibility: nothing is ever sent"

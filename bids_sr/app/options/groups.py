@@ -1,4 +1,4 @@
-"""All options of the command line, group after group."""
+"""All command-line options, by group."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ _GROUPS = (
 
 
 def add_options(parser: argparse.ArgumentParser) -> list[Option]:
-    """Add all options, in their groups, to a parser, and return what was added."""
+    """Add all options, in their groups, to a parser, and return them."""
     return [option for add in _GROUPS for option in add(parser).options]

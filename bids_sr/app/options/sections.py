@@ -1,4 +1,4 @@
-"""Options with all their spellings: what fMRIPrep's users type works, what help shows is one."""
+"""Options with several spellings, as in fMRIPrep, of which the help shows one."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ _FLAGS = {"store_true": True, "store_false": False}
 
 @frozen
 class Option:
-    """One option, for those who look it up by name: the configuration file and the guide."""
+    """One option, for look-up by name in the configuration file and the guide."""
 
     dest: str
     """Its attribute in the parser's namespace."""
     names: tuple[str, ...]
-    """Long names without dashes in front, as help shows them; the first is the usual one."""
+    """Long names without leading dashes, as shown in the help; the first is the main one."""
     several: bool = False
-    """It takes a list."""
+    """Whether it takes a list."""
     flag: bool | None = None
-    """What it is set to by being there; None: it takes a value."""
+    """Value of a flag; None: it takes an argument."""
     counted: bool = False
-    """It is a flag that counts how often it is there."""
+    """Whether it is a flag that counts its occurrences."""
 
 
 class Section:
     """A group of options in the help text.
 
-    For every name with a dash inside, the one with underscores is understood too, and
-    for every flag its contrary (``--no-...``), so that the command line can take back
-    what a configuration file says. Help shows neither.
+    Every name is also accepted with underscores, and every flag also in negated form
+    (``--no-...``), so that the command line can override a configuration file. The help shows
+    neither.
 
     Parameters
     ----------
     parser : argparse.ArgumentParser
-        Takes the group.
+        The parser to extend.
     title : str
         Its heading.
     """
@@ -44,7 +44,7 @@ class Section:
     def __init__(self, parser: argparse.ArgumentParser, title: str) -> None:
         self.group = parser.add_argument_group(title)
         self.options: list[Option] = []
-        """What was added, in its order."""
+        """The options added, in order."""
 
     def add(self, *names: str, help: str, shown: str = "%(default)s", **keywords: Any) -> None:
         """Add an option.
@@ -52,14 +52,14 @@ class Section:
         Parameters
         ----------
         *names : str
-            Its names, short and long; the first long one is the usual one.
+            Its names, short and long; the first long one is the main one.
         help : str
             What it does, without its default.
         shown : str
             The default, in words.
         **keywords
-            As for `argparse.ArgumentParser.add_argument`. What takes a list (``nargs="+"``)
-            adds up if it is given several times.
+            As for `argparse.ArgumentParser.add_argument`. Lists (``nargs="+"``) are joined if the
+            option is given several times.
         """
         if keywords.get("nargs") == "+":
             keywords = {"action": "extend", "default": [], **keywords}
@@ -85,7 +85,7 @@ class Section:
 
 
 def contrary(name: str) -> str:
-    """Return the name of a flag that takes another back.
+    """Return the name of the negated flag.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Options that say which runs are processed."""
+"""Options that select the runs to process."""
 
 from __future__ import annotations
 
@@ -35,15 +35,14 @@ def add_selection(parser: argparse.ArgumentParser) -> Section:
         "--bids-filter-file",
         type=Path,
         metavar="FILE",
-        help='JSON file that narrows the choice of runs, for example {"dwi": {"acquisition": '
-        '"multiband"}}',
+        help='JSON file that filters the runs, for example {"dwi": {"acquisition": "multiband"}}',
         shown="none",
     )
     section.add(
         "--bids-database-dir",
         type=Path,
         metavar="DIR",
-        help="folder of a PyBIDS database of the dataset: read if there is one, else made",
+        help="folder of a PyBIDS database of the dataset; created if it does not exist",
         shown="none",
     )
     section.add(
@@ -60,7 +59,7 @@ def add_selection(parser: argparse.ArgumentParser) -> Section:
     section.add(
         "--skip-bids-validation",
         action="store_true",
-        help="do not run the BIDS validator on the input (it is run if it is installed; what it "
-        "finds is logged and stops nothing)",
+        help="do not run the BIDS validator on the input (it is run if installed; errors that it "
+        "finds are only logged)",
     )
     return section
