@@ -304,10 +304,10 @@ def test_a_page_of_another_program_in_our_folder(make, tmp_path):
 )
 def test_an_output_folder_among_the_files_of_a_dataset(make, tmp_path, inner):
     out = tmp_path / "in/raw" / inner
-    refused(make, out=out, words="lies in|holds")
+    refused(make, out=out, words="is inside|holds")
     assert out.exists() == (inner == "sub-01")
     other = describe(tmp_path / "other")
-    refused(make, out=other / inner, words="lies in")
+    refused(make, out=other / inner, words="is inside")
     assert make(out="in/raw/derivatives/bids_sr")
 
 

@@ -48,8 +48,8 @@ def add_super_resolution(parser: argparse.ArgumentParser) -> Section:
         "--input-band",
         choices=("auto", "full"),
         default="auto",
-        help="auto: detect whether the scanner interpolated (zero-filled) the slices, resample them "
-        "to the acquired matrix and apply the factor to that; full: all was measured",
+        help="auto: detect whether the scanner interpolated (zero-filled) the slices, resample "
+        "them to the acquired matrix and apply the factor to that; full: all was measured",
     )
     section.add(
         "--input-matrix",
