@@ -13,6 +13,8 @@ from bids_sr.resources import read_version
 
 _EXIT_USAGE = 2
 _NUMBER = re.compile(r"-\d+|-\d*\.\d+")
+_NOT_OF_TYPE = re.compile(r"invalid (int|float) value: ('.*')")
+_KINDS = {"int": "a whole number", "float": "a number"}
 _ENDING = (argparse._HelpAction, argparse._VersionAction)
 _FLAGS = (argparse._StoreTrueAction, argparse._StoreFalseAction)
 
@@ -80,7 +82,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the program: the mistake first, then how the command is called."""
-        text = message.removeprefix("argument ")
+        text = in_words(message).removeprefix("argument ")
         text = text if text.endswith((".", "?")) else f"{text}."
         self.exit(
             _EXIT_USAGE,
@@ -138,6 +140,8 @@ class CommandParser(argparse.ArgumentParser):
                 yield name
 
     def _no_such_option(self, name: str) -> str:
+        if owners := self._subcommands_with(name):
+            return f"{name}: belongs behind {' or '.join(owners)}."
         wanted = f"--{name.strip('-').replace('_', '-').lower()}"
         spellings = [text for text in self._option_string_actions if text.startswith("--")]
         dashed = [text for text in spellings if "_" not in text]
@@ -146,6 +150,15 @@ class CommandParser(argparse.ArgumentParser):
         if not hint and len(begun) > 1:
             hint = " or ".join(begun)
         return f"{name}: unknown option." + (f" Did you mean {hint}?" if hint else "")
+
+    def _subcommands_with(self, option: str) -> list[str]:
+        return [
+            name
+            for action in self._actions
+            if isinstance(action, argparse._SubParsersAction)
+            for name, parser in action.choices.items()
+            if option in parser._option_string_actions
+        ]
 
     def _ends(self) -> bool:
         """Tell whether help or version is asked for, which needs nothing else to be right."""
@@ -170,6 +183,17 @@ class CommandParser(argparse.ArgumentParser):
             order = " ".join(map(_shown, unnamed))
             return f" {_long(lists[0])} takes all words after it: put {order} first."
         return ""
+
+
+def in_words(message: str) -> str:
+    """Return a message of argparse with the kinds of numbers in words.
+
+    Examples
+    --------
+    >>> in_words("argument --scale: invalid int value: 'two'")
+    "argument --scale: 'two' is not a whole number"
+    """
+    return _NOT_OF_TYPE.sub(lambda found: f"{found[2]} is not {_KINDS[found[1]]}", message)
 
 
 def add_version_option(group: Any) -> None:

@@ -161,6 +161,38 @@ def test_options_of_a_subcommand_are_its_own(refused):
     assert mistake.endswith("Did you mean --json?")
 
 
+def test_an_option_of_a_subcommand_before_it_is_told_where_it_belongs(refused):
+    assert refused("bids-sr-models", "--json", "list").endswith(
+        "--json: belongs behind list or show."
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([*APP, "--scale", "two"], "bids-sr: error: --scale: 'two' is not a whole number."),
+        ([*APP, "--batch-size", "0"], "--batch-size: '0' is not a whole number above 0."),
+        ([*APP, "--device"], "bids-sr: error: --device: expected one argument."),
+        ([*APP, "--scale", "4"], "bids-sr: error: --scale: invalid choice: 4 (choose from 2, 3)."),
+        (APP[:2], "bids-sr: error: the following arguments are required: analysis_level."),
+    ],
+)
+def test_values_that_are_refused(refused, words, told):
+    assert refused("bids-sr", *words).endswith(told)
+
+
+def test_a_band_that_is_none(refused):
+    need = ["in", "--participant-label", "1", "--zero-fill"]
+    for wrong in ("0.5", "x,1", "0,1", "1,2", "1,1,1"):
+        assert f"'{wrong}' is not two shares" in refused("bids-sr-evaluate", *need, wrong)
+
+
+def test_licence_has_two_spellings():
+    (parser,) = all_parsers("bids-sr-train")
+    for spelling in ("--licence", "--license"):
+        assert parser.parse_args(["a", "b", "--train-label", "1", spelling, "X"]).licence == "X"
+
+
 def test_help_comes_whatever_else_is_wrong(capsys):
     with pytest.raises(SystemExit) as ended:
         MAINS["bids-sr"](["--no-such", "--help"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 import tomllib
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from attrs import frozen
 from bids_sr.app.options.groups import add_options
 from bids_sr.app.options.sections import Option, contrary
 from bids_sr.bids.file_kind import TEXT, refuse_foreign
-from bids_sr.command_parser import CommandParser
+from bids_sr.command_parser import CommandParser, in_words
 from bids_sr.errors import UsageError
 
 DERIVATIVES = "derivatives"
@@ -71,8 +72,11 @@ def read_config(path: Path) -> dict[str, Any]:
         try:
             values[key.option.dest] = _value(name, key, value, parser)
         except ValueError as error:
+            stop = "" if str(error).endswith("?") else "."
             raise UsageError(
-                f"{name}: {error}.", file=path, remedy="See docs/usage.md and bids-sr --help."
+                f"{name}: {error}{stop}",
+                file=path,
+                remedy="See docs/usage.md and bids-sr --help.",
             ) from error
     return values
 
@@ -116,7 +120,7 @@ class _Parser(CommandParser):
     """Raises an error instead of ending the program."""
 
     def error(self, message: str) -> NoReturn:
-        raise ValueError(message.split(": ", 1)[-1].rstrip("."))
+        raise ValueError(re.sub(r"^argument [^:]+: ", "", in_words(message)).removesuffix("."))
 
 
 def _load(path: Path) -> dict[str, Any]:

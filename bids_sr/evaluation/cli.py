@@ -104,9 +104,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _band(text: str) -> tuple[float, float]:
-    first, second = map(float, text.split(","))
+    try:
+        first, second = map(float, text.split(","))
+    except ValueError:
+        first = second = 0.0
     if not (0 < first <= 1 and 0 < second <= 1):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not two shares above 0 and at most 1: write 0.75,0.75"
+        )
     return first, second
 
 

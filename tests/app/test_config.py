@@ -80,6 +80,12 @@ def test_a_list_of_the_command_line_takes_the_place_of_the_file_s(parse):
         ("config-file = 'x'", "config-file: names another file"),
         ("help = true", "help: unknown option"),
         ("scale = 4", "scale: invalid choice: 4"),
+        ("scale = 'two'", "scale: 'two' is not a whole number. See"),
+        (
+            "precision = 'bfloat'",
+            "(choose from auto, float32, bfloat16). Did you mean bfloat16? See",
+        ),
+        ("participant-label = ['--zzz']", "participant-label: --zzz: unknown option."),
         ("scale = true", "scale: must be a single string or number"),
         ("device = 'gpu'", "device: 'gpu' is not auto"),
         ("mem-mb = 8", "mem-mb: '8' is 8 MB"),
