@@ -1,4 +1,4 @@
-"""Before and after in a few slices of a few volumes: grids, spectra, metrics of single volumes."""
+"""Input against output in sampled slices and volumes: grids, spectra, single-volume metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bids_sr.quality.series_context import (
 from bids_sr.quality.sharpness import RadialSpectrum
 
 _NAMES = {"input": "interpolated", "sr": "super-resolved"}
-"""As the record and as the curves call the two images."""
+"""Names of the two images in the record and in the curves."""
 
 
 class _Side:
@@ -40,7 +40,7 @@ class _Side:
         self.spectrum.add(slices, mask)
 
     def measure(self, volume: Slices, mask: Mask) -> None:
-        """Work out the metrics of single volumes (`MetricSpec.of_volume`)."""
+        """Compute the metrics of single volumes (`MetricSpec.of_volume`)."""
         for spec in registry.METRICS:
             if spec.of_volume is not None:
                 self.values.setdefault(spec.key, []).append(spec.of_volume(volume, mask))
@@ -50,7 +50,7 @@ class _Side:
 
 
 class CloseUp:
-    """Compares the interpolated input with the output where `SeriesContext` says to look closely.
+    """Compares the interpolated input with the output in the sampled slices and volumes.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class CloseUp:
         self._sides = {name: _Side((zooms[0], zooms[1]), periods) for name in _NAMES}
 
     def add(self, pair: VolumePair) -> None:
-        """Add a volume if it is one of those chosen."""
+        """Add a volume if it is one of the sampled ones."""
         context = self._context
         if pair.index not in context.volumes or not context.slices.size:
             return

@@ -1,4 +1,4 @@
-"""Whether the super-resolved image still says what the scanner measured."""
+"""Whether the super-resolved image still agrees with what the scanner measured."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bids_sr.images.kspace import kspace_crop
 
 _BLOCK = 16
-"""Slices in one go: a large volume would be held three times."""
+"""Slices processed at once: a large volume would be held in memory three times."""
 
 
 def consistency_residual(
@@ -42,16 +42,16 @@ def consistency_residual(
 
 @define
 class ResidualSums:
-    """Residuals of the volumes of one shell, added up as they come."""
+    """Sums over the residuals of one shell, accumulated volume by volume."""
 
     squares: float = 0.0
-    """Of the residual."""
+    """Sum of squares of the residual."""
     signed: float = 0.0
-    """Of the residual."""
+    """Sum of the residual."""
     reference_squares: float = 0.0
-    """Of the input."""
+    """Sum of squares of the input."""
     reference: float = 0.0
-    """Of the input."""
+    """Sum of the input."""
     count: int = 0
     """Voxels."""
 

@@ -1,4 +1,4 @@
-"""The curves and maps of a run that the report draws: what is no single number.
+"""The curves and maps of a run that the report draws: all that is not a single number.
 
 One JSON object; any part may be missing.
 
@@ -29,7 +29,7 @@ _DIGITS = 5
 
 
 def plain(value: Any) -> Any:
-    """Return `value` as JSON has it: lists, numbers of few digits, None for what is not finite."""
+    """Convert `value` for JSON: lists, rounded numbers, None where it is not finite."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):

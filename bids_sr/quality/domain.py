@@ -1,4 +1,4 @@
-"""Whether a scan is of the kind that the network was trained on, as its card tells."""
+"""Whether a scan is within the range the network was trained on, according to its model card."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _BY = " \N{MULTIPLICATION SIGN} "
 
 
 def strange_voxels(record: Mapping[str, Any], model: Mapping[str, Any]) -> str:
-    """Say that the acquired voxels are none of those seen in training.
+    """Warn if the acquired voxel size lies outside the training range.
 
-    Finer ones are usual, since training makes its scans coarser: then it is said what
-    going beyond was measured to cost.
+    Finer voxels are usual, since training coarsens its scans: the text then gives the
+    measured cost.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def strange_voxels(record: Mapping[str, Any], model: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        Empty if they are, or if the record does not say what was acquired.
+        Empty if it lies within, or if the record does not give it.
     """
     if not _knows_voxels(record):
         return ""
@@ -49,18 +49,18 @@ def strange_voxels(record: Mapping[str, Any], model: Mapping[str, Any]) -> str:
 
 
 def is_finer(record: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
-    """Tell whether the acquired voxels lie beyond those of the training on the fine side alone.
+    """Return whether the acquired voxels are outside the training range only by being finer.
 
     Parameters
     ----------
     record, model : mapping
-        As `strange_voxels` takes them.
+        See `strange_voxels`.
 
     Returns
     -------
     bool
-        False if they lie within, if one side is longer than any of the training, or if
-        it is not known.
+        False if they lie within, if a side is longer than any in training, or if it is
+        unknown.
     """
     if not _knows_voxels(record) or not _sizes(model.get("voxel_sizes_mm")):
         return False
@@ -70,7 +70,7 @@ def is_finer(record: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
 
 @frozen
 class _Side:
-    """One side of the acquired voxels, beside those of the training."""
+    """One side of the acquired voxels, and those seen in training."""
 
     mm: float
     trained: Sequence[float]
@@ -117,7 +117,7 @@ def _price(cost: Any) -> str:
         if cost.get(key) is not None and _reads_as_number(cost[key])
     ]
     if not told:
-        return "What going beyond the training costs was not measured"
+        return "The cost of going beyond the training range was not measured"
     return f"One step beyond training was measured to leave {_joined(told)} detail unexplained"
 
 
@@ -126,7 +126,7 @@ def _joined(parts: Sequence[str]) -> str:
 
 
 def strange_b_values(record: Mapping[str, Any], model: Mapping[str, Any]) -> str:
-    """Say which shells are unlike those seen in training.
+    """Describe the shells that training did not cover.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def strange_b_values(record: Mapping[str, Any], model: Mapping[str, Any]) -> str
     Returns
     -------
     str
-        Empty if there are none, or if the record does not say what was acquired.
+        Empty if there are none, or if the record does not list the shells.
     """
     shells = [float(b) for b in str(record.get("shells") or "").split(";") if _reads_as_number(b)]
     trained = [float(b) for b in _list(model.get("b_values")) if _reads_as_number(b)]
@@ -157,7 +157,7 @@ def strange_b_values(record: Mapping[str, Any], model: Mapping[str, Any]) -> str
 
 
 def strange_snr(record: Mapping[str, Any], model: Mapping[str, Any]) -> str:
-    """Say that the b0s are noisier, or less noisy, than those seen in training.
+    """Warn if the signal-to-noise ratio of the b0s is outside the training range.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def strange_snr(record: Mapping[str, Any], model: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        Empty if they are not, or if either does not say.
+        Empty if it is not, or if either value is missing.
     """
     snr, trained = record.get("snr_b0"), _list(model.get("snr_b0"))
     if not _reads_as_number(snr) or len(trained) != 2 or not all(map(_reads_as_number, trained)):
@@ -184,13 +184,13 @@ def strange_snr(record: Mapping[str, Any], model: Mapping[str, Any]) -> str:
 
 
 def is_cleaner(record: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
-    """Tell whether the b0s are less noisy than any seen in training, which harms nothing."""
+    """Return whether the b0s are less noisy than any in training, which does no harm."""
     snr, trained = record.get("snr_b0"), _list(model.get("snr_b0"))
     return bool(strange_snr(record, model)) and float(str(snr)) > float(trained[1])
 
 
 def zooms(text: Any) -> tuple[float, ...]:
-    """Read ``2.00x2.00x3.00``; empty if it is something else.
+    """Parse voxel sizes such as ``2.00x2.00x3.00``; empty if malformed.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The standard deviation over the self-ensemble of a series, in few numbers."""
+"""Summary of the standard deviation over the self-ensemble of a series."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bids_sr.images.nifti import DwiReader, load_volume
 
 
 def mean_deviation(path: Path, gradients: GradientTable) -> NDArray[np.float32]:
-    """Return the mean over the weighted volumes of a series of standard deviations.
+    """Return the mean of standard deviations over the weighted volumes, voxel by voxel.
 
     Parameters
     ----------
     path : pathlib.Path
         4D, read volume by volume.
     gradients : GradientTable
-        Of its volumes; without weighted ones all count.
+        Of its volumes; without weighted ones, all are used.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def mean_deviation(path: Path, gradients: GradientTable) -> NDArray[np.float32]:
 def ensemble_sd_metrics(
     maps: EnsembleSdMaps, gradients: GradientTable, mask: NDArray[np.bool_], scale: float
 ) -> dict[str, float]:
-    """Return medians over the brain of the standard deviations.
+    """Return median standard deviations over the brain.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Facts that a record has of every run, planned or finished: grids, the network, versions."""
+"""Facts recorded for every run, planned or finished: grids, network, versions."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from bids_sr.networks.card import ModelCard
 from bids_sr.resources import read_version
 
 PACKAGES = ("torch", "dipy", "numpy", "nibabel", "nipype", "pybids")
-"""Whose versions are recorded."""
+"""Packages whose versions are recorded."""
 
 
 def grid_facts(run: DwiRun, grid: SliceGrid) -> dict[str, str]:
-    """Return voxel sizes and in-plane matrices, of the file, as acquired, and of the output.
+    """Return voxel sizes and in-plane matrices: as stored, as acquired, and of the output.
 
     Parameters
     ----------
     run : DwiRun
-        Says how the file is stored, where that is finer than was acquired.
+        Gives the stored grid where it is finer than the acquired one.
     grid : SliceGrid
         The acquired grid and the factor.
 

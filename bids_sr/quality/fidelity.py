@@ -103,7 +103,7 @@ def ssim(
 
 
 def erode(mask: Mask, voxels: int, slice_axis: int = 2) -> Mask:
-    """Take the rim of a mask away, slice by slice.
+    """Erode a mask in plane, slice by slice.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the self-check says: whether the network helped this scan, or harmed it."""
+"""The result of the self-check: whether the network helped or harmed on this scan."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from bids_sr.quality.metric_spec import number
 
 SELF_CHECK = "selfcheck"
-"""How the keys of the self-check begin."""
+"""Prefix of the self-check's keys."""
 NETWORK = "network"
-"""The method that is judged."""
+"""The method under test."""
 CLASSICAL = ("linear", "cubic", "sinc")
-"""The methods that it is judged against: the best of them, metric by metric."""
+"""The methods it is compared with: for each metric, the best of them."""
 NOISE = "noise"
-"""In place of a method: what the reference's own noise alone would give; for what is left
-unexplained, the share of noise in the reference."""
+"""In place of a method: the error caused by the reference's noise alone; for unexplained
+detail, the share of noise in the reference."""
 LEFT = ("left_b0", "left_mean", "left_l2")
 """Shares of the high band left unexplained (`bids_sr.quality.high_band`)."""
 SELF_CHECK_METRICS = ("psnr_b0", "psnr_dwi", "ssim_dwi", "fa_mae", "md_mae", "v1_deg", *LEFT)
@@ -26,15 +26,15 @@ HIGHER_IS_BETTER = ("psnr_b0", "psnr_dwi", "ssim_dwi")
 HELPED, NO_GAIN, HARMED = "helped", "no gain", "harmed"
 
 IMAGES: Mapping[str, str] = {"psnr_dwi": "weighted volumes", "psnr_b0": "b0s"}
-"""Metrics of the images that decide, with what they are of."""
+"""Image metrics that decide the verdict, and what they measure."""
 MAPS: Mapping[str, str] = {"fa_mae": "FA", "md_mae": "MD", "v1_deg": "V1"}
-"""Metrics of the tensor maps that decide, with what they are of."""
+"""Tensor-map metrics that decide the verdict, and what they measure."""
 DETAIL: Mapping[str, str] = {
     "left_b0": "b0s",
     "left_mean": "mean over directions",
     "left_l2": "differences between them",
 }
-"""Shares of the detail left unexplained that decide, with what they are of."""
+"""Shares of unexplained detail that decide the verdict, and what they measure."""
 GROUPS = (IMAGES, MAPS, DETAIL)
 MARGINS: Mapping[str, float] = {
     "psnr_dwi": 0.3,
@@ -50,13 +50,13 @@ MARGINS: Mapping[str, float] = {
 were measured is in docs/quality.md, Self-check."""
 MINUS = "\N{MINUS SIGN}"
 DOUBT = 0.5
-"""Of a margin: what is worse by more speaks against "helped"."""
+"""Share of a margin: a metric worse by more than this rules out "helped"."""
 
 
 def key_of(metric: str, method: str) -> str:
-    """Return the key under which a record has a metric of a method.
+    """Return the record's key for a metric of a method.
 
-    What is left unexplained is the network's where no method is named.
+    Without a method in the key, unexplained detail is the network's.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def key_of(metric: str, method: str) -> str:
 
 
 def noisy_gain_key(metric: str) -> str:
-    """Return the key of the gain where the scan's noise was put back."""
+    """Return the key of the gain at the scan's noise level."""
     return f"{SELF_CHECK}_gain_{metric}_noisy"
 
 
@@ -125,7 +125,7 @@ def evidence(record: Mapping[str, Any]) -> dict[str, float]:
 
 
 def selfcheck_verdict(record: Mapping[str, Any]) -> str:
-    """Judge the metrics of a self-check by the sum of their evidence.
+    """Return the verdict of a self-check, from the combined evidence of its metrics.
 
     Metrics come in three groups: images, tensor maps, detail (`GROUPS`). Each counts as
     its gain in margins, so that 1 is a clear difference; a group of k metrics as the sum of
@@ -135,7 +135,7 @@ def selfcheck_verdict(record: Mapping[str, Any]) -> str:
     - Helped: each group that was measured is above 1, and no metric below -1/2.
     - No gain: neither.
 
-    What was not measured does not count; without a PSNR of the weighted volumes there is no
+    Missing metrics do not count; without a PSNR of the weighted volumes there is no
     verdict.
 
     Parameters
@@ -167,7 +167,7 @@ def _sum(values: Sequence[float]) -> float:
 
 
 def harms(record: Mapping[str, Any]) -> list[str]:
-    """Say in which metrics the network is worse than the best classical method.
+    """List the metrics in which the network is worse than the best classical method.
 
     Parameters
     ----------
@@ -177,8 +177,8 @@ def harms(record: Mapping[str, Any]) -> list[str]:
     Returns
     -------
     list of str
-        One part of a sentence each: metrics worse by more than their margin; of a group
-        worse in sum, all that are worse.
+        Phrases: metrics worse by more than their margin; in a group that is worse overall,
+        all that are worse.
     """
     found = evidence(record)
     worse = {key for key, value in found.items() if value < -1}
@@ -189,7 +189,7 @@ def harms(record: Mapping[str, Any]) -> list[str]:
 
 
 def gain_sentence(record: Mapping[str, Any]) -> str:
-    """Say in one or two sentences what the self-check found, or why there is none.
+    """Summarise the self-check in one or two sentences, or say why there was none.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def gain_sentence(record: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        Empty if the record knows no self-check.
+        Empty if the record has no self-check.
     """
     verdict = record.get(f"{SELF_CHECK}_verdict")
     note = str(record.get(f"{SELF_CHECK}_note") or "")
@@ -207,19 +207,22 @@ def gain_sentence(record: Mapping[str, Any]) -> str:
         reason = record.get(f"{SELF_CHECK}_reason")
         return f"There was no self-check. {reason}" if reason else ""
     said = {
-        HELPED: "On this scan, coarsened, the network beats the best interpolation",
-        NO_GAIN: "On this scan, coarsened, the network is no better than the best interpolation",
-        HARMED: "On this scan, coarsened, the network is worse than the best interpolation",
+        HELPED: "On a coarser copy of this scan, the network beats the best interpolation",
+        NO_GAIN: "On a coarser copy of this scan, the network is no better than the best "
+        "interpolation",
+        HARMED: "On a coarser copy of this scan, the network is worse than the best interpolation",
     }[str(verdict)]
     if verdict == NO_GAIN and any(value > 1 for value in evidence(record).values()):
-        said = "On this scan, coarsened, the network is not clearly better in all that counts"
+        said = (
+            "On a coarser copy of this scan, the network is not clearly better by every criterion"
+        )
     details = harms(record) if verdict == HARMED else _told(record, SELF_CHECK_METRICS)
     parts = [f"{said}: {', '.join(details)}.", note, _noisy_sentence(record)]
     return " ".join(part for part in parts if part)
 
 
 def check_note(record: Mapping[str, Any]) -> str:
-    """Say what a table of the self-check does not: why there is none, its limits, noise put back.
+    """Return what the self-check's table leaves out: why there is none, limits, the noisier copy.
 
     Parameters
     ----------
@@ -238,7 +241,7 @@ def check_note(record: Mapping[str, Any]) -> str:
 
 
 def headline(record: Mapping[str, Any]) -> tuple[str, str]:
-    """Say in a few words whether the network helped, and by how much.
+    """Summarise in a few words whether the network helped, and by how much.
 
     Parameters
     ----------
@@ -261,7 +264,7 @@ def headline(record: Mapping[str, Any]) -> tuple[str, str]:
         reason = str(record.get(f"{SELF_CHECK}_reason") or "")
         return "Not known whether it helped", f"there was no self-check. {reason}".strip()
     if record.get(f"{SELF_CHECK}_verdict_noisy") == HARMED and verdict == HELPED:
-        lead = "Helped on this scan without its noise, not with it"
+        lead = "Helped on this scan, but not at its full noise level"
     return lead, f"{', '.join(_in_short(record))}."
 
 
@@ -283,7 +286,7 @@ def _in_short(record: Mapping[str, Any]) -> list[str]:
 
 
 def _signed(value: float, form: str) -> str:
-    """Return a number with its sign; what is printed as zero has none.
+    """Return a number with its sign, except where it is printed as zero.
 
     Examples
     --------
@@ -306,7 +309,7 @@ def _noisy_sentence(record: Mapping[str, Any]) -> str:
     ]
     if not verdict or not told:
         return ""
-    return f"With all of its noise put back ({verdict}): {', '.join(told)}."
+    return f"At the full noise level of the scan ({verdict}): {', '.join(told)}."
 
 
 def _told(record: Mapping[str, Any], metrics: Iterable[str]) -> list[str]:
@@ -327,4 +330,4 @@ def _in_words(metric: str, value: float) -> str:
     if metric in MAPS:
         change = f"{-value:+.0%}"
         return f"{MAPS[metric]} error {'+0%' if change == '-0%' else change}"
-    return f"left of the detail of the {DETAIL[metric]} {-value:+.2f}"
+    return f"unexplained detail of the {DETAIL[metric]} {-value:+.2f}"

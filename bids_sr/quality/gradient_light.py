@@ -1,4 +1,4 @@
-"""What the record says of the gradient table, as a status and a sentence."""
+"""The gradient-table check of a run, as a status and a sentence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VERDICT = "gradients_verdict"
 
 
 def gradient_sentence(record: Mapping[str, Any]) -> str:
-    """Say what was found out about the gradient table, and what to do about it.
+    """Describe the result of the gradient-table check, and what to do about it.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def gradient_sentence(record: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        One or two sentences; empty if nobody looked.
+        One or two sentences; empty if it was not checked.
     """
     verdict = str(record.get(VERDICT) or NOT_CHECKED)
     if verdict == NOT_CHECKED:
@@ -45,7 +45,7 @@ def gradient_sentence(record: Mapping[str, Any]) -> str:
 
 
 def is_faulty(record: Mapping[str, Any]) -> bool:
-    """Tell whether the table of the input was found wrong, corrected or not."""
+    """Return whether the table of the input was found wrong, corrected or not."""
     verdict = str(record.get(VERDICT) or NOT_CHECKED)
     return verdict not in (EXPECTED, NOT_CHECKED, NOT_DECIDED)
 
@@ -55,11 +55,11 @@ def _evidence(record: Mapping[str, Any]) -> str:
     if found is None or best is None:
         return ""
     return (
-        f" The coherence of the fibres is {found:.2f} with the table as it came, {best:.2f} with "
+        f" Fibre coherence is {found:.2f} with the table as supplied, {best:.2f} with "
         "the corrected one."
     )
 
 
 def _metrics(record: Mapping[str, Any]) -> str:
     found = number(record.get("gradients_coherence"))
-    return "" if found is None else f" (coherence of the fibres: {found:.2f})"
+    return "" if found is None else f" (fibre coherence: {found:.2f})"

@@ -1,6 +1,6 @@
-r"""How much of the band that was not measured a result leaves unexplained.
+r"""How much of the unmeasured high band a result leaves unexplained.
 
-The high band of an image `x` is what cutting it back to the acquired band takes away,
+The high band of an image `x` is what cutting it back to the acquired band removes,
 :math:`h(x) = x - U D x` (`bids_sr.images.kspace`). In each voxel the high bands of the V
 volumes of a shell are split into K functions of direction
 (`bids_sr.networks.angular_parts`), :math:`c = Y^+ h`. With the reference's
@@ -13,10 +13,10 @@ part (b0; mean over directions; l = 2; l = 4),
     N = n \, s^2 \sum_{kv} (Y^+)_{kv}^2, \qquad
     s^2 = \frac{|h_r - Y c_r|^2}{n (V - K)},
 
-n being the number of voxels: the reference's own noise is in both sums, and is taken out
-of both. Sinc interpolation, which adds nothing, leaves 1; the truth leaves 0. That is
+where n is the number of voxels: the reference's own noise is in both sums, and is
+subtracted from both. Sinc interpolation, which adds nothing, leaves 1; the truth leaves 0. That is
 unbiased where the noise is independent between volumes and white within slices: that of
-the high band is then independent of the low band, which is all that the result was made of.
+the high band is then independent of the low band, from which alone the result was made.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ Slices = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 PARTS = (B0, MEAN, L2, L4)
-"""In the order in which they are told."""
+"""In the order of the reports."""
 MAX_NOISE_SHARE = 0.8
-"""Share of the reference's part that may be noise; above, nothing is said of it."""
+"""Largest share of noise in the reference's part; above it, the metric is not reported."""
 MAX_BORROWED_SHARE = 0.4
 """The same where the noise is that of another shell: in magnitude images that of weak signals is
 smaller (Rician), by up to a sixth in power at a signal-to-noise ratio of 2."""
@@ -53,13 +53,13 @@ class Left:
     part: str
     """One of `PARTS`."""
     power: float
-    """Squares of the reference's coefficients, its noise among them."""
+    """Squares of the reference's coefficients, including its noise."""
     error: float
     """Squares of their differences from the result's."""
     noise: float | None
-    """What of either is the reference's noise; None: not known."""
+    """The part of either sum that is the reference's noise; None: not known."""
     noise_from: str | None
-    """Shell (or ``b0``) from whose residual the noise is known; None where it is not known,
+    """Shell (or ``b0``) whose residual gave the noise; None where it is not known,
     where there is none, and for sums."""
 
     @property
@@ -69,7 +69,7 @@ class Left:
 
     @property
     def share(self) -> float | None:
-        """What is left, sinc interpolation's being 1; None where too much is noise."""
+        """The share left unexplained, 1 for sinc interpolation; None where too much is noise."""
         noise_share = self.noise_share
         if self.noise is None or noise_share is None:
             return None
@@ -106,7 +106,7 @@ class HighBandFit:
         }
 
     def add(self, index: int, slices: Slices) -> None:
-        """Take in one volume.
+        """Add one volume.
 
         Parameters
         ----------
@@ -122,9 +122,9 @@ class HighBandFit:
         self._squares[number] += values**2
 
     def residual(self, number: int) -> NDArray[np.float64]:
-        """Return the variance of the noise by voxel, (n,), about the fit of one model.
+        """Return the noise variance of each voxel, (n,), from the residual of one model.
 
-        Only of a model that leaves degrees of freedom.
+        The model must leave degrees of freedom.
         """
         model, c = self.models[number], self.coefficients[number]
         gram = (model.design.T @ model.design).astype(np.float32)
@@ -135,7 +135,7 @@ class HighBandFit:
 
 
 def high_band(slices: Slices, factor: int) -> Slices:
-    """Return ``x - U D x``: what cutting slices back to 1/f of their band takes away.
+    """Return ``x - U D x``: what cutting slices back to 1/f of their band removes.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def high_band(slices: Slices, factor: int) -> Slices:
 
 
 def noise_source(fit: HighBandFit, model: AngularModel) -> int | None:
-    """Choose the model whose residual tells of the noise of a shell's high bands.
+    """Choose the model whose residual gives the noise of a shell's high bands.
 
     Its own; else that of the shell with the nearest b-value; else the repeats of b = 0. The
     scanner's noise is the same in all, as long as the signal is well above it. What moves

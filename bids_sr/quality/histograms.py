@@ -1,4 +1,4 @@
-"""How a map is distributed over the brain."""
+"""Histograms of maps over the brain."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 RANGES = {"fa": (0.0, 1.0), "md": (0.0, 3e-3)}
-"""Of the histograms: FA without unit, MD in mm2/s, up to that of free water at 37 C."""
+"""Histogram ranges: FA without unit, MD in mm2/s up to that of free water at 37 C."""
 _BINS = 50
 
 
 def histogram(values: NDArray[np.floating], param: str) -> NDArray[np.float64]:
-    """Return the share of voxels in each bin; values outside the range count at its ends.
+    """Return the share of voxels in each bin; values outside the range go into the end bins.
 
     Parameters
     ----------
@@ -37,6 +37,6 @@ def histogram(values: NDArray[np.floating], param: str) -> NDArray[np.float64]:
 def histogram_pair(
     before: NDArray[np.floating], after: NDArray[np.floating], param: str
 ) -> dict[str, Any]:
-    """Return edges, and the shares of input and output, of the curves file."""
+    """Return the edges and the shares of input and output for the curves file."""
     edges = np.linspace(*RANGES[param], _BINS + 1)
     return {"edges": edges, "input": histogram(before, param), "sr": histogram(after, param)}

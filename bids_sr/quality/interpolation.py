@@ -11,7 +11,7 @@ from bids_sr.images.grid import from_slices, to_slices
 from bids_sr.images.kspace import sinc_upsample
 
 METHODS = ("linear", "cubic", "sinc")
-"""What `interpolate` knows."""
+"""Methods that `interpolate` supports."""
 _SPLINE_ORDER = {"linear": 1, "cubic": 3}
 
 

@@ -2,7 +2,7 @@
 
 Anatomy is nowhere locked to the voxel matrix; what a network prints at every
 P-th pixel is. Slices are folded onto one P x P cell: if the cell's phases differ
-more than chance lets them, there is a grid of period P.
+by more than chance allows, there is a grid of period P.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from scipy.ndimage import gaussian_filter
 from bids_sr.quality.periods import PERIODS
 
 _SMOOTHING = 1.5
-"""Pixels, of the anatomy that is taken out."""
+"""Standard deviation, pixels, of the Gaussian that separates out the anatomy."""
 _MAD_TO_SD = 1.4826
 
 
 @frozen
 class LatticeFold:
-    """How much of a period is in an image."""
+    """Strength of the pattern of one period in an image."""
 
     f: float
     """Variance between the cell's phases over that within: about 1 without a grid."""
@@ -34,7 +34,7 @@ class LatticeFold:
 def normalised_residual(
     slices: NDArray[np.floating], mask: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Take the anatomy out and bring each slice to noise units.
+    """Remove the anatomy and scale each slice to noise units.
 
     ``r = m (I - G(m I) / G(m))``, G a Gaussian of 1.5 pixels; ``z = r / (1.4826
     MAD)`` per slice.
@@ -63,7 +63,7 @@ def normalised_residual(
 
 
 class LatticeSums:
-    """Normalised residuals of slices, added up as they come.
+    """Sums of normalised residuals, accumulated slice by slice.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class LatticeSums:
     def _mean(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         counts = np.atleast_2d(self._count)
         seen = counts > 0
-        # the mean of many slices is quieter than that of few: each pixel is weighed as one
+        # the mean of many slices is less noisy than that of few: each pixel is weighed as one
         return np.where(seen, np.atleast_2d(self._total) / np.maximum(counts, 1), 0.0), seen
 
 

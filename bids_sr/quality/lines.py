@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 from bids_sr.quality.series_context import Curves, Metrics, SeriesContext, VolumePair
 
 LINE_Z = 15.0
-"""Robust z from which a line stands out. A saturated line of an open scan has 50; anatomy
-reaches 17 where tissue piles up beside air."""
+"""Robust z above which a line stands out. A saturated line of an open data set has 50;
+anatomy reaches 17 where signal piles up next to air."""
 LINE_SHARE = 1.0
 """... and by how much of the volume's mean signal, at least: 3.8 and 0.7 there."""
 DROPOUT = 0.6
 """A slice is bad when its brightness is below this share of what is expected ..."""
 DROPOUT_Z = 8.0
-"""... and so far, in robust standard deviations, from the shell's other slices."""
+"""... and at least this far, in robust standard deviations, from the shell's other slices."""
 _MIN_SHARE = 0.15
-"""Brain in a slice, as a share of the fullest one's, for its brightness to count."""
+"""Least brain in a slice, as a share of the fullest one's, for its brightness to count."""
 _MIN_VOLUMES = 4
-"""Volumes of a shell that tell how bright a slice should be."""
+"""Volumes a shell needs to predict how bright a slice should be."""
 _SATURATED = 4
-"""Voxels of a line with the volume's largest value: a counter at its end."""
+"""Voxels of a line at the volume's largest value from which the line counts as saturated."""
 _MAD_TO_SD = 1.4826
 
 
@@ -42,7 +42,7 @@ class BadSlice:
 
     @property
     def words(self) -> str:
-        """As in the record."""
+        """Its text in the record."""
         return f"volume {self.volume}, slice {self.slice} ({self.text})"
 
 
@@ -84,11 +84,11 @@ def line_excess(profiles: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def bad_lines(profiles: NDArray[np.floating]) -> list[tuple[int, int, int, bool]]:
-    """Find lines that stand out of the volumes of one shell.
+    """Find lines that stand out in the volumes of one shell.
 
-    A line stands out of its volume, and, if the shell has four volumes or more,
-    out of the same lines of the others: where tissue borders air, anatomy can pile up
-    on a line, in all of them.
+    A line must stand out from its volume and, if the shell has four volumes or more,
+    from the same line in the others: where tissue borders air, signal can pile up on a
+    line in every volume.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ class BadParts:
         self._shells: dict[str, list[_Kept]] = defaultdict(list)
 
     def add(self, pair: VolumePair) -> None:
-        """Keep line means of a volume, and how bright its slices are."""
+        """Store the line means and slice brightness of a volume."""
         total = np.where(self._inside, pair.measured, 0).sum(axis=(1, 2), dtype=np.float64)
         full = pair.measured == pair.measured.max()
         kept = _Kept(
@@ -186,11 +186,11 @@ class BadParts:
                     kind = "saturated"
                 yield BadSlice(volumes[row].index, k, f"{kind} line {letter} = {line}")
         for row, k, share in bad_slices(np.stack([kept.brightness for kept in volumes])):
-            text = f"signal loss, {100 * share:.0f} % of what was expected"
+            text = f"signal loss, {100 * share:.0f} % of the expected brightness"
             yield BadSlice(volumes[row].index, k, text)
 
     def result(self) -> tuple[Metrics, Curves]:
-        """Return the findings as curves; the record's words are `found`'s."""
+        """Return the findings as curves; `found` gives the record's text."""
         listed = [
             {"volume": bad.volume, "slice": bad.slice, "text": bad.text} for bad in self.found()
         ]
@@ -198,7 +198,7 @@ class BadParts:
 
 
 def _neighbours(relative: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean of the slices below and above; of the one there is at the ends."""
+    """Return the mean of the slices below and above; at the ends, the only neighbour."""
     padded = np.pad(relative, ((0, 0), (1, 1)), constant_values=np.nan)
     pair = np.stack([padded[:, :-2], padded[:, 2:]])
     known = np.isfinite(pair)

@@ -1,4 +1,4 @@
-"""Grids in the FA map, and how FA and MD are distributed before and after."""
+"""Grids in the FA map, and histograms of FA and MD before and after."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bids_sr.quality.periods import periods_of
 from bids_sr.quality.series_context import Curves, Metrics, choose_slices
 
 _SLICES = 32
-"""Of the FA map: there is only one, where there are many weighted volumes."""
+"""Slices of the FA map: more than of a weighted volume, since there is only one map."""
 
 
 def fa_lattice(

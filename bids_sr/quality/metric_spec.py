@@ -1,4 +1,4 @@
-"""What the project knows of a metric: its names, how a value is printed, and its limits."""
+"""The description of a metric: its names, how values are printed, and its limits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENSEMBLE = "Self-ensemble"
 SELF_CHECK = "Self-check"
 TIME = "Time and memory"
 OTHER = "Other metrics"
-"""Family of what no entry of the registry describes."""
+"""Family of metrics that have no entry in the registry."""
 
 Record = Mapping[str, Any]
 VolumeMetric = Callable[[NDArray[np.floating], NDArray[np.bool_]], float]
@@ -35,7 +35,7 @@ VolumeMetric = Callable[[NDArray[np.floating], NDArray[np.bool_]], float]
 
 
 class Per(Enum):
-    """What a record holds a value for, and so how its keys are made from the metric's."""
+    """What a metric has one value for, which decides how the record's keys are formed."""
 
     RUN = "run"
     """One value under the metric's key."""
@@ -49,7 +49,7 @@ class Per(Enum):
 
 @frozen
 class Limits:
-    """Where a metric turns amber, and where red, by its size; None: never."""
+    """Absolute values above which a metric turns amber and red; None: never."""
 
     warn: float | None = None
     """Above it: amber."""
@@ -61,10 +61,10 @@ class Limits:
 
 @frozen(eq=False)
 class MetricSpec:
-    """A metric of the registry; each is itself alone."""
+    """A metric of the registry; compared by identity."""
 
     key: str
-    """Key in the JSON file and column of the group table; `per` says what is added to it."""
+    """Key in the JSON file and column of the group table; `per` decides the suffix."""
     label: str
     """Short name."""
     meaning: str = ""
@@ -72,7 +72,7 @@ class MetricSpec:
     unit: str = ""
     """Unit, empty for pure numbers."""
     decimals: int = 3
-    """Digits after the point."""
+    """Decimal places."""
     percent: bool = False
     """Stored as a fraction, printed in percent."""
     optional: bool = False
@@ -82,23 +82,23 @@ class MetricSpec:
     per: Per = Per.RUN
     """What there is a value for."""
     limits: Limits | None = None
-    """Makes a light of it; of input and output the output is judged, of shells the worst."""
+    """Limits of its traffic light, which judges the output, and the worst of the shells."""
     levels: Mapping[str, str] = field(factory=dict)
-    """Of one that takes one of a few values: these, and what they mean."""
+    """For a categorical metric: its values and what they mean."""
     column: str = ""
     """Heading in the group table, where the label is too long."""
     least_range: float = 0.0
-    """Smallest extent of an axis, in units as stored: what differs by less than half of it is of
-    no account. 0: a twentieth of the largest value, where the unit is the image's own."""
+    """Smallest extent of an axis, in units as stored: differences of less than half of it
+    are negligible. 0: a twentieth of the largest value, where the unit is the image's own."""
     key_measure: bool = False
-    """Whether the group page names runs that stand out by it: of the output, of the network, of
-    shells by the extreme."""
+    """Whether the group page names its outliers: by the value of the output, of the network, or
+    the extreme over shells."""
     extreme: Callable[[list[float]], float] | None = None
-    """Of shells: `max` or `min`, what the group page shows of those above b = 0."""
+    """For shells: `max` or `min`, the value that the group page shows for those above b = 0."""
     of_volume: VolumeMetric | None = None
-    """Makes it: averaged over the sampled weighted volumes, of the input and of the output."""
+    """Computes it, averaged over the sampled weighted volumes of the input and of the output."""
     of_record: Callable[[Record], float | None] | None = None
-    """Makes it of other metrics; such a one is shown and judged, but not stored."""
+    """Derives it from other metrics; derived metrics are shown and judged, but not stored."""
 
     @property
     def description(self) -> str:
@@ -146,12 +146,12 @@ class MetricSpec:
 
 
 def is_number(value: Any) -> bool:
-    """Tell whether a record's value is a finite number; true and false are none."""
+    """Return whether a record's value is a finite number; booleans are not."""
     return is_known(value) and isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def number(value: Any) -> float | None:
-    """Return a record's value as a finite number; None where it is none.
+    """Return a record's value as a finite number; None if it is not one.
 
     Examples
     --------
@@ -162,10 +162,10 @@ def number(value: Any) -> float | None:
 
 
 def is_known(value: Any) -> bool:
-    """Tell whether a record's value says anything.
+    """Return whether a record's value is known.
 
     None, NaN, infinities, empty text, lists and dicts, and the ``n/a`` of a
-    table do not.
+    table are not.
     """
     if value is None or value == "n/a":
         return False

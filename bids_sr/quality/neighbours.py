@@ -1,4 +1,4 @@
-"""Neighbouring DWI correlation: how alike volumes of similar direction are."""
+"""Neighbouring DWI correlation: how similar volumes of neighbouring directions are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bids_sr.quality.series_context import (
 
 _SLICES = 4
 _VOXELS = 10_000
-"""Sampled voxels: more do not change a correlation."""
+"""Sampled voxels: more would not change the correlation."""
 
 
 def neighbour_correlation(signals: NDArray[np.floating], gradients: GradientTable) -> float:

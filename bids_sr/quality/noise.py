@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 from bids_sr.diffusion.denoising import patches_without_noise
 
 _PATCH_RADIUS = 2
-"""Of MP-PCA, voxels: patches of 5 x 5 x 5."""
+"""Radius of the MP-PCA patches, voxels: they are 5 x 5 x 5."""
 MIN_PCA_VOLUMES = 6
-"""Volumes below which the spectrum of a patch says nothing about noise."""
+"""Volumes below which the spectrum of a patch cannot show the noise."""
 MIN_BACKGROUND = 500
 """Background voxels below which PIESNO is not tried."""
 _MAX_NEGATIVE = 0.05
-"""Share of negative values in a background of magnitudes, interpolated maybe."""
+"""Largest share of negative values in a magnitude background, possibly interpolated."""
 _MAX_ZEROS = 0.05
-"""Share of zeros in a background that has not been masked."""
+"""Largest share of zeros in a background that has not been masked."""
 _RAYLEIGH = 1.9131
 """Mean over standard deviation of the background of one coil, sqrt(pi / (4 - pi))."""
 _RAYLEIGH_TOLERANCE = 0.15
 _MIN_PURE = 0.2
-"""Share of the background that PIESNO must take for pure noise."""
+"""Least share of the background that PIESNO must classify as pure noise."""
 
 
 @frozen
@@ -68,7 +68,7 @@ def estimate_noise(
 def mppca_sigma(box: NDArray[np.floating], inside: NDArray[np.bool_]) -> tuple[float | None, str]:
     """Estimate the noise in brain by MP-PCA (Veraart et al. 2016, NeuroImage 142:394), by dipy.
 
-    It takes noise as Gaussian and independent between voxels. Magnitude images
+    It assumes that noise is Gaussian and independent between voxels. Magnitude images
     are Rician: where the signal is about as low as the noise, the estimate is too
     small, down to 0.66 of the noise of each channel. Interpolation and filters of
     the scanner correlate noise and make it too small as well.
@@ -108,7 +108,7 @@ def mppca_sigma(box: NDArray[np.floating], inside: NDArray[np.bool_]) -> tuple[f
 
 
 def _centres(shape: tuple[int, ...], radius: NDArray[np.int_]) -> NDArray[np.bool_]:
-    """Return every other voxel along each axis: patches about all would overlap far more."""
+    """Return every other voxel along each axis: patches around all voxels overlap far more."""
     centres = np.zeros(shape, bool)
     centres[tuple(slice(int(first), None, 2) for first in radius)] = True
     return centres

@@ -12,11 +12,11 @@ from bids_sr.quality.noise import Noise, estimate_noise
 from bids_sr.quality.series_context import Curves, Metrics, SeriesContext, VolumePair, spread_evenly
 
 _BOX = (7, 40, 40)
-"""Slices, rows and columns about the middle of the brain."""
+"""Slices, rows and columns around the middle of the brain."""
 _MAX_VOLUMES = 60
-"""Volumes that go into it."""
+"""Volumes sampled."""
 _RIM = 4
-"""Pixels about the brain that are no background: skull, fat, and what the mask missed."""
+"""Pixels around the brain that are not background: skull, fat, and what the mask missed."""
 _BACKGROUND = 3000
 """Background voxels."""
 
@@ -43,7 +43,7 @@ class NoiseSample:
         self._levels: dict[str, list[float]] = defaultdict(list)
 
     def add(self, pair: VolumePair) -> None:
-        """Take what is needed of a volume."""
+        """Sample a volume."""
         brain = pair.measured[self._inside]
         if brain.size:
             self._levels[pair.shell].append(float(np.median(brain)))
@@ -66,12 +66,12 @@ class NoiseSample:
         }
 
     def result(self) -> tuple[Metrics, Curves]:
-        """Return nothing: what is asked for, `estimate` and `signal_to_noise` give."""
+        """Return nothing; see `estimate` and `signal_to_noise`."""
         return {}, {}
 
 
 def central_box(inside: NDArray[np.bool_]) -> tuple[slice, ...]:
-    """Return a box of a few slices about the middle of a mask.
+    """Return a box of a few slices around the middle of a mask.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the record says of a run, in one line of a log."""
+"""The result of a run in one line for the log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAMED = 3
 
 
 def one_line(record: Mapping[str, Any], card: Mapping[str, Any]) -> tuple[str, str]:
-    """Say whether a run was helped, and what to check.
+    """Summarise whether the network helped, and what to check.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def _helped(record: Mapping[str, Any]) -> str:
     if words is None:
         return "no self-check"
     found = gain(record, "psnr_dwi")
-    # what is printed as zero has no sign
+    # a value printed as zero has no sign
     return words if found is None else f"{words} ({round(found, 1) or 0:+.1f} dB)"
 
 
@@ -56,5 +56,5 @@ def _to_check(lights: Sequence[Light]) -> str:
 
 
 def _in_sentence(label: str) -> str:
-    """Return a label without its capital, but for abbreviations."""
+    """Return a label with a lower-case initial, except for abbreviations."""
     return label if label[:2].isupper() else label[:1].lower() + label[1:]

@@ -31,11 +31,11 @@ Record = dict[str, Value]
 
 @frozen
 class RunMetrics:
-    """What was found out about a run."""
+    """All that was measured of a run."""
 
     record: Record
-    """Flat; text, whole and finite numbers, truth values, None where a metric could not
-    be worked out."""
+    """Flat; text, integers, finite floats, booleans; None where a metric could not be
+    computed."""
     curves: dict[str, Any]
     """See `bids_sr.quality.curves`; fit for JSON."""
 
@@ -50,14 +50,14 @@ def compute_metrics(
     qa: tuple[Path, Path] | None = None,
     ensemble_sd: EnsembleSdMaps | None = None,
 ) -> RunMetrics:
-    """Work out the quality metrics of a run.
+    """Compute the quality metrics of a run.
 
     Volumes are read one at a time; memory holds a few of them.
 
     Parameters
     ----------
     result : SuperResolvedDwi
-        The run and what became of it.
+        The run and its output.
     input_mask, output_mask : pathlib.Path
         Brain masks on the grids of the input and of the output.
     input_maps, output_maps : TensorMaps, optional
@@ -66,7 +66,7 @@ def compute_metrics(
     qa : tuple of pathlib.Path, optional
         Maps of quantitative anisotropy of the input and of the output.
     ensemble_sd : EnsembleSdMaps, optional
-        Standard deviation over the self-ensemble, if it was asked for.
+        Standard deviation over the self-ensemble, if requested.
 
     Returns
     -------

@@ -1,9 +1,9 @@
-"""What a reference's own noise does to metrics: the noise that its high band was found to have.
+"""The effect of a reference's own noise on metrics, from the noise measured in its high band.
 
-A perfect result has the measured band of the scan, noise and all, and beyond it the truth.
+A perfect result has the measured band of the scan, noise included, and beyond it the truth.
 Compared with the scan it still differs by the scan's noise of the high band. How much FA, MD
-and V1 differ for that reason alone is told by a parametric bootstrap: the reference is
-compared with itself plus one more portion of such noise.
+and V1 differ for that reason alone is estimated by a parametric bootstrap: the reference is
+compared with itself plus one more realisation of such noise.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bids_sr.networks.angular_parts import B0
 from bids_sr.quality.high_band import HighBandFit, Mask, Slices, high_band, noise_source
 
 _SMOOTH = 2.0
-"""Pixels, standard deviation: over so wide a neighbourhood the noise's level is averaged."""
+"""Standard deviation, pixels, of the Gaussian over which the noise level is averaged."""
 _NEAR = 0.05
 """Share of that neighbourhood that must be brain."""
 
@@ -59,7 +59,7 @@ class HighBandNoise:
         return self._share > 0 and bool(self._of) and None not in self._of.values()
 
     def added(self, index: int, slices: Slices) -> Slices:
-        """Return a volume with one more portion of the noise of its high band.
+        """Return a volume with one more realisation of its high-band noise.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ def noise_deviation(fit: HighBandFit, band: tuple[float, float] = (1.0, 1.0)) ->
     Returns
     -------
     float or None
-        In units of the image, root mean square over the brain; None where nothing tells.
+        In units of the image, root mean square over the brain; None if it is not known.
     """
     known = [number for number, model in enumerate(fit.models) if model.freedom]
     weighted = [number for number in known if fit.models[number].shell != B0] or known

@@ -12,7 +12,7 @@ from bids_sr.quality.series_context import Curves, Metrics, SeriesContext, Volum
 
 
 class Residuals:
-    """Adds up residuals in the brain as volumes come.
+    """Accumulates residuals in the brain, volume by volume.
 
     Parameters
     ----------

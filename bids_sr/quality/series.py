@@ -1,4 +1,4 @@
-"""Metrics of a super-resolved series that are read off its volumes, one at a time."""
+"""Metrics of a super-resolved series, computed one volume at a time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from bids_sr.quality.zero_filling import InputBand
 
 @frozen
 class SeriesMetrics:
-    """What was read off a series."""
+    """What was measured of a series."""
 
     metrics: Metrics
     """Numbers, by key of the record."""
@@ -50,8 +50,8 @@ def series_metrics(
 ) -> SeriesMetrics:
     """Compare input and output volume by volume; each is read once.
 
-    Memory holds a few volumes and small samples of all. What is costly is worked
-    out of a bounded number of volumes and slices, see `bids_sr.quality.series_context`.
+    Memory holds a few volumes and small samples of all. What is costly is computed
+    from a bounded number of volumes and slices, see `bids_sr.quality.series_context`.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def _noise(sample: NoiseSample, residuals: Residuals) -> tuple[Metrics, str]:
 
 
 class PhysicalSignal:
-    """Counts samples that no tissue gives: above b = 0, or no number at all.
+    """Counts samples that no tissue produces: above b = 0, or not finite.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ Metrics = dict[str, float]
 Curves = dict[str, Any]
 
 MAX_VOLUMES = 12
-"""Weighted volumes that are looked at closely, all shells together ..."""
+"""Weighted volumes sampled for the costly metrics, all shells together ..."""
 MAX_PER_SHELL = 6
 """... and of one shell."""
 MAX_SLICES = 16
@@ -28,7 +28,7 @@ MAX_SLICES = 16
 
 @frozen(eq=False)
 class SeriesContext:
-    """A series before its volumes come."""
+    """What is known of a series before its volumes are read."""
 
     gradients: GradientTable
     """Of input and output."""
@@ -41,9 +41,9 @@ class SeriesContext:
     shells: tuple[str, ...]
     """Shell of each volume: ``b0``, ``b1000``, ..."""
     slices: NDArray[np.intp]
-    """Slices that are looked at closely."""
+    """Sampled slices."""
     volumes: frozenset[int]
-    """Volumes that are looked at closely."""
+    """Sampled volumes."""
     signed: bool = False
     """Whether input and output have a sign."""
 
@@ -71,14 +71,14 @@ class VolumePair:
 
 
 class Observer(Protocol):
-    """Something that is worked out from volumes as they come, the b0s first."""
+    """A metric that is accumulated over the volumes, the b0s first."""
 
     def add(self, pair: VolumePair) -> None:
-        """Take one volume in; it is not kept whole."""
+        """Add one volume; it is not kept whole."""
         ...
 
     def result(self) -> tuple[Metrics, Curves]:
-        """Return metrics for the record, and curves, once all volumes have come."""
+        """Return metrics for the record, and curves, once all volumes have been added."""
         ...
 
 
@@ -141,14 +141,14 @@ def shell_names(gradients: GradientTable) -> list[str]:
 
 
 def choose_slices(mask: Mask, count: int = MAX_SLICES) -> NDArray[np.intp]:
-    """Return evenly spread slices with brain; where there is much of it, if possible.
+    """Return evenly spaced slices with brain, preferably with much of it.
 
     Parameters
     ----------
     mask : numpy.ndarray
         (slices, a, b), bool.
     count : int
-        At most so many.
+        Largest number.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def spread_evenly(values: NDArray[np.intp], count: int) -> NDArray[np.intp]:
 
 
 def upsampled(slices: Slices, factor: int, *, signed: bool = False) -> Slices:
-    """Interpolate slices by zero-filled k-space, cut off at zero where the output is.
+    """Interpolate slices by zero-filling k-space, clipped at zero where the output is.
 
     Parameters
     ----------

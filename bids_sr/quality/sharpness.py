@@ -1,4 +1,4 @@
-"""How fine the detail in an image is: its radial spectrum, and one number of it."""
+"""Sharpness of an image: its radial spectrum, and one number that sums it up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FLOOR = 1e-30
 
 @define
 class RadialSpectrum:
-    """Power of slices over rings of equal spatial frequency, added up as they come."""
+    """Power of slices over rings of equal spatial frequency, accumulated slice by slice."""
 
     zooms: tuple[float, float]
     """Pixel size, mm."""

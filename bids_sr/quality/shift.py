@@ -14,9 +14,9 @@ from bids_sr.quality.fidelity import erode
 from bids_sr.quality.tensor_errors import v1_angles, white_matter
 
 _MD_UNIT = 1e-3
-"""mm2/s; diffusivities are told in thousandths."""
+"""mm2/s; diffusivities are reported in thousandths."""
 _CHUNK = 1 << 18
-"""Voxels whose directions are compared in one go."""
+"""Voxels whose directions are compared at once."""
 Mask = NDArray[np.bool_]
 
 
@@ -31,8 +31,8 @@ def white_matter_shift(
     """Compare tensor maps of the input and of the output, voxel by voxel of the output.
 
     Each output voxel is compared with the input voxel that encloses it. White
-    matter is told from the mean of both maps, so that neither one's noise
-    decides which voxels are looked at.
+    matter is found on the mean of both maps, so that the noise of neither
+    decides which voxels are compared.
 
     Parameters
     ----------

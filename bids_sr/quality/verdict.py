@@ -34,12 +34,12 @@ Record = Mapping[str, Any]
 
 @frozen
 class Light:
-    """One judgement."""
+    """One check."""
 
     key: str
     """What is judged."""
     status: str = field(validator=in_(STATUSES))
-    """``pass``, ``warn``, ``fail``; ``note`` for what is worth knowing and usual; ``unknown``
+    """``pass``, ``warn``, ``fail``; ``note`` for what is usual but worth knowing; ``unknown``
     where the metric is missing."""
     value: float | str | None
     """The metric, None where it is missing."""
@@ -58,7 +58,7 @@ class GridLimits:
     of the noise: some scanners interpolate, and print a lattice themselves."""
     a_3: float = 0.05
     """The same at period 3, where a third sub-pixel lies in the middle of the acquired one
-    and is smoothed otherwise than its neighbours, whatever interpolates."""
+    and is smoothed differently from its neighbours by any interpolation."""
     a_fa_3: float = 0.15
     """The same for FA, which noise raises: cubic interpolation already prints half of this."""
 
@@ -153,7 +153,7 @@ def _gradients(record: Record) -> list[Light]:
         return [Light(VERDICT, UNKNOWN, None, text or "Gradient table: not known.")]
     status = PASS
     if is_faulty(record):
-        # what was made of a wrong table must not be used; of a corrected one, once it was seen
+        # output of a wrong table must not be used; that of a corrected one, after a look
         status = WARN if record.get("gradients_fixed") is True else FAIL
     return [Light(VERDICT, status, str(verdict), text)]
 
@@ -169,7 +169,7 @@ def _grid(record: Record, image: str) -> Light:
         p: (f, a) for p, (f, a) in found.items() if f > GRID.f and a > GRID.amplitude(image, p)
     }
     shown = flagged or found
-    period = max(shown, key=lambda p: shown[p][0])  # the clearest one is told
+    period = max(shown, key=lambda p: shown[p][0])  # the clearest one is reported
     f, a = found[period]
     told = f"F = {f:.3g}, amplitude {a:.2g} of the noise added at a period of {period} voxels"
     limits = f"limits: {GRID.f:g} and {GRID.amplitude(image, period):g}"
@@ -230,17 +230,17 @@ def _domain(record: Record, card: Mapping[str, Any]) -> list[Light]:
         ("input_zooms_mm", "voxel_sizes_mm", strange_voxels, "Voxel size"),
         ("shells", "b_values", strange_b_values, "b-values"),
     ]
-    if card.get("snr_b0"):  # a card may be silent about it
+    if card.get("snr_b0"):  # a card may lack it
         checks.append(("snr_b0", "snr_b0", strange_snr, "Noise"))
     lights = []
     for key, on_card, check, name in checks:
         value, strange = record.get(key), check(record, card)
         if value in (None, "") or not card.get(on_card):
-            text = strange or f"{name} against those of the training: not known."
+            text = strange or f"{name} compared with training: not known."
             lights.append(Light(key, UNKNOWN, None, text))
             continue
         shown = value if isinstance(value, int | float) else str(value)
-        text = strange or f"{name}: within the range of the training."
+        text = strange or f"{name}: within the training range."
         usual = is_finer(record, card) if key == "input_zooms_mm" else False
         usual |= key == "snr_b0" and is_cleaner(record, card)
         status = (NOTE if usual else WARN) if strange else PASS

@@ -146,6 +146,6 @@ def test_the_sentence_with_the_noise_put_back():
     noisy |= {noisy_gain_key("left_b0"): 0.3, noisy_gain_key("left_mean"): None}
     told = gain_sentence(check(**GOOD) | noisy)
     assert told.endswith(
-        "With all of its noise put back (no gain): PSNR of the weighted volumes +0.40 dB, "
-        "V1 error +2%, left of the detail of the differences between them +0.06."
+        "At the full noise level of the scan (no gain): PSNR of the weighted volumes +0.40 dB, "
+        "V1 error +2%, unexplained detail of the differences between them +0.06."
     )

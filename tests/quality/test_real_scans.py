@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the open scans are 
             "sub-prisma01_acq-AP",
             [
                 "volume 0, slice 46 (saturated line j = 80)",
-                "volume 8, slice 15 (signal loss, 7 % of what was expected)",
+                "volume 8, slice 15 (signal loss, 7 % of the expected brightness)",
             ],
         ),
         ("sub-prisma01_acq-HF", []),

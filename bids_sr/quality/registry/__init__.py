@@ -1,8 +1,8 @@
 """The registry of metrics: one list that record, pages, tables and lights read.
 
 A new metric is a function and an entry. An entry with ``of_volume`` or ``of_record`` names the
-function and nothing else is to be done; a function that needs more than one volume puts its
-value into the record where its like are made (`bids_sr.quality.series`,
+function, and nothing else is needed; a function that needs more than one volume puts its
+value into the record where similar ones are computed (`bids_sr.quality.series`,
 `bids_sr.quality.record`), and its entry says the rest.
 """
 
@@ -53,7 +53,7 @@ def find(key: str) -> MetricSpec | None:
 
 
 def lookup(key: str) -> MetricSpec:
-    """Describe a key of a record: the metric, and of what (side, shell, method) the value is.
+    """Describe a key of a record: the metric, and the side, shell or method that the value is of.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def lookup(key: str) -> MetricSpec:
     Returns
     -------
     MetricSpec
-        With that key; of one that nobody knows the key is the label.
+        With that key; for an unknown metric the key is the label.
 
     Examples
     --------
@@ -80,12 +80,12 @@ def lookup(key: str) -> MetricSpec:
 
 
 def is_described(key: str) -> bool:
-    """Tell whether there are words for a key."""
+    """Return whether the registry describes a key."""
     return find(key) is not None or versioned_package(key) is not None
 
 
 def place(key: str) -> tuple[int, int]:
-    """Return where a key stands in the registry, to sort by; what nobody knows comes last."""
+    """Return a key's position in the registry, for sorting; unknown keys come last."""
     found = _find(METRICS, key)
     return (found[2], found[3]) if found else (len(METRICS), 0)
 
@@ -124,7 +124,7 @@ def extreme_key(spec: MetricSpec) -> str:
 
 
 def derived(record: Record) -> dict[str, float]:
-    """Return the metrics that are made of others: pages and lights show them, no file has them.
+    """Return the derived metrics: pages and lights show them, no file stores them.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def derived(record: Record) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Those that the record allows.
+        Those that can be derived from the record.
 
     Examples
     --------
@@ -165,7 +165,7 @@ def value_of(spec: MetricSpec, record: Record) -> float | None:
     Returns
     -------
     float or None
-        The output's; of shells the largest in size; of a metric that is made of others, theirs.
+        The output's; of shells the largest in size; of a derived metric, the value derived.
     """
     if spec.of_record is not None:
         return spec.of_record(record)

@@ -41,7 +41,7 @@ def _grids(period: int) -> tuple[MetricSpec, ...]:
             f"Grid of {period} pixels, F",
             told(
                 f"Whether the diffusion-weighted slices hold a pattern that repeats every {period} "
-                "output pixels: variance between the places of the cell over that within. Without "
+                "output pixels: variance between the positions in a cell over that within. Without "
                 "a grid it is a few at most; anatomy does not repeat."
             ),
             per=Per.SIDE,
@@ -58,7 +58,7 @@ def _grids(period: int) -> tuple[MetricSpec, ...]:
             f"grid_fslice_dwi_p{period}_sr",
             f"Grid of {period} pixels, F of single slices",
             told(
-                "Median over super-resolved slices of each one's own F. It finds a grid whose sign "
+                "Median F of single super-resolved slices. It detects a grid whose sign "
                 "changes from volume to volume."
             ),
             least_range=5.0,
@@ -80,7 +80,7 @@ def _grids(period: int) -> tuple[MetricSpec, ...]:
             f"Spectral peak of {period} pixels",
             told(
                 "How far the strongest peak of that period stands out of the spectrum around it; "
-                "the output's less that of the interpolated input."
+                "the output's minus that of the interpolated input."
             ),
             "dB",
             1,
@@ -128,7 +128,7 @@ IMAGES = (
         "grid_largest",
         "Grid, largest F",
         "The largest lattice fold over all periods, of the super-resolved DWIs and FA: about 1 "
-        "without a grid, and the higher the more regular the pattern is.",
+        "without a grid, and higher the more regular the pattern is.",
         decimals=1,
         of_record=_grid_largest,
         column="Grid",
@@ -138,7 +138,7 @@ IMAGES = (
     _grid(
         "grid_dwi",
         "Grid in DWI",
-        "A pattern locked to the voxel grid, which no anatomy makes: variance between the "
+        "A pattern locked to the voxel grid, which anatomy does not show: variance between the "
         "cells of a folded lattice over that within (F). About 1 without a grid.",
         decimals=2,
         least_range=5.0,
@@ -154,7 +154,7 @@ IMAGES = (
     _noise(
         "sharpness",
         "Sharpness",
-        "Spatial frequency that halves the strength of edges in the weighted images; the input "
+        "Spatial frequency below which half the edge power of the weighted images lies; the input "
         "is interpolated. Noise counts as detail.",
         "cycles/mm",
         per=Per.SIDE,
@@ -181,7 +181,7 @@ IMAGES = (
         "snr",
         "SNR of the input",
         "The brain's median signal in one volume of the input over the noise. At b = 0 the check "
-        "compares it with that of the training.",
+        "compares it with the training range.",
         decimals=1,
         per=Per.SHELL,
         extreme=min,
@@ -201,8 +201,8 @@ IMAGES = (
     _noise(
         "sigma_mppca",
         "Noise SD in the brain",
-        "Standard deviation of the input's noise by MP-PCA, in units of the image. Too small where "
-        "the scanner interpolated or filtered.",
+        "Standard deviation of the input's noise by MP-PCA, in units of the image. "
+        "Underestimated where the scanner interpolated or filtered.",
     ),
     _noise(
         "sigma_piesno",
@@ -213,10 +213,10 @@ IMAGES = (
     MetricSpec(
         "sd_dwi_median",
         "Self-ensemble SD",
-        "By how much the diffusion-weighted output changes when the slices are turned: median over "
-        "the brain of the standard deviation, relative to bright tissue at b = 0. Errors are "
-        "several times larger: what all members of the self-ensemble get wrong alike, and noise, "
-        "are not in it.",
+        "How much the diffusion-weighted output changes when slices are rotated or flipped: "
+        "median over the brain of the standard deviation, relative to bright tissue at b = 0. "
+        "Errors are several times larger: noise, and what all members of the self-ensemble get "
+        "wrong alike, are not in it.",
         percent=True,
         optional=True,
         family=ENSEMBLE,

@@ -51,7 +51,7 @@ MAPS = (
     _white(
         "wm_fa_median",
         "FA in white matter",
-        "Median fractional anisotropy in white matter. Finer voxels hold less of a mixture of "
+        "Median fractional anisotropy in white matter. Finer voxels mix fewer "
         "tissues and directions, which raises FA; so does noise.",
         per=Per.SIDE,
         column="FA",
@@ -137,7 +137,7 @@ MAPS = (
         "v1_angle_median_deg",
         "Change of V1",
         "Median angle between V1 of an output voxel and V1 of the acquired voxel around it. It "
-        "tells how much changed, not which of the two is right.",
+        "shows how much changed, not which of the two is right.",
         "°",
         1,
         key_measure=True,
@@ -146,7 +146,7 @@ MAPS = (
     _white(
         "wm_voxels",
         "White-matter voxels",
-        "Output voxels that the metrics in white matter rest on.",
+        "Output voxels that the white-matter metrics are based on.",
         decimals=0,
         optional=True,
         least_range=10000.0,
@@ -164,7 +164,7 @@ MAPS = (
         "s_above_s0_fraction",
         "Signal above b = 0",
         "Share of diffusion-weighted samples in the brain (voxels times volumes) that exceed "
-        "the one at b = 0. That is not physical: noise, motion, or ringing at edges.",
+        "the signal at b = 0. That is not physical: noise, motion, or ringing at edges.",
         least_range=0.005,
     ),
     _share(
@@ -185,7 +185,7 @@ MAPS = (
     _share(
         "unfitted_fraction",
         "Voxels without signal",
-        "Share of brain voxels that were not fitted, having no signal at b = 0: the mask "
+        "Share of brain voxels not fitted for lack of signal at b = 0: the mask "
         "reaches beyond the image there.",
         optional=True,
         least_range=0.005,

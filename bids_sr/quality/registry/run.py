@@ -1,4 +1,4 @@
-"""What was acquired and what was done with it: facts, kept in the record beside the metrics."""
+"""Facts of the scan and of its processing, stored in the record with the metrics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _processing = partial(MetricSpec, family=PROCESSING)
 _time = partial(MetricSpec, family=TIME, optional=True)
 
 _GRADIENTS = {
-    **{table.words: f"To mend it, {table.edit}." for table in signed_permutations()},
+    **{table.words: f"To fix it, {table.edit}." for table in signed_permutations()},
     **dict.fromkeys(
         (WORLD_RAS, WORLD_LPS), "It lies along the axes of the scanner, not of the image."
     ),
@@ -24,7 +24,7 @@ _GRADIENTS = {
 }
 
 RUN = (
-    _identity("bids_name", "Name", "Name of the output up to desc-sr; each row has its own."),
+    _identity("bids_name", "Name", "Name of the output up to desc-sr; unique in the table."),
     _identity(
         "state", "State", "Whether the run ended well, and whether all its files are still there.",
         levels={
@@ -39,7 +39,7 @@ RUN = (
     _identity("subject", "Participant", "Label of the participant, without sub-."),
     _identity("session", "Session", "Label of the session, without ses-."),
     _identity("acquisition", "Acquisition", "Label of the acquisition (acq)."),
-    _identity("notes", "Notes", "What was out of the ordinary while the run was processed."),
+    _identity("notes", "Notes", "Anything unusual during processing."),
     _identity("dti_skipped_reason", "No tensor fit because", "Empty if a tensor was fitted."),
     _identity("gqi_skipped_reason", "No GQI because", "Empty if GQI was done."),
 )  # fmt: skip
@@ -50,13 +50,15 @@ VERDICTS = (
         "qc_status", "Quality", "The worst check of the run's report.", family=VERDICT,
         levels={
             "pass": "No check is amber or red.",
-            "warn": "Something is to be checked.",
-            "fail": "Not to be used before it has been checked.",
+            "warn": "Something needs to be checked.",
+            "fail": "Do not use it before it has been checked.",
             "unknown": "Too little is known to judge.",
         },
     ),
     MetricSpec(
-        "qc_reasons", "Reason", "Why the quality is not 'pass'; semicolons separate several.",
+        "qc_reasons",
+        "Reason",
+        "Why the quality is not 'pass'; reasons are separated by semicolons.",
         family=VERDICT,
     ),
 )  # fmt: skip
@@ -69,14 +71,14 @@ FACTS = (
     _scan(
         "shells",
         "Shells",
-        "b-values; the check compares them with those of the training.",
+        "b-values; the check compares them with the training range.",
         "s/mm²",
     ),
     _scan("input_shape", "Acquired matrix", unit="voxels"),
     _scan(
         "input_zooms_mm",
         "Acquired voxel size",
-        "Voxel size; the check compares it with those of the training.",
+        "Voxel size; the check compares it with the training range.",
         "mm",
         column="Voxel in",
     ),
@@ -129,7 +131,7 @@ FACTS = (
     _scan(
         "gradients_coherence",
         "Fibre coherence",
-        "By how much less the tensor changes along fibres than by chance, with the gradient table "
+        "How much less the tensor changes along fibres than by chance, with the gradient table "
         "as supplied: about 0 if it does not fit the image.",
         optional=True,
     ),
@@ -143,7 +145,7 @@ FACTS = (
     _scan(
         "gradients_margin",
         "Gradient check, margin",
-        "By how many standard errors the best table is ahead of the next.",
+        "Lead of the best table over the next, in standard errors.",
         decimals=1,
         optional=True,
     ),
@@ -156,8 +158,8 @@ FACTS = (
     _processing(
         "signed",
         "Signed input",
-        "Whether the input is real-valued, its noise on both sides of zero, so that the output "
-        "keeps the sign; magnitude images are cut off at zero.",
+        "Whether the input is real-valued, with noise on both sides of zero, so that the output "
+        "keeps the sign; magnitude images are clipped at zero.",
         optional=True,
     ),
     _processing("ensemble", "Self-ensemble", optional=True),
@@ -165,8 +167,8 @@ FACTS = (
     _processing(
         "maps_written",
         "Diffusion maps written",
-        "Whether the maps of the tensor and of GQI were kept. Otherwise (--no-maps) they were made "
-        "for metrics and pictures alone.",
+        "Whether the tensor and GQI maps were kept. Otherwise (--no-maps) they were made "
+        "for metrics and pictures only.",
         optional=True,
     ),
     _processing(
@@ -180,7 +182,7 @@ FACTS = (
     _processing(
         "precision",
         "Precision",
-        "Numbers in which the network's layers computed; all else is float32.",
+        "Number format of the network's layers; everything else is float32.",
         optional=True,
     ),
     _processing("slices_per_second", "Speed", unit="slices/s", decimals=1),

@@ -18,7 +18,7 @@ _score = partial(MetricSpec, family=SELF_CHECK, per=Per.METHOD)
 _MM2_S = "10⁻³ mm²/s"
 _LEFT = (
     "Share of the high frequencies that is missing or wrong, corrected for the scan's noise: 1 "
-    "where nothing was added, 0 where all is right. Under 'noise alone': the share of noise in it."
+    "if nothing was added, 0 if all of it is right. Under 'noise alone': the share of noise in it."
 )
 
 
@@ -68,7 +68,7 @@ def _gain(score: MetricSpec, column: str) -> MetricSpec:
     return _text(
         f"{PREFIX}_gain_{score.key}",
         f"Gain over the best interpolation: {score.label}",
-        "The network's less that of the best of linear, cubic and sinc interpolation, on a "
+        "The network's minus the best of linear, cubic and sinc interpolation, on a "
         "coarser copy of this scan; below 0 the network is worse.",
         score.unit,
         score.decimals,
@@ -94,7 +94,9 @@ def by_method(score: MetricSpec) -> dict[str, MetricSpec]:
     """
     where = "Against the scan itself, from a coarser copy of it."
     found = dict.fromkeys(METHODS, f"{score.meaning} {where}")
-    found[NOISE] = f"{score.meaning} What a perfect result would show: the scan is noisy itself."
+    found[NOISE] = (
+        f"{score.meaning} What a perfect result would score, since the scan itself is noisy."
+    )
     if score.key in LEFT:
         found[NOISE] = "Share of it that is the scan's own noise; above 0.8 it is left out."
     return {
@@ -114,8 +116,8 @@ CHECKS = (
     _text(
         f"{PREFIX}_verdict",
         "Self-check",
-        "The scan is made coarser by the factor, super-resolved, and compared with itself "
-        "beside plain interpolation: does the network help on this kind of scan?",
+        "The scan is coarsened by the factor, super-resolved, and compared with the original, "
+        "as is plain interpolation: does the network help on this kind of scan?",
         levels={
             "helped": "On a coarser copy of this scan the network was better than interpolation.",
             "no gain": "It was no better than interpolation.",
@@ -126,7 +128,7 @@ CHECKS = (
         f"{PREFIX}_verdict_noisy",
         "Self-check at the scan's noise level",
         "The same with noise added until the coarsened scan is as noisy as the scan: coarsening "
-        "averages half of it away, or two thirds.",
+        "averages a half or two thirds of it away.",
         levels={
             "helped": "Better than interpolation where the coarser copy was as noisy as the scan.",
             "no gain": "No better than interpolation.",
