@@ -1,4 +1,4 @@
-"""Axes: round numbers that enclose the values, as many digits as these need, the room they take."""
+"""Axes: round tick values that enclose the data, digits of their labels, and label width."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 _MOST_PLAIN, _LEAST_PLAIN = 1e6, 1e-3
-"""Labels beyond these are printed with a power of ten."""
+"""Labels outside this range are printed with a power of ten."""
 _FLAT = 0.05
-"""Share of the largest value that an axis spans at least; smaller differences look alike."""
+"""Least share of the largest value that an axis spans; smaller differences look the same."""
 _CHARACTER = 7.7
 """Width of a digit at 12 px in the widest of the usual typefaces (DejaVu Sans, Verdana)."""
 
@@ -22,7 +22,7 @@ def nice_ticks(low: float, high: float, least: float = 0.0) -> list[float]:
     low, high : float
         Smallest and largest value.
     least : float
-        What the ticks span at least, so that a difference without meaning does not fill the axis.
+        Least span of the ticks, so that a meaningless difference does not fill the axis.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def _widened(low: float, high: float, least: float) -> tuple[float, float]:
 
 
 def tick_texts(ticks: Sequence[float]) -> list[str]:
-    """Return the labels of evenly spaced ticks, all with the digits that their step needs.
+    """Return the labels of evenly spaced ticks, with as many digits as their step needs.
 
     Examples
     --------
@@ -80,18 +80,18 @@ def tick_texts(ticks: Sequence[float]) -> list[str]:
         return [f"{tick:.{digits}f}" for tick in ticks]
     power = math.floor(math.log10(largest))
     digits = _digits(step.scaleb(-power))
-    # Decimal, since the largest of floats cannot be divided by their powers of ten
+    # Decimal: the largest floats cannot be divided by their power of ten
     parts = (Decimal(repr(tick)).scaleb(-power) for tick in ticks)
     return [f"{part:.{digits}f}e{power}" if part else "0" for part in parts]
 
 
 def label_room(texts: Sequence[str], gap: float = 8.0) -> float:
-    """Return how wide a margin is that holds these labels, in px at a font size of 12 px."""
+    """Return the width of a margin for these labels, px at a font size of 12 px."""
     return round(max(map(len, texts)) * _CHARACTER + gap)
 
 
 def _tidy(step: float, largest: float) -> Decimal:
-    """Return a step without what subtraction left in its last places."""
+    """Return a step without the rounding error of the subtraction."""
     power = math.floor(math.log10(largest)) - 12
     return round(Decimal(repr(step)).scaleb(-power)) * Decimal(1).scaleb(power)
 

@@ -1,4 +1,4 @@
-"""What the reader of a page should know about a run, and what nobody knows."""
+"""Limits of a run's output that the reader of its page should know."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from bids_sr.quality.registry import shell_of
 from bids_sr.report.tables import table_metrics
 
 NO_TRUTH = (
-    "No scan of this head at the finer resolution is at hand. Detail beyond interpolation is what "
+    "There is no scan of this head at the finer resolution. Detail beyond interpolation is what "
     "the network learned to expect from other scans; nothing on this page can prove it for "
     "this one."
 )
-"""Holds for every run."""
+"""True of every run."""
 
 
 def cautions(record: Mapping[str, Any]) -> list[str]:
-    """Say what limits the use of this run's output and is no light's matter.
+    """Describe limits on the use of this run's output that no light covers.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def cautions(record: Mapping[str, Any]) -> list[str]:
 
 
 def notes(record: Mapping[str, Any]) -> list[str]:
-    """Say what else is worth knowing of a run: what was skipped, odd, or is not known.
+    """Describe what else is worth knowing: what was skipped, unusual, or is not known.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The charts of a run's page, made of its curves."""
+"""The charts of a run's page, drawn from its curves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MAPS = {
 
 @frozen
 class Chart:
-    """A chart, or a row of small ones, with its words."""
+    """A chart, or a row of small ones, with its text."""
 
     title: str
     """Printed above."""
@@ -30,13 +30,13 @@ class Chart:
     drawings: tuple[tuple[str, Markup], ...]
     """Small heading (may be empty) and drawing."""
     wide: bool = False
-    """Whether it takes the whole width."""
+    """Whether it takes the full width."""
     notes: tuple[str, ...] = ()
     """Single findings, one line each."""
 
 
 def charts(curves: Curves) -> list[Chart]:
-    """Draw spectra and histograms, as far as they are known.
+    """Draw the spectra and histograms that are known.
 
     Parameters
     ----------
@@ -55,15 +55,15 @@ def charts(curves: Curves) -> list[Chart]:
 
 
 def agreement_charts(curves: Curves) -> list[Chart]:
-    """Draw the residual to the measurement by volume and slice, where that is known."""
+    """Draw the residual against the measurement by volume and slice, if it is known."""
     if curves.dc_map is None:
         return []
     bad = [(one.volume, one.slice, one.text) for one in curves.bad_slices]
     caption = (
         "Residual between the output, cut back to the acquired resolution, and the input: root "
         "mean square of each slice as a share of its shell's signal there. A row or a cell that "
-        "is brighter than its neighbours is a volume or slice worth looking at. Point at a cell, "
-        "or move with the arrow keys, to read it."
+        "is brighter than its neighbours is a volume or slice worth a look. Point at a cell, "
+        "or use the arrow keys, to read its value."
     )
     if bad:
         caption += " Outlined: slices of the input that stand out from the other volumes."
@@ -78,15 +78,15 @@ def _spectra(curves: Curves) -> list[Chart]:
         return []
     limit = curves.acquired_limit
     marks = [] if limit is None else [Mark(limit, "acquired")]
-    # beyond the acquired band sinc interpolation leaves nearly nothing: minus infinity
+    # beyond the acquired band, sinc interpolation has almost no power: log10 of about 0
     floor = min(curves.spectra[-1].y) - _BELOW
     chart = line_chart(
         "Radial spectra", curves.spectra, _FREQUENCY, _POWER, marks=marks, floor=floor
     )
     caption = (
-        "Power of the weighted volumes by spatial frequency. Left of the dashed line lies what "
-        "the scanner measured: both lines should meet there. Right of it, everything is the "
-        "network's: a smooth fall is what anatomy does, a bump or a rise is not."
+        "Power of the weighted volumes by spatial frequency. Left of the dashed line is what "
+        "the scanner measured: both curves should agree there. Right of it, everything is the "
+        "network's: anatomy falls off smoothly, without a bump or a rise."
     )
     return [Chart("Power spectrum, before and after", caption, (("", chart),))]
 
@@ -104,9 +104,9 @@ def _axis_spectra(curves: Curves) -> list[Chart]:
         "Spectra of the input along its axes", lines, _FREQUENCY, _POWER, marks=marks
     )
     caption = (
-        "The input along each in-plane axis. A sudden fall before the end means that the scanner "
-        "or an earlier program interpolated or filtered: the network then gets less than the "
-        "voxel size promises."
+        "The input along each in-plane axis. A sudden drop before the end means that the scanner "
+        "or an earlier program interpolated or filtered: the network then gets less detail "
+        "than the voxel size suggests."
     )
     return [Chart("Power spectrum of the input by axis", caption, (("", chart),))]
 
@@ -125,7 +125,7 @@ def _histograms(curves: Curves) -> list[Chart]:
 
 
 def grid_charts(curves: Curves) -> list[Chart]:
-    """Draw the image folded onto lattices, where that is known."""
+    """Draw the image folded onto lattices, if that is known."""
     drawn = []
     for image, maps in curves.lattice:
         drawings = tuple(
@@ -135,8 +135,8 @@ def grid_charts(curves: Curves) -> list[Chart]:
         caption = (
             "The image folded onto a lattice of a few pixels. Anatomy is nowhere locked "
             "to the voxel grid, so all cells should look alike; a checkerboard, stripes or single "
-            f"strong cells are a pattern that the network prints. Scale ±{maps[0].top:.2g}, "
-            "in units of the noise, the same for all of them."
+            f"strong cells are a pattern printed by the network. Scale ±{maps[0].top:.2g}, "
+            "in units of the noise, the same for all periods."
         )
         drawn.append(Chart(f"Grid artifacts, {_IMAGES[image]}", caption, drawings))
     return drawn

@@ -1,4 +1,4 @@
-"""Columns of the group level: of the table on disk, and of the page's."""
+"""Columns of the group table, on disk and on the page."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ DEFAULT_COLUMNS = (
     "negative_eigenvalue_fraction_sr",
     "seconds_superres",
 )
-"""Columns that the page shows unless others are chosen, in this order."""
+"""Columns that the page shows by default, in this order."""
 
 _LONGEST = 300
-"""Characters of a text on the page; the table on disk has all."""
+"""Longest text on the page, in characters; the table on disk has all of it."""
 _LONGEST_FIELD = 32_000
-"""Characters of a field on disk; spreadsheets take no more."""
+"""Longest field on disk, in characters; spreadsheets accept no more."""
 _MOST = 250
-"""Columns of the page, should a record be full of keys that nobody knows."""
+"""Most columns of the page, in case a record is full of unknown keys."""
 
 
 @frozen
@@ -64,17 +64,17 @@ class Column:
     unit: str
     """Unit, empty for pure numbers and fractions."""
     meaning: str
-    """Plain words."""
+    """Explanation."""
     decimals: int | None
-    """Digits after the point; None: numbers are printed as they are."""
+    """Decimal places; None: numbers are printed as they are."""
     percent: bool
     """Stored as a fraction, printed in percent."""
     default: bool
-    """Shown unless others are chosen."""
+    """Shown by default."""
     words: bool
-    """Each value is one of a few, to be coloured."""
+    """Whether it is categorical, and coloured by value."""
     values: tuple[Any, ...]
-    """One for each run: a number, a text, true or false, or None."""
+    """One for each run: a number, text, boolean, or None."""
 
 
 def table_text(names: Sequence[str], records: Sequence[Mapping[str, Any]]) -> str:
@@ -109,7 +109,7 @@ def known_columns(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def page_columns(records: Sequence[Mapping[str, Any]]) -> list[Column]:
-    """Return the columns that the page can show: all that are known in some run.
+    """Return the columns that the page can show: those known for at least one run.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def page_columns(records: Sequence[Mapping[str, Any]]) -> list[Column]:
 
 
 def as_data(column: Column) -> dict[str, Any]:
-    """Return a column as JSON content; a value that all runs share is said once."""
+    """Return a column as JSON content; a value that all runs share is stored once."""
     content = asdict(column)
     first = column.values[0]
     if all(type(value) is type(first) and value == first for value in column.values):
@@ -186,5 +186,5 @@ def _field(value: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    """Keep a field on its line and in its column, and short enough for any reader."""
+    """Return a field without tabs and line breaks, short enough for any program."""
     return " ".join(text.split())[:_LONGEST_FIELD] or "n/a"

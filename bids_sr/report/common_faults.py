@@ -1,4 +1,4 @@
-"""Faults of gradient tables across runs: of single scans, or of how all were converted."""
+"""Faults of gradient tables across runs: of single scans, or of a dataset's conversion."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAMED = 10
 
 
 def gradient_faults(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Say which runs have a wrong gradient table, and whether they have it in common.
+    """Describe which runs have a wrong gradient table, and whether they share the fault.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def gradient_faults(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
     Returns
     -------
     list of str
-        Whole sentences, one for each fault; the commonest first.
+        Whole sentences, one for each fault; the most common first.
     """
     faulty = {key: str(record[VERDICT]) for key, record in records.items() if is_faulty(record)}
     fine = sum(record.get(VERDICT) == EXPECTED for record in records.values())
@@ -49,13 +49,13 @@ def _common(
     remedy = (
         "The output has corrected tables."
         if fixed
-        else f"Mend the source ({edit_of(fault)} in every bvec file), or process all runs again "
+        else f"Fix the source ({edit_of(fault)} in every bvec file), or process all runs again "
         "with --gradient-check fix."
     )
     return (
         f"{count} of the {decided} runs whose gradient table could be judged have the same fault: "
-        f"{fault}. So many alike come from the protocol or from the conversion of the dataset, not "
-        f"from single scans. {remedy}"
+        f"{fault}. A fault this common comes from the protocol or from the conversion of the "
+        f"dataset, not from single scans. {remedy}"
     )
 
 

@@ -43,9 +43,9 @@ class ContrastSlices:
     brain: NDArray[np.bool_]
     """(n, f a, f b), mask on the output grid."""
     sample: Sample
-    """Slice numbers, cut-out, factor."""
+    """Slice numbers, crop, factor."""
     view: SliceView
-    """How the output's slices are turned."""
+    """Orientation of the output's slices in the picture."""
     plane: str
     """``axial``, ``coronal`` or ``sagittal``."""
     axis: str
@@ -53,7 +53,7 @@ class ContrastSlices:
 
     @property
     def middle(self) -> int:
-        """Which of the slices is looked at alone."""
+        """Which of the slices is shown on its own."""
         return len(self.sample.slices) // 2
 
     @property
@@ -142,13 +142,13 @@ def slice_titles(sample: Sample, axis: str) -> list[str]:
 
 
 def map_size(sample: Sample, view: SliceView) -> tuple[int, int]:
-    """Return the panel size of an output map's pictures, which the input's share."""
+    """Return the panel size of an output map's pictures, shared by those of the input."""
     a, b = ((end - start) * sample.factor for start, end in (sample.box.a, sample.box.b))
     return panel_size((b, a) if view.transpose else (a, b), view.spacing, PANEL_WIDTH)
 
 
 def directions_of(view: SliceView) -> Key:
-    """Return the key of colours that are directions, seen in this view."""
+    """Return the colour key of directions in this view."""
     axes = {"L": 0, "R": 0, "A": 1, "P": 1, "I": 2, "S": 2}
     return direction_key(axes[view.right], axes[view.top])
 
@@ -170,7 +170,7 @@ def slice_places(sample: Sample, axis: str, layout: Layout) -> list[Place]:
 
 
 def _detail_place(shown: ContrastSlices, layout: Layout) -> list[Place]:
-    """Return where the magnified detail lies in the middle slice; nothing if it is cut off."""
+    """Return where the magnified detail lies in the middle slice; nothing if it is cropped out."""
     sample, middle = shown.sample, shown.middle
     box = detail_box(shown)
     inside = np.zeros(shown.acquired.shape[1:], np.float32)
@@ -193,7 +193,7 @@ def _detail_place(shown: ContrastSlices, layout: Layout) -> list[Place]:
 
 
 def detail_box(shown: ContrastSlices) -> Box:
-    """Return the part of the middle slice that is magnified; the network has no say in it."""
+    """Return the part of the middle slice that is magnified, chosen without the output."""
     f, middle = shown.sample.factor, shown.middle
     brain = shown.brain[middle, ::f, ::f]
     height, width = (mm * f for mm in shown.view.spacing)

@@ -1,4 +1,4 @@
-"""Read the curves of a run; what is damaged or missing is left out, never raised."""
+"""Read the curves of a run; damaged or missing parts are left out without an error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bids_sr.report.heat import Cells
 from bids_sr.report.plots import Line, Mark
 
 _MOST_CELLS = 200_000
-"""Cells of a map; beyond, the page would grow heavy."""
+"""Most cells of a map, to keep the page small."""
 
 
 @frozen
@@ -44,10 +44,10 @@ class BadSlice:
 
 @frozen
 class Curves:
-    """All curves of a run; empty parts are not known."""
+    """All curves of a run; unknown parts are empty."""
 
     dc_map: Cells | None = None
-    """Residual to the measurement, volume by slice."""
+    """Residual against the measurement, volume by slice."""
     spectra: tuple[Line, ...] = ()
     """Radial spectra, interpolated and super-resolved."""
     acquired_limit: float | None = None
@@ -72,7 +72,7 @@ def read_curves(path: Path) -> Curves:
     Returns
     -------
     Curves
-        Without the parts that are not there or not as they should be.
+        Without the parts that are missing or malformed.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -104,8 +104,8 @@ def _dc_map(part: Mapping[str, Any]) -> Cells | None:
     unit = str(part.get("unit") or "%")
     known = values[np.isfinite(values)]
     top = float(np.percentile(np.abs(known), 99)) if known.size else 0.0
-    title = "Residual to the measurement by volume and slice"
-    # the largest cells may leave the scale: they are outlined or named, the others stay legible
+    title = "Residual against the measurement by volume and slice"
+    # the largest cells may exceed the scale: they are outlined or listed, and others stay legible
     return Cells(title, values, "volume", "slice", unit, limit=top if top > 0 else None)
 
 
@@ -130,10 +130,10 @@ def _lattice(part: Mapping[str, Any]) -> tuple[tuple[str, tuple[Cells, ...]], ..
             and table.shape == (period, period)
             and np.isfinite(table).any()
         }
-        # a shift that all cells share is no pattern
+        # a shift shared by all cells is not a pattern
         tables = {period: table - np.nanmean(table) for period, table in tables.items()}
         largest = [float(np.nanmax(np.abs(t))) for t in tables.values()]
-        top = max([0.05, *largest])  # all periods on one scale; a clean image stays pale
+        top = max([0.05, *largest])  # one scale for all periods; an image without a grid stays pale
         maps = tuple(
             Cells(f"Lattice of period {p}", t, "row", "column", "", signed=True, limit=top)
             for p, t in tables.items()
@@ -173,7 +173,7 @@ def _bad_slices(part: Any) -> tuple[BadSlice, ...]:
 
 
 def _lines(part: Mapping[str, Any], frequency: Any, names: Sequence[str]) -> tuple[Line, ...]:
-    """Return the series that fit to the frequencies; points that are no numbers are left out."""
+    """Return the series as long as the frequencies; points that are not numbers are left out."""
     xs = frequency if isinstance(frequency, list) else []
     lines = []
     for name in names:

@@ -1,4 +1,4 @@
-"""The data dictionary beside the group table, as BIDS wants it."""
+"""The BIDS data dictionary of the group table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sidecar(columns: Iterable[str]) -> dict[str, dict[str, Any]]:
     Returns
     -------
     dict
-        For each column ``LongName``, ``Description``, and where apt ``Units``
+        For each column ``LongName``, ``Description``, and where they apply ``Units``
         and ``Levels``.
 
     Examples

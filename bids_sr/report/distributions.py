@@ -1,4 +1,4 @@
-"""Which metrics of the records are drawn as distributions, and which of them together."""
+"""Which metrics are drawn as distributions, and which of them share a plot."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from bids_sr.quality.registry.self_check import METHODS
 
 _NOT_DRAWN = (IDENTITY, VERDICT, SCAN, PROCESSING)
 _MOST_UNKNOWN = 24
-"""Plots of metrics that nobody has words for."""
+"""Plots of metrics that the registry does not describe."""
 _SIDES = re.compile(r"(.+)_(input|sr)$")
 _BEFORE_AFTER = ("input", "super-resolved")
 
 
 @frozen
 class MetricPlot:
-    """One plot: a metric, in as many columns of points as there are sides, shells, methods."""
+    """One plot: a metric, with a column of points for each side, shell or method."""
 
     spec: MetricSpec
-    """Name, meaning, unit and whether it is a fraction."""
+    """The metric's description."""
     strips: tuple[tuple[str, str], ...]
     """Label and key of each column of points."""
 
     @property
     def paired(self) -> bool:
-        """Whether the columns are one run's values before and after."""
+        """Whether the columns are values before and after."""
         return tuple(label for label, _ in self.strips) == _BEFORE_AFTER
 
 
@@ -50,17 +50,17 @@ def plotted_families() -> list[str]:
 
 
 def metric_plots(records: Sequence[Mapping[str, Any]]) -> list[MetricPlot]:
-    """Return the plots of all metrics that are known, and not 0, in some run.
+    """Return the plots of all metrics that are known and not 0 in at least one run.
 
     Parameters
     ----------
     records : sequence of mapping
-        Records with what is made of them (`bids_sr.quality.registry.derived`).
+        Records with their derived metrics (`bids_sr.quality.registry.derived`).
 
     Returns
     -------
     list of MetricPlot
-        In the order of `plotted_families`; what the registry does not know comes last.
+        In the order of `plotted_families`; unknown metrics come last.
     """
     there = {key for record in records for key in record}
     drawn = {k for k in there if any(is_number(r.get(k)) and r[k] for r in records)}

@@ -1,7 +1,7 @@
 """Rows of pictures on black, with letters at the edges, as a PNG file.
 
-Matplotlib sets the letters; the pictures are put in place element by element, so that
-two files with the same layout lie on each other exactly.
+Matplotlib draws the letters; the pictures are placed pixel by pixel, so that two files
+with the same layout coincide exactly.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from bids_sr.report.raster import Rgb, direction_disc, enlarge, gray_bar
 
 _DPI = 100
 _COMPRESSION = 6
-"""zlib's level: the highest would save 2 % and take five times as long."""
+"""zlib's level: the highest would save 2 % but take five times as long."""
 _GAP = 14
 _HEAD = 34
-_BAR = (20, 96)  # width of the colour bar; room for it and its numbers
+_BAR = (20, 96)  # width of the colour bar; space for it and its numbers
 _SOFT, _BRIGHT = "#b9b9b9", "#ffffff"
 _LETTER_SIZE, _TITLE_SIZE = 19, 16
 
@@ -37,27 +37,27 @@ class Panel:
     title: str = ""
     """Printed above it."""
     letters: tuple[str, str, str, str] = ("", "", "", "")
-    """What lies at the left, right, top and bottom edge."""
+    """Letters at the left, right, top and bottom edge."""
 
 
 @frozen(eq=False)
 class Key:
-    """What the shades of a figure mean: a bar or a disc of colours, and words."""
+    """Colour key of a figure: a bar or a disc of colours, with labels."""
 
     picture: Rgb
     """(row, column, 3): stretched to the height of the figure if `is_bar`."""
     texts: tuple[tuple[str, str], ...]
-    """Words and their colour: beside a bar from its top to its foot, else below the picture."""
+    """Labels and their colour: next to a bar from top to bottom, else below the picture."""
     is_bar: bool = True
 
 
 def gray_key(top: str, unit: str = "") -> Key:
-    """Return the key of a picture from 0, black, to `top`, white."""
+    """Return the key of a grey scale from 0, black, to `top`, white."""
     return Key(gray_bar(256, 1), ((f"{top}{unit}", _SOFT), ("0", _SOFT)))
 
 
 def direction_key(across: int, up: int) -> Key:
-    """Return the key of colours that are directions; see `direction_disc`."""
+    """Return the key of direction colours; see `direction_disc`."""
     words = (("left-right", "#ff6a6a"), ("front-back", "#5fe05f"), ("up-down", "#8c9dff"))
     return Key(direction_disc(72, across, up), words, is_bar=False)
 
@@ -67,15 +67,15 @@ class Layout:
     """Sizes shared by all panels of a figure."""
 
     panel: tuple[int, int]
-    """Height and width of a panel in the file, picture elements."""
+    """Height and width of a panel in the file, pixels."""
     key: Key | None = field(default=None)
-    """What the shades mean, on the right."""
+    """Colour key, on the right."""
 
 
 def panel_size(shape: tuple[int, int], spacing: tuple[float, float], width: int) -> tuple[int, int]:
-    """Return height and width of a panel about `width` wide, in the file.
+    """Return height and width in the file of a panel about `width` wide.
 
-    Square voxels become squares of a whole number of picture elements.
+    Square voxels become squares of a whole number of pixels.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def draw(path: Path, rows: Sequence[Sequence[Panel]], layout: Layout) -> tuple[i
 
 
 def panel_corners(layout: Layout, rows: int, columns: int) -> list[list[tuple[int, int]]]:
-    """Return where the panels lie: top and left edge, picture elements, row by row."""
+    """Return the positions of the panels: top and left edge, pixels, row by row."""
     high, wide = layout.panel
     return [
         [(r * (_HEAD + high + _GAP) + _HEAD, _GAP + c * (wide + _GAP)) for c in range(columns)]
@@ -171,7 +171,7 @@ def _place_key(canvas: Rgb, key: Key, left: int) -> None:
 
 
 def _lay_over(canvas: Rgb, letters: NDArray[np.uint8]) -> None:
-    """Print letters, (row, column, 4) with their opacity last, on a picture, in place."""
+    """Draw letters, (row, column, RGBA), on a picture, in place."""
     inked = letters[..., 3] > 0
     opacity = letters[inked, 3:] / 255
     mixed = canvas[inked] * (1 - opacity) + letters[inked, :3] * opacity
@@ -221,7 +221,7 @@ def _text(
     ha: str = "center",
     weight: str = "normal",
 ) -> None:
-    """Print `text` at picture elements counted from the upper left."""
+    """Print `text` at a pixel position counted from the upper left."""
     width, height = (side * _DPI for side in figure.get_size_inches())
     # a dollar sign would start a formula
     figure.text(

@@ -45,9 +45,9 @@ def ensemble_sd_pictures(
     brain : numpy.ndarray
         (n, f a, f b), bool, mask of the chosen slices.
     sample : Sample
-        Slice numbers and cut-out.
+        Slice numbers and crop.
     view : SliceView
-        How the output's slices are turned.
+        Orientation of the output's slices in the picture.
     plane : str
         ``axial``, ``coronal`` or ``sagittal``.
 
@@ -86,9 +86,9 @@ def ensemble_sd_pictures(
             f"{len(sample.slices)} {plane} slices",
             caption=f"Standard deviation over {sr.ensemble} outputs for rotated and flipped "
             f"slices (a self-ensemble). From black to white, {'; '.join(tops)}; "
-            "percent are of bright tissue at b = 0. Where it is bright the network is less sure of "
-            "its detail. It is no confidence interval: errors are several times larger, "
-            "since its members share most of what they get wrong.",
+            "percentages are of bright tissue at b = 0. Where it is bright, the network is less "
+            "sure of its detail. It is not a confidence interval: errors are several times larger, "
+            "since its members share most of their errors.",
             width=width,
             height=height,
             image=path.name,

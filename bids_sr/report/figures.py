@@ -42,28 +42,28 @@ def make_figures(
 ) -> Path:
     """Draw the pictures of a run and list them.
 
-    Chosen slices are held in memory, of the input those that the tensor is fitted to.
+    Sampled slices are held in memory; of the input, those that the tensor is fitted to.
 
     Parameters
     ----------
     sr : SuperResolvedDwi
         The series, before and after.
     names : OutputNames
-        Where things lie; the pictures go to ``names.figures_dir``.
+        Paths of the output; the pictures go to ``names.figures_dir``.
     mask : pathlib.Path
-        Brain mask on the output grid: where to look, and to be outlined.
+        Brain mask on the output grid: selects the slices, and is outlined.
     has_tensor : bool
         Whether there are tensor maps to show.
     input_mask : pathlib.Path, optional
-        Brain mask on the input's grid, to be outlined; without it, the output's is taken.
+        Brain mask on the input's grid, to be outlined; by default that of the output.
     checked : CheckedRun, optional
-        What was found out about the gradient table.
+        Result of the gradient-table check.
     ensemble_sd : EnsembleSdMaps, optional
         Standard deviation over the self-ensemble, if there is one to show.
     has_gqi : bool
         Whether there are maps of QA to show.
     input_qa : pathlib.Path, optional
-        QA of the input on its own grid, to be shown beside that of the output.
+        QA of the input on its own grid, to be shown next to that of the output.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def make_figures(
     Raises
     ------
     InputError, OutputError
-        If an image cannot be read or a picture not be written.
+        If an image cannot be read or a picture cannot be written.
     """
     grid = sr.grid
     volume = load_volume(mask)[0] > 0
@@ -108,7 +108,7 @@ def make_figures(
 
 
 def plane_name(grid: SliceGrid) -> str:
-    """Return ``axial``, ``coronal`` or ``sagittal``, whichever the slices are nearest to."""
+    """Return ``axial``, ``coronal`` or ``sagittal``, whichever is nearest to the slices."""
     return _PLANES.get(aff2axcodes(grid.affine)[grid.slice_axis], "axial")
 
 
@@ -136,7 +136,7 @@ def _contrasts(
 def _acquired_brain(
     brain: NDArray[np.bool_], path: Path | None, grid: SliceGrid
 ) -> NDArray[np.bool_]:
-    """Return the mask on the acquired grid; without one, the output's taken back to it."""
+    """Return the mask on the acquired grid; without one, the output's, resampled to it."""
     if path is not None and path.is_file():
         return load_volume(path)[0] > 0
     steps = [1 if axis == grid.slice_axis else grid.factor for axis in range(3)]

@@ -23,11 +23,11 @@ from bids_sr.report.raster import Rgb, color
 from bids_sr.report.sticks import Floats, in_picture, with_sticks
 
 _SIDE_MM = 60.0
-"""Side of the part that is shown."""
+"""Side of the region shown."""
 _PANEL = 456
-"""Its side in the picture, picture elements."""
+"""Its side in the picture, pixels."""
 _FA_LEAST = 0.2
-"""Below, no line is drawn."""
+"""FA below which no line is drawn."""
 _DIM = 0.55
 """Brightness of the colours behind the lines."""
 
@@ -37,7 +37,7 @@ class _Field:
     """The fibres of the input with one table."""
 
     v1: Floats
-    """(x, y, z, 3), in the world."""
+    """(x, y, z, 3), in world coordinates."""
     fa: Floats
     """(x, y, z)."""
     affine: NDArray[np.float64]
@@ -45,12 +45,12 @@ class _Field:
 
 
 def gradient_pictures(names: OutputNames, checked: CheckedRun) -> list[Picture]:
-    """Draw the fibres of the input with both tables, if its own does not fit.
+    """Draw the fibres of the input with both tables, if the supplied one does not fit.
 
     Parameters
     ----------
     names : OutputNames
-        Where the maps of the input lie, and where the picture goes.
+        Paths of the input's maps and of the picture.
     checked : CheckedRun
         The table that the maps were made with, and its fault.
 
@@ -61,7 +61,7 @@ def gradient_pictures(names: OutputNames, checked: CheckedRun) -> list[Picture]:
     """
     fault, path = checked.check.exchange, names.report_file("gradients", "png")
     if fault is None:
-        path.unlink(missing_ok=True)  # of an earlier call, before the table was mended
+        path.unlink(missing_ok=True)  # from an earlier call, before the table was fixed
         return []
     fa = load_volume(names.input_tensor("fa"))[0]
     with DwiReader(names.input_tensor("v1")) as reader:
@@ -71,20 +71,20 @@ def gradient_pictures(names: OutputNames, checked: CheckedRun) -> list[Picture]:
     centre = _centre(given, corrected, fa, np.linalg.norm(affine[:3, :3], axis=0))
     rows = [
         _row(_Field(v1_of, fa, affine), centre, name)
-        for v1_of, name in ((given, "as it came"), (corrected, "corrected"))
+        for v1_of, name in ((given, "as supplied"), (corrected, "corrected"))
     ]
     width, height = draw(path, rows, Layout((_PANEL, _PANEL)))
-    used = "the corrected table" if checked.fixed else "the table as it came"
+    used = "the corrected table" if checked.fixed else "the table as supplied"
     return [
         Picture(
             kind=IMAGE,
             section=GRADIENT_TABLE,
             title="Fibres with both gradient tables",
             alt="V1 of the input as lines on colour FA, in three planes: above with the gradient "
-            "table as it came, below with the corrected one",
-            caption=f"Colour FA of the input, its main directions as lines. Above: the table as it "
-            f"came ({fault.words}). Below: corrected. With the right table, lines follow the "
-            f"bundles that the colours show. All that this report shows was made with {used}.",
+            "table as supplied, below with the corrected one",
+            caption=f"Colour FA of the input, its main directions as lines. Above: the table as "
+            f"supplied ({fault.words}). Below: corrected. With the right table, lines follow the "
+            f"bundles that the colours show. Everything in this report was made with {used}.",
             width=width,
             height=height,
             image=path.name,
@@ -93,7 +93,7 @@ def gradient_pictures(names: OutputNames, checked: CheckedRun) -> list[Picture]:
 
 
 def world_turn(fault: AxisPermutation, affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what undoing a fault does to directions in the world.
+    """Return the transform that undoing a fault applies to world directions.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def _span(middle: int, size: int, side: float) -> slice:
 def _centred(shades: Rgb, right: Floats, down: Floats, spacing: tuple[float, float]) -> Rgb:
     """Draw the lines on a picture in the middle of a square panel."""
     high, wide = (n * side for n, side in zip(shades.shape[:2], spacing, strict=True))
-    scale = _PANEL / max(high, wide)  # picture elements per mm
+    scale = _PANEL / max(high, wide)  # pixels per mm
     size = max(1, round(high * scale)), max(1, round(wide * scale))
     panel = np.zeros((_PANEL, _PANEL, 3), np.uint8)
     top, left = (_PANEL - size[0]) // 2, (_PANEL - size[1]) // 2

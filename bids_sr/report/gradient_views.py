@@ -1,4 +1,4 @@
-"""The gradient table of a run as a picture and as rows."""
+"""The gradient table of a run as a picture and a table."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _sphere(table: GradientTable, shells: list[tuple[str, NDArray[np.intp]]]) ->
 
 
 def _point(svg: Element, vector: NDArray[np.float64], colour: int, told: str) -> None:
-    """Place a direction by Lambert's equal-area projection; antipodes are folded upwards."""
+    """Project a direction by Lambert's equal-area projection; antipodes are folded upwards."""
     x, y, z = -vector if vector[2] < 0 else vector
     # of the disc's radius: sqrt(1 - cos t), which is 1 at the rim of the half sphere
     radius = _RADIUS / np.sqrt(1 + z)

@@ -1,4 +1,4 @@
-"""Maps of cells: a small picture in an SVG, with its values for the pointer and the keys."""
+"""Heat maps: a small picture in an SVG, with its values for pointer and keyboard."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from bids_sr.report.svg import Element, add, drawing, markup
 
 _LEFT, _TOP, _BOTTOM, _BAR = 46.0, 10.0, 40.0, 74.0
 _HIGHEST = 280.0
-"""Of a map, units: beyond, its cells are flatter than wide."""
+"""Greatest height of a map, units; with more rows, cells get flatter."""
 _BLANK = (127, 127, 127, 40)
 
 
 @frozen
 class Cells:
-    """What a map shows and how it is named."""
+    """The content and labels of a map."""
 
     title: str
-    """Read aloud."""
+    """For screen readers."""
     values: NDArray[np.float64]
     """(rows, columns); NaN where there is nothing."""
     row: str
@@ -39,13 +39,13 @@ class Cells:
     unit: str = ""
     """Of the values."""
     signed: bool = False
-    """Whether zero is the middle of the colours."""
+    """Whether zero is the middle of the colour scale."""
     limit: float | None = None
-    """End of the colours; by default what the values need."""
+    """End of the colour scale; by default from the values."""
 
     @property
     def top(self) -> float:
-        """Value at the end of the colours, positive."""
+        """Value at the end of the colour scale, positive."""
         if self.limit:
             return self.limit
         known = np.abs(self.values[np.isfinite(self.values)])
@@ -61,7 +61,7 @@ def heat_map(
 ) -> Markup:
     """Draw a map of cells.
 
-    Its values travel with it as JSON, so that the script of the page can name
+    Its values are embedded as JSON, so that the page's script can read out
     the cell under the pointer; without the script the colours remain.
 
     Parameters
@@ -70,8 +70,8 @@ def heat_map(
     width : float
         Of the drawing, units.
     outlined : sequence of (int, int, str)
-        Row, column and reason of cells that are to stand out; cells beyond the
-        map are left out.
+        Row, column and reason of cells to outline; cells outside the map are
+        left out.
     bare : bool
         Without axes and colour bar, square.
 
@@ -132,7 +132,7 @@ def _box(
 
 
 def _picture(cells: Cells) -> str:
-    """Return one picture element per cell as a data address."""
+    """Return one pixel per cell as a data URL."""
     values = cells.values
     if cells.signed:
         colours = colormaps["PuOr_r"](np.clip(values / (2 * cells.top) + 0.5, 0, 1))

@@ -14,23 +14,23 @@ from bids_sr.bids.atomic import write_json
 
 COMPARE, IMAGE = "compare", "image"
 OVERVIEW = "Side by side"
-"""Section of the pictures that stand first."""
+"""Section of the pictures that come first."""
 GRADIENT_TABLE = "Gradient table"
 """Section of the picture of a gradient table that does not fit."""
 DETAIL = "detail"
-"""Title of the place that is worth magnifying."""
+"""Title of the region to magnify."""
 
 
 @frozen
 class Place:
-    """A rectangle of a picture that can be looked at alone."""
+    """A rectangle of a picture that can be shown on its own."""
 
     title: str = field(validator=instance_of(str))
-    """What is there: ``slice k = 41``."""
+    """Its label: ``slice k = 41``."""
     x: int = field(validator=instance_of(int))
-    """Left edge, picture elements."""
+    """Left edge, pixels."""
     y: int = field(validator=instance_of(int))
-    """Upper edge."""
+    """Upper edge, pixels."""
     width: int = field(validator=[instance_of(int), gt(0)])
     """Picture elements."""
     height: int = field(validator=[instance_of(int), gt(0)])
@@ -43,16 +43,16 @@ def _places(value: Any) -> tuple[Place, ...]:
 
 @frozen
 class Picture:
-    """One picture, or a pair of the same size to be looked at in turn."""
+    """One picture, or a pair of the same size to compare."""
 
     kind: str = field(validator=in_((COMPARE, IMAGE)))
     """``compare`` for a pair, ``image`` for one."""
     section: str = field(validator=instance_of(str))
-    """Heading under which it stands."""
+    """Heading under which it is shown."""
     title: str = field(validator=instance_of(str))
     """One line."""
     alt: str = field(validator=instance_of(str))
-    """What is seen, for those who do not see it."""
+    """Alternative text."""
     caption: str = field(validator=instance_of(str))
     """How to read it."""
     width: int = field(validator=instance_of(int))
@@ -66,12 +66,12 @@ class Picture:
     after: str = field(default="", validator=instance_of(str))
     """File name, of kind ``compare``."""
     before_label: str = field(default="before", validator=instance_of(str))
-    """What the first of a pair is."""
+    """Label of the first of a pair."""
     after_label: str = field(default="after", validator=instance_of(str))
-    """What the second of a pair is."""
+    """Label of the second of a pair."""
     tab: str = field(default="", validator=instance_of(str))
-    """Name in the linked viewer; empty if the picture stands by itself. All pictures of
-    the linked viewer share size and places."""
+    """Name in the linked viewer; empty if the picture stands alone. All pictures of
+    the linked viewer share their size and regions."""
     places: tuple[Place, ...] = field(default=(), converter=_places)
     """Its slices and the magnified detail, for the linked viewer."""
 
@@ -90,7 +90,7 @@ class PictureIndex:
     model: Mapping[str, Any] = field(factory=dict)
     """Content of the model card."""
     lost: tuple[str, ...] = ()
-    """What should be here and is not, in words."""
+    """What is missing, as sentences."""
 
 
 def write_index(path: Path, pictures: Sequence[Picture], model: Mapping[str, Any]) -> None:
@@ -108,7 +108,7 @@ def write_index(path: Path, pictures: Sequence[Picture], model: Mapping[str, Any
 
 
 def read_index(path: Path) -> PictureIndex:
-    """Read an index; what is damaged or missing is told, not raised.
+    """Read an index; damaged or missing parts are reported in it, not raised.
 
     A picture is taken only if its files lie in the folder of the index.
 
@@ -149,5 +149,5 @@ def _picture(item: Any) -> Picture | None:
 
 
 def _lies_in(folder: Path, name: str) -> bool:
-    """Tell whether `name` is a plain file name in `folder`: no path, no address."""
+    """Return whether `name` is a plain file name in `folder`, neither a path nor a URL."""
     return name not in ("", ".", "..") and Path(name).name == name and (folder / name).is_file()

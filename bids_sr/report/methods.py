@@ -1,4 +1,4 @@
-"""The methods paragraph that users may copy into their papers."""
+"""The methods text that users may copy into their papers."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ NOTICE = (
 
 @frozen
 class Methods:
-    """The text in pieces, so that a page can set it."""
+    """The text in paragraphs, so that a page can lay it out."""
 
     paragraphs: tuple[str, ...]
     """Plain text."""
     works: tuple[Work, ...]
-    """What it cites, in alphabetical order."""
+    """Cited works, in alphabetical order."""
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -40,7 +40,7 @@ class Methods:
         return "\n\n".join(work.bibtex for work in self.works) + "\n"
 
     def markdown(self) -> str:
-        """Return the text as Markdown; names taken from files cannot become markup."""
+        """Return the text as Markdown, with names taken from files escaped."""
         lines = ["## Super-resolution of diffusion MRI", "", f"*{NOTICE}*"]
         for paragraph in self.paragraphs:
             lines += ["", html.escape(paragraph, quote=False)]
@@ -67,7 +67,7 @@ def describe(
     gqi : bool
         Whether QA and GFA were computed.
     planned : int
-        Of the runs, so many are not processed yet; the text says so.
+        Number of runs that are not processed yet; the text says so.
     """
     versions = _versions(records)
     tensor = any(not is_known(record.get("dti_skipped_reason")) for record in records)

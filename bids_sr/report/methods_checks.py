@@ -1,4 +1,4 @@
-"""Sentences of the methods text on what was checked: gradients, noise, the self-check's result."""
+"""Sentences of the methods text on the checks: gradients, noise, the self-check's result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bids_sr.report.wording import counted, distinct, joined
 Records = Sequence[Mapping[str, Any]]
 
 MEASURED = {"mppca": "sigma_mppca", "piesno": "sigma_piesno", "ndc": "ndc_sr"}
-"""Works that are cited where the record holds a metric, and the metric's key."""
+"""Citations for a metric, by the metric's key in the record."""
 _NOISE = {
     "mppca": "MP-PCA (Veraart et al., 2016)",
     "piesno": "PIESNO (Koay et al., 2009)",
@@ -52,7 +52,7 @@ _RESULTS = {
 
 
 def gradients(records: Records) -> list[str]:
-    """Say how the gradient tables were checked, and what was found.
+    """Describe how the gradient tables were checked, and the result.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def gradients(records: Records) -> list[str]:
     open_ = [record for record in checked if _verdict(record) == NOT_DECIDED]
     for some, end in (
         (fixed, "and was corrected before processing"),
-        (wrong, "and was used as it was"),
+        (wrong, "and was used unchanged"),
     ):
         if some:
             faults = "; ".join(distinct(some, VERDICT))
@@ -94,12 +94,12 @@ def _verdict(record: Mapping[str, Any]) -> str:
 
 
 def _is_decided(record: Mapping[str, Any]) -> bool:
-    """Tell whether there is a verdict yet, and not only the intention to find one."""
+    """Return whether there is a verdict yet, rather than only a plan for one."""
     return _verdict(record) != PLANNED
 
 
 def quality(records: Records, measured: set[str]) -> list[str]:
-    """Say what was measured of the images.
+    """Describe what was measured of the images.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def _result(records: Records) -> list[str]:
 
 
 def _gains(records: Records) -> list[str]:
-    """Say how large the gains were: of several runs, the median and the range."""
+    """Describe the gains: over several runs, the median and range."""
     over = "" if len(records) == 1 else " (median and range over runs)"
     decibels = _each(_DB, lambda metric: _spread(_scaled(records, metric), "+.1f", " dB"))
     errors = _each(_ERRORS, lambda metric: _spread(_scaled(records, metric, -100), "+.0f", "%"))

@@ -10,7 +10,7 @@ from bids_sr.report.pages import write_page
 
 
 def write_methods(stem: Path, methods: Methods) -> list[tuple[str, Path]]:
-    """Write the methods text three times, as other BIDS-Apps do with their boilerplate.
+    """Write the methods text in three formats, as other BIDS-Apps do with their boilerplate.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ _SINGLE = (
 
 @frozen
 class Told:
-    """Sentences, and the works that they cite."""
+    """Sentences and the works they cite."""
 
     sentences: tuple[str, ...]
     """In order."""
@@ -46,7 +46,7 @@ class Told:
 
 
 def resolution(records: Records, cards: Sequence[Card], versions: Mapping[str, str]) -> Told:
-    """Say by how much the resolution was increased, and by which network.
+    """Describe by how much the resolution was increased, and by which network.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def _training(cards: Sequence[Card]) -> Told:
 
 
 def _reduced(card: Card) -> str:
-    """Say how low resolution was made for the training, and what it was like."""
+    """Describe how training data were reduced in resolution, and to what."""
     if not is_known(card.get("degradation")):
         return ""
     ways = [_DEGRADATIONS.get(way, f"'{way}'") for way in str(card["degradation"]).split("+")]
@@ -158,7 +158,7 @@ def _reduced(card: Card) -> str:
 
 
 def _listed(card: Card, key: str) -> Sequence[Any]:
-    """Return a list of the card; an empty one if it has something else there."""
+    """Return a list of the card; empty if the value is not a list."""
     value = card.get(key)
     return value if isinstance(value, list | tuple) else ()
 
@@ -174,7 +174,7 @@ def _range(values: Sequence[float], form: str) -> str:
 
 
 def _loss(card: Card) -> str:
-    """Say what was minimized: in the field's words, where the card's are known."""
+    """Describe the loss, in standard terms where the card's are known."""
     loss = str(card.get("loss") or "")
     kind = next((name for name in ("Charbonnier", "L1") if loss.startswith(name)), "")
     layers = re.findall(r"relu\d_\d", loss) if "VGG16" in loss else []
@@ -201,7 +201,7 @@ def _ensemble(records: Records) -> Told:
     if any(record.get("uncertainty") is True for record in records):
         sentences.append(
             "The standard deviation over this ensemble, of each volume and of fractional "
-            "anisotropy, was kept; it tells how far the output depends on orientation and is no "
+            "anisotropy, was kept; it shows how far the output depends on orientation and is not a "
             "confidence interval."
         )
     return Told(tuple(sentences), frozenset({"ensemble"}))

@@ -1,4 +1,4 @@
-"""The 3D viewer, niivue, as it is published: once in the output folder, for all 3D pages."""
+"""The 3D viewer, niivue, as published: stored once in the output folder for all 3D pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHIPPED = ("umd.js", "LICENSE.txt")
 def write_viewer(out_dir: Path) -> tuple[str, str]:
     """Write the viewer and its licence, once for all participants.
 
-    Several processes may do so at once: each file appears whole, and one that is there is left.
+    Several processes may do so at once: files are written whole, and existing ones are kept.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def write_viewer(out_dir: Path) -> tuple[str, str]:
 
 
 def restore_viewer(out_dir: Path, pages: Iterable[Path]) -> None:
-    """Write the viewer again if a 3D page needs it that this version has.
+    """Write the viewer again if a 3D page needs this version of it.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""How a slice is turned so that it is seen as neuroimagers expect it.
+"""Orientation of slices in pictures, in the neurological convention.
 
 The patient's left is on the left of the picture, anterior and superior are up,
 as in fMRIPrep's and MRIQC's reports; in sagittal slices anterior is on the
-right. Oblique images are turned by whole quarter turns only, never resampled.
+right. Oblique images are rotated by multiples of 90 degrees only, never resampled.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _UPRIGHT_RANK = {"S": 2, "I": 2, "A": 1, "P": 1, "L": 0, "R": 0}
 
 @frozen
 class SliceView:
-    """The way from a slice (a, b), in-plane voxel axes ascending, to a picture."""
+    """The transform from a slice (a, b), in-plane voxel axes ascending, to a picture."""
 
     transpose: bool
     """Whether axis b, not a, becomes the rows of the picture."""
@@ -31,15 +31,15 @@ class SliceView:
     flip_columns: bool
     """Whether the columns run against their voxel axis."""
     spacing: tuple[float, float]
-    """Height and width of a picture element, mm."""
+    """Height and width of a pixel, mm."""
     left: str
-    """Letter at the left edge; the others follow the same rule."""
+    """Letter at the left edge; likewise for the other edges."""
     right: str
     top: str
     bottom: str
 
     def picture(self, slice_: NDArray[Any]) -> NDArray[Any]:
-        """Turn a slice (a, b, ...) into a picture (row, column, ...), rows from the top; a view."""
+        """Return a slice (a, b, ...) as a picture (row, column, ...), rows from the top; a view."""
         turned = np.swapaxes(slice_, 0, 1) if self.transpose else slice_
         rows = slice(None, None, -1 if self.flip_rows else 1)
         columns = slice(None, None, -1 if self.flip_columns else 1)

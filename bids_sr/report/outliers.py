@@ -9,16 +9,16 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 MIN_RUNS = 10
-"""With fewer runs quartiles say too little: nothing is marked."""
+"""Runs below which quartiles are unreliable and nothing is marked."""
 REACH = 1.5
-"""Fences lie so many interquartile ranges outside the quartiles."""
+"""Distance of the fences from the quartiles, in interquartile ranges."""
 _RARE = 0.1
-"""Where the quartiles coincide, the others are marked if they are at most this share."""
+"""Where the quartiles coincide, other values are marked if they are at most this share."""
 
 
 @frozen
 class Fences:
-    """Where the usual ends."""
+    """Limits of the usual range."""
 
     low: float
     """Values below stand out."""
@@ -26,7 +26,7 @@ class Fences:
     """Values above stand out."""
 
     def outside(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tell which values stand out."""
+        """Return which values stand out."""
         return (values < self.low) | (values > self.high)
 
 
@@ -38,15 +38,15 @@ def fences(values: Sequence[float] | NDArray[np.float64], least: float = 0.0) ->
     values : sequence of float
         One for each run, finite.
     least : float
-        How far the fences lie apart at least, half of it on each side of the median: what
-        differs by less is of no account, however alike the others are.
+        Least distance between the fences, half of it on each side of the median: smaller
+        differences are negligible, however similar the other values are.
 
     Returns
     -------
     Fences or None
         Quartiles plus and minus 1.5 interquartile ranges. None if there are
         fewer than `MIN_RUNS`, or if the quartiles coincide and more than a
-        tenth of the values differ from them: then the range of the usual cannot be told.
+        tenth of the values differ from them: then there is no usual range.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def fences(values: Sequence[float] | NDArray[np.float64], least: float = 0.0) ->
     sample = np.asarray(values, np.float64)
     if sample.size < MIN_RUNS:
         return None
-    # scaled down, so that the largest floats do not overflow when one is subtracted from another
+    # scaled down, so that subtracting the largest floats does not overflow
     size = float(np.abs(sample).max()) or 1.0
     q1, q2, q3 = (float(q) for q in np.percentile(sample / size, (25, 50, 75)))
     if q1 == q3 and np.mean(sample / size != q1) > _RARE:

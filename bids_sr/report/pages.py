@@ -1,4 +1,4 @@
-"""Pages from templates: every value is escaped, style and script are part of the page."""
+"""Pages from templates: all values are escaped, style and script are inlined."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def write_page(
     template : str
         Name of the template.
     styles, scripts : tuple of str
-        Names of the style sheets and scripts that become part of the page. No
-        other script can run in it, even if markup should slip in.
+        Names of the style sheets and scripts to inline. No other script can run in
+        the page, even if markup were injected.
     policy_form : str
         Content security policy with ``{digest}`` for that of the script; by default
         nothing but the page itself and pictures may be loaded.
@@ -71,7 +71,7 @@ def write_page(
     Raises
     ------
     UsageError
-        If there is a page of another program (`bids_sr.bids.ownership`).
+        If another program wrote the file that is there (`bids_sr.bids.ownership`).
     OutputError
         If it cannot be written.
     """
@@ -105,7 +105,7 @@ def slug(text: str) -> str:
 
 
 def _with_options(text: str) -> Markup:
-    """Return text whose command-line options are set as code, so that none is broken in two."""
+    """Return text with command-line options marked up as code, so that none is broken in two."""
     shown = str(escape(text))
     return Markup(re.sub(r"(?<![\w-])(--[a-z][a-z-]*)", r'<code class="option">\1</code>', shown))
 

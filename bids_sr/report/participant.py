@@ -42,7 +42,7 @@ def write_participant_page(
 ) -> Path:
     """Write ``sub-<subject>.html`` from what lies in the output folder.
 
-    Neither images nor networks are read: the page can be written again at any time.
+    Neither images nor networks are read, so the page can be rewritten at any time.
 
     Parameters
     ----------
@@ -51,13 +51,13 @@ def write_participant_page(
     subject : str
         Label without ``sub-``.
     errors : sequence of mapping
-        Runs that failed, with ``run``, ``message`` and ``crash_file``, beside
-        those found in the ``logs`` folder.
+        Runs that failed, with ``run``, ``message`` and ``crash_file``, in
+        addition to those found in the ``logs`` folder.
 
     Returns
     -------
     pathlib.Path
-        The page. The methods lie beside the pictures, as Markdown, HTML and BibTeX.
+        The page. The methods are written next to the pictures, as Markdown, HTML and BibTeX.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def _threed_page(run: FinishedRun) -> Path:
 
 
 def linked(pictures: Sequence[Picture]) -> list[Picture]:
-    """Return the pictures of the linked viewer: those with a tab that lie on each other exactly.
+    """Return the pictures of the linked viewer: those with a tab and the same geometry.
 
     A single one needs no tabs: then there is no linked viewer.
     """

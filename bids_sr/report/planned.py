@@ -1,4 +1,4 @@
-"""What the record of a run will say that is known before it is processed."""
+"""The part of a run's record that is known before processing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def planned_record(
     slice_axis: int | None = None,
     given: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
-    """Return those entries of a run's record that its methods text needs.
+    """Return the entries of a run's record that its methods text needs.
 
     Headers, gradients and the first volume are read.
 
@@ -46,9 +46,9 @@ def planned_record(
     self_check : bool
         Whether there will be a self-check.
     slice_axis : int, optional
-        Voxel axis across the slices; default: found out.
+        Voxel axis across the slices; detected by default.
     given : tuple of int, optional
-        The acquired in-plane sides; default: found out, if the settings say so.
+        The acquired in-plane matrix; by default detected, if the settings say so.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def planned_record(
         **network_facts(card),
         "dti_skipped_reason": dti_volumes(run.gradients).reason or "",
         "gqi_skipped_reason": gqi_volumes(run.gradients).reason or "",
-        # only whether there is a verdict decides what the text says
+        # the text depends only on whether there is a verdict
         "gradients_verdict": NOT_CHECKED if settings["gradient_check"] == OFF else PLANNED,
         "selfcheck_verdict": PLANNED if self_check else None,
     }

@@ -34,7 +34,7 @@ class Line:
 
 @frozen
 class Mark:
-    """A position that is named, with a dashed line."""
+    """A labelled position, with a dashed line."""
 
     x: float
     """Position."""
@@ -57,17 +57,17 @@ def line_chart(
     Parameters
     ----------
     title : str
-        What it shows; read aloud, not printed (the page prints it).
+        For screen readers; not printed in the chart, since the page prints it.
     lines : sequence of Line
         At most six.
     x_label, y_label : str
         With units.
     marks : sequence of Mark
-        Named positions.
+        Labelled positions.
     floor : float, optional
-        Smallest value of the axis; lines that fall below run along its foot.
+        Smallest value of the axis; lines that fall below are drawn along the bottom.
     note : str
-        Added to what is read aloud.
+        Added to the text for screen readers.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def line_chart(
 
 
 def _inner_ticks(low: float, high: float) -> list[float]:
-    """Return at least four round numbers within the ends."""
+    """Return at least four round numbers within the range."""
     ticks = nice_ticks(low, high)
     inside = [tick for tick in ticks if low <= tick <= high]
     if len(inside) < 4:

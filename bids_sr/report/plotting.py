@@ -1,8 +1,8 @@
-"""The one place that imports matplotlib: a ``matplotlibrc`` in the working directory has no say."""
+"""The one place that imports matplotlib; a ``matplotlibrc`` in the working directory is ignored."""
 
 from contextlib import chdir
 
-with chdir("/"):  # it is looked for there first, and letters of another size would not fit
+with chdir("/"):  # matplotlib looks there first, and text of another size would not fit
     from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import LinearSegmentedColormap

@@ -30,16 +30,16 @@ def qa_pictures(
     brain: NDArray[np.bool_],
     input_qa: Path | None = None,
 ) -> list[Picture]:
-    """Draw QA, both on the grey scale of the output.
+    """Draw QA of input and output, both on the grey scale of the output.
 
     Parameters
     ----------
     names : OutputNames
-        Where the map of the output lies and the pictures go.
+        Paths of the output's map and of the pictures.
     sample : Sample
-        Slice numbers and cut-out.
+        Slice numbers and crop.
     view : SliceView
-        How the output's slices are turned.
+        Orientation of the output's slices in the picture.
     slice_axis : int
         Voxel axis across the slices.
     plane : str
@@ -52,7 +52,7 @@ def qa_pictures(
     Returns
     -------
     list of Picture
-        One, or none where there is no map.
+        One, or none without a map.
     """
     if not names.gqi("qa").is_file():
         return []
@@ -99,4 +99,4 @@ def _caption(top: float, pair: bool) -> str:
     scale = f"From black to white, 0 to {top:.2g}."
     if pair:
         return f"{scale} QA of the input is drawn with its own voxels, enlarged."
-    return f"{scale} Of the output alone: QA was not kept for the input."
+    return f"{scale} Output only: QA of the input was not kept."

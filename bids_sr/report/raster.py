@@ -1,4 +1,4 @@
-"""From numbers to picture elements, without smoothing: each voxel stays a rectangle."""
+"""From numbers to pixels, without smoothing: each voxel stays a rectangle."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def window_top(slices: NDArray[np.float32], brain: NDArray[np.bool_]) -> float:
     slices : numpy.ndarray
         (n, a, b).
     brain : numpy.ndarray
-        (n, a, b); if empty, all values count.
+        (n, a, b); if empty, all values are used.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def window_top(slices: NDArray[np.float32], brain: NDArray[np.bool_]) -> float:
 
 
 def gray(picture: NDArray[np.floating], top: float) -> Rgb:
-    """Show 0 as black and `top` as white, linearly; beyond, values are clipped."""
+    """Show 0 as black and `top` as white, linearly; values outside are clipped."""
     level = np.clip(np.nan_to_num(picture) / top, 0, 1)
     shade = np.round(255 * level).astype(np.uint8)
     return np.repeat(shade[..., None], 3, axis=-1)
@@ -64,7 +64,7 @@ def nice_limit(value: float) -> float:
 
 
 def enlarge(picture: Rgb, rows: int, columns: int) -> Rgb:
-    """Bring a picture to another size by nearest neighbour.
+    """Resize a picture by nearest neighbour.
 
     Parameters
     ----------
@@ -84,17 +84,17 @@ def enlarge(picture: Rgb, rows: int, columns: int) -> Rgb:
 
 
 def gray_bar(height: int, width: int) -> Rgb:
-    """Return the colour bar of `gray`, highest value on top."""
+    """Return the colour bar of `gray`, highest value at the top."""
     return gray(np.repeat(np.linspace(1.0, 0.0, height)[:, None], width, axis=1), 1.0)
 
 
 def direction_disc(size: int, across: int, up: int) -> Rgb:
-    """Return the colours of directions in a plane as a disc, of those across it at its centre.
+    """Return the colours of directions in a plane as a disc, with those across it at the centre.
 
     Parameters
     ----------
     size : int
-        Its diameter, picture elements.
+        Its diameter, pixels.
     across, up : int
         World axes (0: left-right, 1: front-back, 2: up-down) that run across and up the picture.
 

@@ -1,4 +1,4 @@
-"""What the output folder says of its runs: finished ones, failed ones, unreadable ones."""
+"""The runs found in an output folder: finished, failed, unreadable."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FinishedRun:
 
     @property
     def label(self) -> str:
-        """The source's name, as the record says, else the key."""
+        """The source's name from the record, else the key."""
         return str(self.values.get("run") or self.key)
 
     @property
@@ -60,7 +60,7 @@ class FinishedRun:
         return read_index(self.index)
 
     def has_gqi(self) -> bool:
-        """Tell whether there was GQI: its maps lie beside the record, or were not to be kept."""
+        """Return whether GQI was done: its maps exist, or were not to be kept."""
         if self.values.get("maps_written") is False:
             return not self.values.get("gqi_skipped_reason")
         return any(self.path.parent.glob(f"{self.key}_model-gqi_*_dwimap.nii.gz"))
@@ -84,13 +84,13 @@ class FailedRun:
 
 
 def read_runs(out_dir: Path, subject: str = "*") -> tuple[list[FinishedRun], list[FailedRun]]:
-    """Read the records of a participant, or of all.
+    """Read the records of one participant or all.
 
     Parameters
     ----------
     out_dir : pathlib.Path
     subject : str
-        Label without ``sub-``; by default everybody.
+        Label without ``sub-``; by default all.
 
     Returns
     -------
@@ -106,9 +106,9 @@ def read_runs(out_dir: Path, subject: str = "*") -> tuple[list[FinishedRun], lis
         try:
             values = _read_mapping(path)
         except FileNotFoundError:
-            continue  # another call takes a record away before it makes the run again
+            continue  # another call removes a record before it repeats the run
         if values is None:
-            problem = f"{path}: is not a readable quality record. Run this participant again."
+            problem = f"{path}: not a readable quality record. Run this participant again."
             unreadable.append(FailedRun(key, problem))
         else:
             runs.append(FinishedRun(key, path, values, out_dir))
@@ -121,19 +121,19 @@ def read_failures(
     subject: str = "*",
     errors: Iterable[Mapping[str, Any]] = (),
 ) -> list[FailedRun]:
-    """Collect the failed runs of a participant, or of all.
+    """Collect the failed runs of one participant or all.
 
     Parameters
     ----------
     out_dir : pathlib.Path
-        Failures are left in its ``logs`` folder. One that is older than the
-        run's record is past and not told.
+        Failures are recorded in its ``logs`` folder. One that is older than the
+        run's record is out of date and left out.
     runs : sequence of FinishedRun
         The finished ones.
     subject : str
-        Label without ``sub-``; by default everybody.
+        Label without ``sub-``; by default all.
     errors : iterable of mapping
-        Further ones, with ``run``, ``message`` and ``crash_file``.
+        Further failures, with ``run``, ``message`` and ``crash_file``.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def read_failures(
         try:
             content = _read_mapping(path) or {}
         except FileNotFoundError:
-            continue  # made good meanwhile
+            continue  # has succeeded since
         failures.setdefault(label, _failure({**content, "run": label}))
     return sorted(failures.values(), key=lambda failure: failure.label)
 
@@ -159,7 +159,7 @@ def read_failures(
 def _failure(error: Mapping[str, Any]) -> FailedRun:
     return FailedRun(
         str(error.get("run") or "unknown run"),
-        str(error.get("message") or "No message was left."),
+        str(error.get("message") or "No message was recorded."),
         str(error.get("crash_file") or ""),
     )
 
@@ -168,19 +168,19 @@ def _time(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except OSError:
-        return 0.0  # taken away meanwhile
+        return 0.0  # removed in the meantime
 
 
 def _whole(digits: str) -> int | None:
     number = int(digits)
-    return number if abs(number) <= sys.float_info.max else None  # no number is as large
+    return number if abs(number) <= sys.float_info.max else None  # beyond the range of a float
 
 
 def _read_mapping(path: Path) -> dict[str, Any] | None:
-    """Return a JSON object, or None if the file holds none; a missing file is raised."""
+    """Return a JSON object, or None if the file holds none; raise if it is missing."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-        # half a character ("\ud800") is JSON, but can be written into no file
+        # a lone surrogate ("\ud800") is valid JSON, but cannot be encoded
         text = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
         content = json.loads(text, parse_int=_whole)
     except FileNotFoundError:

@@ -20,12 +20,12 @@ class Work:
     year: int | None = None
     """None for software that is cited by its concept."""
     journal: str = ""
-    """Journal, proceedings, or where it is kept."""
+    """Journal, proceedings or archive."""
     volume: str = ""
     number: str = ""
     pages: str = ""
     doi: str = ""
-    """Empty where it has none, or none was found."""
+    """Empty if it has none, or none was found."""
     eprint: str = ""
     """arXiv number."""
     version: str = ""
@@ -59,7 +59,7 @@ class Work:
         where = {"article": "journal", "inproceedings": "booktitle"}.get(self.kind, "howpublished")
         fields = {
             "author": " and ".join(map(_bibtex_name, self.authors)),
-            "title": f"{{{self.title}}}",  # capitals stay
+            "title": f"{{{self.title}}}",  # keeps capitals
             "year": str(self.year or ""),
             "version": self.version,
             where: self.journal,
@@ -297,4 +297,4 @@ WORKS = {
         eprint="1409.1556",
     ),
 }
-"""What can be cited, by a short name."""
+"""Citable works, by a short name."""

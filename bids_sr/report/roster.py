@@ -1,4 +1,4 @@
-"""Who is missing from the group: no output, begun, incomplete."""
+"""Participants and runs missing from the group: no output, unfinished, incomplete."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ _RES = re.compile("(?P<source>.*)x(?P<factor>[23])")
 
 @frozen
 class Roster:
-    """Participants of the input datasets of whom there is nothing to show."""
+    """Participants of the input datasets without output."""
 
     looked_in: tuple[Path, ...]
-    """Input datasets that are at hand."""
+    """Input datasets that are available."""
     without_output: tuple[str, ...]
-    """Labels, without ``sub-``, of those with a diffusion run there and nothing here."""
+    """Labels, without ``sub-``, of those with a diffusion run there but no output here."""
     without_dwi: tuple[str, ...]
-    """Labels of those without a diffusion run, and with nothing here."""
+    """Labels of those without a diffusion run and without output here."""
 
 
 def roster(out_dir: Path, told: Collection[str], datasets: Iterable[Path] = ()) -> Roster:
-    """Compare the output with the datasets that it was made from.
+    """Compare the output with its input datasets.
 
     Parameters
     ----------
     out_dir : pathlib.Path
-        Top folder of the derivative dataset. Its description names datasets
-        too, and its ``participants.tsv`` may name people.
+        Top folder of the derivative dataset. Its description names further
+        datasets, and its ``participants.tsv`` may list participants.
     told : collection of str
         Labels of participants with a run, finished or not.
     datasets : iterable of pathlib.Path
-        Input datasets; what is no folder, or the output itself, is passed over.
+        Input datasets; anything that is not a folder, and the output itself, is skipped.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def roster(out_dir: Path, told: Collection[str], datasets: Iterable[Path] = ()) 
     absent = {label for label in everybody if plain(label) not in told}
     scanned = {label for label in absent if any(_has_dwi(d / f"sub-{label}") for d in at_hand)}
     if not at_hand:
-        scanned = absent  # nobody can tell
+        scanned = absent  # not known
     return Roster(
         tuple(at_hand),
         tuple(sorted(scanned, key=natural_key)),
@@ -76,7 +76,7 @@ def roster(out_dir: Path, told: Collection[str], datasets: Iterable[Path] = ()) 
 
 
 def missing_files(run: FinishedRun) -> list[str]:
-    """Return the names of the files that a finished run should have and has not.
+    """Return the names of the files that a finished run lacks.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def missing_files(run: FinishedRun) -> list[str]:
     Returns
     -------
     list of str
-        Empty too where the record's name does not say what there should be.
+        Also empty if the record's name does not tell which files to expect.
     """
     entities = parse_entities(run.path.name)
     found = _RES.fullmatch(entities.get("res", ""))
@@ -109,7 +109,7 @@ def missing_files(run: FinishedRun) -> list[str]:
 def _endings(
     factor: int, res: str, no_tensor: bool, no_gqi: bool, ensemble_sd: bool
 ) -> tuple[str, ...]:
-    """Return what follows the source's name, but for its ``res``, in the names of a run's files."""
+    """Return what a run's file names add to the source's name, apart from ``res``."""
     label = "sub-0"
     entities = {"sub": "0"} | ({"res": res} if res else {})
     source = DwiFiles(Path(f"{label}_dwi.nii"), None, None, None, {}, entities, Path())
@@ -121,7 +121,7 @@ def _endings(
 
 
 def begun(out_dir: Path, told: Collection[str]) -> list[str]:
-    """Return the names of runs with a series and no record.
+    """Return the names of runs with a series but no record.
 
     Parameters
     ----------
@@ -132,12 +132,12 @@ def begun(out_dir: Path, told: Collection[str]) -> list[str]:
     Returns
     -------
     list of str
-        File names up to ``_desc-sr``: they are being made, or were stopped.
+        File names up to ``_desc-sr``: in progress, or interrupted.
     """
     finished = {frozenset(parse_label(name).items()) for name in told}
     failed = {frozenset(output_entities(parse_label(name)).items()) for name in told}
     keys = {path.name.removesuffix(_SERIES) for path in _series(out_dir)}
-    # a finished run is told with its factor, a failed one by its source's name
+    # finished runs are listed with their factor, failed ones by the source's name
     left = [
         key
         for key in keys
@@ -152,7 +152,7 @@ def _series(out_dir: Path) -> list[Path]:
 
 
 def _source(key: str) -> frozenset[tuple[str, str]]:
-    """Return the entities that an output's name has of its source."""
+    """Return the entities of an output's name that come from its source."""
     entities = parse_label(key)
     if found := _RES.fullmatch(entities.pop("res", "")):
         entities |= {"res": found["source"]} if found["source"] else {}

@@ -1,4 +1,4 @@
-"""Which slices, which cut-out and which volumes of a scan are shown."""
+"""Which slices, crop and volumes of a scan are shown."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Box:
     """A rectangle of acquired voxels within a slice (a, b)."""
 
     a: tuple[int, int]
-    """First voxel and the one after the last, along a."""
+    """First voxel and one past the last, along a."""
     b: tuple[int, int]
     """The same along b."""
 
     def cut(self, slices: NDArray[np.float32], factor: int = 1) -> NDArray[np.float32]:
-        """Cut the region out of slices.
+        """Crop slices to the region.
 
         Parameters
         ----------
@@ -45,35 +45,35 @@ class Box:
 
 @frozen
 class Sample:
-    """The places at which all pictures of a run are taken."""
+    """The slices and crop shared by all pictures of a run."""
 
     slices: tuple[int, ...]
     """Slice numbers, ascending."""
     box: Box
-    """The brain with a margin, the same in every slice."""
+    """The brain with a margin, the same for every slice."""
     factor: int
     """In-plane factor."""
 
 
 @frozen
 class Contrast:
-    """A volume shown for all of its kind."""
+    """A volume that represents its shell."""
 
     name: str
     """For file names: ``b0``, ``b1000``."""
     title: str
-    """For people: ``b = 1000 s/mm²``."""
+    """For display: ``b = 1000 s/mm²``."""
     volume: int
     """Volume number."""
     n_alike: int
-    """Volumes of this b-value."""
+    """Number of volumes with this b-value."""
 
 
 def choose_sample(mask: NDArray[np.bool_], factor: int) -> Sample:
-    """Choose slices and the cut-out from a brain mask.
+    """Choose slices and the crop from a brain mask.
 
     The slices have 30, 50 and 70 % of the brain below them, so that they differ
-    even where a part of the head was scanned only.
+    even where only part of the head was scanned.
 
     Parameters
     ----------
@@ -111,9 +111,9 @@ def choose_contrasts(gradients: GradientTable) -> list[Contrast]:
 def choose_detail(
     picture: NDArray[np.float32], brain: NDArray[np.bool_], spacing: tuple[float, float]
 ) -> Box:
-    """Choose the region to magnify: the richest in edges of the acquired slice.
+    """Choose the region to magnify: where the acquired slice has most edges.
 
-    Only the acquired voxels decide, so the network has no say in where it is looked at.
+    Only the acquired voxels decide, so the choice does not depend on the network.
 
     Parameters
     ----------
@@ -132,7 +132,9 @@ def choose_detail(
         min(n, max(8, round(ZOOM_MM / mm))) for n, mm in zip(picture.shape, spacing, strict=True)
     )
     edges = np.hypot(*np.gradient(picture.astype(np.float64)))
-    inner = binary_erosion(brain, iterations=2)  # the rim of the brain would always win
+    inner = binary_erosion(
+        brain, iterations=2
+    )  # otherwise the rim of the brain would always be chosen
     if not inner.any():
         inner = np.ones_like(brain)
     richness = uniform_filter(np.where(inner, edges, 0.0), sides, mode="constant")
@@ -145,7 +147,7 @@ def choose_detail(
 
 
 def _extent(present: NDArray[np.bool_], factor: int) -> tuple[int, int]:
-    """Return first and end of `present` with a margin, in acquired voxels."""
+    """Return the first and one past the last of `present` with a margin, in acquired voxels."""
     inside = np.flatnonzero(present)
     n = present.size // factor
     margin = max(1, round(_MARGIN * n))

@@ -38,20 +38,20 @@ Maps = Mapping[str, Slice]
 Shade = Callable[[Slice], Rgb]
 
 PANEL = 420
-"""Wanted side of a panel, picture elements."""
+"""Target side of a panel, pixels."""
 MOST = 4
 """Contrasts shown: b = 0 and the first shells."""
 _FIBRES_MM = 34.0
-"""Side of the part in which fibres are drawn as lines."""
+"""Side of the region in which fibres are drawn as lines."""
 _FA_LEAST = 0.2
-"""Below, no line is drawn."""
+"""FA below which no line is drawn."""
 _DIM = 0.6
 """Brightness of FA behind the lines."""
 
 
 @frozen(eq=False)
 class _Frame:
-    """What is shown of the middle slice, and how large."""
+    """Geometry of the panels of the middle slice."""
 
     shown: ContrastSlices
     """The run's first contrast: geometry and masks."""
@@ -65,7 +65,7 @@ class _Frame:
     widths: tuple[str, str]
     """In-plane voxel sizes of input and output."""
     detail: Box
-    """What is magnified, acquired voxels."""
+    """The magnified region, acquired voxels."""
 
     @property
     def brain(self) -> NDArray[np.bool_]:
@@ -75,11 +75,11 @@ class _Frame:
 
     @property
     def side(self) -> int:
-        """Side of a panel, picture elements."""
+        """Side of a panel, pixels."""
         return max(self.size(self.shown.sample.box, PANEL, up=True))
 
     def size(self, box: Box, most: int, *, up: bool = False) -> tuple[int, int]:
-        """Return rows and columns of a part in its panel: whole elements for square voxels."""
+        """Return rows and columns of a region in its panel: whole pixels for square voxels."""
         f, view = self.shown.sample.factor, self.shown.view
         a, b = ((end - start) * f for start, end in (box.a, box.b))
         rows, columns = (b, a) if view.transpose else (a, b)
@@ -92,7 +92,7 @@ class _Frame:
         return max(1, round(high * scale)), max(1, round(wide * scale))
 
     def cut(self, slice_: NDArray[np.generic], box: Box, factor: int) -> NDArray[np.generic]:
-        """Return a part of a slice as it is turned for the picture."""
+        """Return a region of a slice in the picture's orientation."""
         part = box.cut(slice_[None], factor)[0]  # type: ignore[arg-type]
         turned: NDArray[np.generic] = self.shown.view.picture(part)
         return turned
@@ -108,7 +108,7 @@ def side_by_side_pictures(
 ) -> list[Picture]:
     """Draw the middle slice of the sample: each contrast, then FA, colour FA and V1.
 
-    Nobody keeps maps of the interpolated series: the tensor is fitted to the interpolated
+    There are no maps of the interpolated series, so the tensor is fitted to the interpolated
     slice here.
 
     Parameters
@@ -116,7 +116,7 @@ def side_by_side_pictures(
     sr : SuperResolvedDwi
         The series, before and after.
     names : OutputNames
-        Where maps lie and pictures go.
+        Paths of maps and pictures.
     contrasts : sequence of ContrastSlices
         b = 0 and the shells; at most `MOST` of them are shown.
     input_brain : numpy.ndarray
@@ -307,7 +307,7 @@ def _spot(frame: _Frame, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[
 
 
 def _fibres(frame: _Frame, three: Sequence[Maps]) -> list[list[Panel]]:
-    """Return colour FA of the part with most of it, and below FA with a line along each V1."""
+    """Return colour FA of the region with the highest FA, and below it FA with lines along V1."""
     box, side = _strongest(frame, three[0]["fa"]), frame.side
     size = frame.size(box, side)
     rotation = voxel_rotation(frame.affine)[0]
@@ -330,7 +330,7 @@ def _fibres(frame: _Frame, three: Sequence[Maps]) -> list[list[Panel]]:
 
 
 def _strongest(frame: _Frame, fa: Slice) -> Box:
-    """Return the part of the acquired slice with the highest FA, well inside the brain."""
+    """Return the region of the acquired slice with the highest FA, well inside the brain."""
     view, f = frame.shown.view, frame.shown.sample.factor
     spacing = view.spacing[::-1] if view.transpose else view.spacing
     sides = [
@@ -347,7 +347,7 @@ def _strongest(frame: _Frame, fa: Slice) -> Box:
 
 
 def _centred(picture: Rgb, side: int) -> Rgb:
-    """Place a picture in the middle of a black square; what is beyond its side is cut off."""
+    """Centre a picture in a black square; anything beyond its sides is cropped."""
     panel = np.zeros((side, side, 3), np.uint8)
     rows, columns = (min(side, n) for n in picture.shape[:2])
     top, left = (side - rows) // 2, (side - columns) // 2

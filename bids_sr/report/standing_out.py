@@ -1,4 +1,4 @@
-"""Which runs stand out from the others of a study: one entry a run, the farthest out first."""
+"""Runs that stand out from the others of a study: one entry per run, the farthest out first."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from bids_sr.report.strips import Plot, Point, Strip
 
 _WORST = ("fail", "warn")
 _FAR = 10.0
-"""Interquartile ranges beyond the fences that count at most, so that one measure does not decide
+"""Cap on the distance beyond the fences, in interquartile ranges, so that no metric decides
 alone."""
 
 
 @frozen
 class Measure:
-    """A key measure of a run that lies outside the fences."""
+    """A key metric of a run that lies outside the fences."""
 
     label: str
     value: str
     """As printed, with its unit."""
     high: bool
-    """Above the usual rather than below."""
+    """Whether it is above the usual range rather than below."""
     usual: str
-    """From where to where the others lie, as printed."""
+    """Range of the other runs, as printed."""
     far: float
     """How far outside, in interquartile ranges."""
 
 
 @frozen
 class StandingOut:
-    """A run and the measures by which it stands out, the farthest first."""
+    """A run and the metrics by which it stands out, the farthest first."""
 
     run: int
     """Place of the run in the table."""
@@ -43,7 +43,7 @@ class StandingOut:
 
 
 def standing_out(plots: Iterable[Plot], records: Sequence[Mapping[str, Any]]) -> list[StandingOut]:
-    """Rank the runs that lie outside the fences of a key measure.
+    """Rank the runs that lie outside the fences of a key metric.
 
     Parameters
     ----------

@@ -14,23 +14,23 @@ from bids_sr.report.raster import Rgb, enlarge
 Floats = NDArray[np.floating[Any]]
 
 _LENGTH = 0.9
-"""Of a line, in the shorter side of a voxel."""
+"""Length of a line, as a share of the shorter side of a voxel."""
 
 
 def in_picture(lines: Floats, view: SliceView) -> tuple[Floats, Floats]:
-    """Turn directions in a slice into those of its picture.
+    """Convert directions in a slice to directions in its picture.
 
     Parameters
     ----------
     lines : numpy.ndarray
         (a, b, 2), along the in-plane voxel axes; zero where no line is wanted.
     view : SliceView
-        How the slice is turned.
+        Orientation of the slice in the picture.
 
     Returns
     -------
     right, down : numpy.ndarray
-        (row, column), their parts to the right and downwards.
+        (row, column), components to the right and downwards.
     """
     turned = view.picture(lines)
     across, along = (0, 1) if view.transpose else (1, 0)

@@ -1,4 +1,4 @@
-"""Distributions over runs: one small plot per metric, every run a point."""
+"""Distributions over runs: one small plot per metric, one point per run."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _GOLDEN = 0.6180339887
 _SPREAD = 0.28
 """Largest sideways shift of a point, share of a strip's width."""
 _MAX_LINES = 300
-"""With more runs the lines between input and output would be one blot."""
+"""Runs above which lines between input and output would be illegible."""
 _SMALL, _LARGE = 1e-290, 1e290
-"""What lies beyond cannot be drawn to scale."""
+"""Values beyond it cannot be drawn to scale."""
 
 
 @frozen
@@ -58,23 +58,23 @@ class Strip:
 
     label: str
     key: str
-    """What is drawn: key of the page's column."""
+    """Key of the page's column."""
     x: float
     points: tuple[Point, ...]
     """In the order of the runs."""
     box: Box | None
     fences: Fences | None
-    """Where the usual ends; None if there are too few runs to say."""
+    """Limits of the usual range; None with too few runs."""
     limits: tuple[float, ...]
-    """Heights of those fences that lie within the scale."""
+    """Positions of the fences that lie within the scale."""
     missing: tuple[int, ...]
     """Places of the runs that have no point."""
     below: float = 0.0
-    """How much lower the label stands than usual, so that neighbours do not run together."""
+    """Downward shift of the label, so that neighbouring labels do not overlap."""
 
     @property
     def dots(self) -> str:
-        """All points as one path: strokes of no length with round ends."""
+        """All points as one path: zero-length strokes with round ends."""
         return dots(self.points)
 
     @property
@@ -98,25 +98,25 @@ class Tick:
 
 @frozen
 class Plot:
-    """All that a template needs to draw one metric."""
+    """Everything a template needs to draw one metric."""
 
     title: str
     family: str
-    """The heading it stands under."""
+    """The heading it is shown under."""
     unit: str
     meaning: str
     strips: tuple[Strip, ...]
     ticks: tuple[Tick, ...]
     left: float
-    """Where the axis begins: as far in as its labels need."""
+    """Left end of the plot: leaves room for the axis labels."""
     height: float
     """Of the whole drawing."""
     paired: bool
-    """The two strips are one run's values before and after."""
+    """Whether the two strips are values before and after."""
     pairs: str
-    """Lines between the points of the same run, as a path; empty if they are too many."""
+    """Lines between the points of the same run, as a path; empty if there are too many."""
     summary: str
-    """The plot in words."""
+    """Text description of the plot."""
 
 
 def plots(drawn: Sequence[MetricPlot], records: Sequence[Mapping[str, Any]]) -> list[Plot]:
@@ -173,7 +173,7 @@ def _plot(drawn: MetricPlot, records: Sequence[Mapping[str, Any]]) -> Plot:
 
 
 def _rows(drawn: MetricPlot, room: float) -> tuple[float, float]:
-    """Return by how much the labels of even and odd strips are lowered: none, if all fit."""
+    """Return the downward shift of the labels of even and odd strips: 0 if all fit."""
     longest = max(len(label) for label, _ in drawn.strips)
     return (0.0, _ROW) if longest * _LETTER > room and len(drawn.strips) > 1 else (0.0, 0.0)
 
@@ -195,7 +195,7 @@ def _strip(
 ) -> Strip:
     shifts = {}
     for rank, run in enumerate(sorted(column, key=lambda run: (column[run], run))):
-        # neighbours in value lie far apart sideways, always in the same way
+        # reproducible, and neighbouring values are far apart sideways
         share = (rank * _GOLDEN + 0.5) % 1 - 0.5 if len(column) > 1 else 0.0
         shifts[run] = share * 2 * _SPREAD * room
     points = tuple(
@@ -216,7 +216,7 @@ def _strip(
 
 
 def dots(points: Sequence[Point]) -> str:
-    """Return points as one path: strokes of no length with round ends."""
+    """Return points as one path: zero-length strokes with round ends."""
     return "".join(f"M{point.x:g} {point.y:g}h0" for point in points)
 
 

@@ -1,4 +1,4 @@
-"""What the group page says of all runs in a few lines, before any table."""
+"""Summary of all runs at the top of the group page."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from bids_sr.report.tables import tidy
 
 _GAINS = (("b0", "selfcheck_gain_psnr_b0"), ("DWI", "selfcheck_gain_psnr_dwi"))
 SHARED = ("scale_factor", "model", "n_volumes", "shells", "input_zooms_mm", "output_zooms_mm")
-"""Facts that are told once where all runs have them in common."""
+"""Facts that are reported once if all runs share them."""
 _VERDICTS = {HELPED: "helped on", NO_GAIN: "no gain on", HARMED: "harmed"}
 
 
 def study_answers(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Return what the runs have come to, as headings and sentences.
+    """Summarise the results of the runs as headings and sentences.
 
     Parameters
     ----------
     records : sequence of mapping
-        Of the finished runs, with what is made of them (`bids_sr.quality.registry.derived`).
+        Of the finished runs, with derived metrics (`bids_sr.quality.registry.derived`).
 
     Returns
     -------
     list of tuple of str
-        Nothing about what no run has.
+        Without entries that no run has values for.
 
     Examples
     --------

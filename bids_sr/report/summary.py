@@ -24,7 +24,7 @@ from bids_sr.report.cautions import cautions, notes
 from bids_sr.report.tables import tidy
 
 WORDS = {"pass": "good", "note": "note", "warn": "caution", "fail": "bad", "unknown": "not judged"}
-"""A word for each status, beside its colour and shape."""
+"""A word for each status, shown with its colour and shape."""
 
 COLUMNS = (*METHODS, "noise alone")
 """Columns of the self-check's table."""
@@ -33,7 +33,7 @@ _COUNTS = {2: "Two", 3: "Three", 4: "Four", 5: "Five", 6: "Six", 7: "Seven", 8: 
 
 @frozen
 class LightView:
-    """One light as the page shows it."""
+    """A light as the page shows it."""
 
     key: str
     """Key of the light."""
@@ -63,7 +63,7 @@ class Checked:
     cells: tuple[tuple[str, bool], ...]
     """Printed value of each column, and whether it is the best."""
     meaning: str
-    """Plain words."""
+    """Explanation."""
 
 
 @frozen
@@ -71,7 +71,7 @@ class Answer:
     """A line at the very top of a run."""
 
     status: str
-    """Its lamp."""
+    """Its icon."""
     lead: str
     """In bold."""
     text: str
@@ -80,7 +80,7 @@ class Answer:
 
 @frozen
 class Summary:
-    """What stands at the top of a run."""
+    """The top section of a run."""
 
     status: str
     """Overall status."""
@@ -99,14 +99,14 @@ class Summary:
 
 
 def summary(record: Mapping[str, Any], lights: Iterable[Light] = ()) -> Summary:
-    """Put together the summary of a run.
+    """Assemble the summary of a run.
 
     Parameters
     ----------
     record : mapping
         The run's metrics.
     lights : iterable of Light
-        Of `bids_sr.quality.verdict.quality_lights`; without any, what the record says of them.
+        Of `bids_sr.quality.verdict.quality_lights`; without any, those of the record.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def summary(record: Mapping[str, Any], lights: Iterable[Light] = ()) -> Summary:
 
 
 def _overall(record: Mapping[str, Any], views: Sequence[LightView]) -> str:
-    """Return the status by the lights, as the record was judged; without any, what it says."""
+    """Return the overall status from the lights; without any, the record's."""
     if not views:
         return _status(record.get("qc_status"))
     return PASS if views[0].status == NOTE else views[0].status
@@ -147,7 +147,7 @@ def _helped(record: Mapping[str, Any], views: Sequence[LightView]) -> Answer:
 
 
 def _to_check(told: Sequence[Answer], views: Sequence[LightView]) -> Answer:
-    """Say what to look at first; the self-check, which stands above it, aside."""
+    """Say what to look at first, apart from the self-check, which is shown above it."""
     check = next((view.label for view in views if view.key == f"{SELF_CHECK}_verdict"), None)
     told = [one for one in told if one.lead != check or check is None]
     unknown = [view.label for view in views if view.status == UNKNOWN]
@@ -170,7 +170,7 @@ def _to_check(told: Sequence[Answer], views: Sequence[LightView]) -> Answer:
 
 
 def _first_sentence(text: str) -> str:
-    """Return the first sentence; a point within a number ends none."""
+    """Return the first sentence; a decimal point does not end it."""
     return re.split(r"(?<=\.)\s+(?=[A-Z])", text, maxsplit=1)[0]
 
 
@@ -194,9 +194,9 @@ def _checked(record: Mapping[str, Any]) -> tuple[Checked, ...]:
         if not known:
             continue
         best = max(known) if spec.key in HIGHER_IS_BETTER else min(known)
-        # what is printed alike is equally good
+        # equal as printed is equally good
         cells = [(spec.text(v), spec.text(v) == spec.text(best)) for v in values]
-        # no method: what a perfect result would have against a scan that is noisy itself
+        # not a method: the score of a perfect result against a noisy scan
         cells.append((spec.text(record.get(key_of(spec.key, NOISE))), False))
         label = f"{spec.label} ({spec.unit})" if spec.unit else spec.label
         rows.append(Checked(label, tuple(cells), spec.meaning))

@@ -1,4 +1,4 @@
-"""Charts as inline SVG: every text is escaped by the XML writer, colours come from the page."""
+"""Charts as inline SVG: text is escaped by the XML writer, colours come from the page."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from markupsafe import Markup
 Element = ElementTree.Element
 
 SERIES = 6
-"""Colours of series, the classes ``c0`` to ``c5`` of the style sheet (Okabe and Ito's, which
-people with any kind of colour vision tell apart)."""
+"""Number of series colours, classes ``c0`` to ``c5`` of the style sheet: Okabe and Ito's
+colour-blind-safe palette."""
 
 
 def drawing(width: float, height: float, title: str, description: str, **more: str) -> Element:
@@ -21,9 +21,9 @@ def drawing(width: float, height: float, title: str, description: str, **more: s
     Parameters
     ----------
     width, height : float
-        Units of the drawing; on the page it takes the room it gets.
+        Units of the drawing; on the page it fills the available width.
     title, description : str
-        What is seen, for those who do not see it.
+        Alternative text.
     **more : str
         Further attributes.
 
@@ -48,12 +48,12 @@ def add(parent: Element, tag: str, text: str = "", **attributes: object) -> Elem
 
 
 def markup(svg: Element) -> Markup:
-    """Return the drawing as markup that a template may print as it is."""
+    """Return the drawing as markup that a template prints unescaped."""
     return Markup(ElementTree.tostring(svg, encoding="unicode"))
 
 
 def tidy(value: float) -> str:
-    """Return a coordinate with at most two digits after the point.
+    """Return a coordinate with at most two decimal places.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def path_of(xs: Sequence[float], ys: Sequence[float]) -> str:
 
 @frozen
 class Scale:
-    """From values to a coordinate, linearly."""
+    """A linear scale from values to a coordinate."""
 
     low: float
     """Value at `start`."""
@@ -83,7 +83,7 @@ class Scale:
     """Coordinate of `high`."""
 
     def __call__(self, value: float) -> float:
-        """Return the coordinate of a value; values beyond the ends stay at them."""
+        """Return the coordinate of a value; values beyond the ends are clipped to them."""
         share = (value - self.low) / ((self.high - self.low) or 1.0)
         return self.start + min(1.0, max(0.0, share)) * (self.end - self.start)
 

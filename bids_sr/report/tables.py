@@ -1,4 +1,4 @@
-"""Rows of the participant page's tables, made of a run's record."""
+"""Rows of the participant page's tables, from a run's record."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from bids_sr.quality.registry import (
 from bids_sr.superres.durations import duration
 
 _ELSEWHERE = (IDENTITY, VERDICT, SCAN, PROCESSING, TIME, AGREEMENT, SELF_CHECK)
-"""Families that have a place of their own on the page."""
+"""Families shown in their own section of the page."""
 
 BY = " \N{MULTIPLICATION SIGN} "
 """Between the sides of a voxel."""
@@ -54,34 +54,34 @@ class Row:
     """A line of a table."""
 
     label: str
-    """What it is."""
+    """Its label."""
     cells: tuple[Cell, ...]
     """One for each column."""
     meaning: str = ""
-    """Plain words."""
+    """Explanation."""
 
 
 def table_metrics(*names: str) -> list[MetricSpec]:
     """Return the metrics of the page's tables, of these families or of all.
 
-    Those of shells have a table of their own; those made of others are in the summary.
+    Those of shells have a table of their own; derived ones are in the summary.
     """
     chosen = names or tuple(name for name in families() if name not in _ELSEWHERE)
     return [s for s in family(*chosen) if s.per in (Per.RUN, Per.SIDE) and s.of_record is None]
 
 
 def scan_rows(record: Mapping[str, Any]) -> list[Row]:
-    """Return what was acquired; optional keys only if they are there."""
+    """Return the facts of the scan; optional keys only if present."""
     return [_fact(spec, record) for spec in family(SCAN) if _wanted(spec, record)]
 
 
 def processing_rows(record: Mapping[str, Any]) -> list[Row]:
-    """Return what was done, with what; optional keys only if they are there."""
+    """Return the facts of the processing; optional keys only if present."""
     return [_fact(spec, record) for spec in family(PROCESSING, TIME) if _wanted(spec, record)]
 
 
 def facts_line(record: Mapping[str, Any]) -> str:
-    """Return in a line what the run is: voxels, volumes, network; what is not known is left out."""
+    """Describe the run in a line: voxels, volumes, network; unknown parts are left out."""
     acquired, output = (record.get(f"{side}_zooms_mm") for side in ("input", "output"))
     told = []
     if is_known(acquired) and is_known(output):
@@ -98,7 +98,7 @@ def facts_line(record: Mapping[str, Any]) -> str:
 
 
 def shell_metrics(record: Mapping[str, Any]) -> list[MetricSpec]:
-    """Return the metrics of a shell; optional ones only if they are there."""
+    """Return the metrics of a shell; optional ones only if present."""
     there = {split[0] for key in record if (split := shell_of(key)) and is_known(record[key])}
     found = [spec for spec in registry.METRICS if spec.per == Per.SHELL]
     return [spec for spec in found if not spec.optional or spec.key in there]
@@ -141,7 +141,7 @@ def single_rows(record: Mapping[str, Any], specs: Iterable[MetricSpec]) -> list[
 
 @frozen
 class GroupRows:
-    """The tables of metrics that stand together."""
+    """The tables of one group of metrics."""
 
     title: str
     pairs: tuple[Row, ...]
@@ -150,7 +150,7 @@ class GroupRows:
 
 
 def group_rows(record: Mapping[str, Any]) -> list[GroupRows]:
-    """Return all metrics but those of the shells, by family; empty families are left out."""
+    """Return all metrics except those of shells, by family; empty families are left out."""
     groups = []
     for title in dict.fromkeys(spec.family for spec in table_metrics()):
         specs = table_metrics(title)
@@ -161,7 +161,7 @@ def group_rows(record: Mapping[str, Any]) -> list[GroupRows]:
 
 
 def other_rows(record: Mapping[str, Any]) -> list[Row]:
-    """Return what the registry does not know, as it is."""
+    """Return the values of keys that the registry does not describe, unformatted."""
     rows = []
     for key in leftovers(record):
         value = record[key]
@@ -171,7 +171,7 @@ def other_rows(record: Mapping[str, Any]) -> list[Row]:
 
 
 def leftovers(record: Mapping[str, Any]) -> list[str]:
-    """Return the keys of `record` that the registry does not know, in their order."""
+    """Return the keys of `record` that the registry does not describe, in their order."""
     return [key for key in record if not is_described(key)]
 
 
@@ -182,7 +182,7 @@ def version_rows(record: Mapping[str, Any]) -> list[Row]:
 
 
 _UNSAID = ("channels", "limitations", "extrapolation")
-"""Entries of a model card that are left out where it has none."""
+"""Entries of a model card that are left out if missing."""
 
 
 def model_rows(model: Mapping[str, Any]) -> list[Row]:
@@ -191,7 +191,7 @@ def model_rows(model: Mapping[str, Any]) -> list[Row]:
         "name": "Name",
         "factor": "In-plane factor",
         "degradation": "How training slices were coarsened",
-        "channels": "What it reads",
+        "channels": "Inputs",
         "loss": "Loss",
         "voxel_sizes_mm": "Trained voxel sizes (mm)",
         "b_values": "Trained b-values (s/mm²)",
@@ -217,10 +217,10 @@ def model_rows(model: Mapping[str, Any]) -> list[Row]:
 
 @frozen
 class Grid:
-    """A table of a model card's own figures."""
+    """A table of the performance listed in a model card."""
 
     title: str
-    """What they are called there."""
+    """Its name in the card."""
     heads: tuple[str, ...]
     """Column names."""
     rows: tuple[Row, ...]
@@ -228,7 +228,7 @@ class Grid:
 
 
 def model_grids(model: Mapping[str, Any]) -> list[Grid]:
-    """Return those figures of a model card that are lists of equal things, as tables."""
+    """Return the lists of uniform entries in a model card as tables."""
     figures = model.get("figures")
     grids = []
     for title, lines in figures.items() if isinstance(figures, dict) else ():
@@ -284,7 +284,7 @@ def _fact(spec: MetricSpec, record: Mapping[str, Any]) -> Row:
     elif spec.unit == "s" and isinstance(value, int | float):
         text = duration(value)
     elif spec.key == "model_sha256":
-        text = f"{str(value)[:12]}\N{HORIZONTAL ELLIPSIS}"  # the whole is on the model card
+        text = f"{str(value)[:12]}\N{HORIZONTAL ELLIPSIS}"  # the model card has it in full
     else:
         text = f"{tidy(spec.text(value))} {spec.unit}".strip()
     return Row(spec.label, (Cell(text),), spec.meaning)

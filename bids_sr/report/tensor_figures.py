@@ -41,7 +41,7 @@ class _Map:
     """From a file, slice axis and numbers to (slices, a, b, ...)."""
     shade: Callable[[Slices], Rgb]
     key: Key | None
-    """What the shades mean; None: directions."""
+    """Colour key; None: directions."""
 
 
 def _read_scalar(path: Path, axis: int, slices: Sequence[int]) -> Slices:
@@ -91,16 +91,16 @@ _MAPS = (
 def tensor_pictures(
     names: OutputNames, sample: Sample, view: SliceView, slice_axis: int, plane: str
 ) -> list[Picture]:
-    """Draw FA, colour FA and MD before and after; a map that is not there is left out.
+    """Draw FA, colour FA and MD before and after; missing maps are left out.
 
     Parameters
     ----------
     names : OutputNames
-        Where maps and pictures lie.
+        Paths of maps and pictures.
     sample : Sample
-        Slice numbers and cut-out.
+        Slice numbers and crop.
     view : SliceView
-        How the output's slices are turned.
+        Orientation of the output's slices in the picture.
     slice_axis : int
         Voxel axis across the slices.
     plane : str

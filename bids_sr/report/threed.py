@@ -1,4 +1,4 @@
-"""The 3D page of a run: acquired, super-resolved and FA in niivue, without network."""
+"""The 3D page of a run: acquired, super-resolved and FA in niivue, without network access."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _POLICY = (
 
 
 def make_3d(sr: SuperResolvedDwi, names: OutputNames, *, mask: Path, has_tensor: bool) -> Path:
-    """Write the 3D page of a run, its volumes beside it, and the viewer of the dataset.
+    """Write the 3D page of a run with its volumes, and the viewer shared by the dataset.
 
     Parameters
     ----------
     sr : SuperResolvedDwi
         The series, before and after.
     names : OutputNames
-        Where things lie.
+        Paths of the output.
     mask : pathlib.Path
         Brain mask on the output grid.
     has_tensor : bool
@@ -47,7 +47,7 @@ def make_3d(sr: SuperResolvedDwi, names: OutputNames, *, mask: Path, has_tensor:
     Raises
     ------
     InputError, OutputError
-        If an image cannot be read or a file not be written.
+        If an image cannot be read or a file cannot be written.
     """
     data = names.report_file("3dvolumes", "js")
     names.figures_dir.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def _volumes(
 
 @frozen(eq=False)
 class _Place:
-    """What is cut out of a volume, on the grid of the input or of the output."""
+    """The crop of a volume, on the grid of the input or of the output."""
 
     affine: NDArray[np.float64]
     block: tuple[slice, ...]

@@ -1,7 +1,7 @@
 """Volumes for the 3D page: cropped to the brain, 8 bit, packed into a script.
 
-A page opened from disk may not fetch files, but it may run a script that lies
-beside it: the volumes travel as text in such a script.
+A page opened from disk may not fetch files, but it may run a script from the same
+folder: the volumes are stored as text in such a script.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scipy.ndimage import binary_dilation
 from bids_sr.bids.atomic import write_text
 
 MOST_VOXELS = 5_000_000
-"""Voxels of the cut-out on the fine grid; beyond, outer slices are left away."""
+"""Most voxels of the crop on the fine grid; with more, outer slices are left out."""
 _MARGIN = 2
 
 Volume = NDArray[np.float32]
@@ -34,7 +34,7 @@ class Crop:
     start: tuple[int, int, int]
     """First voxel."""
     stop: tuple[int, int, int]
-    """One after the last."""
+    """One past the last."""
 
     def scaled(self, steps: tuple[int, int, int]) -> tuple[slice, ...]:
         """Return the block's slices on a grid that is finer by `steps` along the axes."""
@@ -45,12 +45,12 @@ class Crop:
 
 @frozen(eq=False)
 class Packed:
-    """A volume as the page gets it."""
+    """A volume as the page loads it."""
 
     label: str
-    """On its button."""
+    """Label of its button."""
     note: str
-    """What it is, in a sentence."""
+    """Description, one sentence."""
     data: bytes
     """NIfTI-1, gzip."""
 
@@ -61,7 +61,7 @@ def brain_crop(mask: NDArray[np.bool_], steps: tuple[int, int, int], slice_axis:
     Parameters
     ----------
     mask : numpy.ndarray
-        (x, y, z) bool on the fine grid; if it is empty, all of it counts.
+        (x, y, z) bool on the fine grid; if it is empty, the whole grid is used.
     steps : tuple of int
         Fine voxels per acquired voxel along each axis.
     slice_axis : int
@@ -106,9 +106,9 @@ def pack(
     affine : numpy.ndarray
         (4, 4), voxel indices to world mm.
     block : tuple of slice
-        What is cut out.
+        The block to crop to.
     keep : numpy.ndarray
-        (x, y, z) bool; the rest becomes zero.
+        (x, y, z) bool; other voxels become zero.
     top : float
         Value of the brightest grey.
 
@@ -123,12 +123,12 @@ def pack(
     image = nib.Nifti1Image(shades, moved)
     image.header.set_slope_inter(top / 255, 0)
     image.header.set_xyzt_units("mm")
-    # without a time stamp, so that the same volume gives the same file
+    # no time stamp, so that the same volume gives the same file
     return Packed(label, note, gzip.compress(image.to_bytes(), 9, mtime=0))
 
 
 def widened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the mask with a rim of one voxel, so that the surface is seen."""
+    """Return the mask with a rim of one voxel, so that the surface is visible."""
     return binary_dilation(mask) if mask.any() else np.ones_like(mask)
 
 

@@ -1,4 +1,4 @@
-"""Small pieces of sentences."""
+"""Helpers for composing sentences."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def distinct(records: Sequence[Mapping[str, Any]], key: str) -> list[str]:
-    """Return what records have under a key, as text, each once."""
+    """Return the distinct values of a key over records, as text."""
     values = (record.get(key) for record in records)
     return list(dict.fromkeys(str(value) for value in values if is_known(value)))
 

@@ -115,7 +115,7 @@ def test_both_tables_are_drawn(outcomes):
     (picture,) = warned.out.glob("sub-01/figures/*_desc-gradients_dwi.png")
     words, text = page(warned)
     assert picture.name in text
-    assert "made with the table as it came" in words
+    assert "made with the table as supplied" in words
     assert "change the sign of y in the bvec file, or use --gradient-check fix" in words
 
 

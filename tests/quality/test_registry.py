@@ -48,7 +48,7 @@ def test_every_entry_can_be_printed():
         ("wm_md_median_input", "wm_md_median", "MD in white matter, input"),
         ("dc_bias_b1000", "dc_bias", "Bias against the measurement, b = 1000"),
         ("dc_nrmse_highest", "dc_nrmse", "Residual, highest of b > 0"),
-        ("selfcheck_left_l2", "left_l2", "Self-check, Detail left unexplained, between directions"),
+        ("selfcheck_left_l2", "left_l2", "Self-check, Unexplained detail, between directions"),
         ("selfcheck_fa_mae_noise", "fa_mae", "Self-check, Error of FA, noise alone"),
     ],
 )

@@ -168,4 +168,4 @@ def test_spread_of_the_copies_is_drawn_where_there_is_one(scan, maps):
     drawing = read(names.figures_dir, picture.image)
     assert drawing.shape[:2] == (picture.height, picture.width)
     assert (drawing == drawing[..., :1]).all(), "grey"
-    assert "no confidence interval" in picture.caption and "sd of FA: 0 to" in picture.caption
+    assert "not a confidence interval" in picture.caption and "sd of FA: 0 to" in picture.caption

@@ -77,7 +77,7 @@ def test_rows_are_the_table_as_it_came_and_the_corrected_one(drawn, affine):
     v1 = np.array([1.0, 1.0, 0.0]) / np.sqrt(2)
     picture, (given, corrected) = drawn(v1, affine)
     assert (slope(given[0]), slope(corrected[0])) == (1, -1)
-    assert "table as it came" in picture.caption.split("was made with")[1]
+    assert "table as supplied" in picture.caption.split("was made with")[1]
     # where it was fixed, the maps are those of the corrected table
     picture, (given, corrected) = drawn(v1, affine, fixed=True)
     assert (slope(given[0]), slope(corrected[0])) == (-1, 1)

@@ -180,7 +180,7 @@ def test_without_a_self_check_there_is_no_result(record):
         ),
         (
             {"gradients_verdict": "y flipped"},
-            "In 1 run the table did not fit (y flipped) and was used as it was.",
+            "In 1 run the table did not fit (y flipped) and was used unchanged.",
         ),
         ({"gradients_verdict": "not decided"}, "In 1 run the check was inconclusive."),
     ],

@@ -35,7 +35,10 @@ def test_the_first_line_says_whether_it_helped_and_by_how_much(record, judged):
     [
         ({"selfcheck_verdict": "no gain"}, "No clear gain on this scan"),
         ({"selfcheck_verdict": "harmed"}, "Worse than interpolation on this scan"),
-        ({"selfcheck_verdict_noisy": "harmed"}, "Helped on this scan without its noise"),
+        (
+            {"selfcheck_verdict_noisy": "harmed"},
+            "Helped on this scan, but not at its full noise level",
+        ),
         ({"selfcheck_verdict": "", "selfcheck_reason": "Too small."}, "Not known whether"),
     ],
 )

@@ -74,8 +74,8 @@ def test_spread_of_the_copies_in_words(record):
     rows = cells(single_rows(values, table_metrics()))
     assert rows["Self-ensemble SD"] == ["0.310 %"]
     assert rows["Self-ensemble SD of FA"] == ["0.0084"]
-    assert "no confidence interval" in describe([values]).markdown()
-    assert "no confidence interval" not in describe([record()]).markdown()
+    assert "not a confidence interval" in describe([values]).markdown()
+    assert "not a confidence interval" not in describe([record()]).markdown()
     assert "Self-ensemble SD of FA" not in cells(single_rows(record(), table_metrics()))
 
 

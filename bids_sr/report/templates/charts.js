@@ -1,5 +1,5 @@
 "use strict";
-// Maps of cells tell the cell under the pointer or the cursor; tooltips close on Escape.
+// Heat maps read out the cell under the pointer or the cursor; tooltips close on Escape.
 (() => {
   document.querySelectorAll("svg.heat").forEach((svg) => {
     const values = JSON.parse(svg.dataset.values), [left, top, wide, high] = JSON.parse(svg.dataset.box);
@@ -14,7 +14,7 @@
       Object.entries({ x: left + at[1] * width, y: top + at[0] * height, width, height })
         .forEach(([name, number]) => cursor.setAttribute(name, number));
       told.textContent = svg.dataset.row + " " + at[0] + ", " + svg.dataset.column + " " + at[1] + ": "
-        + (value === null ? "nothing here" : value + " " + svg.dataset.unit);
+        + (value === null ? "no value" : value + " " + svg.dataset.unit);
     }
     function hide() { cursor.setAttribute("width", 0); cursor.setAttribute("height", 0); }
 

@@ -35,7 +35,7 @@
   const press = (list, chosen) => list.forEach((one) => one.setAttribute("aria-pressed", String(one === chosen)));
 
   function choose(number) {
-    const at = shown < 0 ? null : viewer.frac2mm(viewer.scene.crosshairPos);  // blocks differ by a voxel at most
+    const at = shown < 0 ? null : viewer.frac2mm(viewer.scene.crosshairPos);  // the volumes' extents differ by at most a voxel
     shown = number;
     viewer.volumes = [volumes[number]];
     viewer.setVolume(volumes[number], 0);

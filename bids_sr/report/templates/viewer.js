@@ -1,5 +1,5 @@
 "use strict";
-// Before/after pictures: swap, flicker, wipe, magnify, full window. Without this script both are shown.
+// Before/after pictures: swap, flicker, wipe, zoom, full window. Without this script both are shown.
 (() => {
   const FLICKER_MS = 667, LARGEST = 12;
   let flickering = null;  // one pair at a time
@@ -73,7 +73,7 @@
     stage.setAttribute("role", "group");
     stage.setAttribute("aria-label", (linked ? "Linked" : find("h4").textContent + ":") + " picture" + (pair ? ", press space to swap" : ""));
 
-    // ---- which of the two
+    // ---- before or after
     function show(share) {
       view.share = Math.min(100, Math.max(0, share));
       slider.value = String(Math.round(view.share));
@@ -100,7 +100,7 @@
       timer = setInterval(swap, FLICKER_MS);
     }
 
-    // ---- where one looks
+    // ---- zoom and pan
     function place() {
       const box = stage.getBoundingClientRect();
       view.x = Math.min(0, Math.max(box.width * (1 - view.z), view.x));
@@ -118,7 +118,7 @@
       stage.style.setProperty("--wipe", "inset(0 " + cut + "px 0 0)");
       edge.style.left = view.share + "%";
     }
-    function fit(box) {  // the frame fills the stage; what lies beside it is cut away
+    function fit(box) {  // the frame fills the stage; the rest is clipped
       const scale = Math.min(box.width / frame.w, box.height / frame.h);
       const set = (name, value) => stage.style.setProperty(name, value + "px");
       set("--left", (box.width - frame.w * scale) / 2 - frame.x * scale);
@@ -165,7 +165,7 @@
     }
     function reset() { view.z = 1; view.x = 0; view.y = 0; place(); }
 
-    // ---- hands
+    // ---- mouse and keyboard
     let drag = null;
     stage.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
@@ -218,8 +218,8 @@
       labels: (before, after, single) => {
         find(".show-before").textContent = edge.dataset.right = before;
         find(".show-after").textContent = edge.dataset.left = after;
-        slider.setAttribute("aria-label", "Wipe: share of the picture that is " + after);
-        figure.classList.toggle("single", single);  // nothing to compare: the switches rest
+        slider.setAttribute("aria-label", "Wipe: share of the picture showing " + after);
+        figure.classList.toggle("single", single);  // nothing to compare: the controls are disabled
         [find(".show-before"), find(".show-after"), flickerButton, slider].forEach((one) => { one.disabled = single; });
       },
     });
@@ -236,13 +236,13 @@
 
   document.addEventListener("visibilitychange", () => { if (document.hidden && flickering) flickering(); });
 
-  // ---- what is folded is printed, and opened for who comes by a link
+  // ---- folded sections are opened for printing
   const closed = () => document.querySelectorAll("details:not([open])");
   let opened = [];
   addEventListener("beforeprint", () => { opened = [...closed()]; opened.forEach((one) => { one.open = true; }); });
   addEventListener("afterprint", () => { opened.forEach((one) => { one.open = false; }); opened = []; });
 
-  // ---- the contents list follows: the last section whose head has passed the upper third
+  // ---- the contents list follows scrolling: the last section whose heading has passed the upper third
   const links = [...document.querySelectorAll(".contents a[href^='#']")];
   const spots = links.map((link) => document.getElementById(link.getAttribute("href").slice(1)));
   function follow() {
@@ -261,7 +261,7 @@
       try {
         await navigator.clipboard.writeText(source.value);
         done = true;
-      } catch {  // pages opened from a file may not be allowed to: the old way
+      } catch {  // pages opened from a file may lack permission: fall back to the old way
         source.hidden = false;
         source.select();
         done = document.execCommand("copy");
