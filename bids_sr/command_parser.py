@@ -141,7 +141,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def _no_such_option(self, name: str) -> str:
         if owners := self._subcommands_with(name):
-            return f"{name}: belongs behind {' or '.join(owners)}."
+            return f"{name}: goes after {' or '.join(owners)}."
         wanted = f"--{name.strip('-').replace('_', '-').lower()}"
         spellings = [text for text in self._option_string_actions if text.startswith("--")]
         dashed = [text for text in spellings if "_" not in text]
@@ -181,7 +181,7 @@ class CommandParser(argparse.ArgumentParser):
         )
         if missing or message.startswith(f"argument {'/'.join(lists[0].option_strings)}: "):
             order = " ".join(map(_shown, unnamed))
-            return f" {_long(lists[0])} takes all words after it: put {order} first."
+            return f" {_long(lists[0])} takes every word that follows: put {order} first."
         return ""
 
 

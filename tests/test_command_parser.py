@@ -136,13 +136,13 @@ def test_what_only_looks_like_an_option_is_a_value():
     "words", [["--participant-label", "01", "02"], ["--participant-label", "01", "/in", "/out"]]
 )
 def test_a_list_before_the_folders_takes_them(refused, words):
-    hint = "--participant-label takes all words after it: put BIDS_DIR OUTPUT_DIR "
+    hint = "--participant-label takes every word that follows: put BIDS_DIR OUTPUT_DIR "
     assert hint in refused("bids-sr", *words)
 
 
 def test_a_list_is_not_blamed_for_what_it_did_not_take(refused):
-    assert "takes all words" not in refused("bids-sr", *APP, "--participant-label", "a/b")
-    assert "takes all words" not in refused("bids-sr-train", "in", "out", "--credit", "me")
+    assert "takes every word" not in refused("bids-sr", *APP, "--participant-label", "a/b")
+    assert "takes every word" not in refused("bids-sr-train", "in", "out", "--credit", "me")
 
 
 def test_what_is_required_stands_in_the_usage(capsys):
@@ -162,9 +162,7 @@ def test_options_of_a_subcommand_are_its_own(refused):
 
 
 def test_an_option_of_a_subcommand_before_it_is_told_where_it_belongs(refused):
-    assert refused("bids-sr-models", "--json", "list").endswith(
-        "--json: belongs behind list or show."
-    )
+    assert refused("bids-sr-models", "--json", "list").endswith("--json: goes after list or show.")
 
 
 @pytest.mark.parametrize(

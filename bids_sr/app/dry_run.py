@@ -75,7 +75,7 @@ def _file_line(path: Path, size: int | None, state: str) -> str:
     if state == DONE and path.is_file():
         told, what = _size(path.stat().st_size), "on disk"
     else:
-        told, what = ("", "size not known") if size is None else (_size(size), "uncompressed")
+        told, what = ("", "size unknown") if size is None else (_size(size), "uncompressed")
     return f"    {told:>9} {what:<14}  {path}"
 
 
@@ -110,7 +110,7 @@ def _totals(runs: Sequence[Forecast], settings: Settings) -> list[str]:
         *_disk_lines(
             ("Output", settings.output_dir, disk), ("Work folder", _work_place(settings), work)
         ),
-        "All of this is estimated (see docs/hpc.md); nothing was done, nothing was written.",
+        "Memory and disk space are estimated (see docs/hpc.md); nothing was done or written.",
     ]
     return lines
 

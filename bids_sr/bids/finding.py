@@ -47,7 +47,7 @@ _TOLD = 10
 """How many of the images left out are named in the warning."""
 
 _INSTEAD = (
-    " -d names the dataset to process, not results to reuse beside the input:"
+    " -d names the dataset to process, not precomputed results to reuse:"
     " leave it out to process the runs of BIDS_DIR."
 )
 

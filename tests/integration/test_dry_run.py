@@ -143,7 +143,7 @@ def test_no_size_is_told_that_is_not_known(dry, dataset, done, tmp_path):
     listed = [line for line in text.splitlines() if str(tmp_path / "out") in line][:-1]
     assert len(listed) > 20
     for line in listed:
-        known = "uncompressed" if line.endswith(".nii.gz") else "size not known"
+        known = "uncompressed" if line.endswith(".nii.gz") else "size unknown"
         assert known in line and bool(re.search(r"\d [kMG]?B ", line)) == line.endswith(".nii.gz")
     # 352 bytes of header, 48 x 44 x 4 voxels of 17 volumes, 4 bytes each
     (series,) = (line for line in listed if line.endswith("desc-sr_dwi.nii.gz"))
@@ -153,7 +153,7 @@ def test_no_size_is_told_that_is_not_known(dry, dataset, done, tmp_path):
 def test_sizes_of_what_is_there_are_those_on_disk(dry, dataset, done):
     _, text = dry(dataset, done, "--participant-label", "01", "-v")
     listed = [line for line in text.splitlines() if " on disk " in line]
-    assert len(listed) > 20 and "uncompressed" not in text and "not known" not in text
+    assert len(listed) > 20 and "uncompressed" not in text and "unknown" not in text
     for line in listed:
         number, unit, *_, path = line.split()
         size = Path(path).stat().st_size / {"B": 1, "kB": 1e3, "MB": 1e6}[unit]

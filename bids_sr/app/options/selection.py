@@ -52,8 +52,9 @@ def add_selection(parser: argparse.ArgumentParser) -> Section:
         type=types.derivative,
         metavar="NAME=PATH",
         help="the input: process the preprocessed runs of this derivative dataset instead of the "
-        "raw ones of bids_dir, for example qsiprep=/data/derivatives/qsiprep. (In fMRIPrep -d "
-        "names results to reuse beside the raw input.) Not needed if bids_dir is that dataset",
+        "raw ones of bids_dir, for example qsiprep=/data/derivatives/qsiprep. (In fMRIPrep, -d "
+        "names precomputed results to reuse along with the raw input.) Not needed if "
+        "bids_dir is that dataset",
         shown="none",
     )
     section.add(
