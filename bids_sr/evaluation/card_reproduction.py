@@ -61,7 +61,7 @@ def keep_on_card(card: ModelCard, facts: Mapping[str, Any], rows: Sequence[Row])
 
 
 def compare_with_card(card: ModelCard, facts: Mapping[str, Any], rows: Sequence[Row]) -> str | None:
-    """Say whether an evaluation gave what the card has of it.
+    """Return whether an evaluation reproduced the values on the card.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bids_sr.networks.card import ModelCard
 
 _MARK = "(*)"
-"""Behind the name of a network that may have learned from the scan it is scored on."""
+"""Mark of a network that may have been trained on the scan it is scored on."""
 _DESCRIPTION = """\
 Score a network against classical interpolation on a scan whose truth is known: the scan is cut to
 1/f of its k-space band within each slice, brought back by linear, cubic (B-spline) and sinc
@@ -89,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--gradient-check",
         choices=GRADIENT_CHECKS,
         default=WARN,
-        help="as in bids-sr: what is done about a gradient table that does not fit the image",
+        help="as in bids-sr: action on a gradient table that does not match the image",
     )
     add_device_option(parser)
     add("--precision", choices=PRECISIONS, default="auto", help="as in bids-sr")

@@ -1,4 +1,4 @@
-"""A degraded scan: cut to 1/f of its band, and what brings it back without a network."""
+"""A degraded scan: cut to 1/f of its band, and its interpolation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class DegradedScan:
     truth: Path
     """The reference, cut to whole multiples of the factor."""
     lr: DwiRun
-    """What remains of the scan at 1/f of the band."""
+    """The scan at 1/f of its band."""
     grid: SliceGrid
     """Of the low-resolution scan."""
     mask: NDArray[np.bool_]
@@ -44,7 +44,7 @@ class DegradedScan:
     signed: bool = False
     """Whether the scan has a sign: it is not made a magnitude, nor cut off at zero."""
     reference: str = "scan"
-    """What the truth is, one of `bids_sr.evaluation.defaults.REFERENCES`."""
+    """The kind of truth, one of `bids_sr.evaluation.defaults.REFERENCES`."""
 
 
 def make_degraded_scan(

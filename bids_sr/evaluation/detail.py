@@ -23,7 +23,7 @@ _NOISE_SHARE: _Value = attrgetter("noise_share")
 
 @frozen
 class Detail:
-    """What is left unexplained, and what limits that."""
+    """The detail left unexplained, and its limits."""
 
     left: tuple[Left, ...]
     """Each part of each shell."""
@@ -48,7 +48,7 @@ class Detail:
         return _known(((f"left_{part}", pooled(self.left, part)) for part in PARTS), value)
 
     def notes(self) -> list[str]:
-        """Say in sentences where the noise is another shell's, and what could not be measured."""
+        """Note where noise is estimated from another shell, and what could not be measured."""
         borrowed = [
             f"The noise of the {_named(each.shell)} is that of the {_named(each.noise_from)}."
             for each in self.left
@@ -106,7 +106,7 @@ def fit_reference(degraded: DegradedScan) -> HighBandFit | None:
 
 
 def detail_left(degraded: DegradedScan, reference: HighBandFit | None, path: Path) -> Detail:
-    """Return what a result leaves unexplained of the reference's high band.
+    """Return the part of the reference's high band that a result leaves unexplained.
 
     Parameters
     ----------

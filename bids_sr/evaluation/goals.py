@@ -1,4 +1,4 @@
-"""The goals, what was measured, and how much the reference's noise lets anyone reach."""
+"""The goals, the measured values, and the limits set by the reference's noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a super-resolved scan is compared with: the scan, the scan denoised, or a known truth."""
+"""References for a super-resolved scan: the scan, the denoised scan, or a known truth."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Reference:
     """A scan to be degraded, and the truth that the result is compared with."""
 
     scanned: NDArray[np.float32]
-    """What is degraded, (x, y, z, V)."""
+    """The series to degrade, (x, y, z, V)."""
     truth: NDArray[np.float32]
-    """What the result is compared with, (x, y, z, V)."""
+    """The reference for the result, (x, y, z, V)."""
     sigma: float
     """Standard deviation of noise added to the truth to make the scan; 0 if it is a real scan."""
 

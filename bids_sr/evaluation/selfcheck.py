@@ -1,4 +1,4 @@
-"""The self-check: the user's own scan, coarsened, brought back, and compared with itself."""
+"""The self-check: the user's own scan is downsampled, super-resolved and compared with itself."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class _NoCheckError(Exception):
 
 @frozen
 class ComputeOptions:
-    """With what the run was computed."""
+    """The options with which the run was computed."""
 
     device: str = "auto"
     """As `bids_sr.superres.engine.super_resolve` takes it."""
@@ -72,7 +72,7 @@ class ComputeOptions:
     threads: int = 1
     """CPU threads."""
     detect_band: bool = True
-    """Whether the run looked for the input's measured band."""
+    """Whether the run detected the input's measured band."""
 
 
 def self_check(
@@ -126,7 +126,7 @@ def self_check(
         record[f"{SELF_CHECK}_reason"] = str(reason)
     except OutputError:  # a full disk, say: the run fails, and is made again when there is room
         raise
-    except BidsSrError as error:  # the run itself is fine: it goes on without
+    except BidsSrError as error:  # the run itself is fine: it continues without
         record[f"{SELF_CHECK}_reason"] = f"It could not be made: {error.problem}"
         _LOG.warning("%s: no self-check: %s", result.run.files.label, error)
     record[f"{SELF_CHECK}_verdict"] = selfcheck_verdict(record)
@@ -169,7 +169,7 @@ def _metrics(
     compute: ComputeOptions,
     methods: Sequence[str],
 ) -> Record:
-    """Compare what each method makes of the coarsened scan with the scan, whose fit is given."""
+    """Compare each method's result on the downsampled scan with the scan, fitted before."""
     degraded, record = sample.degraded, Record()
     tensor = not dti_volumes(degraded.lr.gradients).reason
     reference = fit_maps(degraded, degraded.truth, compute.threads, gqi=False) if tensor else {}
@@ -197,7 +197,7 @@ def _metrics(
 def _with_noise(
     result: SuperResolvedDwi, sample: Sample, folder: Path, compute: ComputeOptions, sigma: float
 ) -> Record:
-    """Say what the network gains where the coarsened scan is as noisy as the scan."""
+    """Note the network's gain if the downsampled scan is as noisy as the scan."""
     noisy = with_noise(sample, sigma, folder, gapless=_gapless(result))
     fit = fit_series(noisy.degraded, noisy.degraded.truth)
     found = _metrics(result, noisy, fit, folder, compute, (*METHODS, NETWORK))
@@ -334,7 +334,7 @@ def _restore(
 
 
 def _cut_band(path: Path, result: SuperResolvedDwi) -> None:
-    """Leave of a fine series what the scanner measured: beyond, the reference holds nothing."""
+    """Cut a fine series to the measured band, beyond which the reference is empty."""
     if min(result.band) >= 1:
         return
     axis, cut = result.grid.slice_axis, path.with_name(f"cut-{path.name}")

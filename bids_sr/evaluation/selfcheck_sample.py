@@ -1,4 +1,4 @@
-"""The part of a scan that the self-check looks at, coarsened; and with its noise put back."""
+"""The part of a scan used by the self-check, downsampled; and with its noise restored."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from bids_sr.images.nifti import DwiReader, VolumeWriter
 
 @frozen(eq=False)
 class Sample:
-    """The part of a scan that is looked at."""
+    """The part of a scan that is used."""
 
     series: DwiRun
-    """Its chosen slices coarsened, all volumes: the network gathers what they share."""
+    """Its selected slices downsampled, all volumes, since the network uses all of them."""
     volumes: list[int]
     """Volumes that are super-resolved and compared."""
     degraded: DegradedScan

@@ -1,4 +1,4 @@
-"""Functions of direction that a shell's images are split into: their mean, l = 2, l = 4."""
+"""Spherical harmonic decomposition of a shell's images: mean, l = 2, l = 4."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ B0 = "b0"
 MEAN, L2, L4 = "mean", "l2", "l4"
 """Parts of a shell: what all directions share, and what differs between them."""
 L2_DIRECTIONS = 6
-"""Directions from which l = 2 is told apart: it has five functions, the mean is the sixth."""
+"""Minimum of directions for l = 2: it has five functions, the mean is the sixth."""
 L4_DIRECTIONS = 28
 """Directions from which l = 4 is fitted as well: nearly twice its 15 functions."""
 MAX_CONDITION = 10.0
 """Condition number of the functions at a shell's directions up to which they count as well
 spread: 1 for an even cover, 20 for directions within 30 degrees of one axis."""
 _MAX_REPEATED = 15
-"""Distinct directions up to which repeats are told apart where l = 2 is not."""
+"""Distinct directions up to which repeats are separated, if l = 2 is not fitted."""
 _COLLINEAR = np.cos(np.deg2rad(1.0))
 
 
@@ -61,8 +61,8 @@ def angular_models(gradients: GradientTable) -> tuple[AngularModel, ...]:
     The functions are spherical harmonics, each of root mean square 1 over the sphere: l = 0
     and l = 2, and l = 4 as well where there are `L4_DIRECTIONS` directions. Only sums of
     squares over all functions of one l are meant to be looked at: they do not depend on the
-    frame of the directions. With fewer than `L2_DIRECTIONS` well-spread directions there is
-    but the mean; the noise is then told by repeated directions alone.
+    frame of the directions. With fewer than `L2_DIRECTIONS` well-spread directions there is only
+    the mean; the noise is then estimated from repeated directions alone.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def angular_models(gradients: GradientTable) -> tuple[AngularModel, ...]:
     Returns
     -------
     tuple of AngularModel
-        The b0s first, then shells in ascending order of b; only those that there are.
+        The b0s first, then shells in ascending order of b; only existing ones.
     """
     b0s = np.flatnonzero(gradients.is_b0)
     models = []
@@ -128,5 +128,5 @@ def _functions(vectors: Floats) -> tuple[Floats, Mapping[str, Floats], int]:
     if repeats and distinct.size <= _MAX_REPEATED:
         design = (first[:, None] == distinct).astype(np.float64)
         return design, {MEAN: design.mean(axis=0, keepdims=True)}, repeats
-    # the residual is what differs between directions: no noise
+    # the residual is the difference between directions, not noise
     return np.ones((len(vectors), 1)), {MEAN: np.eye(1)}, 0

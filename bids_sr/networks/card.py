@@ -1,4 +1,4 @@
-"""Model cards: what a pretrained network is, was trained on, and is good for."""
+"""Model cards: identity, training data and performance of pretrained networks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _sizes(values: Iterable[Iterable[float]]) -> tuple[tuple[float, ...], ...]:
 
 
 def known_channels(_instance: object, _attribute: object, value: tuple[str, ...]) -> None:
-    """Raise ValueError, as attrs validators do, unless these are channels in a possible order."""
+    """Raise ValueError, as attrs validators do, unless these are channels in a valid order."""
     if not value or value[0] != "dwi" or not set(value) <= set(CHANNELS):
         raise ValueError(f"channels must start with 'dwi' and be among {CHANNELS}, not {value}")
 
@@ -87,7 +87,7 @@ class ModelCard:
     """A pretrained network's description, as stored in ``card.json``."""
 
     name: str
-    """Name by which ``--model`` knows it: its folder's name."""
+    """Name for ``--model``: that of its folder."""
     factor: int = field(validator=_known_factor)
     """In-plane factor."""
     degradation: str
@@ -114,7 +114,7 @@ class ModelCard:
     loss: str
     """The loss, in words."""
     figures: Mapping[str, Any]
-    """Measured figures of merit, with the scan they were measured on."""
+    """Measured metrics, with the scan they were measured on."""
     channels: tuple[str, ...] = field(
         default=(), converter=_texts, validator=_channels_of_its_class
     )
@@ -127,14 +127,14 @@ class ModelCard:
     earlier_commands: tuple[str, ...] = field(default=(), converter=_texts)
     """Commands of the stages before, in order, if it began with the weights of another."""
     limitations: tuple[str, ...] = field(default=(), converter=_texts)
-    """What is known to be wrong with it or its training, in whole sentences."""
+    """What is known to be wrong with it or its training, as full sentences."""
     extrapolation: Mapping[str, float | None] | None = field(default=None, validator=_a_price)
     """What it was measured to cost to go from voxels of ``from_mm``, the finest of a training, to
     ``to_mm``: by how much more of the detail of the b0s (``b0``), of the mean over directions
     (``mean``) and of the differences between directions (``l2``; None: not measurable) is left
     unexplained. Measured with small x2 networks (docs/method.md, "What was tried"); if known."""
     folder: Path = field(default=Path(), eq=False)
-    """Where it lies."""
+    """Model folder."""
 
     @property
     def weights(self) -> Path:
@@ -175,7 +175,7 @@ def read_card(folder: Path) -> ModelCard:
     Raises
     ------
     ModelError
-        If a file is missing or the card does not say what it must.
+        If a file is missing or the card is incomplete.
     """
     for name, kind in ((CARD, JSON), (WEIGHTS, OTHER)):
         if (folder / name).exists() or (folder / name).is_symlink():

@@ -1,4 +1,4 @@
-"""What a network reads beside the slice: what all volumes of the series share.
+"""Network input in addition to the slice: channels shared by all volumes of the series.
 
 A single diffusion-weighted slice is noisy; its mean over directions is not, and
 the tensor fit says what this direction should look like. Everything is
@@ -30,14 +30,14 @@ FRAME = (
 """What the tensor fit predicts for five directions fixed to the slice: where fibres run."""
 
 CHANNELS = ("dwi", *PER_VOLUME, *FRAME)
-"""Every channel a network may ask for."""
+"""Every channel that a network may read."""
 
 MIN_FIT_DIRECTIONS = 7
 """A tensor at fixed b has 6 unknowns: with 6 directions the fit would repeat the noise."""
 
 
 _OWN = "own"
-"""The mean of a volume's own contrast, which stands in for what there is not."""
+"""The mean of a volume's own contrast, which replaces missing channels."""
 _Known = dict[str, np.ndarray | None]
 
 
@@ -89,7 +89,7 @@ class SeriesConditioning:
         self._shared: tuple[_ShellFit | None, frozenset[str], _Known] | None = None
 
     def add(self, index: int, volume: np.ndarray) -> None:
-        """Take volume `index` (any 3D or 2D shape, the same for all) into account.
+        """Add volume `index` (any 3D or 2D shape, the same for all).
 
         Parameters
         ----------
@@ -147,11 +147,11 @@ class SeriesConditioning:
         return [own if array is None else array for array in arrays]  # type: ignore[misc]
 
     def share(self, one: int, other: int) -> bool:
-        """Tell whether two volumes of the series share channels: those of one shell do."""
+        """Return whether two volumes of the series share channels: those of one shell do."""
         return self._shell_of.get(one) is self._shell_of.get(other)
 
     def forget(self) -> None:
-        """Drop what was kept for further volumes of the last shell."""
+        """Drop the cached channels of the last shell."""
         self._shared = None
 
     def _shared_channels(self, fit: _ShellFit | None, names: frozenset[str]) -> _Known:

@@ -1,4 +1,4 @@
-"""From a published ``.pth`` of the paper's network to a model folder."""
+"""Importing a published ``.pth`` of the paper's network as a model folder."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _load(network: PaperSuperResolver, state: dict[str, torch.Tensor], path: Pat
 
 
 def _agrees_in_half(network: PaperSuperResolver, factor: int) -> bool:
-    """Tell whether float16 weights move the output by less than the tolerance."""
+    """Return whether float16 weights move the output by less than the tolerance."""
     other = PaperSuperResolver(factor).eval()
     rounded = _stored(network.state_dict(), half=True)
     other.load_state_dict(

@@ -1,4 +1,4 @@
-"""From a model card to a network ready to run."""
+"""Loading the network of a model card."""
 
 from __future__ import annotations
 

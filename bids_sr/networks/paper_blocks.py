@@ -141,7 +141,7 @@ def _start(layer: WeightNormConv2d, same: int) -> None:
 def conv(
     inputs: int, outputs: int, size: int = 3, *, relu: bool = True, extra: Sequence[nn.Module] = ()
 ) -> nn.Sequential:
-    """Return a weight-normalised convolution, a ReLU if asked for, and what follows."""
+    """Return a weight-normalised convolution, a ReLU if requested, and what follows."""
     layers: list[nn.Module] = [WeightNormConv2d(inputs, outputs, size)]
     return nn.Sequential(*layers, *([nn.ReLU()] if relu else []), *extra)
 

@@ -1,4 +1,4 @@
-"""The pretrained networks at hand: whatever lies in models/, and folders users name."""
+"""The available networks: those in models/, and folders given by users."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def load_card(model: str | None, factor: int) -> ModelCard:
 
 
 def is_default(card: ModelCard) -> bool:
-    """Tell whether a network is the one that is used if none is named."""
+    """Return whether a network is the one that is used if none is named."""
     shipped = list_models().get(f"{DEFAULT_PREFIX}{card.factor}")
     return shipped is not None and shipped.folder == card.folder
 
@@ -91,7 +91,7 @@ def find_card(model: str) -> ModelCard:
         raise ModelError(
             f"has the checksum {found[:12]}..., its card says {card.sha256[:12]}...",
             file=card.weights,
-            remedy="The file is damaged or not the card's own: copy the model folder again.",
+            remedy="The file is damaged or belongs to another card: copy the model folder again.",
         )
     return card
 

@@ -128,7 +128,7 @@ class DetailTrunk(UNet):
 class SeriesNetwork(nn.Module):
     """Detail of b0, mean and l = 2 coefficients of one shell.
 
-    Two trunks, since what differs between directions is learned badly beside what they
+    Two trunks, since differences between directions are learned poorly together with what they
     share: one gives the detail of b0 and mean, the other that of the coefficients. Both read
     everything.
 

@@ -1,4 +1,4 @@
-"""What a network for the series reads of each shell, and how volumes follow from what it gives.
+"""Splitting a series into the input of a network for the series, and reassembling its output.
 
 A shell's signal is split into its mean and five functions of direction, l = 2 in the frame of
 the slice (`bids_sr.networks.angular_parts`). The b0s are one part more.
@@ -47,7 +47,7 @@ class ShellParts:
 
     @property
     def has_l2(self) -> bool:
-        """Whether directions tell l = 2 apart."""
+        """Whether the directions determine l = 2."""
         return bool(self.weights[1:].any())
 
 
@@ -70,7 +70,7 @@ class SeriesParts:
 
 
 def series_parts(gradients: GradientTable, frame: SliceFrame) -> SeriesParts:
-    """Say how a series is split.
+    """Determine how a series is split.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def series_parts(gradients: GradientTable, frame: SliceFrame) -> SeriesParts:
     Returns
     -------
     SeriesParts
-        Shells whose encoding is not linear have but a mean.
+        Shells whose encoding is not linear have only a mean.
     """
     b0s, shells = np.zeros(0, np.intp), []
     for model in angular_models(gradients):

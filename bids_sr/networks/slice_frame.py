@@ -1,4 +1,4 @@
-"""How a scan's slices lie: along which directions, and next to which others."""
+"""The orientation of a scan's slices, and their order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _unit_rows(value: np.ndarray) -> np.ndarray:
 
 @frozen(eq=False)
 class SliceFrame:
-    """How slices lie in the arrays that are given, and in the frame of the gradients."""
+    """The orientation of slices in the given arrays, and in the frame of the gradients."""
 
     axes: np.ndarray = field(converter=_unit_rows)
     """Unit vectors along rows, along columns and across slices, (3, 3), in the frame of

@@ -1,4 +1,4 @@
-"""Who a network was trained on, as far as its card tells."""
+"""The training participants of a network, according to its card."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def training_runs(card: ModelCard) -> dict[str, list[str]]:
     Returns
     -------
     dict of str to list of str
-        Participant labels without ``sub-``, and the names of their runs. Empty where the
-        card says whom to credit and no more.
+        Participant labels without ``sub-``, and the names of their runs. Empty if the card only
+        gives credits.
     """
     runs: dict[str, list[str]] = {}
     for text in card.data:
@@ -31,7 +31,7 @@ def training_runs(card: ModelCard) -> dict[str, list[str]]:
 
 
 def seen_in_training(card: ModelCard, participant: str) -> str:
-    """Say whether a network may have been trained on a participant.
+    """Return whether a network may have been trained on a participant.
 
     Cards hold labels, and two datasets may have the same label for two people: only the
     user knows whether it is one.

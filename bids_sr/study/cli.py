@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="bids-sr-study",
         description="Train one network for each choice of feature-loss layers, score all of them"
-        " on held-out scans, and write tables and figures. Run it again to go on after an"
+        " on held-out scans, and write tables and figures. Run it again to continue after an"
         " interruption; several processes may share OUTPUT_DIR.",
         add_version=True,
     )
@@ -48,18 +48,18 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--report-only",
         action="store_true",
-        help="only write tables and figures, from what OUTPUT_DIR holds; BIDS_DIR is not read",
+        help="only write tables and figures, from the results in OUTPUT_DIR; BIDS_DIR is not read",
     )
     add("--page", type=Path, help="also renew the tables in this Markdown file")
     add("--figures", type=Path, help="folder of the figures; default: OUTPUT_DIR/figures")
-    add("--keep", type=Path, help="copy what tables and figures are made of into this folder")
+    add("--keep", type=Path, help="copy the data of tables and figures into this folder")
     add("--cache", type=Path, help="prepared slices; default: OUTPUT_DIR/cache")
     add(
         "--gradient-check",
         default=REFUSE,
         choices=TRAINING_CHECKS,
-        help="what is done about a scan whose gradient table does not fit its image: it is"
-        " refused; it is used, with a warning; it is used with a corrected table; nobody looks",
+        help="action on a scan whose gradient table does not match its image: refuse"
+        " it; use it with a warning; use it with a corrected table; do not check",
     )
     add_device_option(parser)
     add("--threads", type=positive, default=1, help="CPU threads")

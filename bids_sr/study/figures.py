@@ -32,7 +32,7 @@ _MOST = 10
 
 
 def draw_all(rows: Sequence[Row], results: Results, folder: Path) -> list[Path]:
-    """Draw what the results allow.
+    """Draw the figures for which there are results.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def _shown(
 
 
 def title(row: Row) -> str:
-    """Return what a figure calls a row, short."""
+    """Return the short title of a row in figures."""
     if row.noise:
         return f"{NUMBERS[row.layers[0]]}\nnoise {row.noise:g}"
     if EXTRA in row.tables:

@@ -1,4 +1,4 @@
-"""What a study leaves on disk, and reading it without scans or weights."""
+"""The files of a study, and reading them without scans or weights."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Result:
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
-        """What its figures are drawn from; empty if it was not kept."""
+        """The data of its figures; empty if they were not kept."""
         path = self.folder / ARRAYS
         if not path.exists():
             return {}
@@ -64,7 +64,7 @@ class Results:
 
 
 def read_results(out: Path, rows: list[Row]) -> Results:
-    """Read what a study has scored so far.
+    """Read the scores of a study so far.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def read_results(out: Path, rows: list[Row]) -> Results:
 
 
 def keep_logs(results: Results, folder: Path) -> None:
-    """Copy what tables and figures are made of: no scans, no weights, a few MB.
+    """Copy the data of tables and figures: no scans, no weights, a few MB.
 
     Parameters
     ----------

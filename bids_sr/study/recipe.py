@@ -1,4 +1,4 @@
-"""What a layer study trains and scores, as a TOML file says it."""
+"""The recipe of a layer study: what it trains and scores, from a TOML file."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def _numbers(values: Iterable[float]) -> tuple[float, ...]:
 
 @frozen
 class Data:
-    """Scans to learn from and to score on."""
+    """Scans for training and scoring."""
 
     train: tuple[str, ...] = field(converter=_texts)
-    """Participants to learn from; none means all that are not in `test`."""
+    """Training participants; none means all that are not in `test`."""
     test: tuple[str, ...] = field(converter=_texts)
     """Participants held out; all runs of theirs are scored."""
     train_limit: int = 0
-    """How many scans to learn from at most; 0 for all that `train` means."""
+    """Maximum number of training scans; 0 for all of `train`."""
     degradation: str = "kspace"
     """How low-resolution slices are made."""
     every: int = 1
@@ -84,7 +84,7 @@ class Extra:
     layers: tuple[int, ...] = field(converter=_layers)
     """Its layers."""
     scale: float = 1.0
-    """What the weights of its layers are multiplied by."""
+    """Factor of the weights of its layers."""
     training: Mapping[str, Any] = field(factory=dict)
     """Training settings that differ."""
 
@@ -188,7 +188,7 @@ def _overrides(recipe: Recipe) -> list[Mapping[str, Any]]:
 
 
 def _check_training(given: Mapping[str, Any]) -> None:
-    # what the rows decide is not for the recipe to say
+    # settings that the rows determine are not allowed in the recipe
     own = {"factor", "layers", "init_from", "degradation", "zero_filled", "coarsening", "subset"}
     names = {attribute.name for attribute in fields(TrainingSettings)} - own
     _refuse(given, tuple(names), "training")

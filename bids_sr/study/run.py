@@ -38,7 +38,7 @@ _INTERPOLATED = ("cubic", "sinc")
 
 @frozen
 class Study:
-    """What all rows share."""
+    """The data shared by all rows."""
 
     dataset: Dataset
     """Scans."""
@@ -61,7 +61,7 @@ class Study:
 
 
 def run_rows(study: Study, rows: Sequence[Row]) -> list[str]:
-    """Train and score what is missing, one row after another.
+    """Train and score the missing rows, one after another.
 
     A row that another process is working on is left to it, so several processes
     can share one output folder.
@@ -158,7 +158,7 @@ def _run_row(study: Study, row: Row, scorer: Scorer) -> bool:
 
 
 def _refuse_trained_on(card: ModelCard, held_out: Iterable[str]) -> None:
-    """Raise if a network of an earlier call learned from a participant who is held out now."""
+    """Raise if a network of an earlier call was trained on a participant held out now."""
     for label in held_out:
         if told := seen_in_training(card, label.removeprefix("sub-")):
             raise UsageError(

@@ -1,4 +1,4 @@
-"""The scans of a study: prepared slices to learn from, and degraded scans to score on."""
+"""The scans of a study: prepared slices for training, and degraded scans for scoring."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class Dataset:
     seed: int = 42
     """Of added noise."""
     gradient_check: str = REFUSE
-    """What is done about a gradient table that does not fit its image."""
+    """Action on a gradient table that does not match its image."""
     _opened: dict[Path, DwiRun] = field(factory=dict, init=False, eq=False, repr=False)
 
     def training(self, factor: int, noise: float = 0.0) -> list[PreparedRun]:
-        """Return the scans to learn from, degraded.
+        """Return the training scans, degraded.
 
         Raises
         ------
@@ -61,7 +61,7 @@ class Dataset:
             found = [files for files in found if files.subject not in held_out]
         if not found:
             raise UsageError(
-                "holds no scan to learn from.",
+                "holds no training scan.",
                 file=self.folder,
                 remedy="Name participants in the recipe's data.train that are not in data.test.",
             )
@@ -101,7 +101,7 @@ class Scan:
     degraded: DegradedScan
     """Truth on disk, grid, gradients and mask."""
     lr: np.ndarray = field()
-    """What is to be super-resolved, (volumes, slices, a, b), float16."""
+    """The input to super-resolve, (volumes, slices, a, b), float16."""
     hr: np.ndarray = field()
     """The truth, (volumes, slices, f a, f b), float16, intensity scale 1."""
 

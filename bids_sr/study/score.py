@@ -121,7 +121,7 @@ def _upsampled(scan: Scan, upsample: Upsampler) -> Iterator[np.ndarray]:
 def _describe(
     scan: Scan, path: Path, maps: dict[str, Path]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return the lattice figures of a series and its maps, and what is drawn of them."""
+    """Return the lattice metrics of a series and its maps, and the data of their figures."""
     axis, mask = scan.degraded.grid.slice_axis, scan.mask_slices
     weighted = np.flatnonzero(~scan.degraded.lr.gradients.is_b0)
     with DwiReader(path) as reader:
@@ -192,7 +192,7 @@ def _decibel(power: np.ndarray) -> np.ndarray:
 
 
 def _mean(found: list[Any]) -> Any:
-    """Average nested figures; what is not finite becomes None, as JSON has no NaN."""
+    """Average nested metrics; values that are not finite become None, as JSON has no NaN."""
     if isinstance(found[0], dict):
         return {key: _mean([each[key] for each in found if key in each]) for key in found[0]}
     mean = float(np.mean(found))

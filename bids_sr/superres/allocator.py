@@ -1,4 +1,4 @@
-"""Memory that a network's layers pass on to each other instead of fetching it anew."""
+"""Memory that a network's layers pass on to each other instead of fetching it again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _KEPT = 1 << 28
 """Blocks below are taken from memory that was freed before, bytes: those of all layers."""
 _USUAL_MMAP, _USUAL_TRIM = 1 << 25, 1 << 26
-"""What glibc's own thresholds grow to in a program that frees large blocks."""
+"""Values that glibc's own thresholds reach in a program that frees large blocks."""
 
 
 @contextmanager
@@ -37,9 +37,9 @@ def kept_memory() -> Iterator[None]:
 
 
 def give_back_memory() -> None:
-    """Hand memory that was freed back to the system, which glibc does not do by itself.
+    """Return freed memory to the system, which glibc does not do on its own.
 
-    A worker that waits for its next step would go on holding it.
+    Otherwise an idle worker would keep it.
     """
     library = _glibc()
     if library is not None:

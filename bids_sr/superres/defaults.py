@@ -3,10 +3,10 @@
 DEFAULT_ENSEMBLE = 4
 """Members of the self-ensemble by default: most of what eight bring, at half the time."""
 SLOPPY_ENSEMBLE = 1
-"""Members of the self-ensemble with ``--sloppy``: the slice as it is."""
+"""Members of the self-ensemble with ``--sloppy``: the slice itself."""
 UNCERTAINTY_ENSEMBLE = 8
 """Members of the self-ensemble whose standard deviation is kept: all there are."""
 AHEAD = 1
 """Volumes read ahead of the network, and written behind it."""
 PRECISIONS = ("auto", "float32", "bfloat16")
-"""Numbers in which the layers of a network may be asked to compute."""
+"""Precisions that can be requested for the layers of a network."""

@@ -11,7 +11,7 @@ _CUDA_BATCH_PIXELS = 1 << 20
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device a user asked for.
+    """Return the device a user requested.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ class SuperResolvedDwi:
     dwi: Path
     """4D image."""
     run: DwiRun
-    """What it was made of."""
+    """The run it was made from."""
     grid: SliceGrid = field(eq=False)
     """Input grid, slice axis and factor."""
     card: ModelCard
@@ -72,9 +72,9 @@ class SuperResolvedDwi:
     band: tuple[float, float]
     """Measured share of the input's band along the in-plane axes; 1 where it is full."""
     notes: tuple[str, ...]
-    """What a reader of the report should know."""
+    """Notes for the report."""
     ensemble_sd: EnsembleSdFiles | None = None
-    """Where the standard deviation over the self-ensemble lies, if it was asked for."""
+    """Where the standard deviation over the self-ensemble lies, if it was requested."""
     started: float = float("nan")
     """When it began, seconds since the epoch."""
     peak_memory_gb: float = 0.0
@@ -230,7 +230,7 @@ def super_resolve(
 
 
 def _warnings(reader: DwiReader, run: DwiRun, checks: SeriesChecks) -> tuple[str, ...]:
-    """Return what is odd about the series, be it as it came or at its acquired matrix."""
+    """Return warnings about the series, as stored or at its acquired matrix."""
     if run.stored is None:
         return (*run.warnings, *reader.warnings, *checks.warnings(reader.nonfinite))
     return (*run.warnings, *run.stored.warnings, *checks.warnings(run.stored.nonfinite))
@@ -249,7 +249,7 @@ def _gather(
     checks: SeriesChecks,
     signed: bool | None,
 ) -> Gathered:
-    """Gather what the network wants to know of the whole series."""
+    """Collect what the network needs of the whole series."""
     frame = slice_frame(grid.affine, grid.slice_axis)
 
     def share() -> SeriesImages | SeriesConditioning:
@@ -258,7 +258,7 @@ def _gather(
         return SeriesConditioning(run.gradients, frame=frame)
 
     gathered = gather(reader, run, grid, share, checks, signed=signed)
-    # a network of the paper's kind reads the slice alone: what was gathered is not used
+    # a network of the paper's kind reads only the slice: what was collected is not used
     return evolve(gathered, scale=gathered.largest) if card.input_rule == "paper" else gathered
 
 

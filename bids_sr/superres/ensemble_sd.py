@@ -1,4 +1,4 @@
-"""The standard deviation of each slice over the self-ensemble, kept beside the mean."""
+"""The standard deviation of each slice over the self-ensemble, computed with the mean."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class EnsembleSdFiles:
 def ensemble_sd_files(
     card: ModelCard, sd: Path, folder: Path, volumes: Sequence[int], ensemble: int
 ) -> EnsembleSdFiles:
-    """Say where the standard deviation goes, and the members.
+    """Return the paths of the standard deviation and of the members.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def ensemble_sd_files(
 
 @contextmanager
 def whole_or_none(members: Sequence[Path]) -> Iterator[None]:
-    """Remove the folders of ensemble members if what is done in a ``with`` block fails."""
+    """Remove the folders of ensemble members if a ``with`` block fails."""
     try:
         yield
     except BaseException:

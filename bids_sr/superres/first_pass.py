@@ -1,4 +1,4 @@
-"""The first pass over a series: its scale, what its volumes share, and its measured band."""
+"""The first pass over a series: its scale, shared images, and measured band."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from bids_sr.images.nifti import DwiReader
 from bids_sr.images.series_checks import SeriesChecks
 
 _DARKER = 0.8
-"""No b0 is less than so many times as bright as a weighted volume of its series."""
+"""Minimum ratio of brightness between a b0 and a weighted volume of its series."""
 _ALIKE = 2.0
-"""b0s of one series whose brightness differs by more are not all what they should be."""
+"""Maximum ratio of brightness between b0s of one series, before a warning."""
 
 
 class Shared(Protocol):
-    """What the volumes of a series share, gathered from one after the other."""
+    """Images shared by the volumes of a series, collected volume by volume."""
 
     def add(self, index: int, volume: np.ndarray) -> None:
         """Take a volume, (x, y, z) in units of the series' scale, into account."""
@@ -33,7 +33,7 @@ class Shared(Protocol):
 
 @frozen(eq=False)
 class Gathered:
-    """What the first pass finds out."""
+    """Result of the first pass."""
 
     scale: float
     """Intensity that the network sees as 1, in units of the input."""
@@ -48,10 +48,10 @@ class Gathered:
     signed: bool = False
     """Whether the series has a sign."""
     warnings: tuple[str, ...] = ()
-    """What was odd, in whole sentences."""
+    """Warnings, as full sentences."""
 
     def seen(self, index: int, volume: np.ndarray) -> np.ndarray:
-        """Return what the network is shown of a volume: mostly the volume itself."""
+        """Return the network's version of a volume: usually the volume itself."""
         volume = self.hot[index].taken_out(volume) if index in self.hot else volume
         return np.hypot(volume, np.float32(self.sigma)) if self.sigma else volume
 
@@ -65,7 +65,7 @@ def gather(
     *,
     signed: bool | None = None,
 ) -> Gathered:
-    """Find the run's intensity scale and what its volumes share, in one pass.
+    """Find the run's intensity scale and shared images, in one pass.
 
     A network takes in a whole slice: its kernels are divided by the slice's level, and
     what directions share is a mean over volumes. So one voxel that is beyond all
@@ -130,7 +130,7 @@ def _pass(
     checks: SeriesChecks,
     sigma: float = 0.0,
 ) -> tuple[Gathered, list[float]]:
-    """Return what volumes share, and how bright each is."""
+    """Return the shared images, and the brightness of each volume."""
     hot: dict[int, HotVoxels] = {}
     bright: list[float] = []
     largest = 0.0
@@ -176,7 +176,7 @@ def _series_scale(reader: DwiReader, run: DwiRun, grid: SliceGrid) -> tuple[int,
             return index, robust_scale(hot.taken_out(volume))
     kind = "b = 0 volume" if b0s.size else "volume of the lowest b-value"
     raise InputError(
-        f"holds no positive value in any {kind}, so that nothing tells its intensities.",
+        f"holds no positive value in any {kind}, so its intensity scale is unknown.",
         file=run.image,
         remedy="Convert it again from DICOM.",
     )

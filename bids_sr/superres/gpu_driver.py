@@ -14,7 +14,7 @@ _ROCM_DRIVER = Path("/dev/kfd")
 
 
 def quick_device(name: str) -> str | None:
-    """Return the device a user asked for, if that is clear without torch.
+    """Return the device a user requested, if that is clear without torch.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def quick_device(name: str) -> str | None:
     Returns
     -------
     str or None
-        ``cpu`` if it was asked for, or if there is no driver of a GPU; None if
+        ``cpu`` if it was requested, or if there is no driver of a GPU; None if
         `bids_sr.superres.device.choose_device` has to look.
     """
     if name == "cpu" or (name == "auto" and not has_gpu_driver()):
@@ -33,7 +33,7 @@ def quick_device(name: str) -> str | None:
 
 
 def has_gpu_driver() -> bool:
-    """Tell whether the driver of a GPU can be loaded, CUDA's or ROCm's."""
+    """Return whether the driver of a GPU can be loaded, CUDA's or ROCm's."""
     if _ROCM_DRIVER.exists():
         return True
     try:

@@ -1,4 +1,4 @@
-"""In what numbers the layers of a network compute: float32, or less where that is safe."""
+"""The precision of a network's layers: float32, or lower where that is safe."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORTH = 1 << 20
 """Pixels of all passes through the network from which on the check pays: some ten seconds of a
 shipped network, of which it takes less than one."""
 SIDE = 64
-"""Pixels along the sides of the slices that the check looks at."""
+"""Side of the slices used for the check, pixels."""
 _ROUNDS = 3
 
 _TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -29,7 +29,7 @@ _TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 @frozen
 class Precision:
-    """In what numbers the layers of a network compute; all else is float32."""
+    """The precision of a network's layers; everything else is float32."""
 
     name: str = "float32"
     """``float32``, ``bfloat16`` or ``float16``."""
@@ -47,7 +47,7 @@ FLOAT32 = Precision()
 
 
 def central(slices: int, rows: int, columns: int) -> tuple[slice, slice, slice]:
-    """Return two slices and `SIDE` x `SIDE` pixels in the middle of a volume, or what there is."""
+    """Return two slices of at most `SIDE` x `SIDE` pixels in the middle of a volume."""
     return (_middle(slices, 2), _middle(rows, SIDE), _middle(columns, SIDE))
 
 
@@ -59,7 +59,7 @@ def _middle(count: int, most: int) -> slice:
 def choose_precision(
     asked: str, device: torch.device, pixels: int, detail: Detail, images: slice = slice(None)
 ) -> Precision:
-    """Return in what numbers the layers of a network compute on a scan.
+    """Choose the precision of a network's layers on a scan.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def choose_precision(
 
 
 def computes_in_bfloat16(device: torch.device) -> bool:
-    """Tell whether a device has instructions for bfloat16, rather than imitating it."""
+    """Return whether a device has instructions for bfloat16, rather than imitating it."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

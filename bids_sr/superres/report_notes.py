@@ -1,4 +1,4 @@
-"""What a reader of the report should know of a run."""
+"""Notes on a run for the report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bids_sr.networks.channels import MIN_FIT_DIRECTIONS
 
 
 def band_notes(grid: SliceGrid, band: tuple[float, float]) -> tuple[str, ...]:
-    """Say along which axes the scanner interpolated; empty if it did not."""
+    """Note the axes along which the scanner interpolated; empty if it did not."""
     return tuple(
         f"Along voxel axis {'ijk'[axis]} the scan holds about {round(share * grid.shape[axis])} of"
         f" {grid.shape[axis]} frequencies: the scanner (or a filter) interpolated it. Data"
@@ -25,7 +25,7 @@ def band_notes(grid: SliceGrid, band: tuple[float, float]) -> tuple[str, ...]:
 
 
 def series_notes(run: DwiRun, card: ModelCard) -> tuple[str, ...]:
-    """Say what the network had to do without."""
+    """Note the network input that was missing."""
     stored = () if run.stored is None else (run.stored.note,)
     return (*stored, *(_missing_parts(run) if card.sees_series else _missing_channels(run, card)))
 
@@ -51,7 +51,7 @@ def _missing_channels(run: DwiRun, card: ModelCard) -> Iterator[str]:
     if not run.gradients.is_b0.any() and "mean_b0" in card.channels:
         yield "The series has no b0; the mean of each shell stood in for it."
     if run.gradients.not_linear and "tensor" in card.channels:
-        yield "The mean of each shell stood in for what a tensor predicts."
+        yield "The mean of each shell replaced the prediction of a tensor."
         return
     small = [s for s in run.gradients.shells if len(s.indices) < MIN_FIT_DIRECTIONS]
     if small and "tensor" in card.channels:
@@ -63,7 +63,7 @@ def _missing_channels(run: DwiRun, card: ModelCard) -> Iterator[str]:
 
 
 def hot_notes(hot: Mapping[int, HotVoxels]) -> tuple[str, ...]:
-    """Say how many voxels the network was not shown; empty if there are none."""
+    """Note the number of voxels hidden from the network; empty if there are none."""
     if not hot:
         return ()
     count = sum(voxels.count for voxels in hot.values())

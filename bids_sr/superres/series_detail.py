@@ -1,4 +1,4 @@
-"""The detail that a network for the series gives, and what each volume gets of it."""
+"""The output of a network for the series, and the detail that each volume gets from it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SeriesDetail:
 
     Notes
     -----
-    Kept as float16: what that rounds is a two-thousandth of the detail.
+    Kept as float16: the rounding error is a two-thousandth of the detail.
     """
 
     def __init__(self, parts: SeriesParts, arrays: Callable[[str, int], np.ndarray]) -> None:
@@ -72,12 +72,12 @@ class SeriesDetail:
 
     @classmethod
     def load(cls, parts: SeriesParts, store: Path) -> SeriesDetail:
-        """Open what lies in a folder, as memory maps."""
-        # "c", since torch warns of what may only be read; nothing writes to them
+        """Open the arrays in a folder, as memory maps."""
+        # "c", since torch warns of read-only arrays; nothing writes to them
         return cls(parts, lambda name, _: np.load(store / f"{name}.npy", mmap_mode="c"))
 
     def add(self, index: int, slices: np.ndarray) -> None:
-        """Add to a volume what it gets.
+        """Add its detail to a volume.
 
         Slice by slice, which stays in the processor's cache and needs no second volume.
 
@@ -254,7 +254,7 @@ class DetailRunner:
     def _transformed(
         self, images: torch.Tensor, quarter: int, flip: bool, precision: Precision
     ) -> torch.Tensor:
-        """Return what the network makes of rotated and flipped slices, rotated back."""
+        """Return the network's output for rotated and flipped slices, rotated back."""
         matrix = torch.as_tensor(turned_parts(quarter, flip=flip), dtype=images.dtype)
         shown = _mixed(rotate_flip(images, quarter, flip), matrix)
         with precision.layers(images.device):
@@ -279,7 +279,7 @@ def _keep(
     share: np.float32,
     fresh: np.ndarray,
 ) -> None:
-    """Store what was made of some slices; the b0's of all shells are averaged."""
+    """Store the output for some slices; that for the b0 is averaged over shells."""
     if detail.b0 is not None:
         more = (output[:, 0] * share).astype(np.float16)
         detail.b0[0, slices][fresh] += more[fresh]

@@ -1,4 +1,4 @@
-"""What a network for the series reads: images of each shell, gathered volume by volume."""
+"""Input of a network for the series: images of each shell, collected volume by volume."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ class SeriesImages:
             image += weight * volume
 
     def stack(self, number: int, start: int, stop: int) -> np.ndarray:
-        """Return what the network reads of some slices.
+        """Return the network input for some slices.
 
         Parameters
         ----------
         number : int
-            Which shell; where there is none, 0 gives the b0s alone.
+            Index of the shell; without shells, 0 gives the b0s alone.
         start, stop : int
             The first slice, and the one after the last.
 
@@ -84,9 +84,9 @@ class SeriesImages:
         return stack.reshape(stop - start, SLICES * PARTS, *whole.shape[1:])
 
     def units(self, number: int) -> np.ndarray:
-        """Return what 1 is in each image of a shell, (7,) float32, in units of the run's scale.
+        """Return the unit of each image of a shell, (7,) float32, in units of the run's scale.
 
-        To be asked for when all volumes were added.
+        To be requested when all volumes were added.
         """
         if number not in self._units:
             units = self._units[number] = np.ones(PARTS, np.float32)

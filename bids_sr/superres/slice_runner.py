@@ -109,7 +109,7 @@ class SliceRunner:
         return output[0], output[1:]
 
     def choose_precision(self, asked: str, stack: SliceStack, volumes: int) -> None:
-        """Find out in what numbers the layers compute, and do so from now on.
+        """Choose the precision of the layers, and use it from now on.
 
         Parameters
         ----------
@@ -170,7 +170,7 @@ class SliceRunner:
     def _members(
         self, channels: torch.Tensor, interpolated: torch.Tensor, precision: Precision
     ) -> Iterator[torch.Tensor]:
-        """Yield what the network makes of each rotation and flip, undone: (slices, f a, f b)."""
+        """Yield the output for each rotation and flip, undone: (slices, f a, f b)."""
         channels = channels.contiguous(memory_format=torch.channels_last)
         for quarter, flip in self.transforms:
             order = self.orders[quarter, flip]

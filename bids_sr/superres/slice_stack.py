@@ -1,4 +1,4 @@
-"""Channels of a volume that are put side by side a few slices at a time."""
+"""Channels of a volume, stacked a few slices at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class SliceStack:
-    """What a network reads of one volume.
+    """The network input of one volume.
 
     Most channels are the same arrays for all volumes of a shell: joined for a whole volume, each
     volume that waits would hold a copy of its own.

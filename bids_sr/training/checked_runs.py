@@ -1,4 +1,4 @@
-"""Opening runs that are learned from or scored on."""
+"""Opening runs for training or scoring."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bids_sr.images.runs import open_run
 
 
 def open_checked(files: DwiFiles, gradient_check: str) -> DwiRun:
-    """Open a run, say what is doubtful about its files, and check its gradient table.
+    """Open a run, log warnings about its files, and check its gradient table.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def open_checked(files: DwiFiles, gradient_check: str) -> DwiRun:
     Returns
     -------
     DwiRun
-        Its table is corrected if that is asked for.
+        Its table is corrected if that is requested.
 
     Raises
     ------

@@ -41,14 +41,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
-    # torch and friends only now, after the arguments were found to be right
+    # torch is imported only after the arguments have been checked
     from bids_sr.superres.device import choose_device
     from bids_sr.training.checked_runs import open_checked
     from bids_sr.training.export import code_commit, export_model
     from bids_sr.training.task_setup import make_task
     from bids_sr.training.trainer import CHECKPOINT, Trainer
 
-    # a wrong name ends it here, not after the scans were prepared
+    # a wrong name fails here, not after the scans have been prepared
     device = choose_device(arguments.device)
     settings, commit = _settings(arguments, device), code_commit()
     to_learn, to_score = _find(arguments)
@@ -107,7 +107,7 @@ def _settings(arguments: argparse.Namespace, device: torch.device) -> Settings:
 
 
 def _check_heeded(given: dict[str, Any], said: dict[str, Any], model: str) -> None:
-    """Refuse what the network to start from has no place for."""
+    """Refuse options that the initial network does not have."""
     if given.get("network", "SubPixelUNet") == "SubPixelUNet":
         return
     vain = [name for name in ("channels", "depth", "blocks", "taps") if name in said]
@@ -129,7 +129,7 @@ def _layer(text: str) -> tuple[str, float]:
 
 
 def _find(arguments: argparse.Namespace) -> tuple[list[DwiFiles], list[DwiFiles]]:
-    """Find the runs to learn from, and those held out: other people's."""
+    """Find the training runs, and the held-out runs of other participants."""
     from bids_sr.bids.training_runs import find_training_runs
     from bids_sr.training.held_out import refuse_shared_labels, refuse_shared_scans
 
@@ -143,7 +143,7 @@ def _find(arguments: argparse.Namespace) -> tuple[list[DwiFiles], list[DwiFiles]
 
 
 def _warn_of_start(model: str, held_out: list[DwiFiles]) -> None:
-    """Say if somebody who is held out may have been learned from before."""
+    """Warn if a held-out participant may be among the training data of the initial model."""
     from bids_sr.networks.registry import find_card
     from bids_sr.networks.training_data import seen_in_training
 

@@ -1,4 +1,4 @@
-"""Making low-resolution slices of high-resolution ones."""
+"""Degrading high-resolution slices to low resolution."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional
 from bids_sr.images.kspace import kspace_crop, kspace_downsample
 
 _TAPER = 0.5
-"""Share of Nyquist from which the Tukey window falls."""
+"""Fraction of Nyquist from which the Tukey window falls."""
 
 
 def box_downsample(hr: torch.Tensor, factor: int) -> torch.Tensor:
@@ -93,10 +93,9 @@ def resize_cubic_downsample(hr: torch.Tensor, factor: int) -> torch.Tensor:
 
 
 def coarsen(hr: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
-    """Make a scan of slightly lower resolution out of slices: a k-space crop to any size.
+    """Downsample slices slightly: a k-space crop to any size.
 
-    Shows a network the same heads at other voxel sizes and at a better
-    signal-to-noise ratio, for want of more scans.
+    Augments few scans with other voxel sizes and a higher signal-to-noise ratio.
 
     Parameters
     ----------
@@ -120,7 +119,7 @@ def coarsen(hr: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
 def _crop(n: int, high: int) -> np.ndarray:
     """Return the crop of one axis from `high` to `n` pixels, (n, high).
 
-    As `bids_sr.images.kspace.crop_matrix`, for sizes that are no multiples.
+    As `bids_sr.images.kspace.crop_matrix`, for sizes that are not multiples.
     """
     position = (np.arange(high) + 0.5) * n / high - 0.5
     distance = np.arange(n)[:, None] - position[None, :]

@@ -1,4 +1,4 @@
-"""Turning a finished training into a model folder."""
+"""Exporting a finished training to a model folder."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def export_model(
     licence : str
         Licence of the weights.
     command, commit : str
-        How to repeat it.
+        Provenance.
     figures : dict
         Measured figures of merit.
     start : str
-        Model (name or folder) whose weights it began with, if any: what that was trained
-        on, whom its card credits and which commands made it, is on this card as well.
+        Initial model (name or folder), if any: its training data, credits and commands are included
+        in this card.
 
     Returns
     -------

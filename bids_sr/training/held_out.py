@@ -1,4 +1,4 @@
-"""Nobody is both learned from and held out."""
+"""Keeping training and held-out participants apart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.errors import UsageError
 
-_REMEDY = "Hold out other participants: what was learned from is no test."
+_REMEDY = "Hold out other participants: training data cannot serve as a test."
 
 
 def refuse_shared_labels(train: Iterable[str], held_out: Iterable[str]) -> None:
@@ -27,12 +27,12 @@ def refuse_shared_labels(train: Iterable[str], held_out: Iterable[str]) -> None:
     sides = [{label.removeprefix("sub-") for label in labels} for labels in (train, held_out)]
     if both := sorted(sides[0] & sides[1]):
         raise UsageError(
-            f"sub-{', sub-'.join(both)}: to learn from and held out as well.", remedy=_REMEDY
+            f"sub-{', sub-'.join(both)}: both for training and held out.", remedy=_REMEDY
         )
 
 
 def refuse_shared_scans(train: Sequence[DwiFiles], held_out: Sequence[DwiFiles]) -> None:
-    """Raise if a scan is on both sides, be it under another label: a link, or a copy.
+    """Raise if a scan is on both sides, even under another label: a link, or a copy.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def refuse_shared_scans(train: Sequence[DwiFiles], held_out: Sequence[DwiFiles])
         for other in train:
             if _is_same(run.dwi, other.dwi):
                 raise UsageError(
-                    f"is the same scan as {other.dwi}: to learn from and held out as well.",
+                    f"is the same scan as {other.dwi}: both for training and held out.",
                     file=run.dwi,
                     remedy=_REMEDY,
                 )
@@ -57,5 +57,5 @@ def refuse_shared_scans(train: Sequence[DwiFiles], held_out: Sequence[DwiFiles])
 def _is_same(one: Path, other: Path) -> bool:
     try:
         return filecmp.cmp(one, other, shallow=False)
-    except OSError:  # told, with the reason, when it is read
+    except OSError:  # reported, with the reason, when it is read
         return False

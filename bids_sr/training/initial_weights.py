@@ -31,7 +31,7 @@ _Pairs = list[tuple[int, int]]
 
 @frozen
 class WeightMismatch:
-    """What a network did not take from the model that it starts from, by name."""
+    """What a network did not take from its initial model, by name."""
 
     dropped: tuple[str, ...] = ()
     """Channels and layers of the model that the network lacks."""
@@ -40,7 +40,7 @@ class WeightMismatch:
 
 
 def settings_of(card: ModelCard) -> dict[str, Any]:
-    """Return those settings of a training that make the network of a card.
+    """Return the training settings that give the network of a card.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ def settings_of(card: ModelCard) -> dict[str, Any]:
         raise ModelError(
             "is a network for the series, not for single volumes.",
             file=card.folder,
-            remedy="Leave --kind volume out, or start from another model.",
+            remedy="Leave out --kind volume, or start from another model.",
         )
-    # what a card leaves out has the network's own default, not that of a training
+    # missing keys of a card have the network's own defaults, not those of a training
     parameters = signature(CLASSES[network]).parameters
     given = {name: p.default for name, p in parameters.items() if p.default is not p.empty} | given
     if given.get("filtered", 0) is None:
@@ -79,10 +79,10 @@ def load_initial_weights(
 ) -> WeightMismatch:
     """Copy the weights of a model into `network` wherever they have a counterpart.
 
-    Channels go by name, whatever their order. A network of another factor differs in its
-    heads alone, so 9-fold can start from 4-fold weights; what has no counterpart keeps its
-    fresh weights. A wider network, or one that reads more, starts as the function that the
-    model is [1]_. What is dropped and what is fresh is a warning.
+    Channels are matched by name, in any order. A network of another factor differs only in its
+    heads, so 9-fold can start from 4-fold weights; layers without a counterpart keep their initial
+    weights. A wider network, or one that reads more channels, starts as the same function as the
+    model [1]_. Dropped and newly initialized weights are logged as warnings.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def _fitting(
         raise ModelError(
             "has no weight in common with the network to train.",
             file=card.weights,
-            remedy="Leave --width, --depth, --blocks, --taps, --channels out: its card says them.",
+            remedy="Leave out --width, --depth, --blocks, --taps, --channels: its card sets them.",
         )
     return fitting
 
@@ -234,7 +234,7 @@ def _further_maps(model: torch.nn.Module, network: torch.nn.Module) -> list[str]
 
 
 def tell(card: ModelCard, dropped: Sequence[str], fresh: Sequence[str]) -> None:
-    """Say what of a model is dropped, and what of the network begins afresh."""
+    """Log which weights of a model are dropped, and which of the network are newly initialized."""
     if card.input_rule != _RULE:
         _LOG.warning(
             "%s was trained on intensities scaled by the rule '%s'; here it is '%s'.",

@@ -49,7 +49,7 @@ class FeatureLoss(nn.Module):
         ``max``, or ``average`` in place of each max-pool.
     roll : int
         Largest cyclic shift, 0 to `MAX_ROLL` pixels. Output and target are shifted
-        together before the network, each time anew, along both axes, so that
+        together before the network, each time again, along both axes, so that
         its poolings have no fixed place in the image.
     relative : bool
         Whether differences are divided by the rms of the target's activations; the
@@ -58,8 +58,8 @@ class FeatureLoss(nn.Module):
         Whether images get ImageNet's mean and standard deviation first; in the
         article's code the network in fact saw raw values.
     generator : numpy.random.Generator, optional
-        Of the shifts; a training hands in one that its checkpoints keep. Default:
-        a new one with seed 0.
+        Source of the shifts; a training passes one that its checkpoints save. Default: a new one
+        with seed 0.
 
     Raises
     ------
@@ -190,9 +190,9 @@ def _features(network: str, last: int, path: Path | None) -> nn.Sequential:
         raise UsageError(
             f"lacks {', '.join(missing)}.",
             file=path,
-            remedy=f"Give a file that holds {network} up to the deepest layer asked for.",
+            remedy=f"Give a file that holds {network} up to the deepest layer requested.",
         )
-    # that counter, which only training reads, is all that may be missing
+    # only that counter, which is used in training alone, may be missing
     features.load_state_dict({key: stored[key] for key in needed}, strict=False)
     return features.eval()
 

@@ -1,4 +1,4 @@
-"""What a network reads of a prepared run, by name and slice."""
+"""The network input from a prepared run, by channel and slice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bids_sr.training.views import SeriesView
 def read_slice(
     run: PreparedRun, view: SeriesView, k: int, z: int, names: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """Return the low-resolution slice and what goes beside it.
+    """Return the low-resolution slice and its further channels.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ def read_slice(
     Returns
     -------
     dict of str to numpy.ndarray
-        (a, b) float16, at least those asked for; `dwi` is the first.
+        (a, b) float16, at least those requested; `dwi` is the first.
     """
     images = {"dwi": run.lr[int(view.volumes[k]), z]}
     images.update(zip(PER_VOLUME, view.shared[k, :, z], strict=True))
     if not set(FRAME).isdisjoint(names):
-        # b0s have no shell: their mean stands in, as in the app
+        # b0s have no shell: their mean is used instead, as in the app
         own = [images["mean_b0"]] * len(FRAME)
         along = view.frame[view.shell[k], :, z] if view.shell[k] >= 0 else own
         images.update(zip(FRAME, along, strict=True))

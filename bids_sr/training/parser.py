@@ -1,4 +1,4 @@
-"""The arguments of ``bids-sr-train``; nothing heavy is imported, which keeps ``--help`` quick."""
+"""The arguments of ``bids-sr-train``; imports are light, so that ``--help`` is fast."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAMES = {"factor": "scale"}
 
 
 def option_of(setting: str) -> str:
-    """Return the option that gives a setting."""
+    """Return the option of a setting."""
     return "--" + _NAMES.get(setting, setting).replace("_", "-")
 
 
@@ -91,12 +91,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="bids-sr-train",
         description="Train a super-resolution network on the DWI runs of a BIDS dataset."
-        " Run it again with the same arguments to go on after an interruption.",
+        " Run it again with the same arguments to continue after an interruption.",
         add_version=True,
     )
     add = parser.add_argument
     add("bids_dir", type=Path, help="BIDS dataset, or HCP folder, with high-resolution DWI")
-    add("output_dir", type=Path, help="takes checkpoint, logs and the model folder")
+    add("output_dir", type=Path, help="where to write checkpoint, logs and the model folder")
     add(
         "--kind",
         default=SERIES,
@@ -112,7 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
     card.add_argument("--name", help="name of the model folder; default: trained-x2 or trained-x3")
     card.add_argument("--licence", "--license", default="not stated", help="licence of the weights")
     card.add_argument(
-        "--credit", nargs="*", action=_Several, default=[], help="whom to credit, one text each"
+        "--credit", nargs="*", action=_Several, default=[], help="credits, one string each"
     )
     return parser
 
@@ -125,7 +125,7 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         action=_Several,
         required=True,
         metavar="LABEL",
-        help="participants to learn from",
+        help="participants to train on",
     )
     group.add_argument(
         "--validate-label",
@@ -139,8 +139,8 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         "--gradient-check",
         default=REFUSE,
         choices=TRAINING_CHECKS,
-        help="what is done about a scan whose gradient table does not fit its image: it is"
-        " refused; it is used, with a warning; it is used with a corrected table; nobody looks",
+        help="action on a scan whose gradient table does not match its image: refuse"
+        " it; use it with a warning; use it with a corrected table; do not check",
     )
     group.add_argument("--cache", type=Path, help="prepared slices; default: OUTPUT_DIR/cache")
     setting(
@@ -152,36 +152,36 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     )
     setting(
         "finest",
-        "low-resolution in-plane voxel side, mm, below which nothing is learned from",
+        "smallest low-resolution in-plane voxel side, mm, to train on",
         type=real(0),
     )
     setting(
         "zero_filled",
-        "share of patches whose input is cut to 60-95 %% of its band, as scanners that"
+        "fraction of patches whose input is cut to 60-95 %% of its band, as by scanners that"
         " interpolate do",
         type=real(0, 1),
     )
-    setting("noise", "largest noise added to the input, of the bright tissue", type=real(0))
+    setting("noise", "largest noise added to the input, in units of bright tissue", type=real(0))
     setting(
         "subsets",
-        "choices of 8 to 16 directions of each shell that the input is made of as well",
+        "additional inputs made from subsets of 8 to 16 directions of each shell",
         type=whole(0),
     )
     setting(
         "degradation",
-        "how low-resolution slices are made; several: each scan in all these ways",
+        "how low-resolution slices are made; several: each scan in all of these ways",
         nargs="+",
         action=_Several,
         choices=["kspace", "kspace-tukey", "box", "resize-cubic"],
     )
-    setting("b0_share", "share of patches of b0s", type=real(0, 1))
+    setting("b0_share", "fraction of patches of b0s", type=real(0, 1))
     setting("subset", "directions per smaller view of a run; 0 for none", type=whole(0))
 
 
 def _add_network(group: argparse._ArgumentGroup) -> None:
     setting = _Settings(group)
     setting("factor", "in-plane factor", type=int, choices=[2, 3])
-    setting("channels", "what it reads", nargs="+", action=_Several)
+    setting("channels", "input channels", nargs="+", action=_Several)
     setting("width", "feature maps at full resolution", type=whole(1))
     setting("depth", "number of halvings", type=whole(1))
     setting("blocks", "residual blocks per level", type=whole(1))
@@ -189,7 +189,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     setting("taps", "side of predicted kernels; 0 for none", type=int, choices=_TAPS)
     setting(
         "trunks",
-        "parts that are trained, b0 and mean or l = 2; the other keeps the weights of --init-from",
+        "parts to train, b0 and mean or l = 2; the other keeps the weights of --init-from",
         nargs="+",
         choices=TRUNKS,
     )
@@ -203,7 +203,7 @@ def _add_loss(group: argparse._ArgumentGroup) -> None:
     setting = _Settings(group)
     setting(
         "layers",
-        "VGG16 layers of the feature loss; none for a loss of pixels alone",
+        "VGG16 layers of the feature loss; none for a pixel loss only",
         nargs="*",
         action=_Several,
         metavar="LAYER=WEIGHT",
@@ -225,17 +225,17 @@ def _add_optimisation(group: argparse._ArgumentGroup) -> None:
         metavar="MODEL",
         help="start from the weights of this model (name or folder), of any factor",
     )
-    setting("steps", "optimiser steps in all", type=whole(1))
+    setting("steps", "total number of optimiser steps", type=whole(1))
     setting("batch_size", "patches per step", type=whole(1))
     setting("patch", "low-resolution patch side, pixels", type=whole(4))
-    setting("learning_rate", "largest of the schedule", type=real(0))
+    setting("learning_rate", "peak of the schedule", type=real(0))
     setting("warmup", "steps of linear warm-up", type=whole(0))
     setting(
         "schedule",
         "of the learning rate; constant goes down over the last fifth of the steps",
         choices=_SCHEDULES,
     )
-    setting("clip", "largest norm of the gradient; 0: twice what is usual", type=real(0))
+    setting("clip", "largest norm of the gradient; 0: twice its running average", type=real(0))
     setting("weight_decay", "of AdamW", type=real(0))
     setting("ema", "decay of the mean of weights that is kept", type=real(0, 1))
     setting(
@@ -250,11 +250,11 @@ def _add_optimisation(group: argparse._ArgumentGroup) -> None:
 
 
 def refused(kind: str, given: Iterable[str]) -> list[str]:
-    """Return the options among those given that a kind of network has no use for."""
+    """Return the given options that a kind of network does not use."""
     return [option_of(name) for name in given if name not in fields_dict(KINDS[kind])]
 
 
 def settings_given(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the settings that were said, by their names."""
+    """Return the settings given on the command line, by name."""
     known = {name for kind in KINDS.values() for name in fields_dict(kind)} - {"init_from"}
     return {name: value for name, value in vars(arguments).items() if name in known}

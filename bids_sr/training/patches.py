@@ -1,4 +1,4 @@
-"""Random training patches out of prepared runs."""
+"""Random training patches from prepared runs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _FULL_VIEW_SHARE = 0.5
 """Share of patches whose channels come from all directions of the run."""
 
 _DROP = {"mean_b0": 0.1, "tensor": 0.1}
-"""How often a shared channel falls back to the mean DWI, as where it is missing; with the
-tensor go the channels of the frame."""
+"""How often a shared channel is replaced by the mean DWI, as if it were missing; the channels of
+the frame go with the tensor."""
 
 _FILLED_BAND = (0.6, 0.95)
 """Measured share of the band, in slices that are to look interpolated by the scanner."""
 
 _DROP_ALL = 0.05
-"""How often the slice stands alone."""
+"""How often the slice is without further channels."""
 
 
 @frozen
@@ -68,7 +68,7 @@ class PatchSampler:
     patch : int
         Side p of the low-resolution patch, pixels.
     seed : int
-        Of the draw.
+        Random seed.
     zero_filled : float
         Share of patches whose low-resolution slice and channels are cut to a part
         of their band, as if the scanner had interpolated them.
@@ -184,7 +184,7 @@ class PatchSampler:
         z: int,
         band: tuple[float, float] | None,
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Return the whole slice, and by name what the network reads beside it."""
+        """Return the whole slice, and the network's further channels by name."""
         named = read_slice(run, view, k, z, self._channels)
         stack = np.stack(list(named.values())).astype(np.float32)
         if band is not None:
@@ -230,7 +230,7 @@ def _flawed(images: dict[str, np.ndarray], flaws: _Flaws) -> dict[str, np.ndarra
     for name, image in images.items():
         basic = "tensor" if name.startswith("tensor") else name
         if basic in flaws.missing:
-            # what the network does not read cannot stand in
+            # only channels that the network reads can be substituted
             known[name] = images.get("mean_dwi", image)
         elif basic == "mean_b0":
             known[name] = image * flaws.b0_contrast
@@ -238,8 +238,8 @@ def _flawed(images: dict[str, np.ndarray], flaws: _Flaws) -> dict[str, np.ndarra
 
 
 def draw_band(generator: np.random.Generator, share: float) -> tuple[float, float] | None:
-    """Now and then, in `share` of cases, choose a part of the band to which slices are cut."""
-    # no number is drawn when nothing is filled, so that older trainings can be repeated
+    """In a fraction `share` of cases, choose a part of the band to which slices are cut."""
+    # no random number is used without filling, so that older trainings are reproducible
     if not share or generator.random() >= share:
         return None
     along_a, along_b = generator.uniform(*_FILLED_BAND, size=2).round(2)
@@ -254,7 +254,7 @@ def rotate_flip(array: np.ndarray, quarter: int, flip: bool) -> np.ndarray:
 
 
 def window(centre: int, size: int, limit: int) -> slice:
-    """Return `size` pixels about the centre that lie within 0 to `limit`."""
+    """Return `size` pixels around the centre, within 0 to `limit`."""
     start = min(max(int(centre) - size // 2, 0), max(limit - size, 0))
     return slice(start, min(start + size, limit))
 

@@ -1,4 +1,4 @@
-"""Turning a DWI run into arrays that training reads at random from disk."""
+"""Preparing a DWI run as arrays that training reads at random from disk."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class PreparedRun:
 
     @property
     def snr_b0(self) -> float | None:
-        """Signal-to-noise ratio of its b0s, at low resolution; None where nothing tells it."""
+        """Signal-to-noise ratio of its b0s, at low resolution; None if unknown."""
         return snr_of(self.lr, self.foreground, self.gradients.is_b0)
 
 
@@ -71,7 +71,7 @@ class Recipe:
     """Directions per smaller view, so that the network also meets the channels of short
     acquisitions; 0 for none."""
     seed: int = 0
-    """Deals the directions out to the smaller views."""
+    """Seed for distributing the directions over the smaller views."""
     coarsening: float = 1.0
     """In-plane voxel size over the scan's own, >= 1: the scan is first made coarser by a
     k-space crop."""
@@ -81,14 +81,14 @@ class Recipe:
 
 
 def at_acquired_matrix(run: DwiRun, cache: Path) -> DwiRun:
-    """Return a run without zero-filling, as networks meet it in the app.
+    """Return a run without zero-filling, as networks get it in the app.
 
     Parameters
     ----------
     run : DwiRun
-        As it came.
+        As stored.
     cache : pathlib.Path
-        Folder of prepared runs; takes a copy of the series if it was zero-filled.
+        Folder of prepared runs, for a copy of the series if it was zero-filled.
 
     Returns
     -------
@@ -223,7 +223,7 @@ def coarse_slices(
     """
     series = []
     for volume in volumes:
-        # neither as input nor as target: it is nothing to be learned
+        # neither as input nor as target: hot voxels must not be learned
         slices = to_slices(find_hot_voxels(volume, axis).taken_out(volume), axis)
         if coarsening > 1:
             rows, columns = (_coarse(n, factor, coarsening) for n in slices.shape[1:])
@@ -235,7 +235,7 @@ def coarse_slices(
 
 
 def foreground(lr: np.ndarray) -> np.ndarray:
-    """Tell where volumes (V, slices, a, b) hold tissue, (slices, a, b)."""
+    """Return a mask of tissue, (slices, a, b), from volumes (V, slices, a, b)."""
     from skimage.filters import threshold_otsu
 
     mean = lr.mean(axis=0)

@@ -1,4 +1,4 @@
-"""Leaving out feature maps of a UNet for which a narrower one has no room."""
+"""Pruning the feature maps of a UNet for a narrower one."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ def level_widths(network: UNet) -> list[int]:
 def pruned(network: UNet, widths: Sequence[int]) -> dict[str, torch.Tensor]:
     """Return the weights of a UNet with no more maps at each level than these.
 
-    Kept are the maps of which most comes in and of which most is read, as told by the
-    weights at the level's upper end.
+    The maps with the largest incoming and outgoing weights at the level's upper end are kept.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Turning a DWI run into the arrays that a network for the series learns from."""
+"""Preparing a DWI run as arrays to train a network for the series."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ class PreparedSeries:
     label: str
     """Name of the run."""
     detail: np.ndarray
-    """What is to be learned: high bands, (shells, 7, slices, f a, f b), float16."""
+    """Targets: high bands, (shells, 7, slices, f a, f b), float16."""
     lr: np.ndarray
     """Images read, (views, 7, slices, a, b), float16; zero where there are none."""
     shell: tuple[int, ...]
     """Which of `detail` belongs to each view."""
     known: tuple[tuple[bool, bool, bool], ...]
-    """Whether each of `detail` says something of b0, mean, l = 2."""
+    """Whether each of `detail` is valid for b0, mean, l = 2."""
     foreground: np.ndarray
     """Where there is tissue, (slices, a, b) bool."""
     lr_zooms: tuple[float, float, float]
@@ -88,11 +88,11 @@ class PreparedSeries:
     parts: SeriesParts | None = None
     """How the volumes are split."""
     snr_b0: float | None = None
-    """Signal-to-noise ratio of its b0s, at low resolution; None where nothing tells it."""
+    """Signal-to-noise ratio of its b0s, at low resolution; None if unknown."""
 
     @property
     def teaching(self) -> tuple[int, ...]:
-        """Shells that say something of b0, mean or l = 2."""
+        """Shells that are valid for b0, mean or l = 2."""
         return tuple(number for number, known in enumerate(self.known) if any(known))
 
 
@@ -177,7 +177,7 @@ def split(volumes: np.ndarray, parts: SeriesParts, number: int, units: list[floa
     number : int
         Which shell.
     units : list of float
-        What 1 is to be: of the b0s, then of each shell.
+        Intensity of 1: for the b0s, then for each shell.
 
     Returns
     -------
@@ -211,7 +211,7 @@ def _subsets(
     frame: SliceFrame,
     recipe: SeriesRecipe,
 ) -> list[SeriesParts]:
-    """Choose directions that still tell l = 2 apart, so that short acquisitions are met."""
+    """Choose subsets of directions that still determine l = 2, as in short acquisitions."""
     if number >= len(parts.shells) or len(parts.shells[number].indices) <= _FEWEST:
         return []
     generator = np.random.default_rng([recipe.seed, number])

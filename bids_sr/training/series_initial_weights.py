@@ -71,7 +71,7 @@ def load_initial_series_weights(
         start = _from_volumes(network, given, card, images)
     else:
         raise ModelError(
-            f"is a {type(given).__name__}, which is no start of a network for the series.",
+            f"is a {type(given).__name__}, from which a network for the series cannot start.",
             file=card.folder,
             remedy="Start from another model, or give --kind volume.",
         )
@@ -101,7 +101,7 @@ def _from_series(
         raise ModelError(
             "has no weight in common with the network to train.",
             file=card.weights,
-            remedy="Leave the sizes of the network out: its card says them.",
+            remedy="Leave out the sizes of the network: they are taken from its card.",
         )
     return WeightMismatch(tuple(dropped), tuple(fresh))
 
@@ -116,7 +116,7 @@ def _from_volumes(
             f"has {given.depth} halvings with {blocks} residual blocks each,"
             " unlike the network to train.",
             file=card.folder,
-            remedy="Leave --depth and --blocks out, or start from another model.",
+            remedy="Leave out --depth and --blocks, or start from another model.",
         )
     weights = pruned(given, level_widths(own))
     weights["stem.weight"] = _as_stem(weights["stem.weight"], card.channels)

@@ -23,11 +23,11 @@ _CONTRAST = 0.08
 _NOISY = 0.3
 """Share of patches that get noise."""
 _MISSING = {"b0": 0.04, "l2": 0.04, "shell": 0.03}
-"""Share of patches that lack something, as scans do."""
+"""Fraction of patches with missing images, as in real scans."""
 _B0 = 0.25
 """Share of patches of which the b0 is compared by features."""
 _B0_ALONE = 1 / 3
-"""How often a person without directions is drawn, others being 1."""
+"""Relative frequency of participants without directions."""
 _MEANS = PARTS - L2_PARTS
 
 
@@ -48,7 +48,7 @@ class SeriesBatch:
 
 
 class SeriesSampler:
-    """Draws batches of turned patches of varied contrast, noise and band.
+    """Draws batches of rotated patches of varied contrast, noise and band.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ class SeriesSampler:
         return np.ascontiguousarray(stack), target, known, interpolated, self._mix(known)
 
     def _drop(self, images: np.ndarray, interpolated: np.ndarray, known: np.ndarray) -> np.ndarray:
-        """Now and then take out what some scans do not have; in place but for `known`."""
+        """Randomly remove images that some scans do not have; in place except for `known`."""
         random, known = self._generator, known.copy()
         for name, parts in (
             ("b0", slice(0, 1)),

@@ -1,4 +1,4 @@
-"""Everything that decides what a training of a network for the series does."""
+"""All settings of a training of a network for the series."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class SeriesSettings:
     coarsening: tuple[float, ...] = field(default=(1.0, 1.12, 1.25, 1.4, 1.6), converter=tuple)
     """In-plane voxel sizes trained on, relative to each scan's own."""
     finest: float = 0.0
-    """Low-resolution in-plane voxel side, mm, below which nothing is learned from."""
+    """Smallest low-resolution in-plane voxel side to train on, mm."""
     subsets: int = 4
-    """Choices of 8 to 16 directions of each shell that the input is made of as well."""
+    """Additional inputs made from subsets of 8 to 16 directions of each shell."""
     zero_filled: float = 0.1
     """Share of patches that look as if the scanner had interpolated them."""
     noise: float = 0.0
@@ -72,7 +72,7 @@ class SeriesSettings:
     """``cosine`` (warm-up, then down to zero), ``constant`` (down over the last fifth) or
     ``one-cycle``."""
     clip: float = 0.0
-    """Largest norm of the gradient; 0: twice what has been usual of late."""
+    """Largest norm of the gradient; 0: twice its running average."""
     weight_decay: float = 1e-4
     """Of AdamW."""
     ema: float = 0.998

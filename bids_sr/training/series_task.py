@@ -1,4 +1,4 @@
-"""What a training of a network for the series does in each step."""
+"""The training task of networks for the series."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class SeriesTask(Task):
     settings : SeriesSettings
         What to do.
     train, held_out : sequence of PreparedSeries
-        To learn from, and to validate on.
+        For training and for validation.
     vgg16 : pathlib.Path, optional
         Weights of the feature loss.
     device : torch.device
         Where to compute.
     fresh : bool
-        Whether weights of ``init_from`` are wanted: not where a checkpoint follows.
+        Whether to load the weights of ``init_from``: not if a checkpoint follows.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class SeriesTask(Task):
             self._features = features.to(device)
         self.sampler = self._new_sampler(train)
         if settings.init_from and fresh:
-            # of a sampler of its own: what is learned from does not depend on the start
+            # from a separate sampler: training batches do not depend on the initial weights
             shown = self._new_sampler(train).draw(settings.batch_size).images
             load_initial_series_weights(network, settings.init_from, shown)
         self._held_out = list(held_out)

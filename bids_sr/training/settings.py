@@ -1,4 +1,4 @@
-"""Everything that decides what a training run does."""
+"""All settings of a training of a network for single volumes."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class TrainingSettings:
     b0_share: float = 0.15
     """Share of patches that show a b0."""
     network: str = "SubPixelUNet"
-    """Class of the network: ``SubPixelUNet``, or ``PaperSuperResolver``, which reads the
-    slice alone and of the sizes below only heeds `width`."""
+    """Class of the network: ``SubPixelUNet``, or ``PaperSuperResolver``, which reads only the slice
+    and uses only `width` of the sizes below."""
     width: int = 40
     """Feature maps at full low resolution."""
     depth: int = 3
@@ -78,7 +78,7 @@ class TrainingSettings:
     """Of AdamW."""
     clip: float = 0.02
     """Largest norm of the gradient, some four times the usual one; without normalisation
-    layers a rare steep step can throw the network off for good. 0: twice what is usual."""
+    layers a rare steep step can make training diverge. 0: twice its running average."""
     ema: float = 0.998
     """Decay of the running mean of weights that is kept as the result."""
     subset: int = 15

@@ -1,4 +1,4 @@
-"""How noisy the scans are that a network has learned from."""
+"""The signal-to-noise ratio of a network's training scans."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bids_sr.quality.noise_sample import central_box
 
 
 class HasPreparedSlices(Protocol):
-    """A run that was learned from."""
+    """A run used for training."""
 
     @property
     def snr_b0(self) -> float | None:
@@ -20,7 +20,7 @@ class HasPreparedSlices(Protocol):
 
 
 def snr_range(runs: Iterable[HasPreparedSlices]) -> tuple[float, float] | None:
-    """Return the least and largest signal-to-noise ratio of the b0s that were shown.
+    """Return the smallest and largest signal-to-noise ratio of the training b0s.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def snr_range(runs: Iterable[HasPreparedSlices]) -> tuple[float, float] | None:
     Returns
     -------
     tuple of float or None
-        None where no run tells.
+        None if it is unknown for all runs.
     """
     found = [ratio for run in runs if (ratio := run.snr_b0) is not None]
     return (round(min(found), 1), round(max(found), 1)) if found else None

@@ -1,4 +1,4 @@
-"""What the training loop asks for, whatever is trained."""
+"""The interface between training loop and task."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Sampler(Protocol):
     """Of its random generator."""
 
     def draw(self, size: int) -> Any:
-        """Return so many patches."""
+        """Return `size` patches."""
 
 
 class Task(ABC):

@@ -1,4 +1,4 @@
-"""From settings and runs to what is trained: of networks for the series and for volumes."""
+"""Making the task of a training from settings and runs, for both kinds of networks."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def make_task(
     *,
     fresh: bool,
 ) -> tuple[SeriesTask | VolumeTask, Prepared]:
-    """Prepare runs, and make of them what a `Trainer` trains.
+    """Prepare runs, and make the task of a `Trainer`.
 
     Parameters
     ----------
     settings : SeriesSettings or TrainingSettings
         What to do; their class says which kind of network.
     learn, held_out : sequence of DwiRun
-        To learn from, and to validate on.
+        For training and for validation.
     cache : pathlib.Path
         Folder of prepared runs.
     vgg16 : pathlib.Path, optional
@@ -53,7 +53,7 @@ def make_task(
     device : torch.device
         Where to compute.
     fresh : bool
-        Whether weights of ``init_from`` are wanted: not where a checkpoint follows.
+        Whether to load the weights of ``init_from``: not if a checkpoint follows.
 
     Returns
     -------
@@ -64,9 +64,9 @@ def make_task(
     Raises
     ------
     InputError
-        If a run cannot be read, or teaches nothing.
+        If a run cannot be read, or has no usable shell.
     UsageError
-        If the settings leave nothing to learn from.
+        If the settings leave no training data.
     """
     if isinstance(settings, SeriesSettings):
         series = _series_to_learn(settings, learn, cache)
@@ -98,9 +98,10 @@ def _series_to_learn(
             ready = prepare_series(run, cache, recipe)
             if not ready.teaching:
                 raise InputError(
-                    "teaches nothing: it has no b0, and no shell of 6 directions or more.",
+                    "cannot be used for training: it has no b0, and no shell of 6 or more"
+                    " directions.",
                     file=run.image,
-                    remedy="Leave it out of --train-label.",
+                    remedy="Remove it from --train-label.",
                 )
             if min(ready.lr_zooms[:2]) < settings.finest:
                 _LOG.info("%s: finer than %g mm, left out.", ready.label, settings.finest)
@@ -108,7 +109,7 @@ def _series_to_learn(
             prepared.append(ready)
     if not prepared:
         raise UsageError(
-            f"No scan is left to learn from: all have finer voxels than {settings.finest:g} mm"
+            f"No scan is left to train on: all have voxels finer than {settings.finest:g} mm"
             " at low resolution.",
             remedy="Give a smaller --finest, or a larger --coarsening.",
         )
@@ -140,7 +141,7 @@ def _volumes(
 
 
 def settings_of_start(kind: type[Settings], card: ModelCard) -> dict[str, Any]:
-    """Return the settings that a model to start from decides, unless they are said.
+    """Return the settings that an initial model determines, unless they are given.
 
     Parameters
     ----------

@@ -24,11 +24,11 @@ CHECKPOINT = "checkpoint.pt"
 LOG = "log.csv"
 VALIDATION = "validation.csv"
 _COOLING = 0.2
-"""Share of the steps of a constant schedule that takes the learning rate down."""
+"""Fraction of the steps of a constant schedule over which the learning rate falls."""
 _STEEP = 2.0
-"""Times the usual norm that a gradient may have."""
+"""Largest gradient norm, relative to its running average."""
 _NEWER = 0.02
-"""Weight of the latest gradient in what is usual."""
+"""Weight of the latest gradient in the running average."""
 
 
 def learning_rate(settings: Any, step: int) -> float:
@@ -48,7 +48,7 @@ def learning_rate(settings: Any, step: int) -> float:
 
 
 class Trainer:
-    """Trains one network and keeps all it needs to go on after any interruption.
+    """Trains one network, with checkpoints to resume after any interruption.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class Trainer:
         )
         self.validations: list[dict[str, Any]] = []
         self._usual: list[float] = []
-        # going on with other people would mix up who was learned from
+        # resuming with other participants would falsify the list of training data
         self._scans = task.scans
         self.step = 0
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ class Trainer:
         return [{"step": self.step, **row} for row in rows]
 
     def save(self) -> None:
-        """Write a checkpoint from which training goes on exactly."""
+        """Write a checkpoint from which training resumes exactly."""
         content = {
             "settings": self.settings.to_dict(),
             "scans": self._scans,
@@ -141,7 +141,7 @@ class Trainer:
         if not path.exists():
             return
         content = self._read(path)
-        # settings that came later had their default then
+        # settings added later had their defaults then
         now = self.settings.to_dict()
         then = type(self.settings)().to_dict() | content["settings"]
         if unknown := sorted(content["settings"].keys() - now.keys()):
@@ -157,7 +157,7 @@ class Trainer:
             raise UsageError(
                 f"was made with other settings: {values}.",
                 file=path,
-                remedy="Train into another folder, or give the settings it began with.",
+                remedy="Train into another folder, or give the original settings.",
             )
         self.network.load_state_dict(content["network"])
         self.mean_network.load_state_dict(content["mean_network"])
@@ -178,12 +178,12 @@ class Trainer:
             raise UsageError(
                 "cannot be read as a checkpoint.",
                 file=path,
-                remedy="Remove it, which begins the training anew, or train into another folder.",
+                remedy="Remove it, which restarts the training, or train into another folder.",
             ) from error
         return dict(content)
 
     def _average(self) -> None:
-        # early on the mean follows closely, or it would keep the first weights for long
+        # early on the mean follows closely; otherwise it would keep the first weights for long
         decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
         pairs = zip(self.mean_network.parameters(), self.network.parameters(), strict=True)
         with torch.no_grad():
@@ -195,9 +195,9 @@ class Trainer:
                 statistic.copy_(now)
 
     def _clip(self) -> None:
-        """Limit the gradient: to a fixed norm, or to twice what has been usual of late.
+        """Limit the gradient to a fixed norm, or to twice its running average.
 
-        Without normalisation layers a rare steep step can throw the network off for good.
+        Without normalisation layers a single large step can make training diverge.
         """
         if self.settings.clip:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
@@ -224,12 +224,12 @@ class Trainer:
                 stream.seek(0, os.SEEK_END)
                 csv.DictWriter(stream, fieldnames=columns).writerow(row)
                 return
-        # there is none yet, or one that was begun when there were fewer figures
+        # there is none yet, or an older one with fewer columns
         _write_log(path, list(dict.fromkeys([*columns, *row])), [*_read_log(path)[1], row])
 
 
 def _forget_after(path: Path, step: int) -> None:
-    """Drop the rows of steps that an interruption undid; they are about to come again."""
+    """Drop the rows of steps after the checkpoint, which are repeated."""
     columns, rows = _read_log(path)
     if columns:
         _write_log(path, columns, [row for row in rows if int(row["step"]) <= step])

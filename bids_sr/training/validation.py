@@ -1,4 +1,4 @@
-"""How the network does on a held-out run, beside linear, cubic and sinc interpolation."""
+"""Scoring network and linear, cubic and sinc interpolation on a held-out run."""
 
 from __future__ import annotations
 

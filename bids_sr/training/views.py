@@ -1,4 +1,4 @@
-"""Choices of a run's volumes, and what each choice shares."""
+"""Subsets of a run's volumes, with their shared channels."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SeriesView:
 
 
 def subsets(gradients: GradientTable, size: int, seed: int) -> list[list[int]]:
-    """Deal the directions of each shell out to views of about `size`, each with all b0s.
+    """Distribute the directions of each shell over views of about `size`, each with all b0s.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def save_view(
     volumes: Sequence[int],
     frame: SliceFrame,
 ) -> None:
-    """Work out the channels of a choice of volumes of `lr`, (V, slices, a, b), and keep them."""
+    """Compute and save the channels of a subset of volumes of `lr`, (V, slices, a, b)."""
     conditioning = SeriesConditioning(gradients, volumes, frame=frame)
     for index in volumes:
         conditioning.add(index, lr[index])

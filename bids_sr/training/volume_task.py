@@ -1,4 +1,4 @@
-"""What a training of a network for single volumes does in each step."""
+"""The training task of networks for single volumes."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class VolumeTask(Task):
     settings : TrainingSettings
         What to do.
     train, held_out : sequence of PreparedRun
-        To learn from, and to validate on.
+        For training and for validation.
     vgg16 : pathlib.Path, optional
         Weights of the feature loss.
     device : torch.device
         Where to compute.
     fresh : bool
-        Whether weights of ``init_from`` are wanted: not where a checkpoint follows.
+        Whether to load the weights of ``init_from``: not if a checkpoint follows.
     """
 
     def __init__(

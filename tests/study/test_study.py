@@ -110,7 +110,7 @@ def test_nobody_is_learned_from_and_held_out(recipes, make_dataset, tmp_path, vg
         return main([*arguments, "--rows", "l1"])
 
     assert go('["01", "02"]', '["sub-02"]') == 2
-    assert "sub-02: to learn from and held out as well." in capsys.readouterr().err
+    assert "sub-02: both for training and held out." in capsys.readouterr().err
     assert go('["01"]', '["02"]') == 0
     scores = tmp_path / "out" / "rows" / "l1" / "scores.json"
     # the other way round: neither the scores nor the network of before are of these people

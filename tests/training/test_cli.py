@@ -187,7 +187,7 @@ def test_what_is_said_otherwise_is_honoured_and_told(train, start, tmp_path, cap
     [
         (("--channels", "mean_b0", "dwi"), "must start with 'dwi'"),
         (("--channels", "dwi", "flair"), "flair"),
-        (("--validate-label", "sub-01"), "sub-01: to learn from and held out as well."),
+        (("--validate-label", "sub-01"), "sub-01: both for training and held out."),
         (("--init-from", "nowhere"), "There is no network 'nowhere'."),
         (("--device", "cuda:99"), "--device cuda:99: "),
     ],

@@ -69,7 +69,7 @@ def test_trains_resumes_and_exports(train, tmp_path, caplog):
         (("--b0-share", "0.2", "--subset", "4"), "has no --b0-share and no --subset."),
         (("--degradation", "box"), "--degradation"),
         (("--kind", "volume"), "A training of --kind volume has no --l2-width and no "),
-        (("--validate-label", "sub-01"), "sub-01: to learn from and held out as well."),
+        (("--validate-label", "sub-01"), "sub-01: both for training and held out."),
         (("--init-from", "nowhere"), "There is no network 'nowhere'."),
         (("--device", "cuda:99"), "--device cuda:99: "),
     ],
@@ -130,7 +130,7 @@ def test_too_fine_scans_are_left_out_or_nothing_is_left(train, tmp_path, capsys,
     assert card.voxel_sizes_mm == ((4.8, 4.8889, 3.0),)
     shutil.rmtree(tmp_path / "out")
     assert train("--finest", "9") == 2
-    assert "No scan is left to learn from: all have finer voxels than 9 mm" in (
+    assert "No scan is left to train on: all have voxels finer than 9 mm" in (
         capsys.readouterr().err
     )
 
@@ -150,7 +150,7 @@ def test_a_scan_that_teaches_nothing(make_dataset, tmp_path, capsys):
     np.savetxt(table.with_suffix(".bval"), np.full((1, 5), 1000), fmt="%d")
     words = (str(dataset), str(tmp_path / "out"), "--train-label", "01", *SHORT)
     assert main([*words, "--gradient-check", "off"]) == 1
-    assert "sub-01_dwi.nii.gz: teaches nothing: it has no b0" in capsys.readouterr().err
+    assert "sub-01_dwi.nii.gz: cannot be used for training: it has no b0" in capsys.readouterr().err
 
 
 def test_every_setting_of_a_kind_has_an_option_with_its_default():

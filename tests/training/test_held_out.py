@@ -17,7 +17,7 @@ from bids_sr.training.held_out import refuse_shared_labels, refuse_shared_scans
     [(["01"], ["01"]), (["01"], ["sub-01"]), (["sub-01", "02"], ["03", "02"])],
 )
 def test_the_same_label_is_refused(train, held_out):
-    with pytest.raises(UsageError, match="to learn from and held out as well") as raised:
+    with pytest.raises(UsageError, match="both for training and held out") as raised:
         refuse_shared_labels(train, held_out)
     assert raised.value.exit_code == 2
 
@@ -52,5 +52,5 @@ def test_other_sessions_of_a_participant_are_the_participant(make_dataset):
         for session in ("1", "2")
     )
     assert first and second
-    with pytest.raises(UsageError, match="sub-02: to learn from and held out as well"):
+    with pytest.raises(UsageError, match="sub-02: both for training and held out"):
         refuse_shared_scans(first, second)

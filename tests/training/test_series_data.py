@@ -106,7 +106,9 @@ def test_a_scan_without_b0s(make_series):
 def test_a_scan_that_teaches_nothing_is_refused(make_series, tmp_path):
     run = make_series(((1000, 5),), b0s=0, run_only=True)
     settings = SeriesSettings(layers={}, coarsening=(1.0,))
-    with pytest.raises(InputError, match="teaches nothing: it has no b0, and no shell of 6"):
+    with pytest.raises(
+        InputError, match="cannot be used for training: it has no b0, and no shell of 6"
+    ):
         make_task(settings, [run], [], tmp_path / "cache", None, torch.device("cpu"), fresh=True)
 
 
