@@ -177,7 +177,7 @@ def _baselines(factor: int, noise: float, results: Results) -> list[_Line]:
 
 
 def label(row: Row) -> str:
-    """Return what tables and figures call a row."""
+    """Return the label of a row in tables and figures."""
     if len(row.layers) == 1:
         name = f"L1 + {NUMBERS[row.layers[0]]}"
     else:

@@ -219,7 +219,7 @@ def test_what_cannot_be_a_start_is_told(volume_model, series_model, tmp_path):
         load_initial_series_weights(series(depth=2), volume_model(), images())
     settings = TrainingSettings(network="PaperSuperResolver", width=16, channels=("dwi",))
     folder = write(tmp_path / "paper", PaperSuperResolver(2, width=16), settings)
-    with pytest.raises(ModelError, match="is a PaperSuperResolver, which is no start"):
+    with pytest.raises(ModelError, match="is a PaperSuperResolver, from which a network"):
         load_initial_series_weights(series(), str(folder), images())
     wide = series_model("wide", width=9, l2_width=9)
     with pytest.raises(ModelError, match="has no weight in common"):
