@@ -12,6 +12,7 @@ import bids_sr
 PACKAGE = Path(bids_sr.__file__).parent
 FLOORS = (
     "app",
+    "api",
     "workflow",
     "report",
     "study",
@@ -74,7 +75,8 @@ def test_foundation_stands_on_nothing():
     assert not own_imports(PACKAGE / "resources.py")
     assert own_imports(PACKAGE / "system_errors.py") == {"errors"}
     assert own_imports(PACKAGE / "entry_point.py") == {"errors", "system_errors"}
-    assert own_imports(PACKAGE / "__init__.py") == {"resources"}
+    # the others it names for type checkers, and imports when they are used
+    assert own_imports(PACKAGE / "__init__.py") <= {"resources", "errors", *FLOORS}
 
 
 def test_the_test_sees_an_import_that_goes_up(tmp_path):

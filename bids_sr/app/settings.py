@@ -11,16 +11,21 @@ from typing import Any
 
 from attrs import field, fields_dict, frozen
 
+from bids_sr.app import types
 from bids_sr.app.config import effective_options
 from bids_sr.app.folder_checks import check_folders
 from bids_sr.app.memory_limits import memory_gb
 from bids_sr.app.work_check import OUTPUT
 from bids_sr.bids.file_kind import JSON, refuse_foreign
 from bids_sr.errors import UsageError
-from bids_sr.superres.defaults import DEFAULT_ENSEMBLE, SLOPPY_ENSEMBLE, UNCERTAINTY_ENSEMBLE
+from bids_sr.superres.defaults import (
+    DEFAULT_ENSEMBLE,
+    MOST_THREADS,
+    SLOPPY_ENSEMBLE,
+    UNCERTAINTY_ENSEMBLE,
+)
 from bids_sr.workflow.options import MethodOptions
 
-_MAX_DEFAULT_THREADS = 8
 _DEFAULT_MEMORY = 0.9
 """Fraction of the available memory that is used by default."""
 
@@ -111,7 +116,7 @@ def make_settings(arguments: Namespace) -> Settings:
         cannot be used.
     """
     nprocs = arguments.nprocs or len(os.sched_getaffinity(0))
-    threads = min(arguments.threads or _MAX_DEFAULT_THREADS, nprocs)
+    threads = min(arguments.threads or MOST_THREADS, nprocs)
     given = {name: v for name, v in vars(arguments).items() if name in fields_dict(Settings)}
     found = {
         "bids_dir": arguments.bids_dir.resolve(),
@@ -124,12 +129,12 @@ def make_settings(arguments: Namespace) -> Settings:
         "derivatives": _derivatives(arguments.derivatives),
         "factor": arguments.scale,
         "detect_band": arguments.input_band == "auto",
-        "input_matrix": _sides(arguments.input_matrix),
+        "input_matrix": types.sides(arguments.input_matrix),
         "ensemble": _ensemble(arguments.ensemble, arguments.uncertainty, arguments.sloppy),
         "self_check": arguments.self_check or ("off" if arguments.sloppy else "auto"),
         "nprocs": nprocs,
         "threads": threads,
-        "memory_gb": _memory_gb(arguments.memory_mb, here=arguments.use_plugin is None),
+        "memory_gb": usable_memory_gb(arguments.memory_mb, here=arguments.use_plugin is None),
         "work_dir": _absolute(arguments.work_dir),
         "clean_work_dir": arguments.clean_workdir,
         "plugin": _read_plugin(arguments.use_plugin),
@@ -169,7 +174,8 @@ def _derivatives(given: Sequence[tuple[str, Path]]) -> tuple[tuple[str, Path], .
     return tuple(found.items())
 
 
-def _memory_gb(asked_mb: float | None, *, here: bool) -> float | None:
+def usable_memory_gb(asked_mb: float | None, *, here: bool = True) -> float | None:
+    """Return the memory that was asked for, or what may be taken `here`, GB; None: no limit."""
     if asked_mb is not None:
         return asked_mb / 1000
     # the resources of this machine are not those of a cluster's plugin
@@ -185,13 +191,6 @@ def _ensemble(asked: int | None, uncertainty: bool, sloppy: bool) -> int:
             remedy=f"Leave out --ensemble {asked}.",
         )
     return UNCERTAINTY_ENSEMBLE
-
-
-def _sides(matrix: str | None) -> tuple[int, int] | None:
-    if matrix is None:
-        return None
-    first, second = map(int, matrix.split("x"))
-    return first, second
 
 
 def _check_matrix(settings: Settings) -> None:

@@ -52,6 +52,14 @@ def matrix(value: str) -> str:
     return f"{int(found[1])}x{int(found[2])}"
 
 
+def sides(value: str | None) -> tuple[int, int] | None:
+    """Return the sides of a `matrix`, if there is one."""
+    if value is None:
+        return None
+    first, second = map(int, value.split("x"))
+    return first, second
+
+
 def memory(value: str) -> float:
     """Return a size in megabytes; the number may have a suffix K, M, G or T."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)B?", value.strip().upper())

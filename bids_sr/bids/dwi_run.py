@@ -53,7 +53,7 @@ class DwiFiles:
     dataset_root: Path
     """Top folder of the dataset that holds the image."""
     dataset_name: str = "raw"
-    """Name of that dataset in bids: URIs: ``raw`` or the derivative's name."""
+    """Name of that dataset in bids: URIs: ``raw``, the derivative's name, or empty: none."""
     problem: Problem | None = field(default=None)
     """Why the run cannot be used, judging by names and sidecars; raised by
     `bids_sr.images.runs.open_run`."""

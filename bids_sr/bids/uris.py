@@ -21,13 +21,16 @@ def bids_uri(files: DwiFiles, path: Path) -> str:
     -------
     str
         For example ``bids:raw:sub-01/dwi/sub-01_dwi.nii.gz``; the name is
-        explained by ``DatasetLinks`` in the derivative's dataset_description.json.
+        explained by ``DatasetLinks`` in the derivative's dataset_description.json. Of a
+        run outside any dataset, the name of the file alone.
 
     Raises
     ------
     ValueError
         If the file lies elsewhere.
     """
+    if not files.dataset_name:
+        return path.name
     return f"bids:{files.dataset_name}:{path.relative_to(files.dataset_root).as_posix()}"
 
 

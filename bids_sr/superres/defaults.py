@@ -10,3 +10,5 @@ AHEAD = 1
 """Volumes read ahead of the network, and written behind it."""
 PRECISIONS = ("auto", "float32", "bfloat16")
 """Precisions that can be requested for the layers of a network."""
+MOST_THREADS = 8
+"""CPU threads of a step by default, at most."""
