@@ -109,7 +109,9 @@ def super_resolve_array(
     with tempfile.TemporaryDirectory(prefix="bids_sr-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         dwi, matrix = _write(folder, data, affine, bvals, bvecs)
-        given: dict[str, Any] = {} if mask is None else {"mask": _write_mask(folder, mask, dwi[1], matrix)}
+        given: dict[str, Any] = (
+            {} if mask is None else {"mask": _write_mask(folder, mask, dwi[1], matrix)}
+        )
         if metadata is not None:
             (folder / "array.json").write_text(json.dumps(dict(metadata)), encoding="utf-8")
         made = super_resolve(dwi[0], folder / "out" / "sr.nii", maps=maps, **given, **options)

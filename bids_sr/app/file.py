@@ -70,8 +70,7 @@ def _add_files(parser: argparse.ArgumentParser) -> Section:
         "--maps",
         type=_maps,
         metavar="all|NAME,...",
-        help="diffusion maps to write, with the brain mask: all, or some of "
-        f"{', '.join(PARAMS)}",
+        help=f"diffusion maps to write, with the brain mask: all, or some of {', '.join(PARAMS)}",
         shown="none",
     )
     section.add(
