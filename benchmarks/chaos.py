@@ -166,7 +166,7 @@ def worker(this: Round) -> None:
         this.dice.choice(workers).kill()
     this.said.append(f"1 of {len(workers)} workers killed" if workers else "no worker yet")
     told = this.end(call, 0, 1)
-    if call.returncode == 1 and "was killed, most likely for want of memory" not in told:
+    if call.returncode == 1 and "was killed, most likely because memory ran out" not in told:
         this.wrong.append(f"the reason is not told: {told[-300:]}")
 
 

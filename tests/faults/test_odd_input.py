@@ -153,7 +153,7 @@ ODD = {
     "amplitudes": (amplitudes, "squares (1000 became 500 to 1000)"),
     "spheres": (spheres, "No tensor or GQI maps: the sidecar says BDelta: 0, so volumes"),
     "hint": (sidecar(SeriesDescription="FWF_STE"), "suggests spherical or planar encoding"),
-    "unit": (wrong_unit, "The header gives lengths in micrometres, which cannot be"),
+    "unit": (wrong_unit, "The header gives lengths in micrometres, which is implausible"),
 }
 SILENT = {
     "slice": one_slice,

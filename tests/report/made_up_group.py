@@ -160,7 +160,7 @@ def _strange(record: dict[str, Any], kind: int, generator: np.random.Generator) 
         record["wm_fa_wasserstein"] = round(shift, 5)
         record |= {"qc_status": "warn", "qc_reasons": _WARNING.format(shift)}
     elif kind == 1:
-        wrong = "The gradient table does not fit the image: x flipped."
+        wrong = "The gradient table does not match the image: x flipped."
         record |= {"gradients_verdict": "x flipped", "qc_status": "warn", "qc_reasons": wrong}
         record |= {"gradients_coherence": 0.04, "v1_angle_median_deg": 7.9}
     elif kind == 2:
