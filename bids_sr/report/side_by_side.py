@@ -213,16 +213,22 @@ def _read(path_of: Callable[[str], Path], axis: int, number: int) -> dict[str, S
     maps = {"fa": to_slices(load_volume(path_of("fa"))[0], axis)[number]}
     for name in ("colorfa", "v1"):
         with DwiReader(path_of(name)) as reader:
-            channels = [to_slices(reader.volume(i), axis)[number] for i in range(3)]
+            channels = [_slice(reader, i, axis, number) for i in range(3)]
         maps[name] = np.stack(channels, axis=-1)
     return maps
+
+
+def _slice(reader: DwiReader, volume: int, axis: int, number: int) -> Slice:
+    """Return one slice of a volume, whose memory is not kept."""
+    slice_: Slice = to_slices(reader.volume(volume), axis)[number].copy()
+    return slice_
 
 
 def _fitted(frame: _Frame, sr: SuperResolvedDwi, number: int) -> dict[str, Slice]:
     """Fit the tensor to the interpolated slice."""
     volumes = dti_volumes(sr.run.gradients).indices
     with DwiReader(sr.run.files.dwi) as reader:
-        slices = [to_slices(reader.volume(v), frame.slice_axis)[number] for v in volumes]
+        slices = [_slice(reader, v, frame.slice_axis, number) for v in volumes]
     fine = sinc_upsample(torch.from_numpy(np.stack(slices)), frame.shown.sample.factor).numpy()
     if not sr.signed:
         fine = fine.clip(min=0)  # as the output is

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bids_sr.images.nifti import write_image
+from bids_sr.images.nifti import DwiReader, write_image
+from bids_sr.report import side_by_side
 from bids_sr.report.figures import make_figures
 from bids_sr.report.index import OVERVIEW, read_index
 from bids_sr.report.orientation import slice_view
@@ -105,3 +106,10 @@ def test_sticks_are_drawn_in_their_voxel_along_their_direction():
     rows, across = np.nonzero(drawn.any(axis=-1))
     assert rows.min() >= 43 and rows.max() <= 47
     assert across.min() >= 30 and across.max() < 60 and np.ptp(across) > 20
+
+
+def test_slices_of_many_volumes_do_not_keep_the_volumes(tmp_path):
+    write_image(tmp_path / "dwi.nii", np.zeros((8, 9, 10, 3), np.float32), np.eye(4))
+    with DwiReader(tmp_path / "dwi.nii") as reader:
+        for axis in range(3):
+            assert side_by_side._slice(reader, 1, axis, 4).base is None
