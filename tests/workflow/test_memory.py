@@ -51,8 +51,8 @@ def large(plan, monkeypatch):
     return make
 
 
-def test_every_step_is_thought_of(plan):
-    assert set(step_memory_gb(plan)) == set(_parts(plan))
+def test_every_step_is_thought_of(plan, tmp_path):
+    assert set(step_memory_gb(plan)) == set(_parts(plan, tmp_path))
 
 
 def test_without_a_limit_the_usual_pieces_are_taken(large):
