@@ -1,4 +1,4 @@
-"""Lights: what turns amber or red, and that nothing is green by absence."""
+"""Lights: what turns amber or red, and that a missing metric is never green."""
 
 from __future__ import annotations
 
