@@ -31,7 +31,7 @@ def peak_ratio(power: NDArray[np.float64], period: int) -> float:
 
     The power at (k / P, l / P), for the k and l that no shorter period shares,
     over the median on the ring of equal frequency; the largest of them counts.
-    Plain cubic interpolation has peaks of 14 dB: look at it only beside that of
+    Plain cubic interpolation has peaks of 14 dB: read it only together with that of
     the interpolated input.
 
     Parameters

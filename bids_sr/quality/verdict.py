@@ -176,7 +176,7 @@ def _grid(record: Record, image: str) -> Light:
     if flagged:
         return Light(key, FAIL, f, f"There is a grid in the {name}: {told} ({limits}).")
     if len(found) < len(periods):
-        return Light(key, UNKNOWN, f, f"Grid in the {name}: not all periods were looked at.")
+        return Light(key, UNKNOWN, f, f"Grid in the {name}: not all periods were tested.")
     return Light(key, PASS, f, f"No grid in the {name}: at most {told} ({limits}).")
 
 

@@ -1,4 +1,4 @@
-"""The list of a run's pictures, kept beside them as JSON."""
+"""The list of a run's pictures, stored next to them as JSON."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Picture:
     height: int = field(validator=instance_of(int))
     """Picture elements."""
     image: str = field(default="", validator=instance_of(str))
-    """File name, of kind ``image``; files lie beside the index."""
+    """File name, of kind ``image``; files are in the folder of the index."""
     before: str = field(default="", validator=instance_of(str))
     """File name, of kind ``compare``."""
     after: str = field(default="", validator=instance_of(str))
