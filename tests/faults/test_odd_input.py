@@ -148,7 +148,7 @@ ODD = {
     "emptyvolume": (put(0, ..., 16), "Volumes 16 hold a single value"),
     "forms": (other_qform, "Qform and sform lie up to 7.0 mm apart; the sform is used."),
     "nowhere": (no_orientation, "Neither qform nor sform is set"),
-    "qfac": (qform_alone, "its qfac (pixdim[0]) is 0, not 1 or -1: 1 is taken"),
+    "qfac": (qform_alone, "its qfac (pixdim[0]) is 0, not 1 or -1: 1 is assumed"),
     "short": (directions(lambda table: 0.92 * table), "lengths of 0.92; they are normalized"),
     "amplitudes": (amplitudes, "squares (1000 became 500 to 1000)"),
     "spheres": (spheres, "No tensor or GQI maps: the sidecar says BDelta: 0, so volumes"),

@@ -173,4 +173,4 @@ def test_the_group_page_knows_a_fault_of_all(outcomes, datasets, call_here):
     column = table[0].split("\t").index("gradients_verdict")
     assert [row.split("\t")[column] for row in table[1:]] == ["y flipped"] * 2
     text = html.unescape((both.out / "group_dwi.html").read_text(encoding="utf-8"))
-    assert "come from the protocol or from the conversion" in text
+    assert "comes from the protocol or from the conversion" in text

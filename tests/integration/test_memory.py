@@ -81,7 +81,7 @@ def test_the_resource_monitor_tells_of_every_step(process, dataset, tmp_path, co
     with path.open(newline="") as file:
         rows = {row["step"]: row for row in csv.DictReader(file, delimiter="\t")}
     plan = make_plan(find_dwi(dataset)[0], tmp_path, RunOptions(load_card(None, 2)))
-    assert set(rows) == set(_parts(plan))
+    assert set(rows) == set(_parts(plan, tmp_path))
     for row in rows.values():
         assert row["run"] == "sub-01"
         assert 0.03 < float(row["peak_gb"]) < 4

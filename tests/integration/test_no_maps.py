@@ -8,7 +8,7 @@ import pytest
 
 from bids_sr.report.group import write_group
 
-TIMES = ("seconds", "slices_per", "peak_memory", "maps_written")
+TIMES = ("seconds", "selfcheck_seconds", "slices_per", "peak_memory", "maps_written")
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,7 @@ def test_runs_are_dealt_out_among_two_gpus(writers, model, run_command, command,
         env={**os.environ, "PYTHONPATH": path},
     )
     assert outcome.status == 0, outcome.told
-    assert outcome.lines("on cuda:0, cuda:1,"), outcome.told
+    assert outcome.lines("on cuda:0, cuda:1"), outcome.told
     records = outcome.out.glob("sub-*/dwi/*_quality.json")
     assert {json.loads(record.read_text())["device"] for record in records} == {
         "cuda:0 (faked)",

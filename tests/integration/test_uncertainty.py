@@ -53,7 +53,7 @@ def test_the_spread_is_there_and_nothing_is_left_over(first):
     sd = nib.load(image(first.out, "desc-srsd_dwi"))
     assert sd.shape == (48, 44, 4, 17) and np.median(sd.get_fdata()) > 0
     sidecar = image(first.out, "desc-srsd_dwi").with_name("sub-01_res-x2_desc-srsd_dwi.json")
-    assert "no confidence interval" in json.loads(sidecar.read_text())["Description"]
+    assert "not a confidence interval" in json.loads(sidecar.read_text())["Description"]
 
 
 def test_the_record_and_the_page_tell_of_it(first):
