@@ -95,7 +95,7 @@ def test_imported_weights_are_those_of_the_file_and_the_app_runs_them(
     assert difference.abs().max() < 1e-3
     assert main(["verify", str(folder)]) == 0
     assert ": OK (" in capsys.readouterr().out
-    assert main(["show", str(folder)]) == 0
+    assert main(["show", str(folder), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == "sharp-r18-feat0"
 
     run = open_run(find_dwi(make_dataset("01"))[0])
