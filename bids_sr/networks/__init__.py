@@ -1,1 +1,1 @@
-"""UNet, the channels it reads, model cards and loading."""
+"""Network architectures, their input channels, model cards and model loading."""

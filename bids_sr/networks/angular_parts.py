@@ -13,66 +13,66 @@ from bids_sr.bids.gradients import GradientTable
 Floats = NDArray[np.float64]
 
 B0 = "b0"
-"""Name of the volumes without weighting, and of their only part."""
+"""Name of the b0 volumes and of the only part they are split into."""
 MEAN, L2, L4 = "mean", "l2", "l4"
-"""Parts of a shell: what all directions share, and what differs between them."""
+"""Parts of a shell: the mean over directions, and the angular variation of degree 2 and 4."""
 L2_DIRECTIONS = 6
-"""Minimum of directions for l = 2: it has five functions, the mean is the sixth."""
+"""Minimum number of directions for l = 2: its five functions plus the mean."""
 L4_DIRECTIONS = 28
-"""Directions from which l = 4 is fitted as well: nearly twice its 15 functions."""
+"""Number of directions from which l = 4 is also fitted: nearly twice the 15 functions."""
 MAX_CONDITION = 10.0
-"""Condition number of the functions at a shell's directions up to which they count as well
-spread: 1 for an even cover, 20 for directions within 30 degrees of one axis."""
+"""Largest condition number of the design at which a shell's directions count as well spread:
+1 for uniform coverage, 20 for directions within 30 degrees of one axis."""
 _MAX_REPEATED = 15
-"""Distinct directions up to which repeats are separated, if l = 2 is not fitted."""
+"""Without an l = 2 fit, largest number of distinct directions at which repeats are used."""
 _COLLINEAR = np.cos(np.deg2rad(1.0))
 
 
 @frozen(eq=False)
 class AngularModel:
-    """How the volumes of one shell, or the b0s, are split."""
+    """Decomposition of the volumes of one shell, or of the b0s."""
 
     shell: str
     """``b0``, ``b1000``, ..."""
     bval: float
-    """s/mm2; 0 for the b0s."""
+    """b-value, s/mm2; 0 for the b0s."""
     indices: NDArray[np.intp]
-    """Its V volumes."""
+    """Indices of its V volumes."""
     design: Floats
-    """(V, K): values of the K functions at the directions."""
+    """(V, K): the K basis functions evaluated at the directions."""
     parts: Mapping[str, Floats]
-    """(m, K) by name (`B0`, `MEAN`, `L2`, `L4`): which coefficients, or sums, make up a part."""
+    """(m, K) per part (`B0`, `MEAN`, `L2`, `L4`): coefficients, or sums of them."""
     freedom: int
-    """Degrees of freedom of the residual, V - K; 0 where it tells nothing of the noise."""
+    """Degrees of freedom of the residual, V - K; 0 if it carries no information on the noise."""
 
     @property
     def inverse(self) -> Floats:
-        """Pseudo-inverse of the design, (K, V): from volumes to coefficients."""
+        """Pseudo-inverse of the design, (K, V): maps volumes to coefficients."""
         return np.asarray(np.linalg.pinv(self.design), np.float64)
 
     def noise_gain(self, part: str) -> float:
-        """Return the sum of variances of a part's coefficients where volumes have variance 1."""
+        """Return the summed variance of a part's coefficients for volumes of unit variance."""
         return float(((self.parts[part] @ self.inverse) ** 2).sum())
 
 
 def angular_models(gradients: GradientTable) -> tuple[AngularModel, ...]:
     """Choose the functions for the b0s and each shell of a series.
 
-    The functions are spherical harmonics, each of root mean square 1 over the sphere: l = 0
-    and l = 2, and l = 4 as well where there are `L4_DIRECTIONS` directions. Only sums of
-    squares over all functions of one l are meant to be looked at: they do not depend on the
-    frame of the directions. With fewer than `L2_DIRECTIONS` well-spread directions there is only
-    the mean; the noise is then estimated from repeated directions alone.
+    The functions are real spherical harmonics, each with a root mean square of 1 over the sphere:
+    l = 0 and l = 2, plus l = 4 from `L4_DIRECTIONS` directions on. Use only sums of squares over
+    all functions of one l: these do not depend on the frame of the directions. With fewer than
+    `L2_DIRECTIONS` well-spread directions, only the mean is fitted, and the noise is estimated
+    from repeated directions alone.
 
     Parameters
     ----------
     gradients : GradientTable
-        Of the series.
+        Gradient table of the series.
 
     Returns
     -------
     tuple of AngularModel
-        The b0s first, then shells in ascending order of b; only existing ones.
+        b0s first, then the shells present, in ascending order of b.
     """
     b0s = np.flatnonzero(gradients.is_b0)
     models = []
@@ -86,9 +86,9 @@ def angular_models(gradients: GradientTable) -> tuple[AngularModel, ...]:
 
 
 def harmonics(vectors: Floats, order: int) -> tuple[Floats, NDArray[np.intp]]:
-    """Return real spherical harmonics of even degree, of root mean square 1 over the sphere.
+    """Return real spherical harmonics of even degree, with a root mean square of 1 over the sphere.
 
-    Descoteaux et al. 2007, Magn Reson Med 58:497, by dipy, times the root of 4 pi.
+    Descoteaux et al. 2007, Magn Reson Med 58:497, as implemented in dipy, times sqrt(4 pi).
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def harmonics(vectors: Floats, order: int) -> tuple[Floats, NDArray[np.intp]]:
     values : numpy.ndarray
         (n, K).
     degrees : numpy.ndarray
-        (K,), l of each.
+        (K,), degree l of each function.
     """
     from dipy.core.geometry import cart2sphere
     from dipy.reconst.shm import real_sh_descoteaux
@@ -113,7 +113,7 @@ def harmonics(vectors: Floats, order: int) -> tuple[Floats, NDArray[np.intp]]:
 
 
 def _functions(vectors: Floats) -> tuple[Floats, Mapping[str, Floats], int]:
-    """Return design, parts and degrees of freedom of a shell."""
+    """Return the design, the parts and the residual degrees of freedom of a shell."""
     same = np.abs(vectors @ vectors.T) > _COLLINEAR
     first = np.argmax(same, axis=1)  # the first volume of the same direction
     distinct = np.unique(first)
@@ -128,5 +128,5 @@ def _functions(vectors: Floats) -> tuple[Floats, Mapping[str, Floats], int]:
     if repeats and distinct.size <= _MAX_REPEATED:
         design = (first[:, None] == distinct).astype(np.float64)
         return design, {MEAN: design.mean(axis=0, keepdims=True)}, repeats
-    # the residual is the difference between directions, not noise
+    # here the residual is the difference between directions, not noise
     return np.ones((len(vectors), 1)), {MEAN: np.eye(1)}, 0

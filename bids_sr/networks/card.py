@@ -17,12 +17,12 @@ from bids_sr.errors import ModelError
 from bids_sr.networks.channels import CHANNELS
 
 _RUN = re.compile(r"sub-[A-Za-z0-9+]+(_[a-z]+-[A-Za-z0-9+]+)*")
-"""Label of a run: entities alone."""
+"""Label of a run: BIDS entities only."""
 CARD = "card.json"
 WEIGHTS = "weights.safetensors"
 INPUT_RULES = ("series", "paper")
-"""What 1 is before the network: the bright tissue of the run's b0 (`series`), or the
-largest value of the whole scan (`paper`)."""
+"""What an input intensity of 1 stands for: bright tissue in the run's b0 (`series`), or the
+maximum of the whole scan (`paper`)."""
 
 
 def _texts(values: Iterable[str]) -> tuple[str, ...]:
@@ -38,7 +38,7 @@ def _sizes(values: Iterable[Iterable[float]]) -> tuple[tuple[float, ...], ...]:
 
 
 def known_channels(_instance: object, _attribute: object, value: tuple[str, ...]) -> None:
-    """Raise ValueError, as attrs validators do, unless these are channels in a valid order."""
+    """Raise ValueError, as attrs validators do, unless the channels are known and in order."""
     if not value or value[0] != "dwi" or not set(value) <= set(CHANNELS):
         raise ValueError(f"channels must start with 'dwi' and be among {CHANNELS}, not {value}")
 
@@ -84,55 +84,55 @@ def _is_number(value: object) -> bool:
 
 @frozen
 class ModelCard:
-    """A pretrained network's description, as stored in ``card.json``."""
+    """Description of a pretrained network, as stored in ``card.json``."""
 
     name: str
-    """Name for ``--model``: that of its folder."""
+    """Name for ``--model``: the name of its folder."""
     factor: int = field(validator=_known_factor)
     """In-plane factor."""
     degradation: str
-    """How its low-resolution training slices were made: kspace, kspace-tukey, box or resize-cubic,
-    several joined by +."""
+    """Degradation that produced its low-resolution training slices: kspace, kspace-tukey, box or
+    resize-cubic; several are joined by +."""
     architecture: Mapping[str, Any] = field(validator=_names_a_class)
-    """Keyword arguments of its class, and ``"class"``."""
+    """Class name (``"class"``) and keyword arguments of the network."""
     sha256: str
-    """Checksum of ``weights.safetensors``."""
+    """SHA-256 checksum of ``weights.safetensors``."""
     voxel_sizes_mm: tuple[tuple[float, ...], ...] = field(converter=_sizes)
-    """Low-resolution voxel sizes seen in training, one (in-plane, in-plane, slice) a scan."""
+    """Low-resolution voxel sizes seen in training: (in-plane, in-plane, slice) per scan."""
     b_values: tuple[int, ...] = field(converter=_whole_numbers)
     """b-values seen in training, s/mm2."""
     data: tuple[str, ...] = field(converter=_texts)
-    """Training scans, with credit."""
+    """Training scans and data credits."""
     licence: str
     """Licence of the weights."""
     seed: int
     """Seed of the training."""
     command: str
-    """Command that trained it, or did the last stage of its training."""
+    """Command that trained the network or, for staged training, ran its last stage."""
     commit: str
-    """Commit of this project it was trained at."""
+    """Commit of this project used for the training."""
     loss: str
-    """The loss, in words."""
+    """Description of the loss."""
     figures: Mapping[str, Any]
-    """Measured metrics, with the scan they were measured on."""
+    """Measured metrics and the scan they were measured on."""
     channels: tuple[str, ...] = field(
         default=(), converter=_texts, validator=_channels_of_its_class
     )
-    """What it reads, in order (see `bids_sr.networks.channels`); none if it sees the series:
-    what it reads of that is always the same (`bids_sr.networks.series_parts`)."""
+    """Input channels, in order (see `bids_sr.networks.channels`); empty for series networks, whose
+    input is fixed (`bids_sr.networks.series_parts`)."""
     snr_b0: tuple[float, ...] | None = None
-    """Signal-to-noise ratio of the b0s seen in training, smallest and largest; if known."""
+    """Smallest and largest signal-to-noise ratio of the b0s seen in training, if known."""
     input_rule: str = field(default="series", validator=_known_rule)
-    """How intensities are scaled, one of `INPUT_RULES`."""
+    """Intensity scaling, one of `INPUT_RULES`."""
     earlier_commands: tuple[str, ...] = field(default=(), converter=_texts)
-    """Commands of the stages before, in order, if it began with the weights of another."""
+    """Commands of earlier training stages, in order, if it started from another model's weights."""
     limitations: tuple[str, ...] = field(default=(), converter=_texts)
-    """What is known to be wrong with it or its training, as full sentences."""
+    """Known limitations of the network or its training, as full sentences."""
     extrapolation: Mapping[str, float | None] | None = field(default=None, validator=_a_price)
-    """What it was measured to cost to go from voxels of ``from_mm``, the finest of a training, to
-    ``to_mm``: by how much more of the detail of the b0s (``b0``), of the mean over directions
-    (``mean``) and of the differences between directions (``l2``; None: not measurable) is left
-    unexplained. Measured with small x2 networks (docs/method.md, "What was tried"); if known."""
+    """Measured cost of going from voxels of ``from_mm``, the finest of a training, to ``to_mm``:
+    increase in the unexplained detail of the b0s (``b0``), of the mean over directions (``mean``)
+    and of the differences between directions (``l2``; None: not measurable). Measured with small
+    x2 networks (docs/method.md, "What was tried"), if known."""
     folder: Path = field(default=Path(), eq=False)
     """Model folder."""
 
@@ -143,7 +143,7 @@ class ModelCard:
 
     @property
     def sees_series(self) -> bool:
-        """Whether it reads a slice once per shell, not once per volume."""
+        """Whether it reads a slice once per shell instead of once per volume."""
         return bool(self.architecture.get("class") == "SeriesNetwork")
 
     def to_dict(self) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def read_card(folder: Path) -> ModelCard:
     Parameters
     ----------
     folder : pathlib.Path
-        Holds ``card.json`` and ``weights.safetensors``.
+        Folder with ``card.json`` and ``weights.safetensors``.
 
     Returns
     -------
@@ -198,12 +198,12 @@ def read_card(folder: Path) -> ModelCard:
 
 
 def trained_on(data: Iterable[str]) -> tuple[int, int]:
-    """Count the people and the runs that a network has learned from.
+    """Count the participants and runs a network was trained on.
 
     Parameters
     ----------
     data : iterable of str
-        Of a model card: labels of runs, and credit in other words.
+        Entries of a model card: run labels, and credits as free text.
 
     Returns
     -------

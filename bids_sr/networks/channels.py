@@ -1,8 +1,8 @@
-"""Network input in addition to the slice: channels shared by all volumes of the series.
+"""Network input beyond the slice itself: channels shared by all volumes of the series.
 
-A single diffusion-weighted slice is noisy; its mean over directions is not, and
-the tensor fit says what this direction should look like. Everything is
-accumulated volume by volume, so the series is never in memory.
+A single diffusion-weighted slice is noisy; the mean over directions is not, and the tensor fit
+predicts the signal for the slice's own direction. Everything is accumulated volume by volume, so
+the series is never held in memory.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from bids_sr.bids.gradients import GradientTable, Shell
 from bids_sr.networks.slice_frame import SliceFrame
 
 BASIC = ("dwi", "mean_b0", "mean_dwi", "tensor")
-"""The slice to super-resolve, and what its series says of it: what networks read by default."""
+"""Default channels: the slice to super-resolve and its context in the series."""
 
 PER_VOLUME = BASIC[1:]
-"""Channels that are another image for each volume, beside the slice itself."""
+"""Channels, besides the slice itself, that differ between volumes."""
 
 FRAME = (
     "tensor_rows",
@@ -27,44 +27,43 @@ FRAME = (
     "tensor_antidiagonal",
     "tensor_across",
 )
-"""What the tensor fit predicts for five directions fixed to the slice: where fibres run."""
+"""Tensor prediction for five directions fixed to the slice: local fibre orientation."""
 
 CHANNELS = ("dwi", *PER_VOLUME, *FRAME)
 """Every channel that a network may read."""
 
 MIN_FIT_DIRECTIONS = 7
-"""A tensor at fixed b has 6 unknowns: with 6 directions the fit would repeat the noise."""
+"""A tensor at fixed b has 6 unknowns: with 6 directions the fit would reproduce the noise."""
 
 
 _OWN = "own"
-"""The mean of a volume's own contrast, which replaces missing channels."""
+"""Mean of the volume's own contrast, which replaces missing channels."""
 _Known = dict[str, np.ndarray | None]
 
 
 class SeriesConditioning:
-    """Shared channels of one DWI series, from one pass over its volumes.
+    """Shared channels of one DWI series, computed in one pass over its volumes.
 
-    The tensor channel of a volume is the signal that a log-linear least-squares
-    fit [1]_ to its own shell predicts for its direction. Within a shell S0 and
-    the trace are one constant, so six unknowns do and no b0 is needed.
+    The tensor channel of a volume is the signal predicted for its direction by a log-linear
+    least-squares fit [1]_ to its own shell. Within a shell, S0 and the trace merge into one
+    constant, so there are six unknowns and no b0 is needed.
 
-    Channels of another contrast (the mean b0 beside a weighted volume, the mean
-    DWI beside a b0) are brought to the level of the volume's own contrast by one
-    factor, so that a network sees numbers of one size at any b-value.
+    Channels of another contrast (the mean b0 for a weighted volume, the mean DWI for a b0) are
+    scaled to the level of the volume's own contrast, so that the network sees the same intensity
+    range at any b-value.
 
-    Fallbacks: no b0 -> the shell's mean stands in; fewer than seven directions
-    in the shell -> the shell's mean stands in for the tensor; b0 volumes see the
-    mean b0 there and the mean of the largest shell as mean DWI. Encoding that is not
-    linear -> the shell's mean stands in for the tensor.
+    Fallbacks: without b0s, the shell's mean replaces the mean b0. With fewer than seven
+    directions, or with encoding that is not linear, it replaces the tensor. For b0 volumes, the
+    tensor channel is the mean b0 and the mean DWI is that of the shell with most directions.
 
     Parameters
     ----------
     gradients : GradientTable
-        Of the whole series.
+        Gradient table of the whole series.
     volumes : sequence of int, optional
-        The volumes to use (default: all); the others are ignored.
+        Volumes to use (default: all); the others are ignored.
     frame : SliceFrame, optional
-        How slices lie; needed for the channels in `FRAME`.
+        Slice orientation; needed for the channels in `FRAME`.
 
     References
     ----------
@@ -89,15 +88,14 @@ class SeriesConditioning:
         self._shared: tuple[_ShellFit | None, frozenset[str], _Known] | None = None
 
     def add(self, index: int, volume: np.ndarray) -> None:
-        """Add volume `index` (any 3D or 2D shape, the same for all).
+        """Add volume `index` (3D or 2D, all of the same shape).
 
         Parameters
         ----------
         index : int
-            Position in the series; each is given once.
+            Position in the series; add each volume only once.
         volume : numpy.ndarray
-            Non-negative signal in units of the run's intensity scale; it is not
-            kept or changed.
+            Non-negative signal in units of the run's intensity scale; neither kept nor modified.
         """
         if index not in self._chosen:
             return
@@ -111,12 +109,12 @@ class SeriesConditioning:
 
     @property
     def mean_b0(self) -> np.ndarray | None:
-        """Mean of the b0 volumes, or None when there is none."""
+        """Mean of the b0 volumes, or None without b0s."""
         return None if self._b0_sum is None else self._b0_sum / len(self._b0s)
 
     @property
     def mean_dwi(self) -> np.ndarray | None:
-        """Mean over the shell with most directions, or None when there are only b0s."""
+        """Mean over the shell with most directions, or None if there are only b0s."""
         if not self._shells:
             return None
         return max(self._shells, key=lambda fit: len(fit.volumes)).mean
@@ -129,14 +127,14 @@ class SeriesConditioning:
         index : int
             Position in the series.
         volume : numpy.ndarray
-            The volume itself, the same shape as those added.
+            The volume itself, of the same shape as those added.
         names : sequence of str
-            Which channels, out of ``CHANNELS``.
+            Channels to return, from ``CHANNELS``.
 
         Returns
         -------
         list of numpy.ndarray
-            One array of `volume`'s shape per name, in its unit.
+            One array per name, in the shape and units of `volume`.
         """
         fit = self._shell_of.get(index)
         known = {**self._shared_channels(fit, frozenset(names)), "dwi": volume}
@@ -147,7 +145,7 @@ class SeriesConditioning:
         return [own if array is None else array for array in arrays]  # type: ignore[misc]
 
     def share(self, one: int, other: int) -> bool:
-        """Return whether two volumes of the series share channels: those of one shell do."""
+        """Return whether two volumes share channels, that is, belong to the same shell."""
         return self._shell_of.get(one) is self._shell_of.get(other)
 
     def forget(self) -> None:
@@ -155,7 +153,7 @@ class SeriesConditioning:
         self._shared = None
 
     def _shared_channels(self, fit: _ShellFit | None, names: frozenset[str]) -> _Known:
-        # all volumes of a shell share them; kept for one shell, since they take many volumes
+        # shared by all volumes of a shell; cached for one shell only, as they are large
         if self._shared is None or self._shared[:2] != (fit, names):
             self._shared = None
             self._shared = (fit, names, self._make_shared(fit, names))
@@ -174,7 +172,7 @@ class SeriesConditioning:
 
 
 class _ShellFit:
-    """Mean and log-linear tensor of one shell, accumulated volume by volume."""
+    """Mean and log-linear tensor fit of one shell, accumulated volume by volume."""
 
     def __init__(self, shell: Shell, gradients: GradientTable, chosen: frozenset[int]) -> None:
         self.volumes = [int(i) for i in shell.indices if int(i) in chosen]
@@ -210,15 +208,15 @@ class _ShellFit:
         return self._signal(self._design[self._row[index]])
 
     def along(self, directions: np.ndarray) -> list[np.ndarray | None]:
-        """Predict the signal along directions (n, 3)."""
+        """Predict the signal along `directions`, (n, 3)."""
         return [self._signal(row) for row in _design(directions)]
 
     def _signal(self, row: np.ndarray) -> np.ndarray | None:
         if self._coefficients is None:
             return None
         row = row.astype(np.float32)
-        # a fit to near-zero background must not explode; in tissue, even fluid in a
-        # tube, no direction comes near this many times the mean over directions
+        # keeps the fit bounded in near-zero background; in tissue, even for fluid in a tube,
+        # no direction exceeds the mean over directions by this factor
         ceiling = self.mean
         ceiling *= np.float32(_MAX_TO_MEAN)
         signal = np.tensordot(row, self._coefficients, axes=1)
@@ -226,7 +224,7 @@ class _ShellFit:
 
 
 _FLOOR = np.float32(1e-3)
-"""Signal, of the b0's bright tissue, below which the logarithm is not taken."""
+"""Signal, relative to the b0's bright tissue, below which no logarithm is taken."""
 
 
 _MAX_TO_MEAN = 4.0
@@ -234,7 +232,7 @@ _MAX_TO_MEAN = 4.0
 
 
 def _at_level(image: np.ndarray | None, own: np.ndarray | None) -> np.ndarray | None:
-    """Scale `image` so that its bright half has the mean that `own` has there."""
+    """Scale `image` so that the mean of its bright half matches that of `own` there."""
     if image is None or own is None or image is own:
         return image
     bright = image > image.mean()
@@ -243,6 +241,6 @@ def _at_level(image: np.ndarray | None, own: np.ndarray | None) -> np.ndarray | 
 
 
 def _design(bvecs: np.ndarray) -> np.ndarray:
-    """Quadratic form of each direction, (V, 6)."""
+    """Return the quadratic form of each direction, (V, 6)."""
     x, y, z = bvecs.T
     return np.stack([x * x, y * y, z * z, 2 * x * y, 2 * x * z, 2 * y * z], axis=1)

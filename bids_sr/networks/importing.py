@@ -1,4 +1,4 @@
-"""Importing a published ``.pth`` of the paper's network as a model folder."""
+"""Import of published ``.pth`` weights of the paper's network as a model folder."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from bids_sr.networks.storing import save_weights
 ARTICLE = "Lohr & Werner 2026, arXiv 2605.15895; weights: Zenodo doi 10.5281/zenodo.20267632"
 _HCP_VOXEL_MM = 1.05
 _TOLERANCE = 1e-3
-"""Largest difference of the output, of the intensity scale, at which float16 is stored."""
+"""Largest output difference, relative to the intensity scale, at which float16 is stored."""
 
 
 class _List:
-    """Stands in for fastcore's list in a checkpoint; what it holds is not used."""
+    """Stands in for fastcore's list in a checkpoint; its content is not used."""
 
     def __new__(cls, *_arguments: object, **_keywords: object) -> _List:
         return super().__new__(cls)
@@ -37,17 +37,17 @@ class _List:
 
 
 def import_paper_weights(path: Path, folder: Path, factor: int) -> ModelCard:
-    """Write the model folder of weights that the paper's authors (or fastai) saved.
+    """Write a model folder from weights saved by the paper's authors (or by fastai).
 
     Parameters
     ----------
     path : pathlib.Path
-        ``.pth`` of fastai's ``learn.save``, with or without optimiser. It is read
-        with ``weights_only``, so nothing in it is run.
+        ``.pth`` file from fastai's ``learn.save``, with or without optimiser. It is read with
+        ``weights_only``, so no code in it is executed.
     folder : pathlib.Path
         Model folder to write; its name becomes the model's.
     factor : int
-        In-plane factor it was trained for: the file does not say.
+        In-plane factor it was trained for; the file does not record it.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def import_paper_weights(path: Path, folder: Path, factor: int) -> ModelCard:
     Raises
     ------
     ModelError
-        If the file is not what it should be, or the folder is not empty.
+        If the file does not hold such weights, or the folder is not empty.
     """
     if folder.exists() and any(folder.iterdir()):
         raise ModelError(
@@ -89,7 +89,7 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     Raises
     ------
     ModelError
-        If it cannot be read safely, or holds no weights.
+        If the file cannot be read safely, or holds no weights.
     """
     try:
         refuse_foreign(path, OTHER, ModelError)
@@ -116,7 +116,7 @@ def _all_tensors(state: dict[Any, Any]) -> bool:
 
 
 def _harmless() -> Iterator[Any]:
-    """Yield what a fastai checkpoint holds beside tensors: a list class, and numpy numbers."""
+    """Yield the non-tensor types in fastai checkpoints: a list class and numpy scalars."""
     yield _List, "fastcore.foundation.L"
     scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]
     yield scalar, "numpy._core.multiarray.scalar"
@@ -140,7 +140,7 @@ def _load(network: PaperSuperResolver, state: dict[str, torch.Tensor], path: Pat
 
 
 def _agrees_in_half(network: PaperSuperResolver, factor: int) -> bool:
-    """Return whether float16 weights move the output by less than the tolerance."""
+    """Return whether float16 weights change the output by less than the tolerance."""
     other = PaperSuperResolver(factor).eval()
     rounded = _stored(network.state_dict(), half=True)
     other.load_state_dict(

@@ -1,4 +1,4 @@
-"""Loading the network of a model card."""
+"""Building the network of a model card and loading its weights."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ CLASSES: dict[str, Callable[..., torch.nn.Module]] = {
     "SubPixelUNet": SubPixelUNet,
     "PaperSuperResolver": PaperSuperResolver,
 }
-"""Network classes a card may name."""
+"""Network classes that a card may name."""
 
 
 def build_network(architecture: dict[str, Any]) -> torch.nn.Module:
-    """Make an untrained network.
+    """Build an untrained network.
 
     Parameters
     ----------
     architecture : dict
-        ``"class"`` and the keyword arguments of that class.
+        Class name (``"class"``) and the keyword arguments of that class.
 
     Returns
     -------
@@ -45,12 +45,12 @@ def build_network(architecture: dict[str, Any]) -> torch.nn.Module:
 
 
 def load_network(card: ModelCard) -> torch.nn.Module:
-    """Make the network of a card with its weights, float32 on the CPU, in eval mode.
+    """Build the network of a card and load its weights: float32, on the CPU, in eval mode.
 
     Parameters
     ----------
     card : ModelCard
-        From `bids_sr.networks.registry.load_card`, which verified the checksum.
+        Card from `bids_sr.networks.registry.load_card`, which verified the checksum.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def load_network(card: ModelCard) -> torch.nn.Module:
     Raises
     ------
     ModelError
-        If weights and card do not fit together.
+        If the weights do not match the card.
     """
     try:
         network = build_network(dict(card.architecture))

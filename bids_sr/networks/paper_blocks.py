@@ -1,4 +1,4 @@
-"""Building blocks of the paper's network, with the parameter names that fastai gives them."""
+"""Building blocks of the paper's network, with fastai's parameter names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class WeightNormConv2d(nn.Conv2d):
     Parameters
     ----------
     inputs, outputs, size : int
-        Maps in and out, and kernel side; the padding keeps the sides.
+        Input and output channels, and kernel side; padding preserves the image size.
 
     References
     ----------
@@ -40,13 +40,13 @@ class WeightNormConv2d(nn.Conv2d):
 class SpectralNormConv1d(nn.Module):
     """1 x 1 convolution without bias, divided by its largest singular value [1]_.
 
-    The singular vectors are buffers; one power iteration renews them per forward
-    pass in training, none in eval mode.
+    The singular vectors are buffers, updated by one power iteration per forward pass in
+    training and left unchanged in eval mode.
 
     Parameters
     ----------
     inputs, outputs : int
-        Maps in and out.
+        Input and output channels.
 
     References
     ----------
@@ -74,12 +74,12 @@ class SpectralNormConv1d(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Attention of every pixel to every other [1]_, added with a learned factor.
+    """Attention of every pixel to all others [1]_, added with a learned factor.
 
     Parameters
     ----------
     width : int
-        Maps in and out.
+        Input and output channels.
 
     References
     ----------
@@ -94,7 +94,7 @@ class SelfAttention(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(1))
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """Attend within (batch, width, a, b)."""
+        """Apply attention to (batch, width, a, b)."""
         flat = maps.flatten(2)
         scores = self.query(flat).transpose(1, 2) @ self.key(flat)
         mixed = self.value(flat) @ functional.softmax(scores, dim=1)
@@ -102,16 +102,15 @@ class SelfAttention(nn.Module):
 
 
 def start_convolutions(network: nn.Module) -> None:
-    """Give weight-normalised convolutions fresh weights.
+    """Initialise weight-normalised convolutions.
 
-    He initialisation; those before a pixel shuffle begin with four equal kernels
-    (ICNR [1]_), so that no checkerboard is there before training. Biases begin at
-    zero.
+    He initialisation; convolutions before a pixel shuffle start with four equal kernels
+    (ICNR [1]_), which avoids checkerboard artifacts before training. Biases start at zero.
 
     Parameters
     ----------
     network : torch.nn.Module
-        Changed in place.
+        Modified in place.
 
     References
     ----------
@@ -141,13 +140,13 @@ def _start(layer: WeightNormConv2d, same: int) -> None:
 def conv(
     inputs: int, outputs: int, size: int = 3, *, relu: bool = True, extra: Sequence[nn.Module] = ()
 ) -> nn.Sequential:
-    """Return a weight-normalised convolution, a ReLU if requested, and what follows."""
+    """Return a weight-normalised convolution, a ReLU if requested, and any further layers."""
     layers: list[nn.Module] = [WeightNormConv2d(inputs, outputs, size)]
     return nn.Sequential(*layers, *([nn.ReLU()] if relu else []), *extra)
 
 
 def pixel_shuffle(inputs: int, outputs: int, *, blur: bool) -> nn.Sequential:
-    """Return a doubling of both sides: convolution, pixel shuffle, 2 x 2 mean if `blur` [1]_.
+    """Return a 2x up-sampling: convolution, pixel shuffle, and 2 x 2 mean if `blur` [1]_.
 
     References
     ----------
@@ -159,14 +158,14 @@ def pixel_shuffle(inputs: int, outputs: int, *, blur: bool) -> nn.Sequential:
 
 
 class UnetBlock(nn.Module):
-    """Doubling, merging with the encoder's maps, and two convolutions.
+    """Up-sampling, merging with the encoder's feature maps, and two convolutions.
 
     Parameters
     ----------
     below, beside : int
-        Maps from the level below and from the encoder.
+        Channels from the level below and from the encoder.
     outputs : int
-        Maps out.
+        Output channels.
     attention : bool
         Whether self-attention follows.
     """
@@ -180,7 +179,7 @@ class UnetBlock(nn.Module):
         self.conv2 = conv(outputs, outputs, extra=extra)
 
     def forward(self, below: torch.Tensor, beside: torch.Tensor) -> torch.Tensor:
-        """Return (batch, outputs, a, b), of the sides of `beside`."""
+        """Return (batch, outputs, a, b), with the height and width of `beside`."""
         fine = self.shuf(below)
         if fine.shape[-2:] != beside.shape[-2:]:
             fine = functional.interpolate(fine, beside.shape[-2:], mode="nearest")
@@ -189,7 +188,7 @@ class UnetBlock(nn.Module):
 
 
 class MergeBlock(nn.Module):
-    """Residual block after the input was put beside the maps."""
+    """Concatenation with the network input, followed by a residual block."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -201,7 +200,7 @@ class MergeBlock(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Residual block of ResNet18, named as in torchvision."""
+    """Residual block of ResNet18, with torchvision's names."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -223,12 +222,12 @@ class BasicBlock(nn.Module):
 
 
 def resnet18_body(width: int = 64) -> nn.Sequential:
-    """Return ResNet18 (He et al., CVPR 2016) without pooling and classifier at its end.
+    """Return ResNet18 (He et al., CVPR 2016) without its final pooling and classifier.
 
     Parameters
     ----------
     width : int
-        Maps of its first stage; 64 is ResNet18's own.
+        Channels of its first stage; 64 in the original ResNet18.
 
     Returns
     -------

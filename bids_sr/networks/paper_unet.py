@@ -1,4 +1,4 @@
-"""The network of Lohr & Werner (2026): fastai's DynamicUnet on ResNet18, without fastai."""
+"""Network of Lohr & Werner (2026): fastai's DynamicUnet on ResNet18, without fastai."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from bids_sr.networks.paper_blocks import (
 )
 
 MIN_SIDE = 20
-"""Smallest side, in high-resolution pixels, that the encoder's five halvings leave room for."""
+"""Smallest side, in high-resolution pixels, that allows the encoder's five halvings."""
 
 _RANGE = (-3.0, 3.0)
-"""Output range: a sigmoid between these."""
+"""Output range, imposed by a sigmoid."""
 
 _SKIPS = (2, 4, 5, 6)
-"""Layers of the encoder after which the size changes."""
+"""Encoder layers after which the resolution changes."""
 
 
 class PaperUNet(nn.Module):
-    """What fastai's ``unet_learner`` makes in the paper.
+    """The network that fastai's ``unet_learner`` builds in the paper.
 
-    ResNet18 encoder, blurred PixelShuffle up-sampling, weight normalisation,
-    self-attention, output in (-3, 3). Parameters are named and ordered as fastai
-    does, so that its state dicts load key by key.
+    ResNet18 encoder, blurred PixelShuffle up-sampling, weight normalisation, self-attention,
+    output in (-3, 3). Parameter names and order match fastai, so that its state dicts load
+    key by key.
 
     Parameters
     ----------
     outputs : int
         Output channels.
     width : int
-        Maps of the encoder's first stage, a multiple of 16; all others are scaled
-        with it. 64 is the paper's.
+        Channels of the encoder's first stage, a multiple of 16; all other widths scale with it.
+        The paper uses 64.
     """
 
     def __init__(self, outputs: int = 3, width: int = 64) -> None:
@@ -58,7 +58,7 @@ class PaperUNet(nn.Module):
                 UnetBlock(6 * width, width, 4 * width, attention=False),
                 UnetBlock(4 * width, width, last, attention=False),
                 pixel_shuffle(last, last, blur=False),
-                # two layers without parameters in fastai: resize to the input, and merge with it
+                # in fastai, two layers without parameters: resize to the input, and merge with it
                 nn.Identity(),
                 nn.Identity(),
                 MergeBlock(merged),
@@ -92,20 +92,19 @@ class PaperUNet(nn.Module):
 
 
 def start_paper_network(network: nn.Module, *, from_interpolation: bool = False) -> None:
-    """Give a network of this kind the initial weights that fastai gives its decoder.
+    """Initialise a paper network's decoder as fastai does.
 
-    He initialisation for weight-normalised convolutions; those before a pixel
-    shuffle begin with four equal kernels (`start_convolutions`). Layers of the
-    encoder keep what torch gives them: the paper takes those from ImageNet.
+    He initialisation for weight-normalised convolutions; those before a pixel shuffle start
+    with four equal kernels (`start_convolutions`). Encoder layers keep torch's initialisation;
+    the paper uses ImageNet weights there.
 
     Parameters
     ----------
     network : torch.nn.Module
-        Changed in place, if it holds a `PaperUNet`.
+        Modified in place if it contains a `PaperUNet`.
     from_interpolation : bool
-        Let the network begin as what it reads, the interpolated slice: the maps of
-        its decoder count for nothing at first. A short training then starts
-        without any pattern of the decoder's own.
+        Start as the identity on the interpolated slice: the decoder's feature maps initially
+        have no weight, so that a short training does not start from a decoder pattern.
     """
     for module in network.modules():
         if isinstance(module, PaperUNet):
@@ -130,22 +129,21 @@ def _start_as_input(network: PaperUNet) -> None:
 
 
 class PaperSuperResolver(nn.Module):
-    """The paper's network behind the interface of ours: low-resolution slice in, fine slice out.
+    """The paper's network with this package's interface: low-resolution in, high-resolution out.
 
-    The slice is interpolated bilinearly, copied to three channels, and channel 0
-    of the output is the result. In the paper's training the interpolation put
-    corners on corners while the targets had pixel-centre geometry: content was
-    displaced by -(f-1)/2 to +(f-1)/2 high-resolution pixels across the field of
-    view, nil on average. A convolutional network cannot see where in the field a
-    pixel is, so what it learned has no shift of its own; here it reads the
-    pixel-centre interpolation, which is where the output belongs.
+    The slice is interpolated bilinearly and copied to three channels; the result is channel 0
+    of the output. In the paper's training, the interpolation aligned corners whereas the targets
+    had pixel-centre geometry: content was displaced by -(f-1)/2 to +(f-1)/2 high-resolution
+    pixels across the field of view, zero on average. A convolutional network does not know a
+    pixel's position in the field of view, so it learned no net shift. Here it reads the
+    pixel-centre interpolation, which matches the geometry of the output.
 
     Parameters
     ----------
     factor : int
         In-plane factor f.
     width : int
-        Of `PaperUNet`.
+        Width of the `PaperUNet`.
     """
 
     def __init__(self, factor: int, width: int = 64) -> None:
@@ -164,9 +162,9 @@ class PaperSuperResolver(nn.Module):
         Parameters
         ----------
         channels : torch.Tensor
-            (batch, 1, a, b), 0 to 1 over the whole scan.
+            (batch, 1, a, b), scaled to [0, 1] over the whole scan.
         interpolated : torch.Tensor, optional
-            Not read: the network has its own interpolation.
+            Ignored: the network does its own interpolation.
 
         Returns
         -------

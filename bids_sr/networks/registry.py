@@ -1,4 +1,4 @@
-"""The available networks: those in models/, and folders given by users."""
+"""Available networks: those shipped in models/, and model folders given by users."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from bids_sr.networks.card import CARD, ModelCard, checksum, read_card
 from bids_sr.resources import resource
 
 DEFAULT_PREFIX = "shallow-x"
-"""The default network of factor f is ``shallow-x<f>``."""
+"""Default network of factor f: ``shallow-x<f>``."""
 
 
 def list_models(folder: Path | None = None) -> dict[str, ModelCard]:
-    """Return the cards of all shipped networks by name.
+    """Return the cards of all shipped networks, by name.
 
     Parameters
     ----------
     folder : pathlib.Path, optional
-        Where to look; default: the shipped ``models`` folder.
+        Folder to search; default: the shipped ``models`` folder.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def load_card(model: str | None, factor: int) -> ModelCard:
         Name in the registry, path of a model folder, or None for the default
         network of `factor`.
     factor : int
-        In-plane factor wanted.
+        Requested in-plane factor.
 
     Returns
     -------
@@ -48,8 +48,8 @@ def load_card(model: str | None, factor: int) -> ModelCard:
     Raises
     ------
     ModelError
-        If there is no such network, it is of another factor, or the checksum of
-        its weights is not the one on the card.
+        If there is no such network, its factor differs, or the checksum of its weights does not
+        match the card.
     """
     card = find_card(model or f"{DEFAULT_PREFIX}{factor}")
     if card.factor != factor:
@@ -62,7 +62,7 @@ def load_card(model: str | None, factor: int) -> ModelCard:
 
 
 def is_default(card: ModelCard) -> bool:
-    """Return whether a network is the one that is used if none is named."""
+    """Return whether a network is the default of its factor."""
     shipped = list_models().get(f"{DEFAULT_PREFIX}{card.factor}")
     return shipped is not None and shipped.folder == card.folder
 
@@ -82,8 +82,7 @@ def find_card(model: str) -> ModelCard:
     Raises
     ------
     ModelError
-        If there is no such network, or the checksum of its weights is not the
-        one on the card.
+        If there is no such network, or the checksum of its weights does not match the card.
     """
     card = _find(model)
     found = checksum(card.weights)

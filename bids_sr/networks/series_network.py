@@ -1,4 +1,4 @@
-"""The network for the series: a slice of one shell in, the detail of all its directions out."""
+"""Series network: reads a slice of one shell, predicts the detail of all its directions."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from bids_sr.networks.series_parts import L2_PARTS, PARTS
 from bids_sr.networks.unet import UNet, conv, neighbourhoods
 
 SLICES = 3
-"""Slices read: the one to super-resolve, those before and after."""
+"""Slices read: the one to super-resolve and its two neighbours."""
 _MEANS = PARTS - L2_PARTS
 LIFT = 4.0
-"""What differs between directions is a fraction of their mean: so many times as large, it is of
-the size that layers are initialised for."""
+"""Scale of the l = 2 images: differences between directions are a fraction of the mean, and this
+brings them to the magnitude that layer initialisation assumes."""
 _SMALLEST = 1e-6
 
 
 class DetailTrunk(UNet):
-    """UNet at low resolution whose heads give f*f sub-pixels per pixel of several images.
+    """Low-resolution UNet whose heads predict f*f sub-pixels per pixel for several images.
 
-    Beside what it adds of its own, it predicts for every sub-pixel kernels that are applied
-    to some of the images that it reads [1]_. Kernels are divided by the size of the feature
-    maps in their pixel [2]_, so that the output stays homogeneous in the input.
+    Besides adding detail directly, it predicts kernels for every sub-pixel, which are applied to
+    some of the input images [1]_. Kernels are divided by the rms of the feature maps in their
+    pixel [2]_, so that the output stays homogeneous in the input.
 
     Parameters
     ----------
     in_channels : int
-        Images read.
+        Number of input images.
     filtered : slice
-        Which of them, all of them of the output's kind, kernels are applied to.
+        Input images to which kernels are applied; all are of the same kind as the output.
     factor : int
         In-plane factor f.
     width, depth, blocks, widest : int
         See `bids_sr.networks.unet.UNet`.
     taps : int
-        Side of the kernels; 0 for none.
+        Side of the kernels; 0 disables them.
     shared : bool
-        Whether one kernel serves all images, each giving its own output; else each output
-        has kernels for each image.
+        Whether one kernel serves all images, each yielding its own output; otherwise each output
+        has one kernel per image.
 
     References
     ----------
@@ -71,7 +71,7 @@ class DetailTrunk(UNet):
             nn.init.zeros_(self.kernels.weight)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the detail of the images `filtered`.
+        """Return the detail of the images selected by `filtered`.
 
         Parameters
         ----------
@@ -100,7 +100,7 @@ class DetailTrunk(UNet):
         around = neighbourhoods(images, self.taps).to(kernels.dtype)
         if kernels.dtype != torch.float32:
             return self._products(kernels, around)
-        # output by output: all of them at once would be the largest array by far
+        # one output at a time: all together would be by far the largest array
         if self.shared:
             weights = kernels.view(batch, self.factor**2, self.taps**2, rows, columns)
             made = [(weights * around[:, image, None]).sum(2) for image in range(count)]
@@ -111,9 +111,9 @@ class DetailTrunk(UNet):
         return torch.cat(made, dim=1)
 
     def _products(self, kernels: torch.Tensor, around: torch.Tensor) -> torch.Tensor:
-        """Apply kernels by one small matrix product per pixel: several times as fast.
+        """Apply kernels by one small matrix product per pixel, which is several times as fast.
 
-        float32 does not go this way, which adds in another order: its results stay as they were.
+        Not used for float32, where the different summation order would change earlier results.
         """
         each = kernels.permute(0, 2, 3, 1)
         near = around.permute(0, 3, 4, 1, 2)
@@ -126,20 +126,19 @@ class DetailTrunk(UNet):
 
 
 class SeriesNetwork(nn.Module):
-    """Detail of b0, mean and l = 2 coefficients of one shell.
+    """Predicts the detail of b0, mean and l = 2 coefficients of one shell.
 
-    Two trunks, since differences between directions are learned poorly together with what they
-    share: one gives the detail of b0 and mean, the other that of the coefficients. Both read
-    everything.
+    Differences between directions are learned poorly together with what the directions share, so
+    there are two trunks: one for b0 and mean, one for the coefficients. Both read all images.
 
     Parameters
     ----------
     factor : int
         In-plane factor f.
     width, depth, blocks, widest, taps : int
-        Of the trunk for b0 and mean, see `DetailTrunk`.
+        Trunk for b0 and mean, see `DetailTrunk`.
     l2_width, l2_depth, l2_widest, l2_taps : int
-        Of the trunk for l = 2.
+        Trunk for l = 2.
     """
 
     def __init__(
@@ -170,14 +169,14 @@ class SeriesNetwork(nn.Module):
         self.lift = nn.Buffer(lift.repeat(SLICES)[:, None, None], persistent=False)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the detail of the slice's images.
+        """Return the detail of the central slice's images.
 
         Parameters
         ----------
         images : torch.Tensor
-            (batch, 3 * 7, a, b): b0, mean and five coefficients of the slice, then of the
-            one before, then of the one after; zero where there are none. b0 in units of its
-            bright tissue, the others in those of the shell's.
+            (batch, 3 * 7, a, b): b0, mean and five coefficients of the slice, then of the previous,
+            then of the next; zero where missing. b0 in units of its bright tissue, the others in
+            units of the shell's.
 
         Returns
         -------

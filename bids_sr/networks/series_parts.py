@@ -1,7 +1,7 @@
-"""Splitting a series into the input of a network for the series, and reassembling its output.
+"""Decomposition of a series into series-network input, and recomposition from the output.
 
-A shell's signal is split into its mean and five functions of direction, l = 2 in the frame of
-the slice (`bids_sr.networks.angular_parts`). The b0s are one part more.
+A shell's signal is split into its mean and five l = 2 functions of direction, in the frame of the
+slice (`bids_sr.networks.angular_parts`). The b0s form one further part.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from bids_sr.networks.slice_frame import SliceFrame
 Floats = NDArray[np.float64]
 
 L2_PARTS = 5
-"""Functions of l = 2."""
+"""Number of l = 2 functions."""
 PARTS = 2 + L2_PARTS
 """Images of one shell: b0, mean, and l = 2 in the order of `angular_parts.harmonics`."""
 MIN_MEAN_DIRECTIONS = 6
-"""Directions from which their mean stands for the mean over the sphere."""
+"""Number of directions from which their mean stands for the mean over the sphere."""
 
 
 def _floats(value: Floats) -> Floats:
@@ -32,18 +32,18 @@ def _floats(value: Floats) -> Floats:
 
 @frozen(eq=False)
 class ShellParts:
-    """How the volumes of one shell are split, and put together again."""
+    """Decomposition and recomposition of the volumes of one shell."""
 
     bval: float
-    """s/mm2."""
+    """b-value, s/mm2."""
     indices: NDArray[np.intp]
-    """Its V volumes."""
+    """Indices of its V volumes."""
     weights: Floats = field(converter=_floats)
-    """(1 + 5, V): mean and l = 2 coefficients are so much of each volume. Rows of l = 2 are
-    zero where too few directions tell them apart."""
+    """(1 + 5, V): weights of the volumes in the mean and the l = 2 coefficients. The l = 2 rows are
+    zero if there are too few directions to determine them."""
     functions: Floats = field(converter=_floats)
-    """(V, 1 + 5): each volume has so much of the coefficients. Columns of l = 2 are zero where
-    its weights are."""
+    """(V, 1 + 5): weights of the coefficients in each volume. The l = 2 columns are zero where the
+    l = 2 rows of the analysis are."""
 
     @property
     def has_l2(self) -> bool:
@@ -53,15 +53,15 @@ class ShellParts:
 
 @frozen(eq=False)
 class SeriesParts:
-    """How a series is split: its b0s and its shells."""
+    """Decomposition of a series into its b0s and shells."""
 
     b0s: NDArray[np.intp]
-    """Volumes without weighting."""
+    """Indices of the b0 volumes."""
     shells: tuple[ShellParts, ...]
-    """In ascending order of b."""
+    """Shells in ascending order of b."""
 
     def place(self, index: int) -> tuple[int | None, int]:
-        """Return which shell a volume is of (None: b0), and its row there."""
+        """Return the shell of a volume (None: b0) and its row there."""
         for number, shell in enumerate(self.shells):
             rows = np.flatnonzero(shell.indices == index)
             if rows.size:
@@ -70,19 +70,19 @@ class SeriesParts:
 
 
 def series_parts(gradients: GradientTable, frame: SliceFrame) -> SeriesParts:
-    """Determine how a series is split.
+    """Determine the decomposition of a series.
 
     Parameters
     ----------
     gradients : GradientTable
-        Of the series.
+        Gradient table of the series.
     frame : SliceFrame
-        How its slices lie.
+        Orientation of its slices.
 
     Returns
     -------
     SeriesParts
-        Shells whose encoding is not linear have only a mean.
+        Shells whose encoding is not linear have a mean only.
     """
     b0s, shells = np.zeros(0, np.intp), []
     for model in angular_models(gradients):
@@ -94,8 +94,8 @@ def series_parts(gradients: GradientTable, frame: SliceFrame) -> SeriesParts:
         weights[0], functions[:, 0] = 1 / count, 1
         if L2 in model.parts and not gradients.not_linear:
             own = harmonics(gradients.bvecs[model.indices] @ frame.axes.T, 2)[0]
-            # the model may hold l = 4 too, in the frame of the gradients: the same mean, and
-            # the same l = 2 but for the frame
+            # the model may include l = 4, in the gradient frame: this changes neither the mean nor,
+            # apart from the frame, l = 2
             rows = np.vstack([model.parts[MEAN], model.parts[L2]])
             turned = between_frames(frame)
             weights = rows @ model.inverse
@@ -106,30 +106,30 @@ def series_parts(gradients: GradientTable, frame: SliceFrame) -> SeriesParts:
 
 
 def between_frames(frame: SliceFrame) -> Floats:
-    """Return what l = 2 coefficients are multiplied by to be in the frame of slices, (5, 5)."""
+    """Return the matrix that takes l = 2 coefficients to the frame of the slices, (5, 5)."""
     return _rotation(frame.axes)
 
 
 @lru_cache(maxsize=32)
 def turned_parts(quarter: int, *, flip: bool, back: bool = False) -> Floats:
-    """Return how the l = 2 coefficients change when a slice, or the stack, is turned.
+    """Return how l = 2 coefficients transform when a slice or the stack is rotated or flipped.
 
     Parameters
     ----------
     quarter : int
-        Quarter turns of the slice (`numpy.rot90` over rows and columns), made first.
+        Quarter turns of the slice (`numpy.rot90` over rows and columns), applied first.
     flip : bool
         Whether its columns are reversed afterwards.
     back : bool
-        Whether the slices before and after change places.
+        Whether the previous and next slices are swapped.
 
     Returns
     -------
     numpy.ndarray
-        (5, 5): coefficients of the turned images are this matrix times the turned
-        coefficients. Each row has one entry, 1 or -1.
+        (5, 5): multiply the transformed images' coefficients by this matrix. Each row has one
+        non-zero entry, 1 or -1.
     """
-    # an array turned by rot90 has along its rows what was along the columns, reversed
+    # after rot90, the former column axis, reversed, runs along the rows
     turn = np.linalg.matrix_power(np.array([[0.0, -1.0], [1.0, 0.0]]), quarter % 4)
     if flip:
         turn = np.diag([1.0, -1.0]) @ turn
@@ -139,15 +139,15 @@ def turned_parts(quarter: int, *, flip: bool, back: bool = False) -> Floats:
 
 
 def _rotation(axes: Floats) -> Floats:
-    """Return M, (5, 5): where directions v become ``axes v``, l = 2 coefficients c become M c."""
+    """Return M, (5, 5): if directions v become ``axes v``, l = 2 coefficients c become M c."""
     vectors = _spread()
     old, new = (harmonics(v, 2)[0][:, 1:] for v in (vectors, vectors @ axes.T))
-    # the signal is the same: new c' = old c
+    # the signal does not change: new c' = old c
     return np.asarray(np.linalg.lstsq(new, old, rcond=None)[0], np.float64)
 
 
 def _spread() -> Floats:
-    """Return unit vectors that tell all functions of l = 2 apart."""
+    """Return unit vectors that determine all l = 2 functions."""
     steps = np.arange(24) + 0.5
     z, angle = 1 - steps / 12, steps * np.pi * (3 - np.sqrt(5))
     radius = np.sqrt(1 - z**2)

@@ -1,4 +1,4 @@
-"""The orientation of a scan's slices, and their order."""
+"""Orientation and order of a scan's slices."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ def _unit_rows(value: np.ndarray) -> np.ndarray:
 
 @frozen(eq=False)
 class SliceFrame:
-    """The orientation of slices in the given arrays, and in the frame of the gradients."""
+    """Orientation of the slices in the given arrays and in the frame of the gradients."""
 
     axes: np.ndarray = field(converter=_unit_rows)
-    """Unit vectors along rows, along columns and across slices, (3, 3), in the frame of
-    the bvecs. Along rows means: from one row of the slice to the next."""
+    """Unit vectors along rows, along columns and across slices, (3, 3), in the frame of the bvecs.
+    "Along rows" means from one row of the slice to the next."""
     across: int
-    """Axis of the arrays across the slices."""
+    """Array axis across the slices."""
 
     @property
     def directions(self) -> np.ndarray:
-        """Unit vectors of the channels `FRAME`, (5, 3)."""
+        """Unit vectors of the `FRAME` channels, (5, 3)."""
         rows, columns, across = self.axes
         return _unit_rows(np.stack([rows, columns, rows + columns, rows - columns, across]))
 
 
 def slice_frame(affine: np.ndarray, slice_axis: int, across: int | None = None) -> SliceFrame:
-    """Return the frame of a scan's slices.
+    """Return the slice orientation of a scan.
 
-    FSL's bvecs run along the voxel axes, the first flipped where the image is
-    stored right-handed (positive determinant).
+    FSL's bvecs follow the voxel axes, with the first one flipped where the image is stored
+    right-handed (positive determinant).
 
     Parameters
     ----------
     affine : numpy.ndarray
         (4, 4), voxel indices to world mm.
     slice_axis : int
-        Voxel axis across the slices; the others are rows and columns, ascending.
+        Voxel axis across the slices; the other two are rows and columns, in ascending order.
     across : int, optional
-        Axis across the slices in the arrays that will be given; default `slice_axis`.
+        Axis across the slices in the arrays to be processed; default `slice_axis`.
 
     Returns
     -------
@@ -55,23 +55,23 @@ def slice_frame(affine: np.ndarray, slice_axis: int, across: int | None = None) 
 
 
 def turned_order(names: Sequence[str], quarter: int, *, flip: bool) -> list[int]:
-    """Return where each channel of a turned slice is found in the upright one.
+    """Return, for each channel of a rotated slice, its position in the original slice.
 
-    When a slice is turned, what was along its rows is along its columns.
+    When a slice is rotated, what ran along its rows runs along its columns.
 
     Parameters
     ----------
     names : sequence of str
-        Channels.
+        Channel names.
     quarter : int
-        Quarter turns (`numpy.rot90`), made first.
+        Quarter turns (`numpy.rot90`), applied first.
     flip : bool
         Whether the columns are reversed afterwards.
 
     Returns
     -------
     list of int
-        Positions in `names`; a channel whose counterpart is not read stands for itself.
+        Positions in `names`; a channel whose counterpart is not read maps to itself.
     """
     pairs = []
     if quarter % 2:

@@ -1,4 +1,4 @@
-"""Writing the weights of a network."""
+"""Saving network weights."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from bids_sr.networks.card import WEIGHTS, checksum
 
 
 def save_weights(state: Mapping[str, torch.Tensor], folder: Path) -> str:
-    """Write ``weights.safetensors``, whole or not at all.
+    """Write ``weights.safetensors`` atomically.
 
     Parameters
     ----------
     state : mapping of str to torch.Tensor
-        Tensors by name, contiguous.
+        Contiguous tensors by name.
     folder : pathlib.Path
         Model folder.
 
     Returns
     -------
     str
-        Checksum of the file, for the model card.
+        Checksum of the file for the model card.
     """
     with atomic_path(folder / WEIGHTS) as temporary:
         mode = temporary.stat().st_mode

@@ -1,4 +1,4 @@
-"""The training participants of a network, according to its card."""
+"""Training participants of a network, from its card."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 
 from bids_sr.networks.card import ModelCard
 
-# a run's name, as `bids_sr.training.export` writes it among free text that gives credit
+# a run label as `bids_sr.training.export` writes it, among free-text credits
 _RUN = re.compile(r"sub-([0-9A-Za-z+]+)(_[0-9A-Za-z+-]+)*")
 
 
 def training_runs(card: ModelCard) -> dict[str, list[str]]:
-    """Return the runs that a card lists among its training data.
+    """Return the runs listed in a card's training data.
 
     Parameters
     ----------
@@ -20,8 +20,7 @@ def training_runs(card: ModelCard) -> dict[str, list[str]]:
     Returns
     -------
     dict of str to list of str
-        Participant labels without ``sub-``, and the names of their runs. Empty if the card only
-        gives credits.
+        Run labels by participant label (without ``sub-``). Empty if the card lists only credits.
     """
     runs: dict[str, list[str]] = {}
     for text in card.data:
@@ -31,10 +30,10 @@ def training_runs(card: ModelCard) -> dict[str, list[str]]:
 
 
 def seen_in_training(card: ModelCard, participant: str) -> str:
-    """Return whether a network may have been trained on a participant.
+    """Tell whether a network may have been trained on a participant.
 
-    Cards hold labels, and two datasets may have the same label for two people: only the
-    user knows whether it is one.
+    Cards hold labels, and two datasets may use the same label for different people: only the user
+    knows whether it is the same person.
 
     Parameters
     ----------
@@ -45,7 +44,7 @@ def seen_in_training(card: ModelCard, participant: str) -> str:
     Returns
     -------
     str
-        One sentence; empty if the card does not list the participant.
+        One sentence; empty if the participant is not listed in the card.
     """
     runs = training_runs(card).get(participant)
     if not runs:

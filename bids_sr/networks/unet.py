@@ -1,4 +1,4 @@
-"""The sub-pixel UNet: low-resolution channels in, high-resolution detail out."""
+"""Sub-pixel UNet: low-resolution channels in, high-resolution detail out."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ _SLOPE = 0.1
 
 
 class UNet(nn.Module):
-    """Feature maps of an image at its own resolution.
+    """UNet that returns feature maps at the resolution of its input.
 
-    All layers are free of bias and of normalisation, so the network is homogeneous:
-    scaling its input scales its output [1]_, whatever the scanner's gain. Down-sampling
-    averages and up-sampling is bilinear, because strided and transposed convolutions are
-    known to print lattices.
+    Layers have neither bias nor normalisation, so the network is homogeneous: scaling its input
+    scales its output [1]_, whatever the scanner's gain. Down-sampling averages and up-sampling is
+    bilinear, because strided and transposed convolutions are known to cause checkerboard artifacts.
 
     Parameters
     ----------
     in_channels : int
-        Channels read.
+        Number of input channels.
     width : int
-        Feature maps at full resolution; doubled per level.
+        Feature maps at full resolution; doubled at each level.
     depth : int
-        Number of times the maps are halved.
+        Number of down-sampling steps.
     blocks : int
         Residual blocks per level.
     widest : int, optional
-        No level has more maps; default: no limit.
+        Upper limit of the feature maps per level; default: no limit.
 
     References
     ----------
@@ -54,11 +53,11 @@ class UNet(nn.Module):
 
     @property
     def in_channels(self) -> int:
-        """Number of channels read."""
+        """Number of input channels."""
         return int(self.stem.weight.shape[1])
 
     def padded(self, channels: torch.Tensor) -> torch.Tensor:
-        """Repeat the last rows and columns until the maps can be halved."""
+        """Repeat the last rows and columns until the sides are divisible by the down-sampling."""
         rows, columns = channels.shape[-2:]
         unit = 2**self.depth
         return functional.pad(channels, (0, -columns % unit, 0, -rows % unit), mode="replicate")
@@ -93,34 +92,32 @@ class UNet(nn.Module):
 
 
 class SubPixelUNet(UNet):
-    """UNet at low resolution whose head gives f*f sub-pixels per pixel.
+    """Low-resolution UNet whose head predicts f*f sub-pixels per pixel.
 
-    The output is the sinc interpolation of the first channel plus what the
-    network adds; a fresh network adds nothing. All layers are free of bias and
-    of normalisation, so the network is homogeneous: scaling its input scales its
-    output [1]_, whatever the scanner's gain. Down-sampling averages and
-    up-sampling is bilinear, because strided and transposed convolutions are
-    known to print lattices.
+    The output is the sinc interpolation of the first channel plus the predicted detail; an
+    untrained network adds nothing. Layers have neither bias nor normalisation, so the network is
+    homogeneous: scaling its input scales its output [1]_, whatever the scanner's gain.
+    Down-sampling averages and up-sampling is bilinear, because strided and transposed
+    convolutions are known to cause checkerboard artifacts.
 
     Parameters
     ----------
     in_channels : int
-        Channels read; the first is the slice itself.
+        Number of input channels; the first is the slice itself.
     factor : int
         In-plane factor f.
     width : int
-        Feature maps at full (low) resolution; doubled per level.
+        Feature maps at full (low) resolution; doubled at each level.
     depth : int
-        Number of times the maps are halved.
+        Number of down-sampling steps.
     blocks : int
         Residual blocks per level.
     taps : int
-        Side of the kernels that the network predicts for every sub-pixel and
-        applies to the slice and to the other channels [2]_; 0 for none. What
-        the kernels add is a weighted sum of measured neighbours, so the contrast
-        between directions comes along with the detail.
+        Side of the kernels predicted for every sub-pixel and applied to the slice and the other
+        channels [2]_; 0 disables them. The kernels add a weighted sum of measured neighbours, so
+        the detail keeps the contrast between directions.
     filtered : int, optional
-        How many of the channels, from the first, the kernels are applied to; default all.
+        Number of leading channels to which the kernels are applied; default: all.
 
     References
     ----------
@@ -151,7 +148,7 @@ class SubPixelUNet(UNet):
             nn.init.zeros_(self.kernels.weight)
 
     def level(self, channels: torch.Tensor) -> torch.Tensor | None:
-        """Return each slice's level, which `detail` needs of whole slices.
+        """Return the level of each slice, which `detail` needs if given patches.
 
         Parameters
         ----------
@@ -166,14 +163,14 @@ class SubPixelUNet(UNet):
         return _level(channels) if self.taps else None
 
     def detail(self, channels: torch.Tensor, level: torch.Tensor | None = None) -> torch.Tensor:
-        """Return what is added to the sinc interpolation.
+        """Return the detail added to the sinc interpolation.
 
         Parameters
         ----------
         channels : torch.Tensor
             (batch, in_channels, a, b); any sides >= 2, odd ones too.
         level : torch.Tensor, optional
-            From `level`, when `channels` are parts of slices.
+            Result of `level`, if `channels` are patches of slices.
 
         Returns
         -------
@@ -192,7 +189,7 @@ class SubPixelUNet(UNet):
         return fine[..., : rows * self.factor, : columns * self.factor]
 
     def _filtered(self, channels: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
-        """Apply each pixel's kernels to the channels, (batch, f f, a, b)."""
+        """Apply each pixel's kernels to the channels; returns (batch, f f, a, b)."""
         batch, _, rows, columns = channels.shape
         around = neighbourhoods(channels[:, : self.filtered], self.taps)
         around = around.view(batch, 1, -1, rows, columns)
@@ -212,10 +209,10 @@ class SubPixelUNet(UNet):
         channels : torch.Tensor
             (batch, in_channels, a, b).
         interpolated : torch.Tensor, optional
-            (batch, 1, f a, f b): the sinc interpolation, when `channels` are
-            patches of slices that were interpolated whole.
+            (batch, 1, f a, f b): the sinc interpolation, if `channels` are patches of slices that
+            were interpolated as a whole.
         level : torch.Tensor, optional
-            As for `detail`.
+            See `detail`.
 
         Returns
         -------
@@ -228,10 +225,10 @@ class SubPixelUNet(UNet):
 
 
 def _level(channels: torch.Tensor) -> torch.Tensor:
-    """Return each sample's level: the mean over pixels, weighted by themselves.
+    """Return each sample's level: the intensity-weighted mean over pixels.
 
-    Kernels grow with the input as all maps do; dividing by the level keeps the
-    network homogeneous. Weighting makes the share of background not count.
+    Kernels scale with the input, as all feature maps do; dividing by the level keeps the network
+    homogeneous. Because of the weighting, the share of background has no influence.
     """
     dims = (-3, -2, -1)
     total = channels.float().abs().sum(dims, keepdim=True).clamp_min(1e-6)
@@ -240,7 +237,7 @@ def _level(channels: torch.Tensor) -> torch.Tensor:
 
 
 class _Residual(nn.Module):
-    """Two convolutions beside an identity."""
+    """Two convolutions with an identity shortcut."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -257,21 +254,21 @@ def _stage(width: int, blocks: int) -> nn.Sequential:
 
 
 def neighbourhoods(images: torch.Tensor, taps: int) -> torch.Tensor:
-    """Return the taps x taps pixels around each pixel.
+    """Return the taps x taps neighbourhood of each pixel.
 
     Parameters
     ----------
     images : torch.Tensor
         (batch, n, a, b).
     taps : int
-        Odd.
+        Side of the neighbourhood, odd.
 
     Returns
     -------
     torch.Tensor
-        (batch, n, taps * taps, a, b); beyond the edge the last pixel is repeated. In memory
-        the numbers of a pixel lie side by side, as kernels do that a layer in channels-last
-        order has predicted: multiplying the two is several times as fast.
+        (batch, n, taps * taps, a, b); edge pixels are repeated beyond the border. The values of a
+        pixel are contiguous in memory, as are kernels predicted by a layer in channels-last
+        order: multiplying the two is several times as fast.
     """
     count = images.shape[1]
     padded = functional.pad(images, (taps // 2,) * 4, mode="replicate")
@@ -280,5 +277,5 @@ def neighbourhoods(images: torch.Tensor, taps: int) -> torch.Tensor:
 
 
 def conv(inputs: int, outputs: int, size: int = 3) -> nn.Conv2d:
-    """Return a convolution without bias that keeps the size."""
+    """Return a convolution without bias that preserves the image size."""
     return nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False)
