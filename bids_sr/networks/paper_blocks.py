@@ -188,7 +188,7 @@ class UnetBlock(nn.Module):
 
 
 class MergeBlock(nn.Module):
-    """Concatenation with the network input, followed by a residual block."""
+    """Residual block, applied after concatenation with the network input."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

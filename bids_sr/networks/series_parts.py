@@ -42,8 +42,8 @@ class ShellParts:
     """(1 + 5, V): weights of the volumes in the mean and the l = 2 coefficients. The l = 2 rows are
     zero if there are too few directions to determine them."""
     functions: Floats = field(converter=_floats)
-    """(V, 1 + 5): weights of the coefficients in each volume. The l = 2 columns are zero where the
-    l = 2 rows of the analysis are."""
+    """(V, 1 + 5): weights of the coefficients in each volume. The l = 2 columns are zero where
+    those rows of `weights` are."""
 
     @property
     def has_l2(self) -> bool:

@@ -1,1 +1,1 @@
-"""Degradation, slice dataset, feature loss and trainer."""
+"""Training of the networks: data preparation, degradation, patches, losses and trainer."""

@@ -19,12 +19,12 @@ def open_checked(files: DwiFiles, gradient_check: str) -> DwiRun:
     Returns
     -------
     DwiRun
-        Its table is corrected if that is requested.
+        The run, with a corrected gradient table if requested.
 
     Raises
     ------
     InputError
-        As `open_run` and `checked_run`.
+        As raised by `open_run` and `checked_run`.
     """
     run = open_run(files)
     log_warnings(run)

@@ -25,30 +25,30 @@ _LOG = logging.getLogger("bids_sr")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train, and export the model folder.
+    """Train a network and export its model folder.
 
     Parameters
     ----------
     argv : sequence of str, optional
-        Arguments; default: those of the process.
+        Command-line arguments; default: ``sys.argv``.
 
     Returns
     -------
     int
-        Exit code: 0 done, 1 bad input, 2 wrong usage; else as `bids_sr.entry_point.run_command`.
+        Exit code: 0 done, 1 bad input, 2 wrong usage; see also `bids_sr.entry_point.run_command`.
     """
     return run_logged_command("bids-sr-train", build_parser, _train, argv)
 
 
 def _train(arguments: argparse.Namespace, argv: list[str]) -> None:
-    # torch is imported only after the arguments have been checked
+    # torch is imported only once the arguments have been checked
     from bids_sr.superres.device import choose_device
     from bids_sr.training.checked_runs import open_checked
     from bids_sr.training.export import code_commit, export_model
     from bids_sr.training.task_setup import make_task
     from bids_sr.training.trainer import CHECKPOINT, Trainer
 
-    # a wrong name fails here, not after the scans have been prepared
+    # fail on a wrong name now, not after the scans have been prepared
     device = choose_device(arguments.device)
     settings, commit = _settings(arguments, device), code_commit()
     to_learn, to_score = _find(arguments)
@@ -107,7 +107,7 @@ def _settings(arguments: argparse.Namespace, device: torch.device) -> Settings:
 
 
 def _check_heeded(given: dict[str, Any], said: dict[str, Any], model: str) -> None:
-    """Refuse options that the initial network does not have."""
+    """Refuse options that the initial network does not support."""
     if given.get("network", "SubPixelUNet") == "SubPixelUNet":
         return
     vain = [name for name in ("channels", "depth", "blocks", "taps") if name in said]
@@ -129,7 +129,7 @@ def _layer(text: str) -> tuple[str, float]:
 
 
 def _find(arguments: argparse.Namespace) -> tuple[list[DwiFiles], list[DwiFiles]]:
-    """Find the training runs, and the held-out runs of other participants."""
+    """Find the training runs and the held-out runs, which are of other participants."""
     from bids_sr.bids.training_runs import find_training_runs
     from bids_sr.training.held_out import refuse_shared_labels, refuse_shared_scans
 
@@ -143,7 +143,7 @@ def _find(arguments: argparse.Namespace) -> tuple[list[DwiFiles], list[DwiFiles]
 
 
 def _warn_of_start(model: str, held_out: list[DwiFiles]) -> None:
-    """Warn if a held-out participant may be among the training data of the initial model."""
+    """Warn if a held-out participant may be in the training data of the initial model."""
     from bids_sr.networks.registry import find_card
     from bids_sr.networks.training_data import seen_in_training
 

@@ -1,4 +1,4 @@
-"""Degrading high-resolution slices to low resolution."""
+"""Degradation of high-resolution slices to low resolution."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional
 from bids_sr.images.kspace import kspace_crop, kspace_downsample
 
 _TAPER = 0.5
-"""Fraction of Nyquist from which the Tukey window falls."""
+"""Fraction of Nyquist at which the Tukey window starts to fall."""
 
 
 def box_downsample(hr: torch.Tensor, factor: int) -> torch.Tensor:
@@ -35,7 +35,7 @@ def box_downsample(hr: torch.Tensor, factor: int) -> torch.Tensor:
 
 
 def tukey_downsample(hr: torch.Tensor, factor: int) -> torch.Tensor:
-    """Crop k-space and taper its outer half, as scanners filter against ringing.
+    """Crop k-space and taper its outer half, like scanner filters against Gibbs ringing.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ def tukey_downsample(hr: torch.Tensor, factor: int) -> torch.Tensor:
     Returns
     -------
     torch.Tensor
-        (..., a, b), the magnitude. Along each axis frequencies are weighted by a Tukey
-        window: 1 up to half of Nyquist, then a cosine down to 0 just beyond it.
+        (..., a, b), magnitude. Along each axis, frequencies are weighted by a Tukey window: 1 up
+        to half of Nyquist, then a cosine falling to 0 just beyond Nyquist.
     """
     small = kspace_crop(hr, factor)
     window = [torch.from_numpy(_tukey(n)).to(small) for n in small.shape[-2:]]
@@ -63,10 +63,10 @@ def _tukey(n: int) -> np.ndarray:
 
 
 def resize_cubic_downsample(hr: torch.Tensor, factor: int) -> torch.Tensor:
-    """Resize as the paper did: cubic convolution (a = -0.75) without anti-aliasing.
+    """Resize as in the paper: cubic convolution (a = -0.75) without anti-aliasing.
 
-    Pixel-centre geometry and kernel are those of OpenCV's ``INTER_CUBIC``. At
-    factor 3 it is almost pure decimation.
+    Pixel-centre geometry and kernel match OpenCV's ``INTER_CUBIC``. At factor 3 this is almost
+    pure decimation.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def resize_cubic_downsample(hr: torch.Tensor, factor: int) -> torch.Tensor:
     Returns
     -------
     torch.Tensor
-        (..., a, b), clipped at 0 as a magnitude image is.
+        (..., a, b), clipped at 0 like a magnitude image.
     """
     rows, columns = hr.shape[-2:]
     flat = hr.reshape(-1, 1, rows, columns)
@@ -93,21 +93,21 @@ def resize_cubic_downsample(hr: torch.Tensor, factor: int) -> torch.Tensor:
 
 
 def coarsen(hr: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
-    """Downsample slices slightly: a k-space crop to any size.
+    """Downsample slices slightly, by a k-space crop to any size.
 
-    Augments few scans with other voxel sizes and a higher signal-to-noise ratio.
+    Augments a small set of scans with other voxel sizes and a higher signal-to-noise ratio.
 
     Parameters
     ----------
     hr : torch.Tensor
         (..., A, B).
     shape : tuple of int
-        (a, b), no larger than (A, B); the field of view stays.
+        (a, b), no larger than (A, B); the field of view is unchanged.
 
     Returns
     -------
     torch.Tensor
-        (..., a, b), the magnitude.
+        (..., a, b), magnitude.
     """
     left, right = (
         torch.as_tensor(_crop(n, high), dtype=hr.dtype)
@@ -117,9 +117,9 @@ def coarsen(hr: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
 
 
 def _crop(n: int, high: int) -> np.ndarray:
-    """Return the crop of one axis from `high` to `n` pixels, (n, high).
+    """Return the crop of one axis from `high` to `n` pixels as a matrix, (n, high).
 
-    As `bids_sr.images.kspace.crop_matrix`, for sizes that are not multiples.
+    Like `bids_sr.images.kspace.crop_matrix`, but for sizes that are not multiples.
     """
     position = (np.arange(high) + 0.5) * n / high - 0.5
     distance = np.arange(n)[:, None] - position[None, :]
@@ -139,27 +139,27 @@ DEGRADATIONS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
     "box": box_downsample,
     "resize-cubic": resize_cubic_downsample,
 }
-"""Degradations by the name they have on the command line and in model cards."""
+"""Degradations by their name on the command line and in model cards."""
 
 
 def add_rician_noise(
     lr: torch.Tensor, sigma: float, generator: torch.Generator | None = None
 ) -> torch.Tensor:
-    """Return the magnitude of `lr` with complex Gaussian noise.
+    """Return the magnitude of `lr` plus complex Gaussian noise.
 
     Parameters
     ----------
     lr : torch.Tensor
-        Any shape, non-negative.
+        Non-negative, any shape.
     sigma : float
-        Standard deviation per real and imaginary part, in the unit of `lr`.
+        Standard deviation of the real and of the imaginary part, in the units of `lr`.
     generator : torch.Generator, optional
         Source of randomness.
 
     Returns
     -------
     torch.Tensor
-        The same shape: Gudbjartsson & Patz, Magn Reson Med 34, 910 (1995).
+        Same shape as `lr`; see Gudbjartsson & Patz, Magn Reson Med 34, 910 (1995).
     """
     real, imaginary = torch.randn(2, *lr.shape, generator=generator, dtype=lr.dtype) * sigma
     return torch.hypot(lr + real, imaginary)

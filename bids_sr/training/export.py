@@ -1,4 +1,4 @@
-"""Exporting a finished training to a model folder."""
+"""Export of a finished training to a model folder."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def export_model(
     figures: dict[str, Any],
     start: str = "",
 ) -> ModelCard:
-    """Write weights and card of a network.
+    """Write the weights and the card of a network.
 
-    Weights are stored as float16: half the size, and the output moves by less
-    than a thousandth of the intensity scale.
+    Weights are stored as float16: this halves the size and changes the output by less than a
+    thousandth of the intensity scale.
 
     Parameters
     ----------
@@ -44,25 +44,25 @@ def export_model(
     folder : pathlib.Path
         Model folder; its name becomes the model's.
     settings : TrainingSettings or SeriesSettings
-        How it was trained.
+        Settings of the training.
     runs : sequence of PreparedRun or PreparedSeries
-        What it was trained on.
+        Training runs.
     credit : sequence of str
-        Who is to be credited for the data and the feature network.
+        Credits for the training data and the feature network.
     licence : str
         Licence of the weights.
     command, commit : str
-        Provenance.
+        Training command and code commit, for provenance.
     figures : dict
-        Measured figures of merit.
+        Measured metrics.
     start : str
-        Initial model (name or folder), if any: its training data, credits and commands are included
-        in this card.
+        Initial model (name or folder), if any: its training data, credits and commands are
+        included in this card.
 
     Returns
     -------
     ModelCard
-        As written.
+        The card as written.
     """
     before = find_card(start) if start else None
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def export_model(
 
 
 def code_commit() -> str:
-    """Return the commit of the code in use, or 'unknown' outside a checkout."""
+    """Return the commit of the installed code, or 'unknown' outside a git checkout."""
     here = Path(__file__).parent
     command = ["git", "-C", str(here), "describe", "--always", "--dirty"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)

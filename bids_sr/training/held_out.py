@@ -1,4 +1,4 @@
-"""Keeping training and held-out participants apart."""
+"""Separation of training and held-out participants."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _REMEDY = "Hold out other participants: training data cannot serve as a test."
 
 
 def refuse_shared_labels(train: Iterable[str], held_out: Iterable[str]) -> None:
-    """Raise if a participant is named on both sides, with or without ``sub-``.
+    """Raise if a participant is in both sets, with or without ``sub-``.
 
     Parameters
     ----------
     train, held_out : iterable of str
-        Labels.
+        Participant labels.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def refuse_shared_labels(train: Iterable[str], held_out: Iterable[str]) -> None:
 
 
 def refuse_shared_scans(train: Sequence[DwiFiles], held_out: Sequence[DwiFiles]) -> None:
-    """Raise if a scan is on both sides, even under another label: a link, or a copy.
+    """Raise if a scan is in both sets, even as a link or copy under another label.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def refuse_shared_scans(train: Sequence[DwiFiles], held_out: Sequence[DwiFiles])
     Raises
     ------
     UsageError
-        Which names both files.
+        If a scan is in both sets; names both files.
     """
     refuse_shared_labels((run.subject for run in train), (run.subject for run in held_out))
     for run in held_out:
@@ -57,5 +57,5 @@ def refuse_shared_scans(train: Sequence[DwiFiles], held_out: Sequence[DwiFiles])
 def _is_same(one: Path, other: Path) -> bool:
     try:
         return filecmp.cmp(one, other, shallow=False)
-    except OSError:  # reported, with the reason, when it is read
+    except OSError:  # reported with its cause when the file is read
         return False

@@ -1,4 +1,4 @@
-"""Starting a training from the weights of a model."""
+"""Initialising a network from the weights of a model."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ _LOG = logging.getLogger("bids_sr")
 
 _HEADS = {"head", "kernels"}
 _GROWING = _HEADS | {"stem", "encoders", "decoders", "widen", "narrow"}
-"""Layers of the sub-pixel UNet, which has neither biases nor normalisation: a map that is
-read with weight zero changes nothing."""
+"""Layer types of the sub-pixel UNet. It has neither biases nor normalisation, so a feature map
+read with zero weight changes nothing."""
 _RULE = "series"
-"""How training scales intensities, as cards name it."""
+"""Intensity scaling in training, as named in model cards."""
 
 _Pairs = list[tuple[int, int]]
-"""Places in the model, and where they are in the network to train."""
+"""Indices in the model, and the matching indices in the network to train."""
 
 
 @frozen
 class WeightMismatch:
-    """What a network did not take from its initial model, by name."""
+    """Weights of model and network without a counterpart in the other, by name."""
 
     dropped: tuple[str, ...] = ()
-    """Channels and layers of the model that the network lacks."""
+    """Channels and layers of the model that the network lacks (dropped)."""
     fresh: tuple[str, ...] = ()
-    """Channels, feature maps and layers of the network that the model lacks."""
+    """Channels, feature maps and layers of the network that the model lacks (newly initialised)."""
 
 
 def settings_of(card: ModelCard) -> dict[str, Any]:
-    """Return the training settings that give the network of a card.
+    """Return the training settings that reproduce the network of a card.
 
     Parameters
     ----------
@@ -49,12 +49,12 @@ def settings_of(card: ModelCard) -> dict[str, Any]:
     Returns
     -------
     dict
-        By the names of `bids_sr.training.settings.TrainingSettings`.
+        Keyed by the fields of `bids_sr.training.settings.TrainingSettings`.
 
     Raises
     ------
     ModelError
-        If the card does not describe its weights.
+        If the card does not match its weights.
     """
     load_network(card)
     given = dict(card.architecture)
@@ -65,7 +65,7 @@ def settings_of(card: ModelCard) -> dict[str, Any]:
             file=card.folder,
             remedy="Leave out --kind volume, or start from another model.",
         )
-    # missing keys of a card have the network's own defaults, not those of a training
+    # keys missing in a card mean the network's own defaults, not those of a training
     parameters = signature(CLASSES[network]).parameters
     given = {name: p.default for name, p in parameters.items() if p.default is not p.empty} | given
     if given.get("filtered", 0) is None:
@@ -79,19 +79,19 @@ def load_initial_weights(
 ) -> WeightMismatch:
     """Copy the weights of a model into `network` wherever they have a counterpart.
 
-    Channels are matched by name, in any order. A network of another factor differs only in its
+    Channels are matched by name, in any order. Networks of different factors differ only in their
     heads, so 9-fold can start from 4-fold weights; layers without a counterpart keep their initial
-    weights. A wider network, or one that reads more channels, starts as the same function as the
-    model [1]_. Dropped and newly initialized weights are logged as warnings.
+    weights. A wider network, or one with more channels, starts as the same function as the
+    model [1]_. Dropped and newly initialised weights are logged as warnings.
 
     Parameters
     ----------
     network : torch.nn.Module
-        Changed in place.
+        Modified in place.
     model : str
-        Name or folder of a model.
+        Name or folder of the model.
     channels : sequence of str
-        What `network` reads, in order.
+        Input channels of `network`, in order.
 
     Returns
     -------
@@ -100,12 +100,12 @@ def load_initial_weights(
     Raises
     ------
     ModelError
-        If there is no such model, or not one weight agrees.
+        If there is no such model, or none of its weights match.
 
     References
     ----------
     .. [1] Chen, Goodfellow & Shlens, "Net2Net: accelerating learning via knowledge
-       transfer", ICLR 2016; here with new maps of weight zero instead of copies.
+       transfer", ICLR 2016; here with zero weights for new feature maps instead of copies.
     """
     card = find_card(model)
     given = load_network(card)
@@ -121,7 +121,7 @@ def load_initial_weights(
 def _fitting(
     card: ModelCard, model: torch.nn.Module, network: torch.nn.Module, channels: Sequence[str]
 ) -> dict[str, torch.Tensor]:
-    """Return the weights of a model that have a counterpart in `network`, in its shapes."""
+    """Return the model's weights that have a counterpart in `network`, in the network's shapes."""
     given, own = model.state_dict(), network.state_dict()
     read = [(card.channels.index(c), i) for i, c in enumerate(channels) if c in card.channels]
     kernels = _kernels(model, network, read)
@@ -142,10 +142,10 @@ def _fitting(
 def fit_weight(
     name: str, given: torch.Tensor, own: torch.Tensor, read: _Pairs, kernels: _Pairs
 ) -> torch.Tensor | None:
-    """Return `given` in the shape of `own`, or None.
+    """Return `given` in the shape of `own`, or None if it does not fit.
 
-    The first maps of a wider network are its model's: they do not read what only `own`
-    has, so that it starts as that model, and its further maps as they are.
+    The first feature maps of a wider network are the model's: they do not read what only `own`
+    has, so that the network starts as the model. Its additional maps keep their weights.
     """
     layer = name.split(".")[0]
     if layer not in _GROWING:
@@ -166,7 +166,7 @@ def fit_weight(
 
 
 def _kernels(model: torch.nn.Module, network: torch.nn.Module, read: _Pairs) -> _Pairs:
-    """Return which predicted kernels of a model are which of a network's: channels go by name."""
+    """Map the model's predicted kernels to the network's; channels are matched by name."""
     if not (isinstance(model, SubPixelUNet) and isinstance(network, SubPixelUNet)):
         return []
     if (model.factor, model.taps) != (network.factor, network.taps):
@@ -185,25 +185,25 @@ def _kernels(model: torch.nn.Module, network: torch.nn.Module, read: _Pairs) -> 
 
 
 def _rows(layer: str, given: torch.Tensor, own: torch.Tensor) -> _Pairs:
-    """Return which outputs of a layer are which; none if there is no room for those given."""
+    """Map the outputs of a layer; empty if the network has too few."""
     maps, wide = len(given), len(own)
     return same_places(maps) if maps == wide or (maps < wide and layer != "head") else []
 
 
 def _columns(layer: str, given: torch.Tensor, own: torch.Tensor) -> _Pairs:
-    """Return which inputs of a layer are which; none if there is no room for those given."""
+    """Map the inputs of a layer; empty if the network has too few."""
     (maps, inputs), (wide, total) = given.shape[:2], own.shape[:2]
     if inputs > total:
         return []
     if layer != "narrow":
         return same_places(inputs)
-    # Maps from below come first, those of the skip, as many as its outputs, after them.
+    # maps from below come first, then those of the skip connection (as many as outputs)
     below = inputs - maps
     return [*same_places(below), *((below + i, total - wide + i) for i in range(maps))]
 
 
 def same_places(count: int) -> _Pairs:
-    """Return the places of a layer that are the same in both networks."""
+    """Return the identity mapping of `count` indices."""
     return [(i, i) for i in range(count)]
 
 
@@ -216,7 +216,7 @@ def _lacking(
     """Name the channels and layers of one network that have no counterpart in the other."""
     missing = [f"channel {name}" for name in channels if name not in others]
     layers = sorted(network.state_dict().keys() - fitting.keys())
-    # kernels of some channels only: those are named
+    # kernels of some channels only: name those channels
     if "kernels.weight" in fitting and isinstance(network, SubPixelUNet):
         missing += [
             f"kernels of channel {name}"
@@ -234,7 +234,7 @@ def _further_maps(model: torch.nn.Module, network: torch.nn.Module) -> list[str]
 
 
 def tell(card: ModelCard, dropped: Sequence[str], fresh: Sequence[str]) -> None:
-    """Log which weights of a model are dropped, and which of the network are newly initialized."""
+    """Log which model weights are dropped and which network weights are newly initialised."""
     if card.input_rule != _RULE:
         _LOG.warning(
             "%s was trained on intensities scaled by the rule '%s'; here it is '%s'.",

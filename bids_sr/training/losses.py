@@ -1,4 +1,4 @@
-"""Feature loss on chosen layers of VGG16."""
+"""Feature loss on selected layers of VGG16."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ NETWORKS = {
     "vgg16": LAYERS,
     "vgg16_bn": {"relu1_2": 5, "relu2_2": 12, "relu3_3": 22, "relu4_3": 32, "relu5_3": 42},
 }
-"""The same activations in each feature network; ``vgg16_bn``, as in the article, has batch
+"""The same activations in each feature network; ``vgg16_bn``, as in the article, applies batch
 normalisation before them."""
 MAX_ROLL = 15
-"""Beyond this a shift repeats what it does to the lattice of four 2 x 2 poolings."""
+"""Largest useful shift: larger ones repeat on the grid of four 2 x 2 poolings."""
 
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
@@ -32,40 +32,39 @@ _STD = (0.229, 0.224, 0.225)
 class FeatureLoss(nn.Module):
     """Weighted L1 distance of VGG16 activations, by default relative to each layer's rms.
 
-    Activations differ by orders of magnitude between layers and between sets of
-    weights; dividing each layer's difference by the rms of the target's
-    activations makes the weights comparable.
+    Activations differ by orders of magnitude between layers and between sets of weights; dividing
+    each layer's difference by the rms of the target's activations makes layer weights comparable.
 
     Parameters
     ----------
     weights : mapping of str to float
-        Weight per layer, out of `LAYERS`.
+        Weight per layer, from `LAYERS`.
     vgg16 : pathlib.Path, optional
-        safetensors file with the convolutions, keyed as in torchvision (with or
-        without ``features.``); default: torchvision's ``IMAGENET1K_V1``, downloaded.
+        safetensors file of the convolutions, with torchvision's keys (with or without
+        ``features.``); default: torchvision's ``IMAGENET1K_V1``, downloaded.
     network : str
         One of `NETWORKS`.
     pool : str
-        ``max``, or ``average`` in place of each max-pool.
+        ``max``, or ``average`` to replace each max-pool by average pooling.
     roll : int
-        Largest cyclic shift, 0 to `MAX_ROLL` pixels. Output and target are shifted
-        together before the network, each time again, along both axes, so that
-        its poolings have no fixed place in the image.
+        Largest cyclic shift, 0 to `MAX_ROLL` pixels. Output and target are shifted together by a
+        new random amount along both axes in each call, so that pooling has no fixed grid in the
+        image.
     relative : bool
-        Whether differences are divided by the rms of the target's activations; the
-        article takes them as they are.
+        Whether differences are divided by the rms of the target's activations; in the article
+        they are not.
     normalise : bool
-        Whether images get ImageNet's mean and standard deviation first; in the
-        article's code the network in fact saw raw values.
+        Whether images are normalised with ImageNet's mean and standard deviation; the article's
+        code in fact passed raw values.
     generator : numpy.random.Generator, optional
-        Source of the shifts; a training passes one that its checkpoints save. Default: a new one
-        with seed 0.
+        Random generator for the shifts; a training passes one whose state its checkpoints save.
+        Default: a new one with seed 0.
 
     Raises
     ------
     UsageError
-        If a choice is unknown, the file lacks the weights up to the deepest layer,
-        or the weights cannot be downloaded.
+        If an option is unknown, the file lacks weights up to the deepest layer, or the weights
+        cannot be downloaded.
     """
 
     def __init__(
@@ -100,17 +99,17 @@ class FeatureLoss(nn.Module):
         self.std = nn.Buffer(torch.tensor(_STD).view(1, 3, 1, 1))
 
     def activations(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the chosen activations.
+        """Return the activations of the selected layers.
 
         Parameters
         ----------
         images : torch.Tensor
-            (batch, 1, A, B) in about [0, 1]; copied to three channels.
+            (batch, 1, A, B), roughly in [0, 1]; copied to three channels.
 
         Returns
         -------
         dict of str to torch.Tensor
-            (batch, maps, A', B') per layer, shallow to deep.
+            (batch, maps, A', B') per layer, from shallow to deep.
         """
         maps = images.expand(-1, 3, -1, -1)
         if self.normalise:
@@ -166,7 +165,7 @@ def _averaging(module: nn.Module) -> nn.Module:
 
 
 def _features(network: str, last: int, path: Path | None) -> nn.Sequential:
-    # torchvision costs seconds to import and is no dependency of the app
+    # torchvision takes seconds to import and is not a dependency of the app
     try:
         from torchvision.models import get_model
     except ImportError as error:
@@ -192,7 +191,7 @@ def _features(network: str, last: int, path: Path | None) -> nn.Sequential:
             file=path,
             remedy=f"Give a file that holds {network} up to the deepest layer requested.",
         )
-    # only that counter, which is used in training alone, may be missing
+    # only that counter, used in training alone, may be missing
     features.load_state_dict({key: stored[key] for key in needed}, strict=False)
     return features.eval()
 

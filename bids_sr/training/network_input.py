@@ -1,4 +1,4 @@
-"""The network input from a prepared run, by channel and slice."""
+"""Network input from a prepared run, by channel and slice."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from bids_sr.training.views import SeriesView
 def read_slice(
     run: PreparedRun, view: SeriesView, k: int, z: int, names: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """Return the low-resolution slice and its further channels.
+    """Return a low-resolution slice and its further channels.
 
     Parameters
     ----------
     run : PreparedRun
-        The run.
+        Prepared run.
     view : SeriesView
-        One of its views.
+        One of the run's views.
     k : int
-        Position of the volume in the view.
+        Index of the volume in the view.
     z : int
-        Slice.
+        Slice index.
     names : sequence of str
-        Channels wanted, out of `bids_sr.networks.channels.CHANNELS`.
+        Requested channels, from `bids_sr.networks.channels.CHANNELS`.
 
     Returns
     -------
     dict of str to numpy.ndarray
-        (a, b) float16, at least those requested; `dwi` is the first.
+        (a, b) float16 arrays, at least those requested; `dwi` comes first.
     """
     images = {"dwi": run.lr[int(view.volumes[k]), z]}
     images.update(zip(PER_VOLUME, view.shared[k, :, z], strict=True))
@@ -47,14 +47,14 @@ def read_slice(
 def read_stack(
     run: PreparedRun, view: SeriesView, k: int, slices: Sequence[int], names: Sequence[str]
 ) -> np.ndarray:
-    """Return the network's input of several slices of a volume.
+    """Return the network input for several slices of a volume.
 
     Parameters
     ----------
     run, view, k, names
         See `read_slice`.
     slices : sequence of int
-        Which.
+        Slice indices.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The arguments of ``bids-sr-train``; imports are light, so that ``--help`` is fast."""
+"""Command-line parser of ``bids-sr-train``; light imports keep ``--help`` fast."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from bids_sr.training.settings import TrainingSettings
 
 SERIES, VOLUME = "series", "volume"
 KINDS = {SERIES: SeriesSettings, VOLUME: TrainingSettings}
-"""Settings of each kind of network."""
+"""Settings class of each kind of network."""
 _TAPS = (0, 1, 3, 5, 7, 9)
 _SCHEDULES = ("constant", "cosine", "one-cycle")
 _NAMES = {"factor": "scale"}
-"""Settings whose option has another name."""
+"""Settings whose option has a different name."""
 
 
 def option_of(setting: str) -> str:
-    """Return the option of a setting."""
+    """Return the option name of a setting."""
     return "--" + _NAMES.get(setting, setting).replace("_", "-")
 
 
 class _Several(argparse.Action):
-    """A list that adds up if the option is given several times; its default does not count."""
+    """List option that accumulates over repeated use; given values replace the default."""
 
     def __call__(
         self,
@@ -39,14 +39,14 @@ class _Several(argparse.Action):
         values: Any,
         option_string: str | None = None,
     ) -> None:
-        """Add the values of one occurrence."""
+        """Append the values of one use of the option."""
         before = getattr(namespace, self.dest, self.default)
         given = [] if before is self.default else before or []
         setattr(namespace, self.dest, [*given, *values])
 
 
 class _Settings:
-    """Adds options whose defaults are those of the settings; absent if they are not given."""
+    """Adds options whose defaults are those of the settings; not in the namespace unless given."""
 
     def __init__(self, group: argparse._ArgumentGroup) -> None:
         self._group = group
@@ -87,7 +87,7 @@ def _shown(value: Any) -> str:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser."""
+    """Return the parser of ``bids-sr-train``."""
     parser = CommandParser(
         prog="bids-sr-train",
         description="Train a super-resolution network on the DWI runs of a BIDS dataset."
@@ -250,7 +250,7 @@ def _add_optimisation(group: argparse._ArgumentGroup) -> None:
 
 
 def refused(kind: str, given: Iterable[str]) -> list[str]:
-    """Return the given options that a kind of network does not use."""
+    """Return the given options that a kind of network does not support."""
     return [option_of(name) for name in given if name not in fields_dict(KINDS[kind])]
 
 

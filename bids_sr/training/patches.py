@@ -17,17 +17,17 @@ from bids_sr.training.prepare import PreparedRun
 from bids_sr.training.views import SeriesView
 
 _FULL_VIEW_SHARE = 0.5
-"""Share of patches whose channels come from all directions of the run."""
+"""Fraction of patches whose channels come from all directions of the run."""
 
 _DROP = {"mean_b0": 0.1, "tensor": 0.1}
-"""How often a shared channel is replaced by the mean DWI, as if it were missing; the channels of
-the frame go with the tensor."""
+"""Probability that a shared channel is replaced by the mean DWI, as if it were missing; the frame
+channels are replaced together with the tensor."""
 
 _FILLED_BAND = (0.6, 0.95)
-"""Measured share of the band, in slices that are to look interpolated by the scanner."""
+"""Measured fraction of the band, in slices made to look interpolated by the scanner."""
 
 _DROP_ALL = 0.05
-"""How often the slice is without further channels."""
+"""Probability that the slice comes without further channels."""
 
 
 @frozen
@@ -37,14 +37,14 @@ class Batch:
     channels: torch.Tensor
     """(batch, channels, p, p), float32, low resolution."""
     interpolated: torch.Tensor
-    """(batch, 1, f p, f p): sinc interpolation of the whole slice, cut here."""
+    """(batch, 1, f p, f p): patch of the sinc interpolation of the whole slice."""
     target: torch.Tensor
-    """(batch, 1, f p, f p)."""
+    """(batch, 1, f p, f p): high-resolution target."""
 
 
 @frozen
 class _Flaws:
-    """What is varied about a patch."""
+    """Random variations of a patch."""
 
     b0_contrast: np.float32
     missing: frozenset[str]
@@ -60,25 +60,25 @@ class PatchSampler:
     Parameters
     ----------
     runs : sequence of PreparedRun
-        Each run is drawn equally often.
+        Training runs, drawn with equal probability.
     factor : int
         In-plane factor.
     channels : sequence of str
-        Channels of the network.
+        Input channels of the network.
     patch : int
         Side p of the low-resolution patch, pixels.
     seed : int
         Random seed.
     zero_filled : float
-        Share of patches whose low-resolution slice and channels are cut to a part
-        of their band, as if the scanner had interpolated them.
+        Fraction of patches whose low-resolution slice and channels are restricted to part of
+        their band, as if interpolated by the scanner.
     noise : float
-        Largest level of Rician noise added to the low-resolution slice (not to
-        what the series shares), in units of the run's scale.
+        Largest standard deviation of the Rician noise added to the low-resolution slice (not to
+        the shared channels), in units of the run's scale.
     augment : bool
-        False: patches are cut as they are, in units of the run's intensity scale.
+        If False, patches are cut without augmentation, in units of the run's intensity scale.
     b0_share : float
-        b0s are few but matter: this share of patches shows one.
+        Fraction of patches that show a b0, which are few in a run but matter.
 
     Raises
     ------
@@ -122,7 +122,7 @@ class PatchSampler:
 
     @property
     def state(self) -> dict[str, object]:
-        """State of the random generator, for an exact resume."""
+        """State of the random generator, to resume exactly."""
         return dict(self._generator.bit_generator.state)
 
     @state.setter
@@ -130,7 +130,7 @@ class PatchSampler:
         self._generator.bit_generator.state = value
 
     def draw(self, size: int) -> Batch:
-        """Return `size` patches."""
+        """Draw `size` patches."""
         patches = [self._draw_patch() for _ in range(size)]
         stacked = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*patches, strict=True))
         return Batch(*stacked)
@@ -184,7 +184,7 @@ class PatchSampler:
         z: int,
         band: tuple[float, float] | None,
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Return the whole slice, and the network's further channels by name."""
+        """Return the whole slice and the further channels by name."""
         named = read_slice(run, view, k, z, self._channels)
         stack = np.stack(list(named.values())).astype(np.float32)
         if band is not None:
@@ -201,7 +201,7 @@ class PatchSampler:
         return noisy
 
     def _draw_flaws(self) -> _Flaws:
-        """Let shared channels vary in contrast, and sometimes be missing."""
+        """Draw contrast changes of shared channels, and sometimes drop channels."""
         contrast = np.float32(self._generator.uniform(0.7, 1.4))
         missing = {name for name, share in _DROP.items() if self._generator.random() < share}
         alone = self._generator.random() < _DROP_ALL
@@ -223,7 +223,7 @@ class PatchSampler:
 
 
 def _flawed(images: dict[str, np.ndarray], flaws: _Flaws) -> dict[str, np.ndarray]:
-    """Replace what is missing as the app does, and vary the contrast of the b0."""
+    """Replace missing channels as the app does, and vary the contrast of the b0."""
     if flaws.alone:
         return dict.fromkeys(images, images["dwi"])
     known = dict(images)
@@ -238,8 +238,8 @@ def _flawed(images: dict[str, np.ndarray], flaws: _Flaws) -> dict[str, np.ndarra
 
 
 def draw_band(generator: np.random.Generator, share: float) -> tuple[float, float] | None:
-    """In a fraction `share` of cases, choose a part of the band to which slices are cut."""
-    # no random number is used without filling, so that older trainings are reproducible
+    """With probability `share`, draw the part of the band to which slices are restricted."""
+    # draws no random number without zero-filling, so that older trainings stay reproducible
     if not share or generator.random() >= share:
         return None
     along_a, along_b = generator.uniform(*_FILLED_BAND, size=2).round(2)
@@ -254,11 +254,11 @@ def rotate_flip(array: np.ndarray, quarter: int, flip: bool) -> np.ndarray:
 
 
 def window(centre: int, size: int, limit: int) -> slice:
-    """Return `size` pixels around the centre, within 0 to `limit`."""
+    """Return a slice of `size` pixels around `centre`, within 0 to `limit`."""
     start = min(max(int(centre) - size // 2, 0), max(limit - size, 0))
     return slice(start, min(start + size, limit))
 
 
 def enlarge(window: slice, factor: int) -> slice:
-    """Return the same pixels at `factor` times the resolution."""
+    """Return the same window at `factor` times the resolution."""
     return slice(window.start * factor, window.stop * factor)

@@ -1,4 +1,4 @@
-"""Preparing a DWI run as arrays that training reads at random from disk."""
+"""Preparing a DWI run as on-disk arrays that training reads with random access."""
 
 from __future__ import annotations
 
@@ -34,66 +34,66 @@ _LOG = logging.getLogger("bids_sr")
 
 @frozen
 class PreparedRun:
-    """A run as training sees it: memory-mapped slices of both resolutions."""
+    """A run prepared for training: memory-mapped slices at both resolutions."""
 
     label: str
-    """Name of the run."""
+    """Label of the run."""
     hr: np.ndarray
     """(V, slices, f a, f b), float16, in units of the run's intensity scale."""
     lr: np.ndarray
     """(V, slices, a, b), float16."""
     foreground: np.ndarray
-    """Where there is tissue, (slices, a, b) bool."""
+    """Tissue mask, (slices, a, b) bool."""
     views: tuple[SeriesView, ...]
-    """The first holds all volumes; the others a dozen or so directions each."""
+    """Views; the first holds all volumes, the others about a dozen directions each."""
     lr_zooms: tuple[float, float, float]
     """Low-resolution voxel size, mm: both in-plane axes, then across slices."""
     b_values: tuple[int, ...]
-    """Shells, s/mm2."""
+    """b-values of the shells, s/mm2."""
     gradients: GradientTable
-    """Of all volumes."""
+    """Gradient table of all volumes."""
 
     @property
     def snr_b0(self) -> float | None:
-        """Signal-to-noise ratio of its b0s, at low resolution; None if unknown."""
+        """Signal-to-noise ratio of its b0s at low resolution; None if unknown."""
         return snr_of(self.lr, self.foreground, self.gradients.is_b0)
 
 
 @frozen
 class Recipe:
-    """How runs are prepared; runs of equal recipes share a cache."""
+    """Preparation parameters; runs with equal recipes share a cache."""
 
     factor: int = 2
     """In-plane factor."""
     degradation: str = "kspace"
     """Name in `bids_sr.training.degradation.DEGRADATIONS`."""
     subset: int = 15
-    """Directions per smaller view, so that the network also meets the channels of short
-    acquisitions; 0 for none."""
+    """Directions per smaller view, which exposes the network to the channels of short
+    acquisitions; 0 for no smaller views."""
     seed: int = 0
     """Seed for distributing the directions over the smaller views."""
     coarsening: float = 1.0
-    """In-plane voxel size over the scan's own, >= 1: the scan is first made coarser by a
+    """In-plane voxel size relative to the scan's own, >= 1: the scan is first coarsened by a
     k-space crop."""
     scan_noise: float = 0.0
-    """Rician noise added to the scan before it is degraded: standard deviation per real and
-    imaginary part, in units of the run's intensity scale."""
+    """Rician noise added to the scan before degradation: standard deviation of the real and of
+    the imaginary part, in units of the run's intensity scale."""
 
 
 def at_acquired_matrix(run: DwiRun, cache: Path) -> DwiRun:
-    """Return a run without zero-filling, as networks get it in the app.
+    """Return a run with zero-filling removed, as the app passes it to networks.
 
     Parameters
     ----------
     run : DwiRun
         As stored.
     cache : pathlib.Path
-        Folder of prepared runs, for a copy of the series if it was zero-filled.
+        Folder of prepared runs; a zero-filled series is copied there.
 
     Returns
     -------
     DwiRun
-        The run itself if it is stored as it was acquired.
+        The run itself if it was not zero-filled.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def at_acquired_matrix(run: DwiRun, cache: Path) -> DwiRun:
 
 
 def prepare_run(run: DwiRun, cache: Path, recipe: Recipe) -> PreparedRun:
-    """Degrade a run, compute its shared channels, and keep all of it on disk.
+    """Degrade a run, compute its shared channels, and store everything on disk.
 
     Parameters
     ----------
@@ -115,12 +115,12 @@ def prepare_run(run: DwiRun, cache: Path, recipe: Recipe) -> PreparedRun:
     cache : pathlib.Path
         Folder of prepared runs; a run is prepared once per recipe.
     recipe : Recipe
-        How.
+        Preparation parameters.
 
     Returns
     -------
     PreparedRun
-        Arrays are memory maps.
+        Its arrays are memory maps.
 
     Raises
     ------
@@ -134,16 +134,16 @@ def prepare_run(run: DwiRun, cache: Path, recipe: Recipe) -> PreparedRun:
 
 
 def write_once(run: DwiRun, folder: Path, write: Callable[[], None]) -> None:
-    """Fill a folder of prepared arrays, unless it is done; ``run.json`` comes last.
+    """Fill a folder of prepared arrays unless complete; ``run.json`` is written last.
 
     Parameters
     ----------
     run : DwiRun
-        What is prepared.
+        Run to prepare.
     folder : pathlib.Path
-        Its folder; one call at a time works on it.
+        Folder to fill; locked, so that only one call works on it at a time.
     write : callable
-        Writes everything.
+        Writes the arrays.
     """
     with locked(lock_path(folder, "run")):
         if not (folder / "run.json").exists():
@@ -192,7 +192,7 @@ def _coarse(pixels: int, factor: int, coarsening: float) -> int:
 def in_plane_sides(
     zooms: Sequence[float], shape: Sequence[int], axis: int, factor: int, coarsening: float
 ) -> list[float]:
-    """Return the low-resolution voxel sides within slices, mm, (2,)."""
+    """Return the low-resolution in-plane voxel sizes, mm, (2,)."""
     return [
         factor * zooms[i] * n / (_coarse(n, factor, coarsening) if coarsening > 1 else n)
         for i, n in enumerate(shape[:3])
@@ -203,27 +203,27 @@ def in_plane_sides(
 def coarse_slices(
     volumes: Iterable[np.ndarray], axis: int, factor: int, coarsening: float
 ) -> np.ndarray:
-    """Return slices without hot voxels, made coarser, in whole multiples of the factor.
+    """Return coarsened slices without hot voxels, cropped to multiples of the factor.
 
     Parameters
     ----------
     volumes : iterable of numpy.ndarray
-        (x, y, z) each.
+        (x, y, z) arrays.
     axis : int
-        Across the slices.
+        Axis across the slices.
     factor : int
         In-plane factor.
     coarsening : float
-        In-plane voxel size over that of `volumes`, >= 1.
+        In-plane voxel size relative to that of `volumes`, >= 1.
 
     Returns
     -------
     numpy.ndarray
-        (V, slices, A, B), float32, not below 0.
+        (V, slices, A, B), float32, non-negative.
     """
     series = []
     for volume in volumes:
-        # neither as input nor as target: hot voxels must not be learned
+        # hot voxels must not be learned, neither as input nor as target
         slices = to_slices(find_hot_voxels(volume, axis).taken_out(volume), axis)
         if coarsening > 1:
             rows, columns = (_coarse(n, factor, coarsening) for n in slices.shape[1:])
@@ -235,7 +235,7 @@ def coarse_slices(
 
 
 def foreground(lr: np.ndarray) -> np.ndarray:
-    """Return a mask of tissue, (slices, a, b), from volumes (V, slices, a, b)."""
+    """Return a tissue mask, (slices, a, b), from volumes (V, slices, a, b)."""
     from skimage.filters import threshold_otsu
 
     mean = lr.mean(axis=0)

@@ -1,4 +1,4 @@
-"""Pruning the feature maps of a UNet for a narrower one."""
+"""Pruning the feature maps of a UNet to fit a narrower one."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from bids_sr.networks.unet import UNet
 
 
 def level_widths(network: UNet) -> list[int]:
-    """Return the feature maps of each level, from full resolution down."""
+    """Return the number of feature maps of each level, from full resolution down."""
     return [len(stage[0].first.weight) for stage in network.encoders]  # type: ignore[index]
 
 
 def pruned(network: UNet, widths: Sequence[int]) -> dict[str, torch.Tensor]:
-    """Return the weights of a UNet with no more maps at each level than these.
+    """Return the weights of a UNet, pruned to at most `widths` feature maps per level.
 
-    The maps with the largest incoming and outgoing weights at the level's upper end are kept.
+    Keeps the maps with the largest incoming and outgoing weights at the level's upper end.
 
     Parameters
     ----------
     network : UNet
-        Not changed.
+        Not modified.
     widths : sequence of int
-        Of each level; larger ones change nothing.
+        Feature maps per level; larger values than the UNet's have no effect.
 
     Returns
     -------
     dict of str to torch.Tensor
-        As its ``state_dict``.
+        In the format of its ``state_dict``.
     """
     state, own = network.state_dict(), level_widths(network)
     kept = [
@@ -45,12 +45,12 @@ def _importance(state: dict[str, torch.Tensor], level: int) -> torch.Tensor:
         readers = [state[name] for name in ("head.weight", "kernels.weight") if name in state]
         return made * torch.cat([_read(weight) for weight in readers]).norm(dim=0)
     made = state[f"widen.{level - 1}.weight"].flatten(1).norm(dim=1)
-    # of what is read there, the maps from below come first
+    # of the maps read there, those from below come first
     return made * _read(state[f"narrow.{level - 1}.weight"])[:, : len(made)].norm(dim=0)
 
 
 def _read(weight: torch.Tensor) -> torch.Tensor:
-    """Return how much each output reads of each input, (outputs, inputs)."""
+    """Return how strongly each output depends on each input, (outputs, inputs)."""
     return weight.flatten(2).norm(dim=2)
 
 

@@ -1,4 +1,4 @@
-"""Preparing a DWI run as arrays to train a network for the series."""
+"""Preparing a DWI run as arrays for training a series network."""
 
 from __future__ import annotations
 
@@ -38,66 +38,66 @@ from bids_sr.training.snr import snr_of
 
 _LOG = logging.getLogger("bids_sr")
 _FEWEST, _MOST = 8, 16
-"""Directions of a subset."""
+"""Number of directions in a subset."""
 _TRIES = 50
 
 
 @frozen
 class SeriesRecipe:
-    """How runs are prepared; runs of equal recipes share a cache."""
+    """Preparation parameters; runs with equal recipes share a cache."""
 
     factor: int = 2
     """In-plane factor."""
     coarsening: float = 1.0
-    """In-plane voxel size over the scan's own, >= 1: the scan is first made coarser by a
+    """In-plane voxel size relative to the scan's own, >= 1: the scan is first coarsened by a
     k-space crop."""
     subsets: int = 4
-    """Choices of directions of each shell."""
+    """Subsets of directions drawn per shell."""
     seed: int = 0
-    """Of these choices."""
+    """Seed for drawing these subsets."""
     volumes: bool = False
-    """Whether the high-resolution volumes are kept, to validate on."""
+    """Whether the high-resolution volumes are kept for validation."""
 
 
 @frozen(eq=False)
 class PreparedSeries:
-    """A run as training sees it: memory-mapped images of each shell, in their own units."""
+    """A run prepared for training: memory-mapped images of each shell, in the shell's units."""
 
     label: str
-    """Name of the run."""
+    """Label of the run."""
     detail: np.ndarray
     """Targets: high bands, (shells, 7, slices, f a, f b), float16."""
     lr: np.ndarray
-    """Images read, (views, 7, slices, a, b), float16; zero where there are none."""
+    """Input images, (views, 7, slices, a, b), float16; zero where missing."""
     shell: tuple[int, ...]
-    """Which of `detail` belongs to each view."""
+    """Index into `detail` for each view."""
     known: tuple[tuple[bool, bool, bool], ...]
-    """Whether each of `detail` is valid for b0, mean, l = 2."""
+    """Whether each target in `detail` is valid for b0, mean and l = 2."""
     foreground: np.ndarray
-    """Where there is tissue, (slices, a, b) bool."""
+    """Tissue mask, (slices, a, b) bool."""
     lr_zooms: tuple[float, float, float]
     """Low-resolution voxel size, mm: both in-plane axes, then across slices."""
     b_values: tuple[int, ...]
-    """Shells, s/mm2."""
+    """b-values of the shells, s/mm2."""
     gradients: GradientTable
-    """Of all volumes."""
+    """Gradient table of all volumes."""
     units: tuple[float, ...] = field(default=(), converter=tuple)
-    """Of the b0s and each shell, in units of the scan."""
+    """Intensity units of the b0s and each shell, in units of the scan."""
     volumes: np.ndarray | None = None
-    """(V, slices, f a, f b), float32, in units of the scan; if they were kept."""
+    """(V, slices, f a, f b), float32, in units of the scan; None if not kept."""
     parts: SeriesParts | None = None
-    """How the volumes are split."""
+    """Decomposition of the volumes."""
     snr_b0: float | None = None
-    """Signal-to-noise ratio of its b0s, at low resolution; None if unknown."""
+    """Signal-to-noise ratio of its b0s at low resolution; None if unknown."""
 
     @property
     def teaching(self) -> tuple[int, ...]:
-        """Shells that are valid for b0, mean or l = 2."""
+        """Shells with a valid target for b0, mean or l = 2."""
         return tuple(number for number, known in enumerate(self.known) if any(known))
 
 
 def prepare_series(run: DwiRun, cache: Path, recipe: SeriesRecipe) -> PreparedSeries:
-    """Split a run into images of its shells, degrade them, and keep all of it on disk.
+    """Split a run into images of its shells, degrade them, and store everything on disk.
 
     Parameters
     ----------
@@ -106,12 +106,12 @@ def prepare_series(run: DwiRun, cache: Path, recipe: SeriesRecipe) -> PreparedSe
     cache : pathlib.Path
         Folder of prepared runs; a run is prepared once per recipe.
     recipe : SeriesRecipe
-        How.
+        Preparation parameters.
 
     Returns
     -------
     PreparedSeries
-        Arrays are memory maps.
+        Its arrays are memory maps.
 
     Raises
     ------
@@ -173,16 +173,16 @@ def split(volumes: np.ndarray, parts: SeriesParts, number: int, units: list[floa
     volumes : numpy.ndarray
         (V, slices, A, B).
     parts : SeriesParts
-        How they are split; without shells there is a b0 alone.
+        Decomposition of the volumes; without shells there is only a b0.
     number : int
-        Which shell.
+        Index of the shell.
     units : list of float
-        Intensity of 1: for the b0s, then for each shell.
+        Intensity that becomes 1: for the b0s, then for each shell.
 
     Returns
     -------
     numpy.ndarray
-        (7, slices, A, B), float32; zero what there is not.
+        (7, slices, A, B), float32; zero where missing.
     """
     images = np.zeros((PARTS, *volumes.shape[1:]), np.float32)
     if parts.b0s.size:
@@ -211,7 +211,7 @@ def _subsets(
     frame: SliceFrame,
     recipe: SeriesRecipe,
 ) -> list[SeriesParts]:
-    """Choose subsets of directions that still determine l = 2, as in short acquisitions."""
+    """Draw subsets of directions that still determine l = 2, as in short acquisitions."""
     if number >= len(parts.shells) or len(parts.shells[number].indices) <= _FEWEST:
         return []
     generator = np.random.default_rng([recipe.seed, number])

@@ -1,4 +1,4 @@
-"""Starting a network for the series from the weights of another model."""
+"""Initialising a series network from the weights of another model."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from bids_sr.training.pruning import level_widths, pruned
 _Weights = dict[str, torch.Tensor]
 _TRUNKS = ("means", "l2")
 _OF_MEAN = ("dwi", "mean_dwi", "tensor", *FRAME)
-"""Channels that show the mean over directions where the slice itself is that mean."""
+"""Channels equal to the mean over directions if the slice itself is that mean."""
 _TISSUE = 0.5
-"""Of the mean over the image: what is brighter is tissue."""
+"""Tissue threshold, relative to the mean over the image."""
 
 
 def load_initial_series_weights(
@@ -33,22 +33,22 @@ def load_initial_series_weights(
 ) -> WeightMismatch:
     """Copy the weights of a model into `network` wherever they have a counterpart.
 
-    From a network for the series both trunks are taken, whatever its factor; heads and
-    kernels only where these agree, too. A network for single volumes becomes the trunk of b0
-    and mean: shown the mean over directions as if it were one volume, the network starts with
-    about the detail that the model gives it. What it has no place for at a level, the least
-    important maps, is left out [1]_. The detail of b0 and l = 2 begins at zero.
+    From a series network, both trunks are taken, whatever its factor; heads and kernels only if
+    their shapes match, too. A network for single volumes becomes the trunk of b0 and mean: given
+    the mean over directions as if it were one volume, the network starts with about the detail
+    that the model predicts for it. Feature maps that do not fit into a level are pruned, the
+    least important ones first [1]_. The detail of b0 and l = 2 starts at zero.
 
     Parameters
     ----------
     network : SeriesNetwork
-        Changed in place.
+        Modified in place.
     model : str
-        Name or folder of a model.
+        Name or folder of the model.
     images : torch.Tensor
-        (batch, 21, a, b): what it will be shown. Kernels are divided by the size of feature
-        maps, which another network, or a wider one, does not have: what they are multiplied
-        by in turn is measured here.
+        (batch, 21, a, b): sample input. `SeriesNetwork` divides its kernels by the rms of its
+        feature maps, which differs from the divisor in another network or width; the input
+        is used to measure the ratio by which to rescale the kernels.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def load_initial_series_weights(
     Raises
     ------
     ModelError
-        If there is no such model, or it cannot be the start of such a network.
+        If there is no such model, or a series network cannot start from it.
 
     References
     ----------
@@ -152,7 +152,7 @@ def _trunk(network: SeriesNetwork, name: str) -> DetailTrunk:
 def _fit(
     trunk: DetailTrunk, weights: Mapping[str, torch.Tensor], kernels: list[tuple[int, int]]
 ) -> _Weights:
-    """Return the weights that have a place in a trunk, in its shapes."""
+    """Return the weights that fit into a trunk, in the trunk's shapes."""
     read, fitting = same_places(trunk.in_channels), {}
     for name, own in trunk.state_dict().items():
         if name in weights:
@@ -163,10 +163,10 @@ def _fit(
 
 
 def _as_stem(weight: torch.Tensor, channels: Sequence[str]) -> torch.Tensor:
-    """Return the first layer as it reads b0, mean and l = 2 in place of channels.
+    """Return the first layer, rewritten to read b0, mean and l = 2 instead of channels.
 
-    The tensor's channels of directions fixed to the slice are those directions' sums of
-    functions.
+    The tensor channels for directions fixed to the slice become sums of the basis functions at
+    those directions.
     """
     at = {name: weight[:, place] for place, name in enumerate(channels)}
     functions = harmonics(SliceFrame(np.eye(3), 0).directions, 2)[0][:, 1:]
@@ -184,12 +184,12 @@ def _as_stem(weight: torch.Tensor, channels: Sequence[str]) -> torch.Tensor:
 
 
 def _of_mean(weight: torch.Tensor) -> torch.Tensor:
-    """Return the head, which gives nothing for the b0."""
+    """Return the head for b0 and mean, which predicts nothing for the b0."""
     return torch.cat([torch.zeros_like(weight), weight])
 
 
 def _as_kernels(weight: torch.Tensor, given: SubPixelUNet, channels: Sequence[str]) -> torch.Tensor:
-    """Return the layer of kernels: for the mean, applied to b0 and mean."""
+    """Return the kernel layer: predicts for the mean, with kernels applied to b0 and mean."""
     places, taps = given.factor**2, given.taps**2
     theirs = weight.view(places, given.filtered, taps, *weight.shape[1:])
     own = weight.new_zeros((2, places, 2, taps, *weight.shape[1:]))
@@ -202,14 +202,14 @@ def _as_kernels(weight: torch.Tensor, given: SubPixelUNet, channels: Sequence[st
 
 
 def _resize_kernels(trunk: DetailTrunk, divisor: torch.Tensor, images: torch.Tensor) -> None:
-    """Multiply kernels by the size of the trunk's maps over what they were divided by before."""
+    """Rescale the kernels by the size of the trunk's maps relative to their former divisor."""
     if trunk.taps:
         with torch.no_grad():
             trunk.kernels.weight *= float(_size(trunk, images) / divisor)
 
 
 def _size(trunk: UNet, images: torch.Tensor) -> torch.Tensor:
-    """Return the mean over tissue of the rms over feature maps."""
+    """Return the rms over feature maps, averaged over tissue."""
     with torch.inference_mode():
         padded = trunk.padded(images)
         size = trunk.maps(padded).square().mean(1).sqrt()
@@ -217,7 +217,7 @@ def _size(trunk: UNet, images: torch.Tensor) -> torch.Tensor:
 
 
 def _level(images: torch.Tensor) -> torch.Tensor:
-    """Return the level of tissue, as a `SubPixelUNet` divides its kernels by it."""
+    """Return the level of tissue by which a `SubPixelUNet` divides its kernels."""
     shown = images[:, :2]
     return shown.square().sum() / shown.abs().sum()
 

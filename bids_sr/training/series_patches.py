@@ -1,4 +1,4 @@
-"""Random training patches for a network for the series."""
+"""Random training patches for a series network."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from bids_sr.training.patches import draw_band, enlarge, rotate_flip, window
 from bids_sr.training.series_data import PreparedSeries
 
 _WHOLE = 0.5
-"""Share of patches whose images are made of all directions."""
+"""Fraction of patches whose images come from all directions."""
 _CONTRAST = 0.08
-"""Largest change of the b0's and the shell's level."""
+"""Largest relative change in the level of the b0 and of the shell."""
 _NOISY = 0.3
-"""Share of patches that get noise."""
+"""Fraction of patches with added noise."""
 _MISSING = {"b0": 0.04, "l2": 0.04, "shell": 0.03}
 """Fraction of patches with missing images, as in real scans."""
 _B0 = 0.25
-"""Share of patches of which the b0 is compared by features."""
+"""Fraction of patches whose b0 is compared by the feature loss."""
 _B0_ALONE = 1 / 3
 """Relative frequency of participants without directions."""
 _MEANS = PARTS - L2_PARTS
@@ -38,31 +38,31 @@ class SeriesBatch:
     images: torch.Tensor
     """(batch, 3 * 7, p, p), float32, low resolution."""
     target: torch.Tensor
-    """(batch, 7, f p, f p): the detail."""
+    """(batch, 7, f p, f p): target detail."""
     known: torch.Tensor
-    """(batch, 7) float32: 1 where `target` says something."""
+    """(batch, 7) float32: 1 where `target` is valid."""
     interpolated: torch.Tensor
     """(batch, 7, f p, f p): sinc interpolation of the slice."""
     mix: torch.Tensor
-    """(batch, 7): how much of each makes up one volume, of a direction drawn at random."""
+    """(batch, 7): weight of each image in one volume, whose direction is drawn at random."""
 
 
 class SeriesSampler:
-    """Draws batches of rotated patches of varied contrast, noise and band.
+    """Draws batches of rotated patches with varied contrast, noise and band.
 
     Parameters
     ----------
     runs : sequence of PreparedSeries
-        A person is drawn as often as the root of the number of pixels says, and a third
-        as often where there is but a b0.
+        Training runs. Participants are drawn in proportion to the square root of their number of
+        pixels, and a third as often if they have b0s only.
     factor : int
         In-plane factor.
     patch : int
-        Side p of the low-resolution patch, pixels; slices that are smaller have zeros around.
+        Side p of the low-resolution patch, pixels; smaller slices are zero-padded.
     seed : int
-        Of the draw.
+        Random seed.
     zero_filled : float
-        Share of patches whose images are cut to a part of their band.
+        Fraction of patches whose images are restricted to part of their band.
     noise : float
         Largest noise added to the images.
     """
@@ -88,7 +88,7 @@ class SeriesSampler:
 
     @property
     def state(self) -> dict[str, object]:
-        """State of the random generator, for an exact resume."""
+        """State of the random generator, to resume exactly."""
         return dict(self._generator.bit_generator.state)
 
     @state.setter
@@ -96,7 +96,7 @@ class SeriesSampler:
         self._generator.bit_generator.state = value
 
     def draw(self, size: int) -> SeriesBatch:
-        """Return `size` patches."""
+        """Draw `size` patches."""
         patches = [self._draw_patch() for _ in range(size)]
         stacked = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*patches, strict=True))
         return SeriesBatch(*stacked)
@@ -131,7 +131,7 @@ class SeriesSampler:
         return self._varied(images, target, interpolated, known)
 
     def _draw_view(self, run: PreparedSeries) -> int:
-        """Draw a shell, and whether its images are made of all of its directions."""
+        """Draw a shell, and whether its images come from all of its directions."""
         shell = int(self._generator.choice(run.teaching))
         views = np.flatnonzero(np.equal(run.shell, shell))
         if len(views) == 1 or self._generator.random() < _WHOLE:
@@ -163,7 +163,7 @@ class SeriesSampler:
         return np.ascontiguousarray(stack), target, known, interpolated, self._mix(known)
 
     def _drop(self, images: np.ndarray, interpolated: np.ndarray, known: np.ndarray) -> np.ndarray:
-        """Randomly remove images that some scans do not have; in place except for `known`."""
+        """Randomly remove images that some scans lack; in place except for `known`."""
         random, known = self._generator, known.copy()
         for name, parts in (
             ("b0", slice(0, 1)),
@@ -176,7 +176,7 @@ class SeriesSampler:
         return known
 
     def _mix(self, known: np.ndarray) -> np.ndarray:
-        """Draw a volume: the b0, or one of a direction."""
+        """Draw a volume: the b0 or a weighted one."""
         mix = np.zeros(PARTS, np.float32)
         direction = self._generator.standard_normal(3)
         if known[0] and (self._generator.random() < _B0 or not known[1]):
@@ -189,7 +189,7 @@ class SeriesSampler:
 
 
 def _shares(runs: Sequence[PreparedSeries], pixels: Sequence[int]) -> np.ndarray:
-    """Return how often each run is drawn: many runs of one person are not many people."""
+    """Return the probability of each run, so that a person with many runs does not dominate."""
     shares = np.zeros(len(runs))
     people = [run.label.partition("_")[0] for run in runs]
     for person in dict.fromkeys(people):
@@ -207,5 +207,5 @@ def _padded(images: np.ndarray, side: int) -> np.ndarray:
 
 
 def _present(images: np.ndarray) -> np.ndarray:
-    """Return which images there are, (7, 1, 1, 1)."""
+    """Return which images are present, (7, 1, 1, 1)."""
     return np.asarray(images.any(axis=(1, 2, 3), keepdims=True), np.float32)

@@ -1,4 +1,4 @@
-"""All settings of a training of a network for the series."""
+"""Settings for training a series network."""
 
 from __future__ import annotations
 
@@ -8,90 +8,90 @@ from typing import Any
 from attrs import asdict, field, frozen
 
 EDGES = {"means": 0.25, "l2": 0.3}
-"""Below so much, of bright tissue and after the lift, errors count by their squares."""
+"""Charbonnier edge, relative to bright tissue and after the lift: smaller errors count squared."""
 MEAN_WEIGHT = 4.0
-"""Errors of the mean count so many times: its detail is smaller than the b0's, whose fluid is
+"""Weight of errors of the mean: its detail is smaller than that of the b0, in which fluid is
 bright."""
 TRUNKS = ("means", "l2")
-"""The two parts of the network: for b0 and mean, and for l = 2."""
+"""The two trunks of the network: b0 and mean, and l = 2."""
 _SMALL = 3
-"""In-plane factor from which patches are smaller, and more of them make a step."""
+"""In-plane factor from which patches are smaller and batches larger."""
 
 
 @frozen
 class SeriesSettings:
-    """Settings of one training; two runs with equal settings are equal on one machine."""
+    """Settings of one training; equal settings give equal results on the same machine."""
 
     factor: int = 2
     """In-plane factor."""
     coarsening: tuple[float, ...] = field(default=(1.0, 1.12, 1.25, 1.4, 1.6), converter=tuple)
-    """In-plane voxel sizes trained on, relative to each scan's own."""
+    """In-plane voxel sizes to train on, relative to each scan's own."""
     finest: float = 0.0
     """Smallest low-resolution in-plane voxel side to train on, mm."""
     subsets: int = 4
-    """Additional inputs made from subsets of 8 to 16 directions of each shell."""
+    """Number of additional inputs from subsets of 8 to 16 directions of each shell."""
     zero_filled: float = 0.1
-    """Share of patches that look as if the scanner had interpolated them."""
+    """Fraction of patches made to look interpolated by the scanner."""
     noise: float = 0.0
-    """Largest noise added to the input's b0, mean and coefficients, of bright tissue."""
+    """Largest noise added to the input's b0, mean and coefficients, relative to bright tissue."""
     trunks: tuple[str, ...] = field(default=TRUNKS, converter=tuple)
-    """Parts of the network that are trained; the others keep the weights of the start."""
+    """Trunks to train; the others keep their initial weights."""
     width: int = 60
-    """Feature maps at full low resolution, b0 and mean."""
+    """Feature maps at full (low) resolution, b0 and mean."""
     depth: int = 3
-    """Halvings in their UNet."""
+    """Down-sampling steps, b0 and mean."""
     blocks: int = 1
     """Residual blocks per level."""
     widest: int = 240
-    """Most feature maps of a level."""
+    """Largest number of feature maps per level, b0 and mean."""
     taps: int = 3
     """Side of the kernels predicted for b0 and mean; 0 for none."""
     l2_width: int = 48
-    """Feature maps, l = 2."""
+    """Feature maps at full (low) resolution, l = 2."""
     l2_depth: int = 3
-    """Halvings, l = 2."""
+    """Down-sampling steps, l = 2."""
     l2_widest: int = 192
-    """Most feature maps of a level, l = 2."""
+    """Largest number of feature maps per level, l = 2."""
     l2_taps: int = 5
-    """Side of the kernels that all coefficients of l = 2 share; 0 for none."""
+    """Side of the kernels shared by all l = 2 coefficients; 0 for none."""
     layers: Mapping[str, float] = field(factory=lambda: {"relu1_2": 0.1}, converter=dict)
     """Weight of the feature loss per VGG16 layer; empty for none."""
     feature_crop: int = 48
-    """Side of the random sub-crop on which features are compared, high-resolution pixels."""
+    """Side of the random crop on which features are compared, high-resolution pixels."""
     patch: int = field()
-    """Side of a patch, low-resolution pixels; of factor 2 it is 40, of factor 3 it is 32."""
+    """Side of a patch, low-resolution pixels: 40 for factor 2, 32 for factor 3."""
     batch_size: int = field()
-    """Patches per step: 12, of factor 3 16."""
+    """Patches per step: 12 for factor 2, 16 for factor 3."""
     steps: int = 12000
-    """Optimiser steps in all."""
+    """Total number of optimiser steps."""
     learning_rate: float = 6e-4
-    """Peak of the schedule."""
+    """Peak learning rate."""
     warmup: int = 200
     """Steps of linear warm-up."""
     schedule: str = "cosine"
-    """``cosine`` (warm-up, then down to zero), ``constant`` (down over the last fifth) or
+    """``cosine`` (warm-up, then decay to zero), ``constant`` (decay over the last fifth) or
     ``one-cycle``."""
     clip: float = 0.0
-    """Largest norm of the gradient; 0: twice its running average."""
+    """Largest gradient norm; 0: twice its running average."""
     weight_decay: float = 1e-4
-    """Of AdamW."""
+    """Weight decay of AdamW."""
     ema: float = 0.998
-    """Decay of the running mean of weights that is kept as the result."""
+    """Decay of the running mean of the weights, which is the result."""
     precision: str = "float32"
-    """Of the layers: ``float32``, or ``bfloat16`` (weights and loss stay float32)."""
+    """Precision of the layers: ``float32``, or ``bfloat16`` (weights and loss stay float32)."""
     seed: int = 42
-    """Of initial weights and patches."""
+    """Seed for initial weights and patches."""
     init_from: str = ""
-    """Model (name or folder) whose weights are the start; empty for none."""
+    """Model (name or folder) to take initial weights from; empty for none."""
     validate_every: int = 500
     """Steps between validations."""
     checkpoint_every: int = 250
     """Steps between checkpoints."""
 
     channels = ()
-    """A network for the series has none: what it reads is always the same."""
+    """Always empty: a series network has a fixed input."""
     degradation = ("kspace",)
-    """How low-resolution images are made."""
+    """Degradation that makes the low-resolution images."""
 
     @patch.default
     def _patch(self) -> int:
@@ -103,7 +103,7 @@ class SeriesSettings:
 
     @property
     def loss(self) -> str:
-        """The loss in words, for model cards."""
+        """Description of the loss for model cards."""
         terms = [
             f"Charbonnier ({EDGES['means']:g}) of b0 and {MEAN_WEIGHT:g} x mean",
             f"Charbonnier ({EDGES['l2']:g}) of l = 2",
@@ -113,11 +113,11 @@ class SeriesSettings:
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """Network class and arguments, as model cards hold them."""
+        """Network class and arguments, as in model cards."""
         names = ("factor", "width", "depth", "blocks", "widest", "taps")
         l2 = ("l2_width", "l2_depth", "l2_widest", "l2_taps")
         return {"class": "SeriesNetwork", **{name: getattr(self, name) for name in (*names, *l2)}}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON-safe values."""
+        """Return the settings as JSON-serialisable values."""
         return {**asdict(self), "coarsening": list(self.coarsening), "trunks": list(self.trunks)}

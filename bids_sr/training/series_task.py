@@ -1,4 +1,4 @@
-"""The training task of networks for the series."""
+"""Training task for series networks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MEANS = PARTS - L2_PARTS
 
 
 def charbonnier(difference: torch.Tensor, edge: float) -> torch.Tensor:
-    """Return ``sqrt(x^2 + edge^2) - edge``: L1 that is smooth near zero [1]_.
+    """Return ``sqrt(x^2 + edge^2) - edge``: an L1 loss that is smooth near zero [1]_.
 
     References
     ----------
@@ -34,20 +34,20 @@ def charbonnier(difference: torch.Tensor, edge: float) -> torch.Tensor:
 
 
 class SeriesTask(Task):
-    """Batches, loss and validation of a network for the series.
+    """Batches, loss and validation of a series network.
 
     Parameters
     ----------
     settings : SeriesSettings
-        What to do.
+        Settings of the training.
     train, held_out : sequence of PreparedSeries
-        For training and for validation.
+        Prepared runs for training and for validation.
     vgg16 : pathlib.Path, optional
-        Weights of the feature loss.
+        Weights file of the feature network.
     device : torch.device
-        Where to compute.
+        Device to train on.
     fresh : bool
-        Whether to load the weights of ``init_from``: not if a checkpoint follows.
+        Whether to load the weights of ``init_from``; False if a checkpoint is loaded afterwards.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class SeriesTask(Task):
     def _compare_features(
         self, batch: SeriesBatch, output: torch.Tensor, target: torch.Tensor
     ) -> torch.Tensor:
-        """Compare one volume of each patch, of a drawn direction, on a part of it."""
+        """Compare features on a crop of one volume per patch, of randomly drawn direction."""
         rows, columns = self.crop(target.shape[-1])
         mix = batch.mix.to(self.device)[:, :, None, None]
         interpolated = batch.interpolated.to(self.device)

@@ -1,4 +1,4 @@
-"""What a network for the series leaves unexplained of a held-out run."""
+"""Validation of a series network: unexplained detail of a held-out run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bids_sr.quality.high_band import HighBandFit, high_band, left_unexplained, 
 from bids_sr.training.series_data import PreparedSeries
 
 _EVERY = 6
-"""Every how many slices are scored."""
+"""Step between scored slices."""
 
 
 def validate_series(
@@ -23,18 +23,18 @@ def validate_series(
     Parameters
     ----------
     run : PreparedSeries
-        With its volumes.
+        Held-out run, with its volumes.
     network : torch.nn.Module
         A `bids_sr.networks.series_network.SeriesNetwork`.
     device : torch.device
-        Where it is.
+        Device of the network.
 
     Returns
     -------
     dict
-        ``left_b0``, ``left_mean``, ``left_l2``: what is left unexplained of the high band
-        (`bids_sr.quality.high_band`) over foreground pixels of every sixth slice and all
-        shells; sinc interpolation leaves 1. None where noise hides it.
+        ``left_b0``, ``left_mean``, ``left_l2``: unexplained part of the high band
+        (`bids_sr.quality.high_band`) over foreground pixels of every sixth slice and all shells;
+        1 for sinc interpolation, None where noise masks it.
     """
     if run.volumes is None or run.parts is None:
         raise ValueError(f"{run.label} was prepared without its volumes")
@@ -74,7 +74,7 @@ def _detail(
 
 
 def _fill(found: HighBandFit, run: PreparedSeries, number: int, detail: np.ndarray) -> None:
-    """Put the coefficients of what volumes gain into a fit, in its own functions."""
+    """Add the detail of the volumes to a fit, converted to coefficients of the fit's functions."""
     parts = run.parts
     assert parts is not None
     for place, model in enumerate(found.models):

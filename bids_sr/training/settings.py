@@ -1,4 +1,4 @@
-"""All settings of a training of a network for single volumes."""
+"""Settings for training a network for single volumes."""
 
 from __future__ import annotations
 
@@ -17,80 +17,80 @@ def _names(value: str | Sequence[str]) -> tuple[str, ...]:
 
 @frozen
 class TrainingSettings:
-    """Settings of one training; two runs with equal settings are equal on one machine."""
+    """Settings of one training; equal settings give equal results on the same machine."""
 
     factor: int = 2
     """In-plane factor."""
     degradation: tuple[str, ...] = field(default=("kspace",), converter=_names)
-    """How low-resolution slices are made; each scan comes in all of these ways, and
-    validation in the first."""
+    """Degradations that make the low-resolution slices; each scan is prepared with all of them, and
+    validation uses the first."""
     coarsening: tuple[float, ...] = field(default=(1.0,), converter=tuple)
-    """In-plane voxel sizes trained on, relative to each scan's own."""
+    """In-plane voxel sizes to train on, relative to each scan's own."""
     zero_filled: float = 0.0
-    """Share of patches that look as if the scanner had interpolated them."""
+    """Fraction of patches made to look interpolated by the scanner."""
     channels: tuple[str, ...] = field(default=BASIC, converter=tuple, validator=known_channels)
-    """What the network reads."""
+    """Input channels of the network."""
     noise: float = 0.0
     """Largest level of Rician noise added to the low-resolution slices."""
     b0_share: float = 0.15
-    """Share of patches that show a b0."""
+    """Fraction of patches that show a b0."""
     network: str = "SubPixelUNet"
-    """Class of the network: ``SubPixelUNet``, or ``PaperSuperResolver``, which reads only the slice
-    and uses only `width` of the sizes below."""
+    """Network class: ``SubPixelUNet``, or ``PaperSuperResolver``, which reads only the slice and
+    uses only `width` of the sizes below."""
     width: int = 40
-    """Feature maps at full low resolution."""
+    """Feature maps at full (low) resolution."""
     depth: int = 3
-    """Halvings in the UNet."""
+    """Down-sampling steps in the UNet."""
     blocks: int = 1
     """Residual blocks per level."""
     taps: int = 0
     """Side of the predicted kernels; 0 for none."""
     filtered: int | None = None
-    """Channels, from the first, that these kernels are applied to; None: as many as `BASIC`."""
+    """Number of leading channels the kernels are applied to; None: as many as in `BASIC`."""
     layers: Mapping[str, float] = field(factory=lambda: {"relu1_2": 0.1}, converter=dict)
-    """Weight of the feature loss per VGG16 layer; empty for L1 alone."""
+    """Weight of the feature loss per VGG16 layer; empty for a pure L1 loss."""
     feature_network: str = "vgg16"
-    """Whose activations: ``vgg16``, or ``vgg16_bn`` as in the article."""
+    """Feature network: ``vgg16``, or ``vgg16_bn`` as in the article."""
     pool: str = "max"
-    """The feature network's pooling: ``max`` or ``average``."""
+    """Pooling of the feature network: ``max`` or ``average``."""
     roll: int = 0
     """Largest random shift of the images before the feature network, pixels."""
     relative_features: bool = True
-    """Whether differences of activations are divided by the rms of the target's."""
+    """Whether activation differences are divided by the rms of the target's activations."""
     normalise_features: bool = True
-    """Whether the feature network gets ImageNet's mean and standard deviation."""
+    """Whether images are normalised with ImageNet's mean and standard deviation for features."""
     feature_crop: int = 48
-    """Side of the random sub-crop on which features are compared, high-resolution pixels."""
+    """Side of the random crop on which features are compared, high-resolution pixels."""
     patch: int = 40
     """Side of a patch, low-resolution pixels."""
     batch_size: int = 16
     """Patches per step."""
     steps: int = 8000
-    """Optimiser steps in all."""
+    """Total number of optimiser steps."""
     learning_rate: float = 8e-4
-    """Peak of the schedule."""
+    """Peak learning rate."""
     warmup: int = 200
     """Steps of linear warm-up before the cosine."""
     schedule: str = "cosine"
-    """``cosine`` (warm-up, then down to zero), ``one-cycle`` (up for 30 %, then down) or
-    ``constant``, with a way down over the last fifth."""
+    """``cosine`` (warm-up, then decay to zero), ``one-cycle`` (up for 30 %, then down) or
+    ``constant`` (decay over the last fifth)."""
     weight_decay: float = 1e-4
-    """Of AdamW."""
+    """Weight decay of AdamW."""
     clip: float = 0.02
-    """Largest norm of the gradient, some four times the usual one; without normalisation
-    layers a rare steep step can make training diverge. 0: twice its running average."""
+    """Largest gradient norm, about four times the usual one; without normalisation layers a rare
+    large step can make training diverge. 0: twice its running average."""
     ema: float = 0.998
-    """Decay of the running mean of weights that is kept as the result."""
+    """Decay of the running mean of the weights, which is the result."""
     subset: int = 15
     """Directions per smaller view of a run; 0 for none."""
     from_interpolation: bool = False
-    """Whether a ``PaperSuperResolver`` begins as the interpolated slice it reads."""
+    """Whether a ``PaperSuperResolver`` starts as the identity on its interpolated input."""
     augment: bool = True
-    """Whether patches are turned, flipped, scaled, and shown shared channels changed."""
+    """Whether patches are rotated, flipped and scaled, and their shared channels varied."""
     seed: int = 42
-    """Of initial weights and patches."""
+    """Seed for initial weights and patches."""
     init_from: str = ""
-    """Model (name or folder) whose weights are the start; empty for none."""
+    """Model (name or folder) to take initial weights from; empty for none."""
     validate_every: int = 500
     """Steps between validations."""
     checkpoint_every: int = 250
@@ -98,7 +98,7 @@ class TrainingSettings:
 
     @property
     def loss(self) -> str:
-        """The loss in words, for model cards."""
+        """Description of the loss for model cards."""
         network = self.feature_network.upper().replace("_", "-")
         how = ["L1 / rms" if self.relative_features else "L1"]
         how += ["average pooling"] if self.pool == "average" else []
@@ -112,7 +112,7 @@ class TrainingSettings:
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """Network class and arguments, as model cards hold them."""
+        """Network class and arguments, as in model cards."""
         if self.network == "PaperSuperResolver":
             return {"class": self.network, "factor": self.factor, "width": self.width}
         return {
@@ -127,6 +127,6 @@ class TrainingSettings:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON-safe values."""
+        """Return the settings as JSON-serialisable values."""
         lists = ("channels", "coarsening", "degradation")
         return {**asdict(self), **{name: list(getattr(self, name)) for name in lists}}

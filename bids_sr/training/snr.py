@@ -1,4 +1,4 @@
-"""The signal-to-noise ratio of a network's training scans."""
+"""Signal-to-noise ratio of the training scans."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bids_sr.quality.noise_sample import central_box
 
 
 class HasPreparedSlices(Protocol):
-    """A run used for training."""
+    """A run prepared for training."""
 
     @property
     def snr_b0(self) -> float | None:
-        """Signal-to-noise ratio of its b0s, at low resolution."""
+        """Signal-to-noise ratio of its b0s at low resolution; None if unknown."""
 
 
 def snr_range(runs: Iterable[HasPreparedSlices]) -> tuple[float, float] | None:
@@ -25,7 +25,7 @@ def snr_range(runs: Iterable[HasPreparedSlices]) -> tuple[float, float] | None:
     Parameters
     ----------
     runs : iterable of HasPreparedSlices
-        What was trained on.
+        Training runs.
 
     Returns
     -------
@@ -39,23 +39,22 @@ def snr_range(runs: Iterable[HasPreparedSlices]) -> tuple[float, float] | None:
 def snr_of(volumes: np.ndarray, foreground: np.ndarray, is_b0: np.ndarray) -> float | None:
     """Return the signal-to-noise ratio of the b0s of a series.
 
-    As the app measures an input (``snr_b0`` of a run's record): median signal of a b0 over
-    the noise that MP-PCA finds in a box in the middle. Here the signal is that of all
-    tissue, not of the brain alone.
+    Measured as in the app (``snr_b0`` in a run's record), as the median b0 signal over the noise
+    that MP-PCA estimates in a central box, but over all tissue instead of the brain alone.
 
     Parameters
     ----------
     volumes : numpy.ndarray
         (V, slices, a, b).
     foreground : numpy.ndarray
-        Where there is tissue, (slices, a, b) bool.
+        Tissue mask, (slices, a, b) bool.
     is_b0 : numpy.ndarray
         (V,) bool.
 
     Returns
     -------
     float or None
-        None without b0s, or with too few volumes to tell.
+        None without b0s, or with too few volumes for an estimate.
     """
     b0s = np.flatnonzero(is_b0)
     box = central_box(foreground)

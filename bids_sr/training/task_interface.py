@@ -1,4 +1,4 @@
-"""The interface between training loop and task."""
+"""Interface between the training loop and a training task."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import torch
 
 
 class Labelled(Protocol):
-    """A prepared run, or whatever has the name of one."""
+    """A prepared run, or any object with a run's label."""
 
     @property
     def label(self) -> str:
-        """Name of the run."""
+        """Label of the run."""
 
 
 class Sampler(Protocol):
     """Draws batches."""
 
     state: dict[str, object]
-    """Of its random generator."""
+    """State of the random generator."""
 
     def draw(self, size: int) -> Any:
-        """Return `size` patches."""
+        """Draw `size` patches."""
 
 
 class Task(ABC):
@@ -34,19 +34,19 @@ class Task(ABC):
     Parameters
     ----------
     settings : SeriesSettings or TrainingSettings
-        What to do; its seed is that of all random numbers.
+        Settings of the training; all random generators use its seed.
     train, held_out : sequence
-        Prepared runs, to learn from and to validate on.
+        Prepared runs for training and for validation.
     device : torch.device
-        Where to compute.
+        Device to train on.
     """
 
     network: torch.nn.Module
-    """What is trained."""
+    """Network to train."""
     groups: list[list[torch.nn.Parameter]]
-    """Weights whose gradients are clipped together."""
+    """Groups of weights whose gradients are clipped together."""
     sampler: Sampler
-    """Of batches."""
+    """Source of the batches."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Task(ABC):
             "scans held out": sorted({run.label for run in held_out}),
         }
         self.crops = np.random.default_rng(settings.seed + 1)
-        """Of the parts of images that features are compared on."""
+        """Random generator for the crops on which features are compared."""
 
     @property
     def state(self) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class Task(ABC):
         return self.sampler.draw(self.settings.batch_size)
 
     def crop(self, side: int) -> tuple[slice, slice]:
-        """Draw the rows and columns of patches of this side that features are compared on."""
+        """Draw the rows and columns, `side` pixels each, on which features are compared."""
         size = min(self.settings.feature_crop, side)
         row, column = self.crops.integers(0, side - size + 1, 2)
         return slice(row, row + size), slice(column, column + size)

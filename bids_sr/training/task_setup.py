@@ -1,4 +1,4 @@
-"""Making the task of a training from settings and runs, for both kinds of networks."""
+"""Building a training task from settings and runs, for both kinds of network."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ def make_task(
     *,
     fresh: bool,
 ) -> tuple[SeriesTask | VolumeTask, Prepared]:
-    """Prepare runs, and make the task of a `Trainer`.
+    """Prepare the runs and build the task for a `Trainer`.
 
     Parameters
     ----------
     settings : SeriesSettings or TrainingSettings
-        What to do; their class says which kind of network.
+        Settings of the training; their class determines the kind of network.
     learn, held_out : sequence of DwiRun
-        For training and for validation.
+        Runs for training and for validation.
     cache : pathlib.Path
         Folder of prepared runs.
     vgg16 : pathlib.Path, optional
-        Weights of the feature loss.
+        Weights file of the feature network.
     device : torch.device
-        Where to compute.
+        Device to train on.
     fresh : bool
-        Whether to load the weights of ``init_from``: not if a checkpoint follows.
+        Whether to load the weights of ``init_from``; False if a checkpoint is loaded afterwards.
 
     Returns
     -------
     task : SeriesTask or VolumeTask
     train : list
-        The prepared runs that are learned from.
+        Prepared training runs.
 
     Raises
     ------
@@ -141,25 +141,25 @@ def _volumes(
 
 
 def settings_of_start(kind: type[Settings], card: ModelCard) -> dict[str, Any]:
-    """Return the settings that an initial model determines, unless they are given.
+    """Return the settings that an initial model determines unless given explicitly.
 
     Parameters
     ----------
     kind : type
         `SeriesSettings` or `TrainingSettings`.
     card : ModelCard
-        Of the model.
+        Card of the initial model.
 
     Returns
     -------
     dict
-        By the names of `kind`. A network for the series that starts from one for single
-        volumes has its factor, halvings, blocks and kernels, and sizes of its own.
+        Keyed by the fields of `kind`. A series network that starts from a network for single
+        volumes takes its factor, depth, blocks and kernels, but has its own widths.
 
     Raises
     ------
     ModelError
-        If the card does not describe its weights, or no such network can start from it.
+        If the card does not match its weights, or no network of this kind can start from it.
     """
     if kind is TrainingSettings:
         return settings_of(card)
@@ -174,7 +174,7 @@ def settings_of_start(kind: type[Settings], card: ModelCard) -> dict[str, Any]:
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """Return ``bfloat16`` where the device computes in it, for ``auto``; else `name`."""
+    """Resolve ``auto`` to ``bfloat16`` if the device computes in it; return other names as is."""
     if name != "auto":
         return name
     return "bfloat16" if computes_in_bfloat16(device) else "float32"

@@ -1,4 +1,4 @@
-"""The training loop: patches, loss, optimiser, checkpoints, validation."""
+"""Training loop: optimiser steps, checkpoints and validation."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ CHECKPOINT = "checkpoint.pt"
 LOG = "log.csv"
 VALIDATION = "validation.csv"
 _COOLING = 0.2
-"""Fraction of the steps of a constant schedule over which the learning rate falls."""
+"""Fraction of a ``constant`` schedule over which the learning rate finally decays."""
 _STEEP = 2.0
 """Largest gradient norm, relative to its running average."""
 _NEWER = 0.02
-"""Weight of the latest gradient in the running average."""
+"""Weight of the latest gradient norm in the running average."""
 
 
 def learning_rate(settings: Any, step: int) -> float:
-    """Return the learning rate at `step`, a pure function so that a resume repeats it."""
+    """Return the learning rate at `step`: a pure function, so that resuming reproduces it."""
     warmup = settings.warmup
     if settings.schedule == "one-cycle":
         warmup = round(0.3 * settings.steps)
     if step < warmup:
         return float(settings.learning_rate * (step + 1) / warmup)
     if settings.schedule == "constant":
-        # flat, then down: a training can be made longer without repeating it
+        # constant, then decay: a training can be extended without repeating it
         return float(
             settings.learning_rate * min(1.0, (settings.steps - step) / (_COOLING * settings.steps))
         )
@@ -48,21 +48,21 @@ def learning_rate(settings: Any, step: int) -> float:
 
 
 class Trainer:
-    """Trains one network, with checkpoints to resume after any interruption.
+    """Trains one network, with checkpoints to resume after an interruption.
 
     Parameters
     ----------
     task : Task
-        What to do; its network is moved to `device`.
+        Training task; its network is moved to `device`.
     folder : pathlib.Path
-        Takes ``checkpoint.pt``, ``log.csv`` and ``validation.csv``.
+        Folder for ``checkpoint.pt``, ``log.csv`` and ``validation.csv``.
     device : torch.device
-        Where to compute.
+        Device to train on.
 
     Raises
     ------
     UsageError
-        If `folder` holds a checkpoint of other settings (steps may differ) or scans.
+        If `folder` has a checkpoint with other settings (except the number of steps) or scans.
     """
 
     def __init__(self, task: Task, folder: Path, device: torch.device) -> None:
@@ -73,20 +73,20 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),
             lr=self.settings.learning_rate,
-            # a short memory of squared gradients: steep steps are damped at once
+            # short memory of squared gradients, so that steep steps are damped at once
             betas=(0.9, 0.99),
             weight_decay=self.settings.weight_decay,
         )
         self.validations: list[dict[str, Any]] = []
         self._usual: list[float] = []
-        # resuming with other participants would falsify the list of training data
+        # resuming with other participants would make the list of training data wrong
         self._scans = task.scans
         self.step = 0
         self.folder.mkdir(parents=True, exist_ok=True)
         self._resume()
 
     def run(self, progress: Callable[[int, dict[str, float]], None] | None = None) -> None:
-        """Train to the last step, with checkpoints and validations on the way."""
+        """Train up to the last step, writing checkpoints and validating along the way."""
         settings, started = self.settings, time.monotonic()
         while self.step < settings.steps:
             terms = self.train_step(self.task.draw())
@@ -116,12 +116,12 @@ class Trainer:
         return terms
 
     def validation_rows(self) -> list[dict[str, Any]]:
-        """Score the mean network and the interpolations on the held-out runs."""
+        """Score the averaged network and the interpolations on the held-out runs."""
         rows = self.task.validate(self.mean_network)
         return [{"step": self.step, **row} for row in rows]
 
     def save(self) -> None:
-        """Write a checkpoint from which training resumes exactly."""
+        """Write a checkpoint from which training can resume exactly."""
         content = {
             "settings": self.settings.to_dict(),
             "scans": self._scans,
@@ -141,7 +141,7 @@ class Trainer:
         if not path.exists():
             return
         content = self._read(path)
-        # settings added later had their defaults then
+        # settings added since then had their default values
         now = self.settings.to_dict()
         then = type(self.settings)().to_dict() | content["settings"]
         if unknown := sorted(content["settings"].keys() - now.keys()):
@@ -183,21 +183,21 @@ class Trainer:
         return dict(content)
 
     def _average(self) -> None:
-        # early on the mean follows closely; otherwise it would keep the first weights for long
+        # follow closely at first; otherwise the initial weights would linger
         decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
         pairs = zip(self.mean_network.parameters(), self.network.parameters(), strict=True)
         with torch.no_grad():
             for mean, current in pairs:
                 mean.lerp_(current, 1 - decay)
-            # running statistics of normalisation layers are means already
+            # running statistics of normalisation layers are averages already
             buffers = zip(self.mean_network.buffers(), self.network.buffers(), strict=True)
             for statistic, now in buffers:
                 statistic.copy_(now)
 
     def _clip(self) -> None:
-        """Limit the gradient to a fixed norm, or to twice its running average.
+        """Clip the gradient to a fixed norm, or to twice the running average of its norm.
 
-        Without normalisation layers a single large step can make training diverge.
+        Without normalisation layers, a single large step can make training diverge.
         """
         if self.settings.clip:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
@@ -224,12 +224,12 @@ class Trainer:
                 stream.seek(0, os.SEEK_END)
                 csv.DictWriter(stream, fieldnames=columns).writerow(row)
                 return
-        # there is none yet, or an older one with fewer columns
+        # there is no file yet, or an older one with fewer columns
         _write_log(path, list(dict.fromkeys([*columns, *row])), [*_read_log(path)[1], row])
 
 
 def _forget_after(path: Path, step: int) -> None:
-    """Drop the rows of steps after the checkpoint, which are repeated."""
+    """Drop the rows of steps after the checkpoint, which will be repeated."""
     columns, rows = _read_log(path)
     if columns:
         _write_log(path, columns, [row for row in rows if int(row["step"]) <= step])

@@ -1,4 +1,4 @@
-"""Scoring network and linear, cubic and sinc interpolation on a held-out run."""
+"""Scoring a network against linear, cubic and sinc interpolation on a held-out run."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from bids_sr.training.network_input import read_stack
 from bids_sr.training.prepare import PreparedRun
 
 LEFT = (B0, MEAN, L2)
-"""Parts of the high band of which a validation tells what is left unexplained."""
+"""Parts of the high band whose unexplained fraction is reported."""
 Row = dict[str, float | str | None]
 Upsampler = Callable[[torch.Tensor], torch.Tensor]
 """(slices, channels, a, b) -> (slices, f a, f b)."""
 
 
 def interpolators(factor: int) -> dict[str, Upsampler]:
-    """Return the classical baselines, all with pixel-centre geometry.
+    """Return the interpolation baselines, all with pixel-centre geometry.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def interpolators(factor: int) -> dict[str, Upsampler]:
     Returns
     -------
     dict of str to callable
-        ``linear``, ``cubic`` (cubic convolution, a = -0.75) and ``sinc``; each
-        reads the first channel.
+        ``linear``, ``cubic`` (cubic convolution, a = -0.75) and ``sinc``; all use the first
+        channel only.
     """
 
     def resize(mode: str) -> Upsampler:
@@ -76,22 +76,22 @@ def validate(
     Parameters
     ----------
     run : PreparedRun
-        Its first view gives the channels.
+        Held-out run; its first view provides the channels.
     channels : tuple of str
-        Channels the network reads.
+        Input channels of the network.
     upsamplers : dict
-        Methods by name.
+        Upsamplers by method name.
     slice_step : int
-        Every how many slices are scored.
+        Step between scored slices.
 
     Returns
     -------
     list of dict
-        One row per method: ``method``, ``psnr_b0``, ``ssim_b0``, ``psnr_dwi``,
-        ``ssim_dwi``, and ``left_b0``, ``left_mean``, ``left_l2``. PSNR is over foreground
-        pixels, its peak the 99th percentile of the reference there; both are means over
-        volumes. What is left unexplained of the high band (`bids_sr.quality.high_band`) is
-        over the same pixels and all shells; None where noise hides it.
+        One row per method: ``method``, ``psnr_b0``, ``ssim_b0``, ``psnr_dwi``, ``ssim_dwi``, and
+        ``left_b0``, ``left_mean``, ``left_l2``. PSNR is computed over foreground pixels, with
+        their 99th percentile in the reference as peak; PSNR and SSIM are means over volumes. The
+        unexplained part of the high band (`bids_sr.quality.high_band`) is computed over the same
+        pixels and all shells; None where noise masks it.
     """
     rows: list[Row] = []
     reference = _fit(run, slice_step)
@@ -132,7 +132,7 @@ def _pick(step: int) -> slice:
 def _volumes(
     run: PreparedRun, channels: tuple[str, ...], step: int
 ) -> Iterator[tuple[bool, int, np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield whether it is a b0, its place in the view, what is read, truth and foreground."""
+    """Yield, per volume: whether it is a b0, index in the view, input, reference, foreground."""
     view = run.views[0]
     pick = _pick(step)
     slices, mask = range(run.lr.shape[1])[pick], _foreground(run, step)

@@ -17,7 +17,7 @@ from bids_sr.networks.slice_frame import SliceFrame
 
 @frozen
 class SeriesView:
-    """One choice of volumes of a run, with the channels that this choice shares."""
+    """A subset of a run's volumes, with the channels shared within this subset."""
 
     volumes: np.ndarray
     """Indices into the run's volumes, (V',)."""
@@ -26,24 +26,24 @@ class SeriesView:
     frame: np.ndarray
     """`channels.FRAME` per shell, (shells, 5, slices, a, b), float16."""
     shell: np.ndarray
-    """Which of `frame` belongs to each volume, (V',); -1 for b0s."""
+    """Index into `frame` for each volume, (V',); -1 for b0s."""
     is_b0: np.ndarray
-    """Which of the view's volumes are b0, (V',) bool."""
+    """Whether each volume of the view is a b0, (V',) bool."""
     level: np.ndarray
-    """Bright tissue's signal of each volume's shell, in units of the run's scale, (V',)."""
+    """Bright-tissue signal of each volume's shell, in units of the run's scale, (V',)."""
 
 
 def subsets(gradients: GradientTable, size: int, seed: int) -> list[list[int]]:
-    """Distribute the directions of each shell over views of about `size`, each with all b0s.
+    """Distribute each shell's directions over views of about `size`, each with all b0s.
 
     Parameters
     ----------
     gradients : GradientTable
-        Of the whole run.
+        Gradient table of the whole run.
     size : int
         Directions per view; 0 for no views.
     seed : int
-        Of the shuffle.
+        Seed of the shuffle.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def save_view(
 
 
 def load_view(folder: Path, number: int) -> SeriesView:
-    """Open a view that `save_view` wrote; its arrays are memory maps."""
+    """Open a view written by `save_view`; its arrays are memory maps."""
     named = {
         name: np.load(folder / f"view{number}_{stem}.npy", mmap_mode="r")
         for name, stem in _STEMS.items()
@@ -119,4 +119,4 @@ _STEMS = {
     "is_b0": "b0",
     "level": "level",
 }
-"""File of each array."""
+"""File name of each array."""

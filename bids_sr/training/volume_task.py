@@ -1,4 +1,4 @@
-"""The training task of networks for single volumes."""
+"""Training task for networks for single volumes."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from bids_sr.training.validation import interpolators, network_upsampler, valida
 
 
 class VolumeTask(Task):
-    """Batches, loss and validation of a network that sees one volume at a time.
+    """Batches, loss and validation of a network for single volumes.
 
     Parameters
     ----------
     settings : TrainingSettings
-        What to do.
+        Settings of the training.
     train, held_out : sequence of PreparedRun
-        For training and for validation.
+        Prepared runs for training and for validation.
     vgg16 : pathlib.Path, optional
-        Weights of the feature loss.
+        Weights file of the feature network.
     device : torch.device
-        Where to compute.
+        Device to train on.
     fresh : bool
-        Whether to load the weights of ``init_from``: not if a checkpoint follows.
+        Whether to load the weights of ``init_from``; False if a checkpoint is loaded afterwards.
     """
 
     def __init__(
