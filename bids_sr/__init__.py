@@ -1,7 +1,7 @@
-"""bids_sr: super-resolution of diffusion MRI, as a BIDS-App, for one file, and from Python.
+"""bids_sr: super-resolution of diffusion MRI as a BIDS-App, for single files, and from Python.
 
-What is listed in ``__all__`` is imported when it is first used: ``import bids_sr`` loads neither
-PyTorch nor NumPy.
+Names in ``__all__`` are imported on first use: ``import bids_sr`` loads neither PyTorch nor
+NumPy.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""What several commands take on their command lines: text in, value out, or a reason why not."""
+"""Argument types shared by several commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 def whole(least: int) -> Callable[[str], int]:
-    """Return a type for whole numbers from `least` on.
+    """Return an argument type for integers of at least `least`.
 
     Examples
     --------
@@ -27,14 +27,14 @@ def whole(least: int) -> Callable[[str], int]:
 
 
 def positive(text: str) -> int:
-    """Return a whole number above 0."""
+    """Return a positive integer."""
     if not re.fullmatch(r"0*[1-9][0-9]*", text):
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
     return int(text)
 
 
 def real(least: float, most: float | None = None) -> Callable[[str], float]:
-    """Return a type for numbers from `least` on, up to `most` if that is given.
+    """Return an argument type for numbers from `least` to `most`, if given.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def real(least: float, most: float | None = None) -> Callable[[str], float]:
 
 
 def device(value: str) -> str:
-    """Return the name of a device; whether it is there is found out later."""
+    """Return a device name; whether the device exists is checked later."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
         raise argparse.ArgumentTypeError(f"'{value}' is not auto, cpu, cuda or cuda:N")
     return value

@@ -1,4 +1,4 @@
-"""The argument parser of all commands: what help shows, and what a mistyped call is told."""
+"""The argument parser of all commands, with its help and error messages."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _FLAGS = (argparse._StoreTrueAction, argparse._StoreFalseAction)
 
 
 class HelpFormatter(argparse.HelpFormatter):
-    """Says of every option its default, or that it is required.
+    """Adds to every option its default, or that it is required.
 
-    What the help text says itself (``default: ...``) is left as it is.
+    Help texts that already state it (``default: ...``) are left unchanged.
     """
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
@@ -42,9 +42,9 @@ _DEFAULT = "%(default)s"
 class CommandParser(argparse.ArgumentParser):
     """The parser of a command.
 
-    A mistyped call ends with status 2 and two lines: what is wrong, with the option or word that
-    was probably meant, and how the command is called. Options cannot be abbreviated, since a later
-    version may have another that begins the same.
+    A usage error exits with status 2 and two lines: the error, with the option or word that was
+    probably meant, and the usage. Options cannot be abbreviated, since a later version may add
+    another with the same prefix.
 
     Parameters
     ----------
@@ -66,9 +66,9 @@ class CommandParser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """Parse as `argparse.ArgumentParser` does, after a look for unknown options.
+        """Parse as `argparse.ArgumentParser` does, after checking for unknown options.
 
-        argparse itself would first complain of what is missing or left over because of them.
+        argparse would first report the missing or extra arguments that they cause.
         """
         if args is None:
             import sys
@@ -81,7 +81,7 @@ class CommandParser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """End the program: the mistake first, then how the command is called."""
+        """Exit with the error, followed by the usage."""
         text = in_words(message).removeprefix("argument ")
         text = text if text.endswith((".", "?")) else f"{text}."
         self.exit(
@@ -91,13 +91,13 @@ class CommandParser(argparse.ArgumentParser):
         )
 
     def format_help(self) -> str:
-        """Return the help text; it lists every option, so its first line does not."""
+        """Return the help text; its usage line omits the options, which are listed below it."""
         if self.usage is None:
             self.usage = self.short_usage().replace("%", "%%")
         return super().format_help()
 
     def short_usage(self) -> str:
-        """Return the command with all that must be given, in one line.
+        """Return the command with its required arguments, in one line.
 
         Examples
         --------
@@ -125,11 +125,11 @@ class CommandParser(argparse.ArgumentParser):
         )
 
     def _unknown_options(self) -> Iterator[str]:
-        """Yield the words that look like options and are none of this parser's."""
+        """Yield the arguments that look like options but are unknown to this parser."""
         known = self._option_string_actions
         for word in self._words:
             if word == "--" or (self._subparsers and not word.startswith("-")):
-                return  # what follows are no options, or those of a subcommand
+                return  # positional arguments, or options of a subcommand, follow
             name = word.partition("=")[0]
             if not word.startswith("-") or word == "-" or name in known:
                 continue
@@ -161,12 +161,12 @@ class CommandParser(argparse.ArgumentParser):
         ]
 
     def _ends(self) -> bool:
-        """Tell whether help or version is asked for, which needs nothing else to be right."""
+        """Tell whether help or version is requested, which works despite other errors."""
         ending = [a for a in self._actions if isinstance(a, _ENDING)]
         return any(word in action.option_strings for action in ending for word in self._words)
 
     def _eaten(self, message: str) -> str:
-        """Say which option took the words that belong to the arguments without a name."""
+        """Say which option consumed the positional arguments."""
         unnamed = [action for action in self._actions if not action.option_strings]
         first = next((i for i, w in enumerate(self._words) if w.startswith("-")), len(self._words))
         lists = [
@@ -186,7 +186,7 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def in_words(message: str) -> str:
-    """Return a message of argparse with the kinds of numbers in words.
+    """Return an argparse message with Python type names in plain words.
 
     Examples
     --------
@@ -197,7 +197,7 @@ def in_words(message: str) -> str:
 
 
 def add_version_option(group: Any) -> None:
-    """Add ``--version`` to a parser or to a group of it."""
+    """Add ``--version`` to a parser or to one of its groups."""
     group.add_argument(
         "--version",
         action="version",
@@ -207,7 +207,7 @@ def add_version_option(group: Any) -> None:
 
 
 def add_device_option(group: Any) -> None:
-    """Add ``--device`` to a parser or to a group of it, for a command that uses one device."""
+    """Add ``--device`` to a parser or one of its groups, for a command that uses one device."""
     group.add_argument(
         "--device",
         type=device,

@@ -1,4 +1,4 @@
-"""How a command begins and ends: whatever happens, one line and an exit status."""
+"""Start and end of a command: every failure gives one line and an exit status."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
 _AGAIN_S = 0.05
-"""After so long a request to end that got lost is made again."""
+"""Seconds after which a lost termination request is repeated."""
 
 _FILES, _FEWEST_FILES = 4096, 64
-"""Files that may be open: as many as are asked for, and as few as libraries can live with."""
+"""Limit on open files: the number requested, and the minimum that libraries need."""
 
 _LEAST_ADDRESS_SPACE = 10**9
 """Bytes. PyTorch alone takes more; with less, the OpenBLAS of numpy and scipy does not fail but
-tries again for ever."""
+retries forever."""
 
 _log = logging.getLogger("bids_sr")
 
 
 def run_command(program: str, work: Callable[[], int], arguments: list[str]) -> int:
-    """Do the work of a command, and say in one line why it could not be done.
+    """Run a command, and report a failure in one line.
 
     Parameters
     ----------
     program : str
-        Name of the command, with which the line begins.
+        Name of the command, at the start of the line.
     work : callable
         Returns an exit status.
     arguments : list of str
-        Of the command line.
+        Command-line arguments.
 
     Returns
     -------
     int
-        What `work` returned; 1 or 2 after an error that a user can mend; 70 after a bug;
-        130 or 143 if the process was interrupted or asked to end.
+        What `work` returned; 1 or 2 after an error that the user can fix; 70 after a bug;
+        130 or 143 if the process was interrupted or terminated.
     """
     open_streams()
     try:
@@ -80,7 +80,7 @@ def run_logged_command(
     argv: Sequence[str] | None = None,
     log: str = "%(asctime)s %(message)s",
 ) -> int:
-    """Parse the arguments of a command, start its log on stderr, and do its work.
+    """Parse the arguments of a command, start its log on stderr, and run it.
 
     Parameters
     ----------
@@ -89,16 +89,16 @@ def run_logged_command(
     build_parser : callable
         Returns the parser.
     work : callable
-        Takes the parsed arguments, and those as given.
+        Called with the parsed arguments and the original ones.
     argv : sequence of str, optional
-        Arguments; default: those of the process.
+        Command-line arguments; default: those of the process.
     log : str
-        Format of a line of the log.
+        Log format.
 
     Returns
     -------
     int
-        0 done; else as `run_command`.
+        0 on success; otherwise as `run_command`.
     """
     given = sys.argv[1:] if argv is None else list(argv)
 
@@ -112,14 +112,14 @@ def run_logged_command(
 
 
 class Terminated(BaseException):
-    """The process was asked to end: by a scheduler whose time is up, say."""
+    """The process was asked to terminate, for example by a scheduler at its time limit."""
 
 
 def open_streams() -> None:
-    """Give the process those of its three streams that it was started without.
+    """Open the standard streams that the process was started without.
 
-    A file that is opened next would else get their numbers, and what libraries say would be
-    written into it.
+    Otherwise the next opened file would get their descriptors, and output of libraries would
+    end up in it.
     """
     for number, mode in ((0, "r"), (1, "w"), (2, "w")):
         name = ("stdin", "stdout", "stderr")[number]
@@ -127,25 +127,25 @@ def open_streams() -> None:
             os.fstat(number)
         except OSError:
             handle = os.open(os.devnull, os.O_RDWR)
-            os.dup2(handle, number)  # also if it is the same: processes that are started get it
+            os.dup2(handle, number)  # also if equal: makes it inheritable by child processes
             if handle != number:
                 os.close(handle)
         if getattr(sys, name) is None:
             stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
             setattr(sys, name, stream)
     for stream in (sys.stdout, sys.stderr):
-        # a name that is not UTF-8, or a letter that the terminal lacks, is no reason to fail
+        # a file name that is not UTF-8, or a character the terminal lacks, must not cause a failure
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
 def check_place(arguments: list[str]) -> None:
-    """Raise if this Python, its working directory or the arguments cannot be worked with.
+    """Raise if this Python, its working directory or the arguments cannot be used.
 
     Parameters
     ----------
     arguments : list of str
-        Of the command line.
+        Command-line arguments.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def check_place(arguments: list[str]) -> None:
             remedy="Take PYTHONOPTIMIZE=2 out of the environment, or -OO out of the command.",
         )
     try:
-        folder = os.getcwd()  # noqa: PTH109 - it is not a path to go on with
+        folder = os.getcwd()  # noqa: PTH109 - only checks that it exists
         os.chdir(folder)
     except OSError as error:
         raise UsageError(
@@ -180,7 +180,7 @@ def _check_address_space() -> None:
 
 
 def _allow_files() -> None:
-    """Let as many files be open as the system allows, and raise if they are too few."""
+    """Raise the limit on open files as far as the system allows; fail if it is too low."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -196,13 +196,13 @@ def _allow_files() -> None:
 
 
 def _tell(line: str) -> None:
-    with suppress(OSError, ValueError):  # nobody is there to read it
+    with suppress(OSError, ValueError):  # no reader is left
         sys.stderr.write(f"{' '.join(line.split())}\n")
         sys.stderr.flush()
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
-        # Python would try again at its end, and say so
+        # Python would flush again at exit, and report the failure
         with suppress(OSError):
             handle = os.open(os.devnull, os.O_WRONLY)
             os.dup2(handle, 1)
@@ -211,7 +211,7 @@ def _tell(line: str) -> None:
 
 @contextmanager
 def _tidy_end() -> Iterator[None]:
-    """Make a request to end an exception, so that half-written files are removed."""
+    """Turn a termination signal into an exception, so that half-written files are removed."""
 
     def end(signal_number: int, frame: FrameType | None) -> None:
         raise Terminated
@@ -221,7 +221,7 @@ def _tidy_end() -> Iterator[None]:
         return
 
     def again(lost: sys.UnraisableHookArgs) -> None:
-        # it came while Python cleaned up an object, where no exception gets out
+        # it arrived in a finalizer, from which no exception propagates
         if isinstance(lost.exc_value, Terminated | KeyboardInterrupt):
             asked = signal.SIGTERM if isinstance(lost.exc_value, Terminated) else signal.SIGINT
             threading.Timer(_AGAIN_S, os.kill, (os.getpid(), asked)).start()

@@ -1,4 +1,4 @@
-"""The errors a user can meet: which file, what is wrong, what to do."""
+"""Errors shown to the user: the file, the problem, and the remedy."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ class BidsSrError(Exception):
     Parameters
     ----------
     problem : str
-        What is wrong, one sentence with its full stop.
+        The problem, one sentence with its full stop.
     file : path-like, optional
-        The file (or folder) it is about; printed first.
+        The file or folder concerned; printed first.
     remedy : str, optional
-        What the user can do about it, one sentence.
+        What the user can do, one sentence.
     """
 
     exit_code = 1
-    """Exit status of the program when this error ends it."""
+    """Exit status of the program after this error."""
 
     def __init__(
         self, problem: str, *, file: str | PathLike[str] | None = None, remedy: str = ""
@@ -31,7 +31,7 @@ class BidsSrError(Exception):
         super().__init__(" ".join(part for part in parts if part))
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Keep keyword arguments when the error crosses a process border."""
+        """Keep keyword arguments when the error is pickled between processes."""
         return _rebuild, (type(self), self.problem, self.file, self.remedy)
 
 
@@ -47,7 +47,7 @@ def readable(path: str | PathLike[str]) -> str:
     text = fspath(path)
     try:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # half of a character, which is no byte of a name
+    except UnicodeEncodeError:  # a lone surrogate that encodes no byte
         return text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -56,13 +56,13 @@ def _rebuild(kind: type[BidsSrError], problem: str, file: str | None, remedy: st
 
 
 class UsageError(BidsSrError):
-    """The command line or the dataset as a whole cannot be worked with."""
+    """The command line or the dataset as a whole cannot be used."""
 
     exit_code = 2
 
 
 class DeviceError(UsageError):
-    """The compute device asked for is not there."""
+    """The requested compute device is not available."""
 
 
 class ModelError(UsageError):
@@ -70,7 +70,7 @@ class ModelError(UsageError):
 
 
 class InputError(BidsSrError):
-    """One run's files cannot be used; other runs are not concerned."""
+    """One run's files cannot be used; other runs are not affected."""
 
 
 class OutputError(BidsSrError):

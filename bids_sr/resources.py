@@ -1,4 +1,4 @@
-"""Where the files shipped beside the code are: from a checkout, a wheel, a container."""
+"""Paths of the files shipped with the code, in a checkout, a wheel or a container."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _PACKAGE = Path(__file__).resolve().parent
 def resource(name: str) -> Path:
     """Return the path of a file or folder that ships with the project.
 
-    A wheel carries them in ``bids_sr/_shipped``; in a checkout (also an
-    editable install) they lie at the top level.
+    In a wheel they are in ``bids_sr/_shipped``; in a checkout (including an
+    editable install) at the top level.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def resource(name: str) -> Path:
     Raises
     ------
     FileNotFoundError
-        If neither place holds it: the installation is incomplete.
+        If it is in neither place: the installation is incomplete.
     """
     for candidate in (_PACKAGE / "_shipped" / name, _PACKAGE.parent / name):
         if candidate.exists():

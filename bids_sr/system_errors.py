@@ -1,4 +1,4 @@
-"""What the system has against it: errors that are no bugs, in the words of `bids_sr.errors`."""
+"""Errors caused by the system rather than by bugs, as classes of `bids_sr.errors`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NO_THREADS = "can't start new thread"
 
 
 def described(error: BaseException) -> BidsSrError | None:
-    """Say what a user can do about an error that the system, not the program, is to blame for.
+    """Convert an error caused by the system to one that tells the user what to do.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def described(error: BaseException) -> BidsSrError | None:
     Returns
     -------
     BidsSrError or None
-        Itself, if it is one; None if the error may be a bug.
+        The error itself if it is a `BidsSrError`; None if it may be a bug.
     """
     text = " ".join(str(error).split())
     if isinstance(error, BidsSrError):
@@ -73,25 +73,25 @@ def described(error: BaseException) -> BidsSrError | None:
 
 
 def out_of_memory(what: str = "") -> InputError:
-    """Return the error of a process that lacks memory; `what` follows the words, punctuated."""
+    """Return the error for lack of memory; `what` is appended, with its punctuation."""
     return InputError(f"out of memory{what}.", remedy=_memory_remedy())
 
 
 def remedy_of(error: OSError) -> str:
-    """Return what to do about an error of the system, by its number."""
+    """Return the remedy for a system error, by errno."""
     name = errno.errorcode.get(error.errno or 0, "")
     return next((words for names, words in _REMEDIES.items() if name in names.split()), _USUAL)
 
 
 def reading_remedy(error: OSError) -> str:
-    """Return what to do about a file or folder that cannot be read."""
+    """Return the remedy for an unreadable file or folder."""
     if isinstance(error, PermissionError):
         return "Let yourself read it (chmod u+rX, or ask its owner), or leave it out."
     return remedy_of(error)
 
 
 def not_utf8(path: str | os.PathLike[str]) -> UsageError:
-    """Return the error of a name that is not UTF-8, which JSON, tables and pages want."""
+    """Return the error for a name that is not UTF-8, as JSON, tables and pages require."""
     return UsageError(
         "is not UTF-8, so that it cannot stand in the files that are written.",
         file=path,
@@ -126,7 +126,7 @@ def _memory_remedy() -> str:
 
 
 def _limits() -> list[str]:
-    """Return the limits on memory that this process has from its shell or scheduler."""
+    """Return the memory limits set for this process by its shell or scheduler."""
     if sys.platform == "win32":
         return []
     import resource

@@ -1,4 +1,4 @@
-"""Super-resolving a series in memory: written to a temporary folder, and done as a file is."""
+"""Super-resolution of a series in memory, by way of temporary files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bids_sr.images.nifti_file import NiftiFile
 
 @frozen(eq=False)
 class SuperResolvedArray:
-    """A super-resolved series in memory, with what belongs to it."""
+    """A super-resolved series in memory, with its gradients, mask and maps."""
 
     data: NDArray[np.float32]
     """(x, y, z, volumes), in the unit of the input."""
@@ -31,19 +31,19 @@ class SuperResolvedArray:
     bvecs: NDArray[np.float64]
     """(volumes, 3), unit vectors, FSL's convention."""
     mask: NDArray[np.bool_] | None
-    """(x, y, z): brain, if maps were asked for."""
+    """Brain mask, (x, y, z), if maps were requested."""
     maps: dict[str, NDArray[np.float32]]
     """Diffusion maps by parameter, (x, y, z) or (x, y, z, n)."""
     notes: tuple[str, ...]
-    """What should be known about the result, in whole sentences."""
+    """Notes and warnings about the result, in full sentences."""
     factor: int
     """In-plane factor."""
     model: str
     """Name of the network."""
     device: str
-    """Where it was computed."""
+    """Compute device."""
     seconds: float
-    """Wall time."""
+    """Wall time, s."""
 
 
 def super_resolve_array(
@@ -62,8 +62,8 @@ def super_resolve_array(
     Parameters
     ----------
     data : array_like
-        (x, y, z, volumes), two volumes or more. Not changed. Whole numbers of up to 32 bits
-        are taken as they are, all others as float32.
+        (x, y, z, volumes), two volumes or more. Not modified. Integers of up to 32 bits
+        keep their type; everything else is converted to float32.
     affine : array_like
         (4, 4), voxel indices to world mm.
     bvals : array_like
@@ -72,14 +72,14 @@ def super_resolve_array(
         (volumes, 3) or (3, volumes), as in FSL's files: along the voxel axes, the first one
         reversed if the determinant of `affine` is positive.
     mask : array_like, optional
-        (x, y, z), brain where it is not 0; default: found, if it is needed.
+        (x, y, z), nonzero in the brain; default: estimated if needed.
     metadata : mapping, optional
         Fields of a BIDS sidecar, such as ``SliceEncodingDirection``.
     maps : bool or collection of str
-        Diffusion maps to make, as of `super_resolve`.
+        Diffusion maps to compute, as for `super_resolve`.
     **options
-        All others of `super_resolve` but files and `overwrite`: ``factor``, ``model``,
-        ``device``, ``ensemble``, ``threads`` and so on.
+        Other options of `super_resolve`, except files and `overwrite`: ``factor``,
+        ``model``, ``device``, ``ensemble``, ``threads`` and so on.
 
     Returns
     -------
@@ -88,13 +88,13 @@ def super_resolve_array(
     Raises
     ------
     InputError
-        If shapes do not fit together, or the series cannot be used.
+        If shapes do not match, or the series cannot be used.
     UsageError, DeviceError, ModelError, OutputError
-        As of `super_resolve`; the last if temporary files cannot be written.
+        As `super_resolve`; `OutputError` also if temporary files cannot be written.
 
     Notes
     -----
-    Input and output lie in the system's folder for temporary files meanwhile, not compressed.
+    Input and output are held uncompressed in the system's temporary folder while this runs.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def super_resolve_array(
 def _write(
     folder: Path, data: ArrayLike, affine: ArrayLike, bvals: ArrayLike, bvecs: ArrayLike
 ) -> tuple[tuple[Path, tuple[int, ...]], NDArray[np.float64]]:
-    """Write a series and its gradients; return its path and shape, and its affine."""
+    """Write a series and its gradients; return its path, shape and affine."""
     values, matrix = np.asarray(data), np.asarray(affine, dtype=np.float64)
     lengths, vectors = np.asarray(bvals, np.float64).ravel(), np.asarray(bvecs, np.float64)
     if values.ndim != 4 or values.dtype.kind not in "iuf":

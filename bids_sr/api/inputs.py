@@ -1,4 +1,4 @@
-"""The files of one series outside any dataset: given, or found beside the image."""
+"""The files of one series outside a BIDS dataset: given, or found beside the image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bids_sr.bids.names import parse_entities
 from bids_sr.errors import InputError, UsageError
 
 _FSL_STEM, _FSL_MASK = "data", "nodif_brain_mask.nii.gz"
-"""FSL's name of a series; beside it lie ``bvals``, ``bvecs`` and the mask."""
+"""FSL's file name for a series; ``bvals``, ``bvecs`` and the mask are beside it."""
 
 AnyPath = str | PathLike[str]
 
@@ -38,17 +38,17 @@ def find_files(
     mask: AnyPath | None = None,
     b0_threshold: float | None = None,
 ) -> DwiFiles:
-    """Put together the files of one series.
+    """Collect the files of one series.
 
     Parameters
     ----------
     dwi : path-like
         4D image.
     bval, bvec : path-like, optional
-        Gradients; default: beside the image, named as it with ``.bval``, ``.bvec`` (or
-        ``.bvals``, ``.bvecs``), or ``bvals``, ``bvecs`` beside a ``data.nii.gz``.
+        Gradients; default: files beside the image with the same stem and ``.bval``, ``.bvec``
+        (or ``.bvals``, ``.bvecs``), or ``bvals``, ``bvecs`` beside a ``data.nii.gz``.
     json : path-like, optional
-        Sidecar; default: the one beside the image, if there is any.
+        Sidecar; default: the one beside the image, if any.
     mask : path-like, optional
         Brain mask; default: ``nodif_brain_mask.nii.gz`` beside a ``data.nii.gz``, if there.
     b0_threshold : float, optional
@@ -57,12 +57,12 @@ def find_files(
     Returns
     -------
     DwiFiles
-        With no dataset.
+        Without a dataset.
 
     Raises
     ------
     UsageError
-        If the image or a file that was given is not there.
+        If the image or another given file does not exist.
     InputError
         If gradients are not found, or the sidecar cannot be read.
     """
@@ -85,7 +85,7 @@ def find_files(
 
 
 def sidecar_beside(image: Path) -> Path:
-    """Return where the sidecar of an image lies, if there is one."""
+    """Return the path of an image's sidecar, if it has one."""
     return image.with_name(f"{stem_of(image)}.json")
 
 

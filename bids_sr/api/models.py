@@ -1,4 +1,4 @@
-"""Networks by name, ready to run."""
+"""Loading networks by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FACTORS = (2, 3)
 """In-plane factors."""
 DEFAULT_FACTOR = 2
-"""That of a call that names neither a factor nor a network."""
+"""Default factor, if neither a factor nor a network is given."""
 
 
 def choose_card(model: str | PathLike[str] | None, factor: int | None) -> ModelCard:
@@ -39,7 +39,7 @@ def choose_card(model: str | PathLike[str] | None, factor: int | None) -> ModelC
     UsageError
         If `factor` is neither 2 nor 3.
     ModelError
-        If there is no such network, it is damaged, or of another factor.
+        If the network does not exist, is damaged, or has another factor.
     """
     if factor is not None and factor not in FACTORS:
         raise UsageError(f"factor: {factor!r} is neither 2 nor 3.")
@@ -65,14 +65,14 @@ def load_model(
     Returns
     -------
     torch.nn.Module
-        What it reads and gives: `bids_sr.networks.series_network` for the shipped ones.
+        For the input and output of the shipped ones, see `bids_sr.networks.series_network`.
 
     Raises
     ------
     UsageError
         If `factor` is neither 2 nor 3.
     ModelError
-        If there is no such network, it is damaged, or of another factor.
+        If the network does not exist, is damaged, or has another factor.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Where the files of one series go: made beside their place, and put there together at the end."""
+"""Output files of one series: written to a folder beside the target, then moved together."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from bids_sr.bids.uris import own_uri
 from bids_sr.errors import OutputError, UsageError
 
 MAPS = (*TENSOR_PARAMS, *GQI_PARAMS)
-"""Diffusion maps that can be asked for."""
+"""Diffusion maps that can be requested."""
 _EXTENSIONS = (".nii.gz", ".nii")
 _LOCK = "lock"
-"""File in a folder of unfinished outputs, locked by the process that makes them."""
+"""Lock file in a folder of unfinished outputs, held by the process that writes them."""
 
 
 @frozen
 class StagedNames(OutputNames):
-    """Names of the outputs while they are made: the app's, with an extension of choice."""
+    """Names of unfinished outputs: those of the app, with the chosen extension."""
 
     extension: str = ".nii.gz"
-    """That of images."""
+    """Extension of the images."""
 
     def _name(self, suffix: str, extension: str, **derived: str) -> str:
         kind = self.extension if extension == ".nii.gz" else extension
@@ -40,16 +40,16 @@ class StagedNames(OutputNames):
 
 @frozen
 class Outputs:
-    """The files of a series and its maps, by the name that the caller gave."""
+    """Output paths of a series and its maps, derived from the name given by the caller."""
 
     dwi: Path
     """The series."""
     maps: tuple[str, ...] = ()
-    """Maps that were asked for, of `MAPS`."""
+    """Requested maps, from `MAPS`."""
 
     @property
     def extension(self) -> str:
-        """Of all images: that of the series."""
+        """Extension of all images: that of the series."""
         return self.dwi.name.removeprefix(stem_of(self.dwi))
 
     @property
@@ -59,7 +59,7 @@ class Outputs:
 
     @property
     def bvec(self) -> Path:
-        """Directions."""
+        """Gradient directions."""
         return self._beside(".bvec")
 
     @property
@@ -69,7 +69,7 @@ class Outputs:
 
     @property
     def mask(self) -> Path:
-        """Brain mask that goes with the maps."""
+        """Brain mask, written with the maps."""
         return self._beside(f"_mask{self.extension}")
 
     def map(self, param: str) -> Path:
@@ -77,7 +77,7 @@ class Outputs:
         return self._beside(f"_{param}{self.extension}")
 
     def of(self, names: OutputNames) -> dict[Path, Path]:
-        """Return where each file goes, by where it is made; the series and its sidecar last."""
+        """Return the target of each temporary file; the series and its sidecar come last."""
         images = {}
         if self.maps:
             images[names.mask] = self.mask
@@ -96,7 +96,7 @@ class Outputs:
 
 
 def choose_outputs(out: AnyPath, maps: bool | Collection[str]) -> Outputs:
-    """Check the name of the output and the maps that are asked for.
+    """Check the output name and the requested maps.
 
     Parameters
     ----------
@@ -128,16 +128,16 @@ def choose_outputs(out: AnyPath, maps: bool | Collection[str]) -> Outputs:
 
 
 def check_free(places: Collection[Path], inputs: Collection[Path], *, overwrite: bool) -> None:
-    """Raise if an output would take the place of an input or, unasked, of anything else.
+    """Raise if an output would overwrite an input or, without `overwrite`, any file.
 
     Parameters
     ----------
     places : collection of pathlib.Path
-        All files that may be written.
+        Files that may be written.
     inputs : collection of pathlib.Path
-        Files that are read; they need not exist.
+        Input files; they need not exist.
     overwrite : bool
-        Whether files that are there may be replaced.
+        Whether existing files may be replaced.
 
     Raises
     ------
@@ -166,17 +166,17 @@ def _same(place: Path, path: Path) -> bool:
 
 @contextmanager
 def staging(parent: Path) -> Iterator[Path]:
-    """Give a hidden folder in which outputs are made, until the end of a ``with`` block.
+    """Provide a hidden folder for unfinished outputs within a ``with`` block.
 
     Parameters
     ----------
     parent : pathlib.Path
-        Where the outputs will be, so that they can be moved there at once; made if need be.
+        Folder of the final outputs, so that a move is a rename; created if missing.
 
     Yields
     ------
     pathlib.Path
-        Removed at the end. One that a killed process left is removed by the next call.
+        Removed on exit. The next call removes one left by a killed process.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def staging(parent: Path) -> Iterator[Path]:
         If nothing can be written there.
     """
     made = _make(parent)
-    # known before it is there, so that it goes even if a signal comes just then
+    # named before it is created, so that it is removed even if a signal arrives in between
     folder, handle = parent / f"{TEMPORARY}{secrets.token_hex(8)}", -1
     try:
         _remove_left(parent)
@@ -199,13 +199,13 @@ def staging(parent: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         if handle >= 0:
             os.close(handle)
-        for path in reversed(made):  # those that are still empty: nothing came of it
+        for path in reversed(made):  # folders that are still empty: nothing was written
             with suppress(OSError):
                 path.rmdir()
 
 
 def _make(folder: Path) -> list[Path]:
-    """Make a folder and those above it; return the new ones, the upper ones first."""
+    """Create a folder and its parents; return the new ones, parents first."""
     new = [path for path in (folder, *folder.parents) if not path.exists()][::-1]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -223,7 +223,7 @@ def _unwritable(folder: Path, error: OSError) -> OutputError:
 
 
 def _remove_left(parent: Path) -> None:
-    """Remove the folders of processes that were killed: nobody has a lock on them."""
+    """Remove the folders of killed processes, which no process locks."""
     remove_orphans(parent)
     for folder in parent.glob(f"{TEMPORARY}*"):
         with suppress(OSError):
@@ -238,23 +238,23 @@ def _remove_left(parent: Path) -> None:
 
 
 def publish(names: OutputNames, places: Mapping[Path, Path], *, overwrite: bool) -> None:
-    """Put finished outputs in their place; after an error none is there that was not before.
+    """Move finished outputs to their targets; on an error, remove those already moved.
 
     Parameters
     ----------
     names : OutputNames
-        Where they were made.
+        Their temporary paths.
     places : mapping of pathlib.Path to pathlib.Path
-        From `Outputs.of`; what was not made is passed over.
+        From `Outputs.of`; files that were not written are skipped.
     overwrite : bool
-        Whether files that are there may be replaced.
+        Whether existing files may be replaced.
 
     Raises
     ------
     UsageError
-        If something was put there meanwhile.
+        If a target has appeared in the meantime.
     OutputError
-        If a file cannot be put there.
+        If a file cannot be moved.
     """
     there = {made: place for made, place in places.items() if made.exists()}
     for made in there:
@@ -277,7 +277,7 @@ def publish(names: OutputNames, places: Mapping[Path, Path], *, overwrite: bool)
 
 
 def _rename_sources(sidecar: Path, names: OutputNames, places: Mapping[Path, Path]) -> None:
-    """Let a sidecar name the series as it will be called."""
+    """Replace the temporary name of the series in a sidecar by the final one."""
     called = {own_uri(names.out_dir, made): place.name for made, place in places.items()}
     content = json.loads(sidecar.read_text(encoding="utf-8"))
     content["Sources"] = [called.get(source, source) for source in content["Sources"]]

@@ -1,4 +1,4 @@
-"""Super-resolving one file by the steps of the app: no dataset, no report, no metrics."""
+"""Super-resolution of one file with the app's steps, without dataset, report or metrics."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _log = logging.getLogger("bids_sr")
 
 @frozen
 class SuperResolvedFile:
-    """A super-resolved series on disk, with what belongs to it."""
+    """A super-resolved series on disk, with its gradients, sidecar, mask and maps."""
 
     dwi: Path
     """4D image."""
@@ -48,21 +48,21 @@ class SuperResolvedFile:
     bvec: Path
     """Unit vectors, FSL's convention, three rows."""
     json: Path
-    """Sidecar: where it comes from and how it was made."""
+    """Sidecar with sources and settings."""
     mask: Path | None
-    """Brain mask on the grid of the series, if maps were asked for."""
+    """Brain mask on the grid of the series, if maps were requested."""
     maps: dict[str, Path]
-    """Diffusion maps by parameter; those that the gradients do not allow are missing."""
+    """Diffusion maps by parameter, without those that the gradients do not support."""
     notes: tuple[str, ...]
-    """What should be known about the result, in whole sentences."""
+    """Notes and warnings about the result, in full sentences."""
     factor: int
     """In-plane factor."""
     model: str
     """Name of the network."""
     device: str
-    """Where it was computed."""
+    """Compute device."""
     seconds: float
-    """Wall time."""
+    """Wall time, s."""
 
 
 def super_resolve(
@@ -92,26 +92,26 @@ def super_resolve(
     memory_gb: float | None = None,
     low_mem: bool = False,
 ) -> SuperResolvedFile:
-    """Super-resolve one diffusion series, wherever it lies.
+    """Super-resolve one diffusion series, inside or outside a BIDS dataset.
 
-    The result is that of ``bids-sr`` for the same input and options, to the bit. Beside the
-    series come its b-values, directions and sidecar (``sr.bval``, ``sr.bvec``, ``sr.json`` for
-    ``sr.nii.gz``). They appear together, when all is done; if anything fails, none of them does.
+    The result is bit-identical to that of ``bids-sr`` for the same input and options. The
+    b-values, directions and sidecar are written beside the series (``sr.bval``, ``sr.bvec``,
+    ``sr.json`` for ``sr.nii.gz``). Either all files are written or, on an error, none.
 
     Parameters
     ----------
     dwi : path-like
         4D image (x, y, z, volumes), ``.nii`` or ``.nii.gz``, with two volumes or more.
     out : path-like
-        Image to write, ``.nii.gz`` or ``.nii``; its folder is made if it is not there.
+        Image to write, ``.nii.gz`` or ``.nii``; its folder is created if missing.
     bval, bvec : path-like, optional
-        Gradients as FSL has them; default: beside the image, named as it with ``.bval``,
+        Gradients in FSL format; default: files beside the image with the same stem and ``.bval``,
         ``.bvec`` (or ``.bvals``, ``.bvecs``), or ``bvals``, ``bvecs`` beside a ``data.nii.gz``.
     json : path-like, optional
-        BIDS sidecar; default: the one beside the image, if there is any.
+        BIDS sidecar; default: the one beside the image, if any.
     mask : path-like, optional
-        Brain mask for maps and gradient check; default: found, or ``nodif_brain_mask.nii.gz``
-        beside a ``data.nii.gz``.
+        Brain mask for maps and gradient check; default: ``nodif_brain_mask.nii.gz`` beside a
+        ``data.nii.gz``, otherwise estimated.
     factor : int, optional
         In-plane factor, 2 or 3; default: that of `model`, or 2.
     model : str or path-like, optional
@@ -120,37 +120,37 @@ def super_resolve(
     device : str
         ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
     ensemble : int
-        Rotations and flips of a slice over which the network is averaged: 1, 2, 4 or 8.
+        Number of rotations and flips of a slice to average over: 1, 2, 4 or 8.
     maps : bool or collection of str
         Diffusion maps to write, with the brain mask: all (True), or some of ``fa``, ``md``,
         ``ad``, ``rd`` (mm2/s), ``s0``, ``colorfa``, ``v1``, ``tensor``, ``qa``, ``gfa``. They
-        are named ``sr_fa.nii.gz`` and so on, and have a sidecar each.
+        are named ``sr_fa.nii.gz`` and so on, each with a sidecar.
     overwrite : bool
-        Replace outputs that are there. Inputs are never overwritten.
+        Replace existing outputs. Inputs are never overwritten.
     b0_threshold : float, optional
         b-values up to this one, s/mm2, count as b = 0; default: 50, or 100 where none is below.
     gradient_check : str
-        ``warn``: log a gradient table that does not fit the image; ``fix``: use and write a
-        corrected one; ``off``: do not look.
+        ``warn``: log a gradient table that does not match the image; ``fix``: use and write a
+        corrected one; ``off``: no check.
     slice_axis : int, optional
-        Voxel axis, 0 to 2, along which slices were acquired; default: found.
+        Voxel axis across the slices, 0 to 2; default: detected.
     data_consistency : bool
-        Keep the input image's own spatial frequencies.
+        Keep the measured spatial frequencies of the input.
     detect_band : bool
-        Find out whether the scanner interpolated the slices, and count the factor from the
-        acquired matrix.
+        Detect whether the scanner interpolated the slices, and apply the factor to the acquired
+        matrix.
     input_matrix : tuple of int, optional
-        The acquired in-plane sides in pixels, where they are known.
+        Acquired in-plane matrix in pixels, if known.
     output_dtype : str
         ``float32`` or ``int16``.
     precision : str
-        Numbers in which the network computes: ``auto``, ``float32`` or ``bfloat16``.
+        Precision of the network's layers: ``auto``, ``float32`` or ``bfloat16``.
     threads : int, optional
-        CPU threads; default: one for each CPU at hand, up to 8.
+        CPU threads; default: one per available CPU, at most 8.
     batch_size : int, optional
-        Slices that go through the network at once; default: by device and size.
+        Slices per batch; default: by device and slice size.
     memory_gb : float, optional
-        Memory that may be used, GB: pieces are made smaller to stay below it; default: no limit.
+        Memory limit, GB, kept by processing smaller pieces; default: no limit.
     low_mem : bool
         Use as little memory as possible; the result is the same.
 
@@ -161,9 +161,9 @@ def super_resolve(
     Raises
     ------
     UsageError
-        If an argument cannot be used, an output is there already, or it is an input.
+        If an argument is invalid, or an output already exists or is an input.
     DeviceError, ModelError
-        If the device or the network is not there.
+        If the device or the network is not available.
     InputError, OutputError
         If the input cannot be used or the output cannot be written.
 
@@ -253,7 +253,7 @@ def _result(
 def _process(
     plan: RunPlan, work: Path, maps: Collection[str]
 ) -> tuple[SuperResolvedDwi, tuple[str, ...]]:
-    """Do the steps of the app that a series and these maps need; return what is to be known."""
+    """Run the app's steps needed for the series and the maps; return the notes."""
     folder = work / "steps"
     folder.mkdir(parents=True)
     run = _step("read", plan)
@@ -311,7 +311,7 @@ def _device(name: str) -> str:
 
 
 def _read(files: DwiFiles, json: AnyPath | None) -> list[Path]:
-    """Return the paths of all files that are read."""
+    """Return the paths of all input files."""
     sidecar = sidecar_beside(files.dwi) if json is None else Path(json).absolute()
     paths = (files.dwi, files.bval, files.bvec, files.mask, sidecar)
     return [path for path in paths if path is not None]
@@ -319,7 +319,7 @@ def _read(files: DwiFiles, json: AnyPath | None) -> list[Path]:
 
 @contextmanager
 def _threads_kept() -> Iterator[None]:
-    """Give the caller's process its number of threads back at the end."""
+    """Restore the thread count of the calling process on exit."""
     import torch
 
     before = torch.get_num_threads()
