@@ -157,7 +157,7 @@ def check_place(arguments: list[str]) -> None:
             remedy="Take PYTHONOPTIMIZE=2 out of the environment, or -OO out of the command.",
         )
     try:
-        folder = os.getcwd()  # noqa: PTH109 - only checks that it exists
+        folder = os.getcwd()  # noqa: PTH109 - only checked for access
         os.chdir(folder)
     except OSError as error:
         raise UsageError(

@@ -85,7 +85,7 @@ def find_files(
 
 
 def sidecar_beside(image: Path) -> Path:
-    """Return the path of an image's sidecar, if it has one."""
+    """Return the path of an image's sidecar, which need not exist."""
     return image.with_name(f"{stem_of(image)}.json")
 
 

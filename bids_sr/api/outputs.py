@@ -238,7 +238,7 @@ def _remove_left(parent: Path) -> None:
 
 
 def publish(names: OutputNames, places: Mapping[Path, Path], *, overwrite: bool) -> None:
-    """Move finished outputs to their targets; on an error, remove those already moved.
+    """Move finished outputs to their targets; on an error, remove those newly created.
 
     Parameters
     ----------

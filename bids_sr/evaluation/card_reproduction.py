@@ -1,4 +1,4 @@
-"""Metrics on a model card, and whether they come out again."""
+"""Metrics on a model card, and whether they are reproduced."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from bids_sr.evaluation.tables import LEFT, SCORES
 from bids_sr.networks.card import ModelCard
 
 _KEPT = ("psnr_b0", "psnr_dwi", "ssim_dwi", "fa_mae", "md_mae", "v1_deg", "qa_mae", *LEFT)
-"""Scores that a card keeps: as many as a page is wide."""
+"""Scores kept on a card: those that fit the width of a page."""
 _TITLES = {**SCORES, **LEFT}
 _DIGITS = 4
 _SAME = 2e-3
-"""Largest relative difference of equal metrics: threads and processors add in another order."""
+"""Relative tolerance of equal metrics: summation order depends on threads and processor."""
 
 
 def title(facts: Mapping[str, Any]) -> str:
-    """Return the name under which a card keeps an evaluation: all that decides its metrics.
+    """Return the name of an evaluation on a card, made of everything that determines its metrics.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def keep_on_card(card: ModelCard, facts: Mapping[str, Any], rows: Sequence[Row])
     Parameters
     ----------
     card : ModelCard
-        Of the network that was evaluated.
+        Card of the evaluated network.
     facts : mapping
         See `title`.
     rows : sequence of dict
@@ -71,8 +71,8 @@ def compare_with_card(card: ModelCard, facts: Mapping[str, Any], rows: Sequence[
     Returns
     -------
     str or None
-        None where the card has no such evaluation. What the card does not have of it, such
-        as figures that came later, is not compared.
+        None where the card has no such evaluation. Values missing
+        from the card, such as metrics added later, are not compared.
     """
     known = card.figures.get(title(facts))
     if known is None:
@@ -91,7 +91,7 @@ def compare_with_card(card: ModelCard, facts: Mapping[str, Any], rows: Sequence[
 
 
 def _rounded(row: Row) -> dict[str, Any]:
-    """Return a row as the card has it, under the titles that tables have."""
+    """Return a row in the format of the card, with the titles of the tables."""
     scores = {_TITLES[key][0]: round(float(row[key]), _DIGITS) for key in _KEPT if key in row}
     return {"method": row["method"], **scores}
 

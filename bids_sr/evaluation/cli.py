@@ -116,7 +116,7 @@ def _band(text: str) -> tuple[float, float]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Score, and print the tables.
+    """Score a scan, and print the tables.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def _print(options: argparse.Namespace, _argv: list[str]) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> list[str]:
-    # torch and friends only now, after the arguments were found to be right
+    # import torch only now, after the arguments have been checked
     import torch
 
     from bids_sr.bids.atomic import write_json
@@ -150,7 +150,7 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
     from bids_sr.networks.training_data import seen_in_training
     from bids_sr.superres.device import choose_device
 
-    choose_device(options.device)  # a wrong name ends it here, not after minutes of denoising
+    choose_device(options.device)  # fail on a wrong name here, not after minutes of denoising
     card = load_card(options.model, options.scale)
     _check_slices(card, options.slices_step)
     found = choose_run(options.bids_dir, options.participant_label, options.run)
@@ -183,7 +183,7 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
     if options.to_card:
         keep_on_card(card, facts, rows)
     ending = [f"{_MARK} {seen}"] if seen else []
-    if seen:  # also for those who keep the log alone
+    if seen:  # also in the log, which may be all that is kept
         logging.getLogger("bids_sr").warning("%s", seen)
     return [*tables, *([compared] if compared else []), *ending]
 

@@ -39,17 +39,17 @@ def compare(
     card : ModelCard
         The network, scored with and without data consistency.
     folder : pathlib.Path
-        For results, which are removed once they are scored.
+        Folder for results, which are removed after scoring.
     device, threads, ensemble, detect_band, precision
         As `bids_sr.superres.engine.super_resolve` takes them.
 
     Yields
     ------
     dict of str to float or str
-        ``method``, ``seconds``, and the scores by name; the network as the app runs it
-        comes last, and its rows have ``precision`` and ``superres_seconds``, too. The row of
-        the reference's noise is left out where that is not known; instead of what is left
-        unexplained, which is nothing, it has the shares of noise.
+        ``method``, ``seconds``, and the scores by name; the network as run by
+        the app comes last; rows of the network also have ``precision`` and
+        ``superres_seconds``. The row of the reference's noise is omitted if that is unknown; it
+        has the shares of noise in place of the detail left unexplained, which is zero.
     """
     reference, detail = fit_maps(degraded, degraded.truth, threads), fit_reference(degraded)
     methods = (*METHODS, NOISE_ALONE, f"{card.name}, no consistency", card.name)

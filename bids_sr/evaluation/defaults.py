@@ -1,8 +1,8 @@
-"""Choices that the command line shows as well; light, so that ``--help`` stays quick."""
+"""Choices also shown by the command line; no heavy imports, so that ``--help`` stays fast."""
 
 REFERENCES = ("scan", "denoised", "synthetic")
 """References for a result (`bids_sr.evaluation.references`)."""
 RIM = 2
-"""Voxels of the reference taken off the rim of the brain mask, in plane."""
+"""In-plane erosion of the brain mask, voxels of the reference."""
 SELF_CHECKS = ("auto", "full", "off")
 """Extents of the self-check (`bids_sr.evaluation.selfcheck`)."""

@@ -1,4 +1,4 @@
-"""A degraded scan: cut to 1/f of its band, and its interpolation."""
+"""Degrading a scan to 1/f of its band, and interpolating it."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _LOG = logging.getLogger("bids_sr")
 
 @frozen(eq=False)
 class DegradedScan:
-    """A scan with known truth."""
+    """A degraded scan and its ground truth."""
 
     truth: Path
-    """The reference, cut to whole multiples of the factor."""
+    """The reference, cropped to multiples of the factor."""
     lr: DwiRun
     """The scan at 1/f of its band."""
     grid: SliceGrid
-    """Of the low-resolution scan."""
+    """Grid of the low-resolution scan."""
     mask: NDArray[np.bool_]
-    """Brain on the grid of the truth, its rim eroded."""
+    """Eroded brain mask on the grid of the truth."""
     signed: bool = False
-    """Whether the scan has a sign: it is not made a magnitude, nor cut off at zero."""
+    """Whether the scan is signed: no magnitude is taken, and negative values are kept."""
     reference: str = "scan"
     """The kind of truth, one of `bids_sr.evaluation.defaults.REFERENCES`."""
 
@@ -57,7 +57,7 @@ def make_degraded_scan(
     work: Path | None = None,
     band: tuple[float, float] = (1.0, 1.0),
 ) -> DegradedScan:
-    """Degrade a run: a k-space crop of each slice, magnitude.
+    """Degrade a run: crop each slice in k-space and take the magnitude.
 
     Parameters
     ----------
@@ -66,18 +66,18 @@ def make_degraded_scan(
     factor : int
         In-plane factor.
     step : int
-        Every how many slices one is kept.
+        Keep every `step`-th slice.
     folder : pathlib.Path
-        Takes its files.
+        Folder for its files.
     rim : int
-        Voxels taken off the brain's rim, in plane.
+        In-plane erosion of the brain mask, voxels.
     reference : str
         One of `bids_sr.evaluation.defaults.REFERENCES`.
     work : pathlib.Path, optional
-        Keeps the denoised scan from call to call; default: `folder`.
+        Folder that caches the denoised scan between calls; default: `folder`.
     band : tuple of float
-        Share of the low-resolution band that is left, along both in-plane axes:
-        less than 1 imitates a scanner that interpolates.
+        Share of the low-resolution band to keep, along both in-plane axes:
+        less than 1 simulates a scanner that interpolates.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def make_degraded_scan(
     Raises
     ------
     InputError
-        If the run cannot be read, or nothing of the brain is left to score on.
+        If the run cannot be read, or no brain voxels are left to score.
     """
     run = to_acquired(run, folder / "acquired.nii", whole=True)
     with DwiReader(run.files.dwi) as reader:
@@ -125,7 +125,7 @@ def choose_run(folder: Path, participant: str, label: str | None = None) -> DwiR
     participant : str
         Without ``sub-``.
     label : str, optional
-        Of the run if there are several; default: the first, with a warning.
+        Label of the run if there are several; default: the first, with a warning.
 
     Returns
     -------
@@ -176,23 +176,23 @@ def degrade(
     *,
     signed: bool = False,
 ) -> NDArray[np.float32]:
-    """Cut the slices of a volume to 1/f of their band; magnitude, unless they are signed.
+    """Reduce the slices of a volume to 1/f of their band; magnitude, unless signed.
 
     Parameters
     ----------
     volume : numpy.ndarray
-        (x, y, z), on the grid that `grid` refines to. Not changed.
+        (x, y, z), on the high-resolution grid of `grid`. Not modified.
     grid : SliceGrid
-        Of the low-resolution volume.
+        Grid of the low-resolution volume.
     band : tuple of float
-        Share of the low-resolution band that is left, along both in-plane axes.
+        Share of the low-resolution band to keep, along both in-plane axes.
     signed : bool
         Whether the sign is kept.
 
     Returns
     -------
     numpy.ndarray
-        On the shape of `grid`; not negative if it is not signed.
+        With the shape of `grid`; nonnegative unless signed.
     """
     slices = np.ascontiguousarray(to_slices(volume, grid.slice_axis))
     small = kspace_downsample(torch.from_numpy(slices), grid.factor)
@@ -208,7 +208,7 @@ def coarse_grid(
     Parameters
     ----------
     shape : tuple of int
-        (x, y, z), whole multiples of the factor in plane.
+        (x, y, z), multiples of the factor in plane.
     affine : numpy.ndarray
         (4, 4), voxel to mm.
     axis : int
@@ -229,7 +229,7 @@ def coarse_grid(
 
 
 def interpolated(degraded: DegradedScan, method: str, out: Path) -> None:
-    """Write the low-resolution scan interpolated, cut off at zero where the app does it.
+    """Write the interpolated low-resolution scan, clipped at zero where the app does so.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The share of the high band that a result leaves unexplained, read from files."""
+"""The share of the high band that a result leaves unexplained, computed from files."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Detail:
     """The detail left unexplained, and its limits."""
 
     left: tuple[Left, ...]
-    """Each part of each shell."""
+    """Values for each part of each shell."""
 
     def metrics(self) -> dict[str, float]:
-        """Return ``left_<part>``, over all shells; only those that there are."""
+        """Return ``left_<part>``, over all shells, for the parts available."""
         return self._over_shells(_SHARE)
 
     def noise(self) -> dict[str, float]:
@@ -37,7 +37,7 @@ class Detail:
         return self._over_shells(_NOISE_SHARE)
 
     def by_shell(self) -> dict[str, float]:
-        """Return ``left_<part>_<shell>``; only those that there are."""
+        """Return ``left_<part>_<shell>``, for the parts available."""
         return _known(((_key(each), each) for each in self.left), _SHARE)
 
     def noise_shares(self) -> dict[str, float]:
@@ -72,7 +72,7 @@ def fit_series(degraded: DegradedScan, path: Path) -> HighBandFit:
     Parameters
     ----------
     degraded : DegradedScan
-        Holds gradients, mask, slice axis and factor.
+        Provides gradients, mask, slice axis and factor.
     path : pathlib.Path
         4D image on the grid of the reference.
 
@@ -89,18 +89,18 @@ def fit_series(degraded: DegradedScan, path: Path) -> HighBandFit:
 
 
 def fit_reference(degraded: DegradedScan) -> HighBandFit | None:
-    """Split the high bands of the reference: once, for all results that are compared with it.
+    """Split the high bands of the reference, once for all results compared with it.
 
     Parameters
     ----------
     degraded : DegradedScan
-        Holds the reference.
+        Provides the reference.
 
     Returns
     -------
     HighBandFit or None
-        None where nothing can be said: the noise of a denoised reference is correlated
-        between volumes, and cannot be told from its signal.
+        None if it cannot be determined: the noise of a denoised reference is correlated
+        between volumes, and cannot be separated from its signal.
     """
     return None if degraded.reference == "denoised" else fit_series(degraded, degraded.truth)
 
@@ -111,16 +111,16 @@ def detail_left(degraded: DegradedScan, reference: HighBandFit | None, path: Pat
     Parameters
     ----------
     degraded : DegradedScan
-        What was done.
+        The degraded scan.
     reference : HighBandFit or None
-        Of its reference (`fit_reference`).
+        Fit of its reference (`fit_reference`).
     path : pathlib.Path
         4D image on the grid of the reference.
 
     Returns
     -------
     Detail
-        Empty where nothing can be said.
+        Empty if it cannot be determined.
     """
     if reference is None:
         return Detail(())
@@ -134,7 +134,7 @@ def reference_with_noise(
     out: Path,
     band: tuple[float, float] = (1.0, 1.0),
 ) -> bool:
-    """Write the reference with one more portion of the noise of its high band.
+    """Write the reference with a second realization of its high-band noise.
 
     Its metrics against the reference are about what those of a perfect result would be
     (`bids_sr.quality.reference_noise`).
@@ -142,19 +142,19 @@ def reference_with_noise(
     Parameters
     ----------
     degraded : DegradedScan
-        Holds the reference.
+        Provides the reference.
     reference : HighBandFit or None
-        Of it (`fit_reference`).
+        Its fit (`fit_reference`).
     out : pathlib.Path
         4D image on its grid.
     band : tuple of float
-        Share of the band to which the reference is cut, and the image will be.
+        Share of the band to which the reference is, and the image will be, limited.
 
     Returns
     -------
     bool
-        Whether it was written: the noise is known of a scan alone, and only where
-        directions are more than the functions that they are split into, or repeated.
+        Whether it was written: the noise is known only if the reference is the scan itself, and
+        has repeated directions or more directions than basis functions.
     """
     if reference is None or degraded.reference != "scan":
         return False
@@ -173,7 +173,7 @@ def reference_with_noise(
 
 
 def shell_keys(found: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the keys of `Detail.by_shell` in rows, part after part."""
+    """Return the keys of `Detail.by_shell` in rows, ordered by part."""
     keys = dict.fromkeys(key for row in found for key in row if key.count("_") == 2)
     order = {f"left_{part}_": rank for rank, part in enumerate(PARTS)}
     return sorted(

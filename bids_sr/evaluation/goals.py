@@ -27,7 +27,7 @@ NAMES = {
 
 
 def against_best(rows: Sequence[Row], method: str, key: str) -> float:
-    """Return dB gained (PSNR) or percent cut (errors) against the best classical method."""
+    """Return the gain in dB (PSNR) or percent (errors) over the best classical method."""
     by_name = {row["method"]: float(row[key]) for row in rows if key in row}
     classical = [by_name[name] for name in CLASSICAL]
     if key in GAINS:
@@ -44,14 +44,14 @@ def goals_table(rows: Sequence[Row], reference: str, factor: int) -> str:
     rows : sequence of dict
         From `bids_sr.evaluation.compare.compare`; the network's is the last.
     reference : str
-        What they were compared with.
+        Kind of the reference.
     factor : int
         In-plane factor.
 
     Returns
     -------
     str
-        With what a perfect result would gain, where that is known.
+        Including the gain of a perfect result, where known.
     """
     network = str(rows[-1]["method"])
     known = [row["method"] for row in rows]

@@ -16,7 +16,7 @@ from bids_sr.images.series_checks import SeriesChecks, checked_volumes
 
 @frozen(eq=False)
 class Reference:
-    """A scan to be degraded, and the truth that the result is compared with."""
+    """A scan to be degraded, and the truth to compare the result with."""
 
     scanned: NDArray[np.float32]
     """The series to degrade, (x, y, z, V)."""
@@ -49,10 +49,10 @@ def make_reference(
     kind : str
         One of `bids_sr.evaluation.defaults.REFERENCES`.
     work : pathlib.Path
-        Keeps the denoised scan, which takes minutes to make.
+        Folder that caches the denoised scan, which takes minutes to compute.
     cut : tuple of slice
-        Voxels of x, y and z to keep. The scan as its own reference is never held
-        whole in memory; the others are made of the whole scan first.
+        Voxels of x, y and z to keep. A scan that is its own reference is never
+        held in memory as a whole; the others are computed from the whole scan first.
 
     Returns
     -------

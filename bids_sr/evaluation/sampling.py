@@ -1,4 +1,4 @@
-"""Which slices and volumes of a scan stand for the whole in the self-check."""
+"""Choice of the slices and volumes that represent a scan in the self-check."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from bids_sr.diffusion.ensemble_sd import subset
 from bids_sr.diffusion.volume_selection import dti_volumes
 
 MAX_SLICES = 12
-"""Slices that are looked at."""
+"""Slices to check."""
 MAX_NOISY_SLICES = 6
-"""Slices of these that are looked at once more, with the scan's noise put back."""
+"""Number of these that are checked again with the scan's noise restored."""
 MAX_B0S = 2
 """Volumes at b = 0."""
 MAX_DIRECTIONS = 12
-"""Volumes of the shells that the tensor is fitted to."""
+"""Volumes of the shells used for the tensor fit."""
 MAX_OTHER = 3
 """Volumes of each further shell ..."""
 MAX_OTHER_SHELLS = 2
-"""... of so many, those with most volumes first."""
+"""... of at most this number of shells, those with most volumes first."""
 _MIDDLE = 0.6
-"""Share of the brain's slices from which they are taken; the outermost hold little brain."""
+"""Central share of the brain's slices to choose from; the outermost contain little brain."""
 
 
 def middle_slices(occupied: NDArray[np.bool_], *, gapless: bool, most: int = MAX_SLICES) -> slice:
@@ -33,14 +33,14 @@ def middle_slices(occupied: NDArray[np.bool_], *, gapless: bool, most: int = MAX
     occupied : numpy.ndarray
         (slices,), bool: whether a slice holds brain; at least one does.
     gapless : bool
-        Take them side by side: the network reads neighbouring slices.
+        Choose adjacent slices, for a network that reads neighbouring slices.
     most : int
-        How many.
+        Maximum number of slices.
 
     Returns
     -------
     slice
-        Of at most so many slices.
+        At most `most` slices.
 
     Examples
     --------
@@ -60,12 +60,12 @@ def middle_slices(occupied: NDArray[np.bool_], *, gapless: bool, most: int = MAX
 
 
 def few_volumes(gradients: GradientTable) -> list[int]:
-    """Choose volumes: b0s, well-spread directions for the tensor, some of other shells.
+    """Choose b0s, well-spread directions for the tensor fit, and some of other shells.
 
     Parameters
     ----------
     gradients : GradientTable
-        Of the whole series.
+        Gradients of the whole series.
 
     Returns
     -------
@@ -84,9 +84,9 @@ def few_volumes(gradients: GradientTable) -> list[int]:
 
 
 def _tensor_volumes(gradients: GradientTable) -> NDArray[np.intp]:
-    """Return the volumes of the fullest shell that determines a tensor alone, else of them all.
+    """Return the volumes of the largest shell that determines a tensor alone, else of all shells.
 
-    Directions of one shell are compared with each other: a few of each would tell less.
+    Directions are compared within a shell, so a few of each shell would be less informative.
     """
     tensor = np.array(dti_volumes(gradients).indices, int)
     tensor = tensor[~gradients.is_b0[tensor]]
@@ -105,14 +105,14 @@ def _spread(gradients: GradientTable, indices: NDArray[np.intp], count: int) -> 
 
 
 def well_spread(vectors: NDArray[np.float64], count: int) -> list[int]:
-    """Choose directions far from each other, one after the other; v and -v are the same.
+    """Choose well-separated directions, greedily; v and -v are equivalent.
 
     Parameters
     ----------
     vectors : numpy.ndarray
         (n, 3), unit vectors.
     count : int
-        How many, at most.
+        Maximum number.
 
     Returns
     -------

@@ -16,12 +16,12 @@ from bids_sr.quality.tensor_errors import mean_absolute_error, v1_angle, white_m
 
 
 def fidelity(degraded: DegradedScan, path: Path) -> dict[str, float]:
-    """Return PSNR and SSIM in the mask, means over the b0s and over the weighted volumes.
+    """Return mean PSNR and SSIM in the mask, for the b0s and for the weighted volumes.
 
     Parameters
     ----------
     degraded : DegradedScan
-        Holds the reference.
+        Provides the reference.
     path : pathlib.Path
         4D image on the grid of the reference.
 
@@ -59,13 +59,13 @@ def fit_maps(
     Parameters
     ----------
     degraded : DegradedScan
-        Holds mask and gradients.
+        Provides mask and gradients.
     path : pathlib.Path
-        4D image on the grid of the reference; the maps are put beside it.
+        4D image on the grid of the reference; the maps are written beside it.
     threads : int
         CPU threads.
     gqi : bool
-        Whether to do GQI at all.
+        Whether to fit GQI.
 
     Returns
     -------
@@ -87,14 +87,14 @@ def fit_maps(
 def map_errors(
     degraded: DegradedScan, reference: dict[str, Path], test: dict[str, Path]
 ) -> dict[str, float]:
-    """Return how far maps are from those fitted to the reference.
+    """Return the errors of maps relative to those fitted to the reference.
 
     Parameters
     ----------
     degraded : DegradedScan
-        Holds the mask.
+        Provides the mask.
     reference, test : dict of str to pathlib.Path
-        As `fit_maps` gives them.
+        As returned by `fit_maps`.
 
     Returns
     -------

@@ -52,23 +52,23 @@ Value = str | int | float | bool | None
 Record = dict[str, Value]
 
 _LEAST_SIDE = 8
-"""Pixels that a coarsened slice must have along each side."""
+"""Minimum pixels of a coarsened slice along each side."""
 _LEAST_VOXELS = 200
-"""Brain voxels that must be left to compare."""
+"""Minimum number of brain voxels to compare."""
 
 
 class _NoCheckError(Exception):
-    """The scan does not allow a self-check; says why in one sentence."""
+    """The scan does not allow a self-check; the message is the reason in one sentence."""
 
 
 @frozen
 class ComputeOptions:
-    """The options with which the run was computed."""
+    """Compute options of the run."""
 
     device: str = "auto"
     """As `bids_sr.superres.engine.super_resolve` takes it."""
     batch_size: int | None = None
-    """Slices at once; None: the device's default."""
+    """Slices per batch; None: the device's default."""
     threads: int = 1
     """CPU threads."""
     detect_band: bool = True
@@ -78,33 +78,33 @@ class ComputeOptions:
 def self_check(
     result: SuperResolvedDwi, mask: Path, folder: Path, mode: str, compute: ComputeOptions
 ) -> Record:
-    """Coarsen the input of a run by its factor, super-resolve that, compare with the input.
+    """Coarsen the input of a run by its factor, super-resolve it, and compare with the input.
 
-    The same network, ensemble and data consistency as in the run, at a voxel size
-    coarser by the factor; beside it linear, cubic and sinc interpolation of the
-    same coarsened input. The reference is as noisy as the scan is.
+    Network, ensemble and data consistency are those of the run, at a voxel size
+    coarser by the factor. Linear, cubic and sinc interpolation of the same coarsened
+    input are scored too. The reference has the noise of the scan.
 
     Parameters
     ----------
     result : SuperResolvedDwi
         The run, its network and settings.
     mask : pathlib.Path
-        Brain on the grid of the input.
+        Brain mask on the grid of the input.
     folder : pathlib.Path
-        Takes a temporary folder of small files.
+        Parent of a temporary folder with small files.
     mode : str
         ``auto``: a few slices and volumes (`bids_sr.evaluation.sampling`); ``full``:
-        all; ``off``: nothing is done.
+        all; ``off``: no self-check.
     compute : ComputeOptions
-        With what to compute.
+        Device and resources.
 
     Returns
     -------
     dict
-        The metrics of `bids_sr.quality.gain` by method (`key_of`; None where there is
-        none), and as the reference's noise alone would give them (``_noise``);
-        ``selfcheck_gain_<metric>_noisy``, the network's gain where the scan's noise was put
-        back into the coarsened scan; ``selfcheck_mode``, ``_volumes``, ``_slices``,
+        The metrics of `bids_sr.quality.gain` by method (`key_of`; None where
+        undefined), and for the reference's noise alone (``_noise``);
+        ``selfcheck_gain_<metric>_noisy``, the network's gain with the scan's noise restored
+        in the coarsened scan; ``selfcheck_mode``, ``_volumes``, ``_slices``,
         ``_seconds``; ``selfcheck_reason``, why there are no metrics; ``selfcheck_note``,
         what limits them, and ``_left_note``; ``selfcheck_verdict``, and ``_verdict_noisy``
         with the noise.
@@ -124,9 +124,9 @@ def self_check(
                 record |= _measure(result, load_mask(mask), Path(name), mode, compute)
     except _NoCheckError as reason:
         record[f"{SELF_CHECK}_reason"] = str(reason)
-    except OutputError:  # a full disk, say: the run fails, and is made again when there is room
+    except OutputError:  # a full disk, for example: fail, so that the run is repeated
         raise
-    except BidsSrError as error:  # the run itself is fine: it continues without
+    except BidsSrError as error:  # the run itself is fine: continue without the self-check
         record[f"{SELF_CHECK}_reason"] = f"It could not be made: {error.problem}"
         _LOG.warning("%s: no self-check: %s", result.run.files.label, error)
     record[f"{SELF_CHECK}_verdict"] = selfcheck_verdict(record)
@@ -169,7 +169,7 @@ def _metrics(
     compute: ComputeOptions,
     methods: Sequence[str],
 ) -> Record:
-    """Compare each method's result on the downsampled scan with the scan, fitted before."""
+    """Compare each method's result on the downsampled scan with the scan and its fits."""
     degraded, record = sample.degraded, Record()
     tensor = not dti_volumes(degraded.lr.gradients).reason
     reference = fit_maps(degraded, degraded.truth, compute.threads, gqi=False) if tensor else {}
@@ -197,7 +197,7 @@ def _metrics(
 def _with_noise(
     result: SuperResolvedDwi, sample: Sample, folder: Path, compute: ComputeOptions, sigma: float
 ) -> Record:
-    """Note the network's gain if the downsampled scan is as noisy as the scan."""
+    """Add the network's gain on a downsampled scan with the noise level of the scan."""
     noisy = with_noise(sample, sigma, folder, gapless=_gapless(result))
     fit = fit_series(noisy.degraded, noisy.degraded.truth)
     found = _metrics(result, noisy, fit, folder, compute, (*METHODS, NETWORK))
@@ -276,7 +276,7 @@ def _write(
     volumes: list[int],
     folder: Path,
 ) -> Sample:
-    """Write the chosen slices: fine, coarse, and the coarse ones of all volumes."""
+    """Write the chosen slices: fine, coarse, and coarse for all volumes."""
     run, axis, factor = result.run, result.grid.slice_axis, result.grid.factor
     affine = cut_affine(result.grid.affine, cut)
     grid = SliceGrid(*coarse_grid(inside.shape, affine, axis, factor), axis, factor)
@@ -292,7 +292,7 @@ def _write(
         ) as series,
     ):
         for index in range(run.shape[3]):
-            # a hot voxel would be most of the error of the network and of interpolation alike
+            # a hot voxel would dominate the error of the network and of interpolation alike
             volume = reader.volume(index)
             volume = find_hot_voxels(volume, axis).taken_out(volume)[cut]
             small = degrade(volume, grid, signed=result.signed)
@@ -334,7 +334,7 @@ def _restore(
 
 
 def _cut_band(path: Path, result: SuperResolvedDwi) -> None:
-    """Cut a fine series to the measured band, beyond which the reference is empty."""
+    """Limit a fine series to the measured band, beyond which the reference is empty."""
     if min(result.band) >= 1:
         return
     axis, cut = result.grid.slice_axis, path.with_name(f"cut-{path.name}")

@@ -19,7 +19,7 @@ from bids_sr.images.nifti import DwiReader, VolumeWriter
 
 @frozen(eq=False)
 class Sample:
-    """The part of a scan that is used."""
+    """The part of a scan used by the self-check."""
 
     series: DwiRun
     """Its selected slices downsampled, all volumes, since the network uses all of them."""
@@ -30,28 +30,28 @@ class Sample:
 
 
 def with_noise(sample: Sample, sigma: float, folder: Path, *, gapless: bool) -> Sample:
-    """Put back the noise that coarsening took away, in a few slices and volumes.
+    """Restore the noise removed by coarsening, in a few slices and volumes.
 
     Averaging f x f pixels leaves 1/f of the standard deviation. The difference is added to
     real and imaginary part before the magnitude, so that the coarse scan is as noisy as
-    the scan was; a signed scan has no magnitude taken. The noise is that of the run's
-    name: the same each time.
+    the scan was; no magnitude is taken of a signed scan. The noise is seeded with the run's
+    name, so it is the same each time.
 
     Parameters
     ----------
     sample : Sample
-        What is looked at without.
+        The sample without added noise.
     sigma : float
         Standard deviation of the scan's noise.
     folder : pathlib.Path
-        Takes the files.
+        Folder for the files.
     gapless : bool
-        Slices side by side (`bids_sr.evaluation.sampling.middle_slices`).
+        Whether slices must be adjacent (`bids_sr.evaluation.sampling.middle_slices`).
 
     Returns
     -------
     Sample
-        Of at most `MAX_NOISY_SLICES` slices, and the volumes that ``auto`` would choose.
+        At most `MAX_NOISY_SLICES` slices, and the volumes that ``auto`` would choose.
     """
     old, run = sample.degraded, sample.series
     axis, factor = old.grid.slice_axis, old.grid.factor
@@ -130,7 +130,7 @@ def _noisy(
     *,
     signed: bool,
 ) -> NDArray[np.float32]:
-    """Add noise: Rician to a magnitude, Gaussian where there is a sign."""
+    """Add noise: Rician for a magnitude, Gaussian for a signed scan."""
     real, imaginary = (
         np.float32(deviation) * generator.standard_normal(volume.shape, np.float32)
         for _ in range(2)

@@ -29,7 +29,7 @@ LEFT: Columns = {
     "left_l2": ("left of l = 2", "{:.2f}"),
     "left_l4": ("left of l = 4", "{:.2f}"),
 }
-"""Over all shells; `left_table` shows them shell by shell."""
+"""Over all shells; `left_table` lists them by shell."""
 _PARTS = {"b0": "b0", "mean": "mean", "l2": "l = 2", "l4": "l = 4"}
 _NOISE_SHARE = "noise share of the reference"
 
@@ -42,7 +42,7 @@ def markdown(rows: Sequence[Row], columns: Columns = SCORES) -> str:
     rows : sequence of dict
         One per method.
     columns : mapping
-        Scores to show, in order; those that no row has are left out.
+        Scores to show, in order; those missing from all rows are omitted.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def markdown(rows: Sequence[Row], columns: Columns = SCORES) -> str:
 
 
 def left_table(rows: Sequence[Row]) -> str | None:
-    """Return the share of the high band that each method leaves unexplained, shell by shell.
+    """Return the table of the high-band share each method leaves unexplained, by shell.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ def left_table(rows: Sequence[Row]) -> str | None:
     Returns
     -------
     str or None
-        Markdown, with the noise share of each part in the last row, and what limits the figures
-        below; None where nothing is known.
+        Markdown, with the noise share of each part in the last row, and limitations below the
+        table; None if nothing is known.
     """
     shares = {
         key.removeprefix("noise_"): value

@@ -1,1 +1,1 @@
-"""The layer study: which layers of a feature loss leave which artifacts."""
+"""The layer study: which layers of a feature loss cause which artifacts."""

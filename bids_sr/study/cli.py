@@ -144,7 +144,7 @@ def _chosen(rows: list[Row], names: list[str] | None) -> list[Row]:
 
 
 def _progress() -> Callable[[str, int, dict[str, float]], None]:
-    """Return a reporter of steps that logs now and then."""
+    """Return a progress callback that logs at intervals."""
     last = [time.monotonic()]
 
     def report(row: str, step: int, terms: dict[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""Figures of a study, from the small arrays its rows keep."""
+"""Figures of a study, from the small arrays saved with its rows."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ _TOP = {"fa": 0.9, "qa": None, "dwi": None}
 _COLOURS = ("#0b0b0b", "#4c72b0", "#55a868", "#ccb974", "#dd8452", "#c44e52", "#8172b3", "#937860")
 _DPI = 100
 _LARGE = 190_000
-"""Bytes, beyond which a figure has to do with `_PALETTE` colours."""
+"""Bytes above which a figure is reduced to `_PALETTE` colours."""
 _PALETTE = 160
 _WIDEST = 1200
 """Pixels."""
 _MOST = 10
-"""Rows in one figure."""
+"""Maximum rows per figure."""
 
 
 def draw_all(rows: Sequence[Row], results: Results, folder: Path) -> list[Path]:
-    """Draw the figures for which there are results.
+    """Draw the figures for the results available.
 
     Parameters
     ----------
     rows : sequence of Row
         Rows of the recipe.
     results : Results
-        What was scored of them.
+        Their scores.
     folder : pathlib.Path
-        Takes the PNG files, ``study-*.png``.
+        Folder for the PNG files, ``study-*.png``.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def title(row: Row) -> str:
 def _figure(
     columns: int, lines: int, height: float = 1.6, width: float = 1.45
 ) -> Iterator[tuple[Figure, Any]]:
-    # the object interface: pyplot would keep every figure in a global list
+    # the object interface, since pyplot keeps every figure in a global list
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -108,7 +108,7 @@ def _crops(shown: Sequence[tuple[str, Result]]) -> Figure:
 
 
 def _cells(shown: Sequence[tuple[str, Result]]) -> Figure:
-    """Draw the lattice cell, 2 x 2 times, all in one scale."""
+    """Draw the lattice cell, tiled 2 x 2, on a common scale."""
     return _maps(shown, "cell", lambda _name, arrays: (-_limit(arrays), _limit(arrays)), tile=2)
 
 
@@ -182,7 +182,7 @@ def _spectra(shown: Sequence[tuple[str, Result]]) -> Figure:
 
 
 def _halved(image: np.ndarray) -> np.ndarray:
-    """Return means of 2 x 2 pixels: less noise, and a file of half the size."""
+    """Return means of 2 x 2 pixels, for less noise and half the file size."""
     rows, columns = (n // 2 for n in image.shape)
     blocks = image[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2)
     halved: np.ndarray = blocks.mean(axis=(1, 3))
@@ -222,7 +222,7 @@ def _save(path: Path, figure: Figure) -> Path:
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=min(_DPI, _WIDEST / figure.get_figwidth()))
         if temporary.stat().st_size > _LARGE:
-            # a palette halves the file
+            # a palette halves the file size
             with Image.open(temporary) as image:
                 small = image.convert("RGB").quantize(_PALETTE)
             small.save(temporary)

@@ -1,4 +1,4 @@
-"""The files of a study, and reading them without scans or weights."""
+"""The files of a study, readable without scans or weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROWS, BASELINES = "rows", "baselines"
 SCORES, ARRAYS = "scores.json", "arrays.npz"
 """Files of a row or a baseline."""
 LOG, VALIDATION = "log.csv", "validation.csv"
-"""Files that training writes for a row."""
+"""Files written by training for a row."""
 
 
 @frozen(eq=False)
@@ -29,15 +29,15 @@ class Result:
     """A scored row or baseline."""
 
     name: str
-    """Of the row or baseline."""
+    """Name of the row or baseline."""
     scores: Mapping[str, Any]
     """See `bids_sr.study.score.Scorer.score`."""
     folder: Path = field()
-    """Where it lies."""
+    """Its folder."""
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
-        """The data of its figures; empty if they were not kept."""
+        """The data of its figures; empty if not saved."""
         path = self.folder / ARRAYS
         if not path.exists():
             return {}
@@ -55,10 +55,10 @@ class Result:
 
 @frozen(eq=False)
 class Results:
-    """All that was scored of a study."""
+    """All scores of a study."""
 
     rows: Mapping[str, Result]
-    """By name of the row; a row that is not finished is missing."""
+    """By name of the row; unfinished rows are missing."""
     baselines: Mapping[str, Result]
     """By ``METHOD-xFACTOR-noiseSIGMA``."""
 
@@ -71,7 +71,7 @@ def read_results(out: Path, rows: list[Row]) -> Results:
     out : pathlib.Path
         Output folder of a study, or a copy of its logs.
     rows : list of Row
-        Of its recipe.
+        Rows of its recipe.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def read_results(out: Path, rows: list[Row]) -> Results:
     Raises
     ------
     UsageError
-        If nothing was scored yet.
+        If nothing has been scored yet.
     """
     found = {row.name: _result(out / ROWS / row.name) for row in rows}
     scored = {name: result for name, result in found.items() if result}
@@ -100,9 +100,9 @@ def keep_logs(results: Results, folder: Path) -> None:
     Parameters
     ----------
     results : Results
-        Of a study.
+        Results of a study.
     folder : pathlib.Path
-        Takes the copies; `read_results` reads it like the study's own folder.
+        Folder for the copies; `read_results` reads it like the study's own folder.
     """
     for kind, results_of_kind in ((ROWS, results.rows), (BASELINES, results.baselines)):
         for name, result in results_of_kind.items():

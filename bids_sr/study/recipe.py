@@ -14,7 +14,7 @@ from bids_sr.errors import UsageError
 from bids_sr.training.settings import TrainingSettings
 
 NUMBERS = {1: "relu1_2", 2: "relu2_2", 3: "relu3_3", 4: "relu4_3", 5: "relu5_3"}
-"""Layers of VGG16 by the number that recipes and tables give them."""
+"""Layers of VGG16 by their number in recipes and tables."""
 
 
 def _texts(values: Iterable[object]) -> tuple[str, ...]:
@@ -41,17 +41,17 @@ class Data:
     """Scans for training and scoring."""
 
     train: tuple[str, ...] = field(converter=_texts)
-    """Training participants; none means all that are not in `test`."""
+    """Training participants; if empty, all that are not in `test`."""
     test: tuple[str, ...] = field(converter=_texts)
-    """Participants held out; all runs of theirs are scored."""
+    """Held-out participants, all of whose runs are scored."""
     train_limit: int = 0
     """Maximum number of training scans; 0 for all of `train`."""
     degradation: str = "kspace"
     """How low-resolution slices are made."""
     every: int = 1
-    """Every how many slices of the held-out scans are scored."""
+    """Step between the scored slices of the held-out scans."""
     rim: int = 2
-    """Voxels taken off the rim of the brain mask, in plane."""
+    """In-plane erosion of the brain mask, voxels."""
 
 
 @frozen
@@ -59,9 +59,9 @@ class Transfer:
     """Networks of factor 3 that start from the weights of factor 2."""
 
     rows: tuple[tuple[int, ...], ...] = field(default=(), converter=_combinations)
-    """Layers of each; an empty list is L1 alone."""
+    """Layers of each row; an empty list means L1 alone."""
     training: Mapping[str, Any] = field(factory=dict)
-    """Training settings that differ."""
+    """Training settings that differ from those of all rows."""
 
 
 @frozen
@@ -72,12 +72,12 @@ class Noise:
     """Standard deviations per real and imaginary part, in units of the run's intensity
     scale (the bright tissue of its first b0)."""
     layers: tuple[int, ...] = field(default=(), converter=_layers)
-    """One network for each level of noise and each of these layers."""
+    """Layers; one network is trained for each combination of noise level and layer."""
 
 
 @frozen
 class Extra:
-    """A row that none of the tables of the paper has."""
+    """A row that is in none of the tables of the paper."""
 
     name: str
     """Name of the row."""
@@ -86,7 +86,7 @@ class Extra:
     scale: float = 1.0
     """Factor of the weights of its layers."""
     training: Mapping[str, Any] = field(factory=dict)
-    """Training settings that differ."""
+    """Training settings that differ from those of all rows."""
 
 
 @frozen
@@ -94,7 +94,7 @@ class Recipe:
     """A whole study."""
 
     title: str
-    """Name for people."""
+    """Title."""
     data: Data
     """Scans."""
     weights: Mapping[int, float]
@@ -106,9 +106,9 @@ class Recipe:
     ablation: tuple[tuple[int, ...], ...] = field(default=(), converter=_combinations)
     """Layers of each row of the ablation."""
     isolation: tuple[int, ...] = field(default=(), converter=_layers)
-    """Layers that have a row alone."""
+    """Layers that have a row of their own."""
     transfer: Transfer = field(factory=Transfer)
-    """Nine-fold rows."""
+    """Rows of factor 3."""
     noise: Noise = field(factory=Noise)
     """Noise rows."""
     extra: tuple[Extra, ...] = ()
@@ -130,7 +130,7 @@ def read_recipe(path: Path) -> Recipe:
     Raises
     ------
     UsageError
-        If it cannot be read, or holds something unknown.
+        If it cannot be read, or has unknown entries.
     """
     refuse_foreign(path, TEXT, UsageError)
     try:
@@ -188,7 +188,7 @@ def _overrides(recipe: Recipe) -> list[Mapping[str, Any]]:
 
 
 def _check_training(given: Mapping[str, Any]) -> None:
-    # settings that the rows determine are not allowed in the recipe
+    # settings determined by the rows are not allowed in the recipe
     own = {"factor", "layers", "init_from", "degradation", "zero_filled", "coarsening", "subset"}
     names = {attribute.name for attribute in fields(TrainingSettings)} - own
     _refuse(given, tuple(names), "training")

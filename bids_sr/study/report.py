@@ -1,4 +1,4 @@
-"""Tables and figures of a study, from its logs alone."""
+"""Tables and figures of a study, made from its logs alone."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def write_report(
     recipe : Recipe
         The study.
     rows : list of Row
-        Its rows; those that are not finished are left out.
+        Its rows; unfinished ones are omitted.
     out : pathlib.Path
-        Output folder of the study; takes ``study.md``.
+        Output folder of the study, where ``study.md`` is written.
     page : pathlib.Path, optional
         A Markdown file whose tables, between ``<!-- NAME -->`` and ``<!-- end -->``,
-        are renewed.
+        are updated.
     figures : pathlib.Path, optional
-        Takes the figures; default: ``figures`` in `out`.
+        Folder for the figures; default: ``figures`` in `out`.
 
     Returns
     -------
@@ -98,13 +98,13 @@ def make_tables(rows: Sequence[Row], results: Results) -> dict[str, str]:
     rows : sequence of Row
         Rows of the recipe.
     results : Results
-        What was scored of them.
+        Their scores.
 
     Returns
     -------
     dict of str to str
         For each table of the study ``TABLE`` (errors) and ``TABLE-grid`` (lattice
-        figures); tables without a scored row are left out.
+        figures); tables without a scored row are omitted.
     """
     tables = {}
     for table in _HEADINGS:
@@ -124,9 +124,9 @@ def renew(text: str, tables: dict[str, str], page: Path) -> str:
     text : str
         Markdown with ``<!-- NAME -->`` ... ``<!-- end -->`` around each table.
     tables : dict of str to str
-        As of `make_tables`.
+        As returned by `make_tables`.
     page : pathlib.Path
-        For the message.
+        Path for the error message.
 
     Returns
     -------
@@ -135,7 +135,7 @@ def renew(text: str, tables: dict[str, str], page: Path) -> str:
     Raises
     ------
     UsageError
-        If the page asks for a table that there is not.
+        If the page refers to a table that does not exist.
     """
 
     def replace(match: re.Match[str]) -> str:

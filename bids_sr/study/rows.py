@@ -1,4 +1,4 @@
-"""From a recipe to the networks to train."""
+"""The networks to train, from a recipe."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Row:
     name: str
     """Name of its folder."""
     tables: tuple[str, ...]
-    """Tables it is listed in."""
+    """Tables that list it."""
     layers: tuple[int, ...]
-    """Layers of its feature loss, as numbered in `NUMBERS`; none for L1 alone."""
+    """Layers of its feature loss, as numbered in `NUMBERS`; empty for L1 alone."""
     settings: TrainingSettings
-    """How it is trained; ``init_from`` is still empty."""
+    """Training settings, with ``init_from`` not yet set."""
     noise: float = 0.0
     """Noise added to its scans."""
     start: str = ""
@@ -39,7 +39,7 @@ class Row:
 
 
 def expand(recipe: Recipe) -> list[Row]:
-    """List the rows of a recipe in the order in which they are trained.
+    """List the rows of a recipe in training order.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _digits(layers: Iterable[int]) -> str:
 
 
 def _each_once(rows: Iterable[Row]) -> list[Row]:
-    """Join rows of equal training: the ablation's last one is the first of the isolation."""
+    """Merge rows with equal training: the ablation's last is the isolation's first."""
     found: list[Row] = []
     for row in rows:
         twin = next(

@@ -43,15 +43,15 @@ class Study:
     dataset: Dataset
     """Scans."""
     out: Path
-    """Takes ``rows/NAME`` and ``baselines``."""
+    """Output folder, for ``rows/NAME`` and ``baselines``."""
     vgg16: Path | None = None
     """Weights of the feature network; None: torchvision's, by name."""
     device: str = "cpu"
-    """Where to compute."""
+    """Compute device."""
     threads: int = 1
     """CPU threads of tensor fits."""
     command: str = field(default="bids-sr-study")
-    """For the model cards."""
+    """Command recorded on the model cards."""
     progress: Callable[[str, int, dict[str, float]], None] | None = None
     """Called after each step with row, step and loss terms."""
 
@@ -63,8 +63,8 @@ class Study:
 def run_rows(study: Study, rows: Sequence[Row]) -> list[str]:
     """Train and score the missing rows, one after another.
 
-    A row that another process is working on is left to it, so several processes
-    can share one output folder.
+    Rows in progress in another process are skipped, so several processes can
+    share one output folder.
 
     Parameters
     ----------
@@ -76,13 +76,13 @@ def run_rows(study: Study, rows: Sequence[Row]) -> list[str]:
     Returns
     -------
     list of str
-        Rows that could not be done: another process has them, or the row they
-        start from.
+        Rows not done, because another process is working on them or on the row
+        they start from.
 
     Raises
     ------
     UsageError
-        If a folder holds a row of other settings.
+        If a folder contains a row with other settings.
     """
     left = []
     with Scorer(study.dataset, study.threads) as scorer:
@@ -94,14 +94,14 @@ def run_rows(study: Study, rows: Sequence[Row]) -> list[str]:
 
 
 def run_baselines(study: Study, rows: Iterable[Row]) -> None:
-    """Score the truth and classical interpolation wherever a row is scored.
+    """Score the truth and classical interpolation at the factors and noise levels of the rows.
 
     Parameters
     ----------
     study : Study
         Scans and settings.
     rows : iterable of Row
-        Their factors and levels of noise are taken.
+        Rows that define the factors and noise levels.
     """
     folder = study.out / BASELINES
     places = sorted({(row.settings.factor, row.noise) for row in rows})
@@ -118,7 +118,7 @@ def run_baselines(study: Study, rows: Iterable[Row]) -> None:
 
 
 def _try_row(study: Study, row: Row, scorer: Scorer) -> bool:
-    """Do a row, and return whether it is done; not if another process has it."""
+    """Process a row, and return whether it is done; False if another process has it."""
     held = try_lock(lock_path(study.folder(row), "row"))
     if held is None:
         return False
@@ -158,7 +158,7 @@ def _run_row(study: Study, row: Row, scorer: Scorer) -> bool:
 
 
 def _refuse_trained_on(card: ModelCard, held_out: Iterable[str]) -> None:
-    """Raise if a network of an earlier call was trained on a participant held out now."""
+    """Raise if an earlier network was trained on a participant that is now held out."""
     for label in held_out:
         if told := seen_in_training(card, label.removeprefix("sub-")):
             raise UsageError(
@@ -177,7 +177,7 @@ def _train(study: Study, row: Row, settings: Any, folder: Path) -> None:
     trainer = Trainer(task, folder, device)
     report = study.progress
     trainer.run(None if report is None else lambda step, terms: report(row.name, step, terms))
-    # half a model folder must not pass for a whole one
+    # an incomplete model folder must not pass for a complete one
     unfinished = folder / f"{MODEL}-unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
     card = export_model(
@@ -207,7 +207,7 @@ def _facts(row: Row) -> dict[str, Any]:
 
 
 def _scans(study: Study) -> dict[str, Any]:
-    """Return on whom rows are trained and scored: figures of other people do not compare."""
+    """Return the participants for training and scoring; scores on others are not comparable."""
     data = study.dataset.data
     return {"train": list(data.train), "test": list(data.test)}
 
@@ -217,12 +217,12 @@ def _is_scored(folder: Path, facts: dict[str, Any]) -> bool:
         return False
     known = read_json(folder / SCORES)
     if "settings" in facts:
-        # settings that came later had their default then
+        # settings added later had their defaults then
         given = known.get("settings", {})
         names = {attribute.name for attribute in fields(TrainingSettings)}
         then = TrainingSettings(**{name: given[name] for name in names & given.keys()})
         known["settings"] = then.to_dict()
-    for key in ("train", "test"):  # older scores do not say
+    for key in ("train", "test"):  # older scores lack these
         known.setdefault(key, facts[key])
     changed = [key for key in facts if known.get(key) != facts[key]]
     if changed:

@@ -33,18 +33,18 @@ from bids_sr.training.views import SeriesView
 
 @frozen
 class Dataset:
-    """Where a study's scans come from."""
+    """Source of a study's scans."""
 
     folder: Path
     """Dataset."""
     cache: Path
-    """Takes prepared slices."""
+    """Folder for prepared slices."""
     data: Data
-    """Which scans."""
+    """Choice of scans."""
     seed: int = 42
-    """Of added noise."""
+    """Settings of added noise."""
     gradient_check: str = REFUSE
-    """Action on a gradient table that does not match its image."""
+    """What to do about a gradient table that does not match its image."""
     _opened: dict[Path, DwiRun] = field(factory=dict, init=False, eq=False, repr=False)
 
     def training(self, factor: int, noise: float = 0.0) -> list[PreparedRun]:
@@ -53,7 +53,7 @@ class Dataset:
         Raises
         ------
         UsageError
-            If there is none, or one is held out as well.
+            If there are none, or one is also held out.
         """
         held_out = {label.removeprefix("sub-") for label in self.data.test}
         found = self._find(self.data.train)
@@ -70,7 +70,7 @@ class Dataset:
         return [self._prepare(self._open(files), factor, noise) for files in kept]
 
     def held_out(self, factor: int, noise: float = 0.0) -> list[tuple[DwiRun, PreparedRun]]:
-        """Return the scans to score on, as they came and degraded."""
+        """Return the scans to score on, original and degraded."""
         runs = map(self._open, self._find(self.data.test))
         return [(run, self._prepare(run, factor, noise)) for run in runs]
 
@@ -78,7 +78,7 @@ class Dataset:
         return find_training_runs(self.folder, participants)
 
     def _open(self, files: DwiFiles) -> DwiRun:
-        """Open and check a run: once, for every row asks again."""
+        """Open and check a run, once for all rows."""
         if files.dwi not in self._opened:
             self._opened[files.dwi] = open_checked(files, self.gradient_check)
         return self._opened[files.dwi]
@@ -111,7 +111,7 @@ class Scan:
         return to_slices(self.degraded.mask, self.degraded.grid.slice_axis)
 
     def write(self, slices: Iterator[np.ndarray], path: Path) -> None:
-        """Write volumes given as slices, (slices, f a, f b) each, on the truth's grid."""
+        """Write volumes, each given as slices (slices, f a, f b), on the truth's grid."""
         axis = self.degraded.grid.slice_axis
         shape, affine = self.degraded.grid.high_resolution
         with VolumeWriter(path, (*shape, len(self.lr)), affine) as writer:
@@ -120,18 +120,18 @@ class Scan:
 
 
 def make_scan(run: DwiRun, prepared: PreparedRun, data: Data, folder: Path) -> Scan:
-    """Write the truth of a held-out scan, every so many slices, as a degraded scan.
+    """Write the truth of a held-out scan, at a step between slices, as a degraded scan.
 
     Parameters
     ----------
     run : DwiRun
-        As it came; its mask, or the brain found on it, is scored.
+        The original run; its mask, or an estimated brain mask, defines the scored voxels.
     prepared : PreparedRun
-        The same, degraded.
+        The degraded run.
     data : Data
-        Says how many slices, and how much of the rim is left out.
+        Defines the step between slices and the erosion of the mask.
     folder : pathlib.Path
-        Takes the truth.
+        Folder for the truth.
 
     Returns
     -------
@@ -140,7 +140,7 @@ def make_scan(run: DwiRun, prepared: PreparedRun, data: Data, folder: Path) -> S
     Raises
     ------
     InputError
-        If nothing of the brain is left.
+        If no brain voxels are left.
     """
     run = at_acquired_matrix(run, folder)
     factor = prepared.hr.shape[2] // prepared.lr.shape[2]
@@ -169,14 +169,14 @@ def make_scan(run: DwiRun, prepared: PreparedRun, data: Data, folder: Path) -> S
 
 
 def thin(prepared: PreparedRun, weighted: int = 2) -> PreparedRun:
-    """Return a few volumes of a run, to validate on during training.
+    """Return a few volumes of a run, for validation during training.
 
     Parameters
     ----------
     prepared : PreparedRun
         The run.
     weighted : int
-        Weighted volumes beside one b0.
+        Number of weighted volumes, in addition to one b0.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Scores of one super-resolved scan, and the small arrays its figures are drawn from."""
+"""Scores of one super-resolved scan, and the small arrays for its figures."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ Upsampler = Callable[[torch.Tensor], torch.Tensor]
 """(slices, 1, a, b) -> (slices, f a, f b)."""
 
 CELL = 16
-"""Pixels of the lattice cell that is kept: the largest period."""
+"""Size of the saved lattice cell, pixels: the largest period."""
 _CROP = 56
-"""Pixels of the crop that is kept."""
+"""Size of the saved crop, pixels."""
 _RINGS = 48
 """Bins of the radial spectrum, up to the Nyquist frequency."""
 
 
 class Scorer:
-    """Scores upsamplers on the held-out scans; truths and their fits are made once.
+    """Scores upsamplers on the held-out scans; truths and their fits are computed once.
 
     Use it as a context manager: it keeps files in a temporary folder.
 
     Parameters
     ----------
     dataset : Dataset
-        Gives the scans.
+        Provides the scans.
     threads : int
         CPU threads of the fits.
     """
@@ -68,7 +68,7 @@ class Scorer:
         factor : int
             In-plane factor.
         noise : float
-            Added to the scans before they are degraded.
+            Noise added to the scans before degradation.
 
         Returns
         -------
@@ -76,8 +76,8 @@ class Scorer:
             Means over the scans: `bids_sr.evaluation.scores`, and ``lattice``: by
             image (``dwi``, ``fa``, ``qa``) and period ``f`` and ``a`` of
             `bids_sr.quality.lattice`, and ``median_f``, the median of F over
-            single slices, which a grid whose sign turns with contrast cannot hide
-            from.
+            single slices, in which a grid shows even if its sign follows the
+            contrast.
         arrays : dict of str to numpy.ndarray
             Of the first scan: ``crop_*``, ``cell_*``, ``spectrum`` (power of the
             residual in dB, the origin in the centre) and ``radial``.
@@ -155,7 +155,7 @@ def _lattice(volumes: list[np.ndarray], mask: np.ndarray) -> LatticeSums:
 
 
 def _window(mask: np.ndarray) -> tuple[int, tuple[slice, slice]]:
-    """Choose the slice with most brain, and a window about its centre."""
+    """Choose the slice with most brain, and a window around its centre."""
     middle = int(np.argmax(mask.sum(axis=(1, 2))))
     centres = [int(np.mean(where)) for where in np.nonzero(mask[middle])]
     starts = [
@@ -166,7 +166,7 @@ def _window(mask: np.ndarray) -> tuple[int, tuple[slice, slice]]:
 
 
 def _spectra(volumes: list[np.ndarray], mask: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the residual's mean power, in dB, in two dimensions, and the images' over rings."""
+    """Return the residual's mean 2D power in dB, and the images' radial spectra."""
     residual, whole = (np.zeros(mask.shape[1:]) for _ in range(2))
     for volume in volumes:
         residual += _power(normalised_residual(volume, mask))

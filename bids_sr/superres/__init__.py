@@ -1,1 +1,1 @@
-"""Slices to batches to device to slices; data consistency."""
+"""Super-resolution of a series: slices, batches, devices, data consistency."""

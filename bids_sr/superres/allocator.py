@@ -1,4 +1,4 @@
-"""Memory that a network's layers pass on to each other instead of fetching it again."""
+"""Reuse of freed memory between the layers of a network."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from contextlib import contextmanager
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Numbers of glibc's options (malloc.h)."""
 _KEPT = 1 << 28
-"""Blocks below are taken from memory that was freed before, bytes: those of all layers."""
+"""Size, bytes, below which blocks reuse freed memory: covers those of all layers."""
 _USUAL_MMAP, _USUAL_TRIM = 1 << 25, 1 << 26
-"""Values that glibc's own thresholds reach in a program that frees large blocks."""
+"""Values to which glibc itself raises its thresholds in a program that frees large blocks."""
 
 
 @contextmanager
 def kept_memory() -> Iterator[None]:
-    """Keep freed memory for the next layer, until the end of a ``with`` block.
+    """Keep freed memory for the next layer within a ``with`` block.
 
-    glibc gives every block above 32 MB back to the system at once and fetches it from there
-    again, page by page, each of which is zeroed first, which costs a network on a CPU time.
-    Where there is no glibc nothing happens.
+    glibc returns every block above 32 MB to the system at once. The next allocation faults it
+    in again page by page, zeroed, which slows down a network on a CPU. Without glibc this does
+    nothing.
     """
     library = _glibc()
     if library is None:

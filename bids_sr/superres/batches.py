@@ -1,4 +1,4 @@
-"""Slices through a network a few at a time, fewer when memory is short."""
+"""Running slices through a network in batches, smaller when memory is short."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ _LOG = logging.getLogger("bids_sr")
 
 
 class Batches:
-    """Deals slices out in batches and halves them when memory is short.
+    """Splits slices into batches, halved when memory is short.
 
     Parameters
     ----------
     device : torch.device
-        Where to compute.
+        Compute device.
     size : int
-        Slices at once, to begin with.
+        Initial batch size, slices.
     """
 
     def __init__(self, device: torch.device, size: int) -> None:
         self.device, self.size = device, size
         self.notes: list[str] = []
-        """What a reader of the report should know."""
+        """Notes for the report."""
 
     def run(self, count: int, work: Callable[[int, int], None]) -> None:
-        """Do `work` on all of `count` slices.
+        """Apply `work` to all of `count` slices.
 
         Parameters
         ----------
         count : int
-            Slices.
+            Number of slices.
         work : callable
-            Called with the first slice and the one after the last of each batch. It may be
-            called again for slices that it has done.
+            Called with the start and stop index of each batch. It may be called again for
+            slices that are already done.
 
         Raises
         ------
@@ -49,7 +49,7 @@ class Batches:
         while start < count:
             stop = min(start + self.size, count)
             if stop - start == 1 < self.size and start > 0:
-                # a single slice is rounded another way than several: take one again
+                # a single slice is rounded differently from several: repeat one
                 start -= 1
             try:
                 work(start, stop)

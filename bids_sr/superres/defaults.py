@@ -1,14 +1,14 @@
-"""Defaults that the command line shows as well; light, so that ``--help`` stays quick."""
+"""Defaults also shown by the command line; no heavy imports, so that ``--help`` stays fast."""
 
 DEFAULT_ENSEMBLE = 4
-"""Members of the self-ensemble by default: most of what eight bring, at half the time."""
+"""Default members of the self-ensemble: most of the gain of eight in half the time."""
 SLOPPY_ENSEMBLE = 1
 """Members of the self-ensemble with ``--sloppy``: the slice itself."""
 UNCERTAINTY_ENSEMBLE = 8
-"""Members of the self-ensemble whose standard deviation is kept: all there are."""
+"""Members of the self-ensemble for its standard deviation: all."""
 AHEAD = 1
-"""Volumes read ahead of the network, and written behind it."""
+"""Volumes read ahead of the network, and queued for writing behind it."""
 PRECISIONS = ("auto", "float32", "bfloat16")
 """Precisions that can be requested for the layers of a network."""
 MOST_THREADS = 8
-"""CPU threads of a step by default, at most."""
+"""Maximum default number of CPU threads of a step."""

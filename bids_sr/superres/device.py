@@ -1,4 +1,4 @@
-"""Choosing where to compute, and saying so when it is not there."""
+"""Choosing the compute device, with an error if it is not available."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def choose_device(name: str) -> torch.device:
     Parameters
     ----------
     name : str
-        ``auto`` (CUDA where there is one, else CPU), ``cpu``, ``cuda`` or ``cuda:N``.
+        ``auto`` (CUDA if available, else CPU), ``cpu``, ``cuda`` or ``cuda:N``.
 
     Returns
     -------
@@ -25,8 +25,8 @@ def choose_device(name: str) -> torch.device:
     Raises
     ------
     DeviceError
-        If the name is unknown, or names a GPU that is not visible. The CPU is
-        never taken silently in its place.
+        If the name is unknown, or names a GPU that is not visible. There
+        is no silent fallback to the CPU.
     """
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
@@ -55,7 +55,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_devices(name: str) -> tuple[torch.device, ...]:
-    """Return all devices that runs may be dealt out among.
+    """Return all devices to distribute runs over.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def choose_devices(name: str) -> tuple[torch.device, ...]:
     Returns
     -------
     tuple of torch.device
-        The CPU alone, or one GPU or more.
+        The CPU alone, or one or more GPUs.
 
     Raises
     ------
@@ -86,9 +86,9 @@ def describe_device(device: torch.device) -> str:
 
 
 def default_batch_size(device: torch.device, pixels: int) -> int:
-    """Return how many low-resolution slices of `pixels` pixels go through at once.
+    """Return the batch size for low-resolution slices of `pixels` pixels.
 
-    At least two: a single slice is rounded another way than several are.
+    At least two: a single slice is rounded differently from several.
     """
     limit = _CUDA_BATCH_PIXELS if device.type == "cuda" else _CPU_BATCH_PIXELS
     return max(2, limit // pixels)

@@ -1,10 +1,10 @@
-"""Times in words."""
+"""Durations in words."""
 
 from __future__ import annotations
 
 
 def duration(seconds: float, decimals: int = 1) -> str:
-    """Return a time in words; below a minute with so many decimals.
+    """Return a duration in words; below a minute with the given decimals.
 
     Examples
     --------

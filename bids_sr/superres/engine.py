@@ -1,4 +1,4 @@
-"""Super-resolving one run: from its files to the written series."""
+"""Super-resolution of one run, from its files to the written series."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _LOG = logging.getLogger("bids_sr")
 
 @frozen
 class SuperResolvedDwi:
-    """A super-resolved series on disk, and how it came about."""
+    """A super-resolved series on disk, and how it was made."""
 
     dwi: Path
     """4D image."""
@@ -56,15 +56,15 @@ class SuperResolvedDwi:
     card: ModelCard
     """The network."""
     scale: float
-    """Intensity that the network saw as 1, in units of the input."""
+    """Intensity scaled to 1 for the network, in units of the input."""
     device: str
-    """Where it was computed."""
+    """Compute device."""
     seconds: float
-    """Wall time, both passes."""
+    """Wall time of both passes, s."""
     slices: int
-    """Slices super-resolved."""
+    """Number of slices super-resolved."""
     batch_size: int
-    """Slices at once, at the end."""
+    """Final batch size, slices."""
     data_consistency: bool
     """Whether the measured band was kept."""
     ensemble: int
@@ -74,15 +74,15 @@ class SuperResolvedDwi:
     notes: tuple[str, ...]
     """Notes for the report."""
     ensemble_sd: EnsembleSdFiles | None = None
-    """Where the standard deviation over the self-ensemble lies, if it was requested."""
+    """Path of the standard deviation over the self-ensemble, if requested."""
     started: float = float("nan")
-    """When it began, seconds since the epoch."""
+    """Start time, seconds since the epoch."""
     peak_memory_gb: float = 0.0
-    """Most memory that its process had taken by its end, GB."""
+    """Peak memory of the process, GB."""
     signed: bool = False
-    """Whether the input has a sign, and the output keeps it."""
+    """Whether the input is signed, and negative values are kept."""
     precision: str = "float32"
-    """In what numbers the network's layers computed (`bids_sr.superres.precision`)."""
+    """Precision of the network's layers (`bids_sr.superres.precision`)."""
 
 
 def super_resolve(
@@ -107,10 +107,10 @@ def super_resolve(
 ) -> SuperResolvedDwi:
     """Super-resolve a run slice by slice and write the series.
 
-    Two passes over the input: the first gathers what the volumes share. A network for the
-    series then sees each slice once per shell, and the second pass gives each volume its
-    detail; a network for volumes sees each of them in the second pass. The next volume is
-    made while the last is written. Memory holds a few volumes, whatever their number.
+    There are two passes over the input. The first collects the images shared by the volumes. A
+    network for the series then processes each slice once per shell, and the second pass adds
+    the detail to each volume; a network for volumes processes each volume in the second pass.
+    The next volume is computed while the last is written. Only a few volumes are in memory.
 
     Parameters
     ----------
@@ -124,38 +124,39 @@ def super_resolve(
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     batch_size : int, optional
-        Slices at once; default by device and slice size.
+        Slices per batch; default: by device and slice size.
     threads : int, optional
-        CPU threads of this process; default: as they are.
+        CPU threads of this process; default: unchanged.
     data_consistency : bool
         Keep the measured band: ``SR + U(LR - D SR)``.
     ensemble : int
-        Average the network over 1, 2, 4 or 8 rotations and flips of each slice; time
-        grows as much.
+        Average the network over 1, 2, 4 or 8 rotations and flips of each slice; its time
+        grows in proportion.
     detect_band : bool
-        Find out whether the scanner interpolated, and keep only what it measured;
-        else all of the input counts as measured.
+        Detect whether the scanner interpolated, and keep only the measured band;
+        otherwise all of the input counts as measured.
     slice_axis : int, optional
-        Voxel axis across the slices; default: found out.
+        Voxel axis across the slices; default: detected.
     ensemble_sd : EnsembleSdFiles, optional
         Where to write the standard deviation over the self-ensemble, and the
-        members; `ensemble` is above 1 then. The series itself stays the same.
+        members; requires `ensemble` above 1. The series itself is unchanged.
     volumes : sequence of int, optional
-        Volumes to super-resolve, in the order of the output; default: all. What
-        directions share is gathered from the whole series either way. Not with `ensemble_sd`.
+        Volumes to super-resolve, in the order of the output; default: all. Images
+        shared by directions always use the whole series. Not with `ensemble_sd`.
     progress : callable, optional
-        Called after each volume, and nothing is shown; default: a bar or log lines, of slices
-        through the network, too.
+        Called after each volume, in place of any display; default: a progress bar or log
+        lines, also for slices through the network.
     ahead : int
-        Volumes read ahead of the network, and written behind it; with 0, reading,
-        computing and writing take turns. Memory grows with it, the output is the same.
+        Volumes read ahead of the network, and queued for writing; with 0, reading, computing
+        and writing are sequential. It affects memory, not the output.
     output_dtype : str
-        Of the series on disk, one of `bids_sr.images.storage.DTYPES`; `ensemble_sd` stays float32.
+        Data type of the series on disk, from `bids_sr.images.storage.DTYPES`; `ensemble_sd` is
+        always float32.
     signed : bool, optional
         Whether negative values are signal, as in phase-corrected real-valued data, and
-        kept; default: found out (`bids_sr.images.series_checks`).
+        kept; default: detected (`bids_sr.images.series_checks`).
     precision : str
-        In what numbers the network's layers compute: ``float32``, ``bfloat16``, ``float16``, or
+        Precision of the network's layers: ``float32``, ``bfloat16``, ``float16``, or
         ``auto`` (`bids_sr.superres.precision.choose_precision`).
 
     Returns
@@ -230,7 +231,7 @@ def super_resolve(
 
 
 def _warnings(reader: DwiReader, run: DwiRun, checks: SeriesChecks) -> tuple[str, ...]:
-    """Return warnings about the series, as stored or at its acquired matrix."""
+    """Return warnings about the series, either as stored or at its acquired matrix."""
     if run.stored is None:
         return (*run.warnings, *reader.warnings, *checks.warnings(reader.nonfinite))
     return (*run.warnings, *run.stored.warnings, *checks.warnings(run.stored.nonfinite))
@@ -249,7 +250,7 @@ def _gather(
     checks: SeriesChecks,
     signed: bool | None,
 ) -> Gathered:
-    """Collect what the network needs of the whole series."""
+    """Collect what the network needs from the whole series."""
     frame = slice_frame(grid.affine, grid.slice_axis)
 
     def share() -> SeriesImages | SeriesConditioning:
@@ -258,7 +259,7 @@ def _gather(
         return SeriesConditioning(run.gradients, frame=frame)
 
     gathered = gather(reader, run, grid, share, checks, signed=signed)
-    # a network of the paper's kind reads only the slice: what was collected is not used
+    # a network like the paper's reads only the slice: the collected images are not used
     return evolve(gathered, scale=gathered.largest) if card.input_rule == "paper" else gathered
 
 
@@ -273,7 +274,7 @@ def _maker(
     ensemble_sd: EnsembleSdFiles | None,
     **how: Any,
 ) -> SeriesWise | VolumeWise:
-    """Choose how volumes are made, which is up to the network."""
+    """Choose how volumes are computed, which depends on the network."""
     if card.sees_series:
         members: Sequence[Path | None] = ()
         if ensemble_sd is not None:
@@ -288,7 +289,7 @@ def _maker(
 
 @frozen(eq=False)
 class _Output:
-    """Where and how the series goes to disk."""
+    """Where and how to write the series."""
 
     path: Path
     grid: SliceGrid
@@ -306,11 +307,11 @@ def _write(
     progress: Callable[[], None],
     ahead: int,
 ) -> int:
-    """Write the series; return how many voxels were beyond its data type."""
+    """Write the series; return the number of voxels outside the range of its data type."""
     shape, affine = output.grid.high_resolution
     shape4, axis, ensemble_sd = (*shape, volumes), output.grid.slice_axis, output.ensemble_sd
     scale, storage = np.float32(output.scale), output.storage
-    # members are many: one volume of them is written while the next is made
+    # members take much memory: write one volume of them while the next is computed
     behind = min(1, ahead) if ensemble_sd else ahead
     with (
         VolumeWriter(
@@ -341,7 +342,7 @@ def _write(
         done = count()  # enumerate would hold each volume until it has the next one
         for volume in made:
             waiting.append(pool.submit(put, next(done), volume))
-            del volume  # only those who still need it hold it
+            del volume  # drop this reference, so that memory is freed early
             if len(waiting) > behind:
                 waiting.pop(0).result()
             progress()

@@ -25,15 +25,15 @@ from bids_sr.superres.serieswise import EnsembleMember
 
 @frozen
 class EnsembleSdFiles:
-    """Where the standard deviation goes, and the members for those who refit them."""
+    """Paths of the standard deviation, and of the members if they are to be refitted."""
 
     sd: Path
-    """Series of standard deviations, one volume for each of the super-resolved series."""
+    """Series of standard deviations, one per volume of the super-resolved series."""
     members: tuple[Path, ...] = ()
-    """One place for each ensemble member, or none. A network for the series leaves a folder with
-    the detail that the member gave, one for volumes a ``.nii`` with the member itself."""
+    """One path per ensemble member, or empty. A network for the series writes a folder with the
+    detail of the member; one for volumes writes a ``.nii`` with the member itself."""
     volumes: tuple[int, ...] = ()
-    """Volumes that members hold."""
+    """Volumes kept of the members."""
 
 
 def ensemble_sd_files(
@@ -44,15 +44,15 @@ def ensemble_sd_files(
     Parameters
     ----------
     card : ModelCard
-        The network, which decides how members are kept.
+        The network, which determines the format of the members.
     sd : pathlib.Path
-        Where the standard deviation goes.
+        Path of the standard deviation.
     folder : pathlib.Path
-        Takes the members.
+        Folder for the members.
     volumes : sequence of int
-        Volumes that will be wanted of the members.
+        Volumes to keep of the members.
     ensemble : int
-        How many members there are.
+        Number of members.
 
     Returns
     -------
@@ -79,25 +79,25 @@ def whole_or_none(members: Sequence[Path]) -> Iterator[None]:
 def open_members(
     files: EnsembleSdFiles, run: DwiRun, grid: SliceGrid, scale: float, *, signed: bool
 ) -> Iterator[list[VolumeSource]]:
-    """Open the ensemble members of a series, as sources of its volumes.
+    """Open the ensemble members of a series, as volume sources.
 
     Parameters
     ----------
     files : EnsembleSdFiles
-        Where they are.
+        Paths of the members.
     run : DwiRun
-        What was super-resolved.
+        The run that was super-resolved.
     grid : SliceGrid
         Its grid.
     scale : float
-        Intensity that the network saw as 1.
+        Intensity scaled to 1 for the network.
     signed : bool
         Whether negative values are kept.
 
     Yields
     ------
     list of VolumeSource
-        Of `EnsembleSdFiles.volumes`.
+        With the volumes in `EnsembleSdFiles.volumes`.
     """
     with ExitStack() as stack:
         if not files.members[0].is_dir():
@@ -113,20 +113,20 @@ def open_members(
 
 
 class EnsembleSdWriter:
-    """Write the standard deviation over members, and the members, volume by volume.
+    """Writes the standard deviation over members, and the members, volume by volume.
 
-    Use it as a context manager; all files appear whole at its end, or none.
+    Use it as a context manager; either all files appear, complete, on exit, or none.
 
     Parameters
     ----------
     files : EnsembleSdFiles
-        Where things go.
+        Paths to write to.
     shape4 : tuple of int
         Voxels along x, y, z of the super-resolved grid, and volumes.
     affine : numpy.ndarray
-        (4, 4), of that grid.
+        (4, 4), affine of that grid.
     like : ImageMeta
-        Of the input.
+        Metadata of the input.
     signed : bool
         Whether negative values of the members are kept.
     """
@@ -164,8 +164,8 @@ class EnsembleSdWriter:
         index : int
             Number of the volume.
         members : sequence of numpy.ndarray
-            (x, y, z) each, not clipped; the series of members get them with
-            negative values set to zero, as the super-resolved series, unless it is signed.
+            (x, y, z) each, not clipped; written with negative values set to zero, as
+            in the super-resolved series, unless signed.
         """
         self._sd.write(standard_deviation(members))
         if index in self._volumes:
@@ -178,15 +178,15 @@ class EnsembleSdWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool | None:
-        """Put the files in place if all went well, else delete them."""
+        """Move the files to their final paths on success, otherwise delete them."""
         return self._stack.__exit__(kind, error, trace)
 
 
 def standard_deviation(members: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Return the sample standard deviation (n - 1) of arrays of equal shape.
 
-    Two passes, one array at a time: the memory of a few arrays, and no loss by
-    the difference of large numbers.
+    Two passes, one array at a time, use the memory of a few arrays and avoid
+    cancellation.
 
     Examples
     --------

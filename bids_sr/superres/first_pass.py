@@ -19,7 +19,7 @@ from bids_sr.images.nifti import DwiReader
 from bids_sr.images.series_checks import SeriesChecks
 
 _DARKER = 0.8
-"""Minimum ratio of brightness between a b0 and a weighted volume of its series."""
+"""Minimum brightness of a b0 relative to a weighted volume of its series."""
 _ALIKE = 2.0
 """Maximum ratio of brightness between b0s of one series, before a warning."""
 
@@ -28,7 +28,7 @@ class Shared(Protocol):
     """Images shared by the volumes of a series, collected volume by volume."""
 
     def add(self, index: int, volume: np.ndarray) -> None:
-        """Take a volume, (x, y, z) in units of the series' scale, into account."""
+        """Add a volume, (x, y, z) in units of the series' scale."""
 
 
 @frozen(eq=False)
@@ -36,17 +36,17 @@ class Gathered:
     """Result of the first pass."""
 
     scale: float
-    """Intensity that the network sees as 1, in units of the input."""
+    """Intensity scaled to 1 for the network, in units of the input."""
     shared: Shared
-    """Fed with all volumes, in units of the series' scale."""
+    """Shared images, with all volumes added, in units of the series' scale."""
     largest: float = 0.0
-    """Largest value that a network is shown, in units of the input."""
+    """Largest value in the network input, in units of the input."""
     hot: Mapping[int, HotVoxels] = field(factory=dict)
-    """Volumes with voxels that the network is not shown, and which."""
+    """Voxels hidden from the network, by volume."""
     sigma: float = 0.0
-    """Noise of a signed series, in units of the input; 0 if it has no sign."""
+    """Noise of a signed series, in units of the input; 0 if it is unsigned."""
     signed: bool = False
-    """Whether the series has a sign."""
+    """Whether the series is signed."""
     warnings: tuple[str, ...] = ()
     """Warnings, as full sentences."""
 
@@ -67,28 +67,28 @@ def gather(
 ) -> Gathered:
     """Find the run's intensity scale and shared images, in one pass.
 
-    A network takes in a whole slice: its kernels are divided by the slice's level, and
-    what directions share is a mean over volumes. So one voxel that is beyond all
-    measure would spoil the slice, in all volumes of its shell. Such voxels are taken
-    out of what the network reads (`bids_sr.images.hot_voxels`). Of a signed series it
-    reads magnitudes, since it has learned from these: the root of the squared signal,
-    which is a real part, and the mean square of an imaginary part's noise. What is
-    interpolated and kept is the volume as it is.
+    A network is affected by the whole slice: its kernels are divided by the slice's
+    level, and the images shared by directions are means over volumes. One extreme voxel
+    would spoil the slice in all volumes of its shell, so such voxels are removed from
+    the network input (`bids_sr.images.hot_voxels`). For a signed series the input is a
+    magnitude, as in training: the root of the squared signal, which is the real part,
+    plus the mean square of the imaginary part's noise. Interpolation and data
+    consistency use the volume unchanged.
 
     Parameters
     ----------
     reader : DwiReader
         The series.
     run : DwiRun
-        Its gradient table.
+        Provides the gradient table.
     grid : SliceGrid
-        How its slices lie.
+        Orientation of its slices.
     share : callable
-        Makes what takes in the volumes; called again where they are gone through once more.
+        Creates the collector of shared images; called again for a second pass.
     checks : SeriesChecks
-        Shown each volume.
+        Checks applied to each volume.
     signed : bool, optional
-        Whether the series has a sign; default: as the checks find.
+        Whether the series is signed; default: as the checks find.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def gather(
     Raises
     ------
     InputError
-        If there is nothing that the series could be scaled by.
+        If the series has no volume to take the scale from.
     """
     chosen, scale = _series_scale(reader, run, grid)
     found, bright = _pass(reader, run, grid, share(), scale, checks)
@@ -149,10 +149,10 @@ def _pass(
 
 
 def _better_b0(bright: Sequence[float], gradients: GradientTable, chosen: int) -> int | None:
-    """Return which b0 the scale is better taken from, if not the one chosen.
+    """Return a better b0 for the scale than the one chosen, if there is one.
 
-    That of median brightness among those that are at least about as bright as weighted
-    volumes are: some b0s are dummy scans, or lack signal.
+    This is the b0 of median brightness among those about as bright as weighted volumes or
+    brighter, since some b0s are dummy scans or lack signal.
     """
     levels = np.asarray(bright)
     weighted = levels[~gradients.is_b0]
@@ -166,7 +166,7 @@ def _better_b0(bright: Sequence[float], gradients: GradientTable, chosen: int) -
 
 
 def _series_scale(reader: DwiReader, run: DwiRun, grid: SliceGrid) -> tuple[int, float]:
-    """Return the volume that the scale is taken from at first, and the scale."""
+    """Return the initial volume for the scale, and the scale."""
     gradients = run.gradients
     b0s = np.flatnonzero(gradients.is_b0)
     for index in map(int, b0s if b0s.size else [np.argmin(gradients.bvals)]):
@@ -190,12 +190,12 @@ def measured_band(reader: DwiReader, grid: SliceGrid) -> tuple[float, float]:
     reader : DwiReader
         The series; its first volumes are read.
     grid : SliceGrid
-        How its slices lie.
+        Orientation of its slices.
 
     Returns
     -------
     tuple of float
-        As `bids_sr.images.band.effective_band` gives it.
+        As returned by `bids_sr.images.band.effective_band`.
     """
     count = min(BAND_VOLUMES, reader.shape[3])
     return effective_band(to_slices(reader.volume(i), grid.slice_axis) for i in range(count))

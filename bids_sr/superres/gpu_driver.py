@@ -1,7 +1,7 @@
-"""Whether there can be a GPU at all, found out without torch.
+"""Whether a GPU driver is present, found without importing torch.
 
-torch takes seconds to import and its libraries half a gigabyte: too much for a program
-that only deals out work, on the many machines that have no GPU.
+Importing torch takes seconds and half a gigabyte: too much for a process that only
+distributes work, on a machine without a GPU.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _ROCM_DRIVER = Path("/dev/kfd")
 
 
 def quick_device(name: str) -> str | None:
-    """Return the device a user requested, if that is clear without torch.
+    """Return the requested device, if it can be determined without torch.
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ def quick_device(name: str) -> str | None:
     Returns
     -------
     str or None
-        ``cpu`` if it was requested, or if there is no driver of a GPU; None if
-        `bids_sr.superres.device.choose_device` has to look.
+        ``cpu`` if requested, or if there is no GPU driver; None if
+        `bids_sr.superres.device.choose_device` has to decide.
     """
     if name == "cpu" or (name == "auto" and not has_gpu_driver()):
         return "cpu"
@@ -33,7 +33,7 @@ def quick_device(name: str) -> str | None:
 
 
 def has_gpu_driver() -> bool:
-    """Return whether the driver of a GPU can be loaded, CUDA's or ROCm's."""
+    """Return whether a GPU driver, CUDA or ROCm, can be loaded."""
     if _ROCM_DRIVER.exists():
         return True
     try:

@@ -1,4 +1,4 @@
-"""Options of the super-resolution itself, passed on as a whole; nothing heavy is imported."""
+"""Options of super-resolution, grouped to be passed on; no heavy imports."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ class SuperResolutionOptions:
     """How a series is super-resolved: arguments of `bids_sr.superres.engine.super_resolve`."""
 
     data_consistency: bool = True
-    """The measured band of k-space is put back."""
+    """Whether the measured band of k-space is restored."""
     detect_band: bool = True
-    """Whether the input's measured band and acquired matrix are found out."""
+    """Whether the input's measured band and acquired matrix are detected."""
     ensemble: int = DEFAULT_ENSEMBLE
     """Rotations and flips of a slice over which the network is averaged."""
     slice_axis: int | None = None
-    """Voxel axis 0 to 2; None: found per run."""
+    """Voxel axis across the slices, 0 to 2; None: detected per run."""
     output_dtype: str = "float32"
     """Data type of the series on disk."""
     precision: str = "auto"
-    """Numbers in which the network's layers compute (`bids_sr.superres.precision`)."""
+    """Precision of the network's layers (`bids_sr.superres.precision`)."""
 
     def engine_arguments(self) -> dict[str, Any]:
         """Return these options as keyword arguments of the engine."""

@@ -1,4 +1,4 @@
-"""Memory that this process has taken so far."""
+"""Peak memory of this process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 def peak_memory_gb() -> float:
-    """Return the largest resident memory of this process, GB (10^9 bytes)."""
+    """Return the peak resident memory of this process, GB (10^9 bytes)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB on Linux
     return peak * unit / 1e9

@@ -12,14 +12,14 @@ from attrs import frozen
 _LOG = logging.getLogger("bids_sr")
 
 FASTER = 1.1
-"""How many times as fast as float32 bfloat16 has to be."""
+"""Minimum speed of bfloat16 relative to float32."""
 EQUAL = 0.05
-"""Largest root mean square that bfloat16 may change of the detail, as a share of the detail's own.
-It is noise: its square, 0.0025, is what it adds to the share of the detail that is left
+"""Maximum RMS change of the detail by bfloat16, relative to the RMS of the detail.
+The change is noise: its square, 0.0025, adds to the share of the detail left
 unexplained, too little to show in the second digit."""
 WORTH = 1 << 20
-"""Pixels of all passes through the network from which on the check pays: some ten seconds of a
-shipped network, of which it takes less than one."""
+"""Minimum pixels over all passes of the network for the check to pay off: about ten seconds of a
+shipped network, of which the check takes less than one."""
 SIDE = 64
 """Side of the slices used for the check, pixels."""
 _ROUNDS = 3
@@ -35,14 +35,14 @@ class Precision:
     """``float32``, ``bfloat16`` or ``float16``."""
 
     def layers(self, device: torch.device) -> torch.autocast:
-        """Return a context in which layers compute so."""
+        """Return a context in which layers use this precision."""
         lower = _TYPES.get(self.name)
         return torch.autocast(device.type, lower, enabled=lower is not None)
 
 
 Detail = Callable[[Precision], torch.Tensor]
-"""Gives what a network adds to a few slices of the scan, (slices, images, f a, f b) float32, its
-layers computing in a precision."""
+"""Returns the detail that a network adds to a few slices of the scan, (slices, images, f a, f b)
+float32, with its layers in the given precision."""
 FLOAT32 = Precision()
 
 
@@ -64,16 +64,16 @@ def choose_precision(
     Parameters
     ----------
     asked : str
-        ``float32``, ``bfloat16`` or ``float16``: just that. ``auto``: float16 on a GPU; on a CPU
-        bfloat16 where the CPU computes in it, and is found both `FASTER` and `EQUAL` in it.
+        ``float32``, ``bfloat16`` or ``float16``: as given. ``auto``: float16 on a GPU; on a CPU
+        bfloat16 if the CPU supports it and the check meets both `FASTER` and `EQUAL`.
     device : torch.device
-        Where the network runs.
+        Device of the network.
     pixels : int
-        Pixels of all its passes over the scan; nothing is checked for fewer than `WORTH`.
+        Pixels of all its passes over the scan; below `WORTH` there is no check.
     detail : callable
-        See `Detail`; called several times if there is something to check.
+        See `Detail`; called several times if the check is done.
     images : slice
-        Which of its images are compared, each of them.
+        Images to compare, each separately.
 
     Returns
     -------
@@ -99,9 +99,9 @@ def computes_in_bfloat16(device: torch.device) -> bool:
 
 def _checked(detail: Detail, images: slice) -> Precision:
     lower = Precision("bfloat16")
-    # the first call of each is slower: it lays out the weights
+    # the first call of each is slower, since it lays out the weights
     changed = _changed(detail(FLOAT32), detail(lower), images)
-    if not changed <= EQUAL:  # nor if it is not a number
+    if not changed <= EQUAL:  # also rejects NaN
         _LOG.info("float32: bfloat16 would change the detail by %.1f %%", 100 * changed)
         return FLOAT32
     times = [(_seconds(detail, FLOAT32), _seconds(detail, lower)) for _ in range(_ROUNDS)]
@@ -128,7 +128,7 @@ def _changed(whole: torch.Tensor, less: torch.Tensor, images: slice) -> float:
 
 
 def _seconds(detail: Detail, precision: Precision) -> float:
-    # of the processor: others that want it do not change what the check finds
+    # processor time, so that other processes do not affect the check
     started = time.process_time()
     detail(precision)
     return time.process_time() - started

@@ -1,4 +1,4 @@
-"""How far super-resolution has come: a bar on a terminal, plain lines elsewhere."""
+"""Progress of super-resolution: a bar on a terminal, log lines elsewhere."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from bids_sr.superres.durations import duration
 
 _LOG = logging.getLogger("bids_sr")
 _SOON_S, _LATE_S = 15.0, 120.0
-"""Lines are never closer than the first, nor further apart than the second ..."""
+"""Minimum and maximum interval between log lines, s ..."""
 _SHARE = 0.1
-"""... and in between one comes when so much of all is done."""
+"""... between which a line is logged whenever this share of the total is done."""
 
 
 class Progress:
-    """Shows how many volumes, or slices, are done, and how long those left will take.
+    """Shows how many volumes, or slices, are done, and the remaining time.
 
-    What comes after them is not in that time.
+    The remaining time excludes later steps.
 
     Parameters
     ----------
     label : str
-        Run it is about.
+        Name of the run.
     total : int
-        How many there are.
+        Total number.
     unit : str
         What is counted: ``volume`` or ``slice``.
     stream : text stream, optional
-        Where a bar goes; default stderr. Log lines instead if it is no terminal, and in a
-        worker: bars of several processes would overwrite each other.
+        Stream of the bar; default stderr. If it is not a terminal, or in a worker, log lines
+        are used instead: bars of several processes would overwrite each other.
     clock : callable
-        Gives seconds.
+        Returns the time in seconds.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Progress:
         )
 
     def advance(self, count: int = 1) -> None:
-        """So many more are done."""
+        """Count `count` more as done."""
         self._done += count
         if self._bar is not None:
             self._bar.update(count)

@@ -10,7 +10,7 @@ TRANSFORMS = {
     4: tuple((quarter, False) for quarter in range(4)),
     8: tuple((quarter, flip) for quarter in range(4) for flip in (False, True)),
 }
-"""Quarter turns, and whether flipped, of the members of a self-ensemble, by number of members
+"""Quarter turns and flip of each member of a self-ensemble, by number of members
 (geometric self-ensemble, Lim et al., CVPR Workshops 2017)."""
 
 

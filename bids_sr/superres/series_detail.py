@@ -1,4 +1,4 @@
-"""The output of a network for the series, and the detail that each volume gets from it."""
+"""The output of a network for the series, and the detail it adds to each volume."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class SeriesDetail:
     Parameters
     ----------
     parts : SeriesParts
-        How the series is split.
+        Split of the series.
     arrays : callable
-        Gives the array of a name, of so many images.
+        Returns the array with a given name and number of images.
 
     Notes
     -----
@@ -48,17 +48,16 @@ class SeriesDetail:
     def empty(
         cls, parts: SeriesParts, shape: tuple[int, int, int], store: Path | None = None
     ) -> SeriesDetail:
-        """Make room for the detail of a series.
+        """Allocate the detail of a series.
 
         Parameters
         ----------
         parts : SeriesParts
-            How the series is split.
+            Split of the series.
         shape : tuple of int
             (slices, f a, f b).
         store : pathlib.Path, optional
-            Folder that takes the arrays, as ``.npy``, in place of those of an earlier call;
-            default: memory.
+            Folder for the arrays, as ``.npy``, replacing those of an earlier call; default: memory.
         """
         if store is None:
             return cls(parts, lambda _, images: np.zeros((images, *shape), np.float16))
@@ -73,20 +72,20 @@ class SeriesDetail:
     @classmethod
     def load(cls, parts: SeriesParts, store: Path) -> SeriesDetail:
         """Open the arrays in a folder, as memory maps."""
-        # "c", since torch warns of read-only arrays; nothing writes to them
+        # "c", since torch warns about read-only arrays; nothing writes to them
         return cls(parts, lambda name, _: np.load(store / f"{name}.npy", mmap_mode="c"))
 
     def add(self, index: int, slices: np.ndarray) -> None:
-        """Add its detail to a volume.
+        """Add the detail to a volume.
 
-        Slice by slice, which stays in the processor's cache and needs no second volume.
+        This is done slice by slice, to stay in the processor's cache and avoid a second volume.
 
         Parameters
         ----------
         index : int
             Position of the volume in the series.
         slices : numpy.ndarray
-            (slices, f a, f b), float32; changed.
+            (slices, f a, f b), float32; modified in place.
         """
         number, row = self._parts.place(index)
         coefficients = self.b0 if number is None else self.shells[number]
@@ -115,15 +114,15 @@ class DetailRunner:
     network : torch.nn.Module
         A `bids_sr.networks.series_network.SeriesNetwork` in eval mode; moved to the device.
     batches : Batches
-        Where to compute, and on how many slices at once.
+        Device and batch size.
     consistent : bool
-        Whether the measured band is taken out of the detail, so that the input's own stays.
+        Whether the measured band is removed from the detail, to keep that of the input.
     ensemble : int
-        Over how many rotations and flips of each slice the network is averaged.
+        Number of rotations and flips of each slice to average over.
     band : tuple of float
         Measured share of the input's band along both in-plane axes.
     precision : str
-        Of the layers, as `bids_sr.superres.precision.choose_precision` takes it.
+        Precision of the layers, as for `bids_sr.superres.precision.choose_precision`.
     """
 
     def __init__(
@@ -142,7 +141,7 @@ class DetailRunner:
         self.transforms = TRANSFORMS[ensemble]
         self._asked = precision
         self.precision = FLOAT32
-        """Of the layers, as `run` has found."""
+        """Precision of the layers, chosen by `run`."""
 
     def run(
         self,
@@ -152,24 +151,24 @@ class DetailRunner:
         members: Sequence[Path | None] = (),
         progress: Callable[[int], None] | None = None,
     ) -> tuple[SeriesDetail, tuple[SeriesDetail, ...]]:
-        """Work out the detail of a series.
+        """Compute the detail of a series.
 
         Parameters
         ----------
         images : SeriesImages
-            Of all its volumes; those of each shell are dropped when it is done.
+            Images from all volumes; those of each shell are dropped when it is done.
         shape : tuple of int
             (slices, a, b).
         members : sequence of pathlib.Path or None
-            A folder for what each ensemble member gives, None for memory; empty: they are not kept.
+            Folder for the detail of each ensemble member, None for memory; empty: not kept.
         progress : callable, optional
-            Called with the number of slices that were done.
+            Called with the number of slices just done.
 
         Returns
         -------
         mean : SeriesDetail
         members : tuple of SeriesDetail
-            Of each ensemble member, if they are kept.
+            Detail of each ensemble member, if kept.
 
         Raises
         ------
@@ -180,7 +179,7 @@ class DetailRunner:
         parts = images.parts
         self.precision = self._choose(images, shape)
         details = [SeriesDetail.empty(parts, fine, store) for store in (None, *members)]
-        # the b0s go through the network with each shell: the more directions, the more it counts
+        # the b0s pass through the network with each shell: weight by number of directions
         counts = np.array([len(shell.indices) for shell in parts.shells] or [1], np.float32)
         for number, share in enumerate(counts / counts.sum()):
             self._shell(images, number, share, details, shape[0], progress or (lambda _: None))
@@ -188,7 +187,7 @@ class DetailRunner:
         return details[0], tuple(details[1:])
 
     def _choose(self, images: SeriesImages, shape: tuple[int, int, int]) -> Precision:
-        """Look at the middle of the first shell."""
+        """Choose the precision from the middle of the first shell."""
         shells = images.parts.shells
         passes = max(1, len(shells)) * len(self.transforms)
         across, *within = central(*shape)
@@ -213,7 +212,7 @@ class DetailRunner:
         slices: int,
         progress: Callable[[int], None],
     ) -> None:
-        """Work out the detail of one shell, and its share of the b0's."""
+        """Compute the detail of one shell, and its contribution to that of the b0."""
         units = images.units(number)[:, None, None]
         done = np.zeros(slices, bool)
 
@@ -245,7 +244,7 @@ class DetailRunner:
         return self.batches.tensor(stack).contiguous(memory_format=torch.channels_last)
 
     def _unmeasured(self, detail: torch.Tensor) -> torch.Tensor:
-        """Take the measured band out, if the input's own is to stay."""
+        """Remove the measured band, if that of the input is to be kept."""
         if not self.consistent:
             return detail
         nothing = torch.zeros_like(detail[..., :: self.factor, :: self.factor])
@@ -259,12 +258,12 @@ class DetailRunner:
         shown = _mixed(rotate_flip(images, quarter, flip), matrix)
         with precision.layers(images.device):
             output = self.network(shown)
-        # the matrix of a turn is orthogonal
+        # the matrix of a rotation is orthogonal
         return _mixed(undo_rotate_flip(output.float(), quarter, flip), matrix.T)
 
 
 def _mixed(images: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-    """Change the l = 2 coefficients among (batch, n * 7, a, b) as a turn does."""
+    """Rotate the l = 2 coefficients among (batch, n * 7, a, b)."""
     each = images.unflatten(1, (-1, PARTS))
     l2 = torch.einsum("ij,bnjrc->bnirc", matrix.to(each.device), each[:, :, _MEANS:])
     whole = torch.cat([each[:, :, :_MEANS], l2], dim=2).flatten(1, 2)
@@ -279,7 +278,7 @@ def _keep(
     share: np.float32,
     fresh: np.ndarray,
 ) -> None:
-    """Store the output for some slices; that for the b0 is averaged over shells."""
+    """Store the output for some slices, averaging that for the b0 over shells."""
     if detail.b0 is not None:
         more = (output[:, 0] * share).astype(np.float16)
         detail.b0[0, slices][fresh] += more[fresh]

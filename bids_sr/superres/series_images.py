@@ -15,14 +15,14 @@ from bids_sr.networks.slice_frame import SliceFrame
 class SeriesImages:
     """Mean b0, and mean and l = 2 coefficients of each shell.
 
-    Memory holds as many volumes as there are images, not those of the series.
+    Memory holds one volume per image, not the whole series.
 
     Parameters
     ----------
     gradients : GradientTable
-        Of the series.
+        Gradients of the series.
     frame : SliceFrame
-        How slices lie in the volumes that will be added.
+        Orientation of the slices in the volumes to be added.
     """
 
     def __init__(self, gradients: GradientTable, frame: SliceFrame) -> None:
@@ -33,14 +33,14 @@ class SeriesImages:
         self._units: dict[int, np.ndarray] = {}
 
     def add(self, index: int, volume: np.ndarray) -> None:
-        """Take a volume into account.
+        """Add a volume.
 
         Parameters
         ----------
         index : int
-            Position in the series; each is given once.
+            Position in the series; each is added once.
         volume : numpy.ndarray
-            (x, y, z), not below 0, in units of the run's scale. Not changed.
+            (x, y, z), nonnegative, in units of the run's scale. Not modified.
         """
         number, row = self.parts.place(index)
         if number is None:
@@ -63,7 +63,7 @@ class SeriesImages:
         number : int
             Index of the shell; without shells, 0 gives the b0s alone.
         start, stop : int
-            The first slice, and the one after the last.
+            Range of slices, `stop` excluded.
 
         Returns
         -------
@@ -86,7 +86,7 @@ class SeriesImages:
     def units(self, number: int) -> np.ndarray:
         """Return the unit of each image of a shell, (7,) float32, in units of the run's scale.
 
-        To be requested when all volumes were added.
+        To be called when all volumes have been added.
         """
         if number not in self._units:
             units = self._units[number] = np.ones(PARTS, np.float32)

@@ -1,4 +1,4 @@
-"""Super-resolving a series by a network that sees each slice once per shell."""
+"""Super-resolution of a series by a network that processes each slice once per shell."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from bids_sr.superres.volume import SuperResolvedVolume
 
 
 class SeriesWise:
-    """The network runs once per slice and shell; each volume is interpolated and gets its share.
+    """Runs the network once per slice and shell, and adds the detail to each interpolated volume.
 
     Parameters
     ----------
     network : torch.nn.Module
-        In eval mode.
+        Network in eval mode.
     batches : Batches
-        Where to compute.
+        Device and batch size.
     gathered : Gathered
-        Of the first pass, with `SeriesImages` as what volumes share; used up.
+        Result of the first pass, with `SeriesImages` as shared images; consumed.
     reader : DwiReader
         The series.
     grid : SliceGrid
-        How its slices lie.
+        Orientation of its slices.
     consistent, ensemble, band
         See `bids_sr.superres.series_detail.DetailRunner`.
     members : sequence of pathlib.Path or None
-        A folder for the detail of each ensemble member, None for memory, if they are wanted.
+        Folder for the detail of each ensemble member, None for memory; empty: not kept.
     label : str or None
-        Run whose progress is shown; None: nothing is.
+        Name of the run in the progress display; None: no display.
     precision : str
-        Of the layers, as `bids_sr.superres.precision.choose_precision` takes it.
+        Precision of the layers, as for `bids_sr.superres.precision.choose_precision`.
     """
 
     def __init__(
@@ -78,11 +78,11 @@ class SeriesWise:
             progress=shown,
         )
         self.precision = runner.precision
-        """Of the layers."""
-        give_back_memory()  # of the network's layers: threads that make volumes would not use it
+        """Precision of the layers."""
+        give_back_memory()  # of the layers; the threads that compute volumes do not reuse it
 
     def make(self, volumes: Sequence[int], ahead: int) -> Iterator[SuperResolvedVolume]:
-        """Yield each volume, read and made while the last is written: none more is `ahead`."""
+        """Yield each volume, computed while the last is written; `ahead` is not used."""
         for index in volumes:
             yield self._make(index)
 
@@ -97,7 +97,7 @@ class SeriesWise:
 
 
 class EnsembleMember:
-    """One member of a self-ensemble: the detail that it gave, added to the interpolated volumes.
+    """One member of a self-ensemble: its detail, added to the interpolated volumes.
 
     A `bids_sr.images.reader.VolumeSource`.
 
@@ -106,15 +106,15 @@ class EnsembleMember:
     reader : DwiReader
         The series that was super-resolved.
     detail : SeriesDetail
-        Of the member.
+        Detail of the member.
     grid : SliceGrid
-        How the slices of `reader` lie.
+        Orientation of the slices of `reader`.
     scale : float
-        Units of `detail`, in those of the series.
+        Unit of `detail`, in units of the series.
     signed : bool
         Whether negative values are kept.
     volumes : sequence of int
-        Which of the series it has, in this order.
+        Volumes of the series to include, in this order.
     """
 
     def __init__(

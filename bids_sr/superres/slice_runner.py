@@ -1,4 +1,4 @@
-"""Slices through a network that sees one volume at a time."""
+"""Running slices through a network that processes one volume at a time."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ class SliceRunner:
     """Runs a network over stacks of slices.
 
     Layers are channels last and may compute in less than float32 (`bids_sr.superres.precision`);
-    interpolation and data consistency stay in float32. A GPU is fed from pinned memory.
+    interpolation and data consistency stay in float32. Transfers to a GPU use pinned memory.
 
     Parameters
     ----------
     network : torch.nn.Module
-        In eval mode; moved to `device`.
+        Network in eval mode; moved to the device.
     batches : Batches
-        Where to compute, and on how many slices at once.
+        Device and batch size.
     consistent : bool
         Whether the measured band of the output is replaced by the input's own.
     ensemble : int
-        Over how many rotations and flips of each slice the network is averaged, a key
-        of `TRANSFORMS`.
+        Number of rotations and flips of each slice to average over, a key of
+        `TRANSFORMS`.
     band : tuple of float
         Measured share of the input's band along both in-plane axes; only there is
         the output replaced.
     channels : sequence of str
-        Names of the channels; those that belong to a direction change places when a
-        slice is turned.
+        Names of the channels; those that belong to a direction are permuted when a
+        slice is rotated.
     precision : Precision
-        Of the layers.
+        Precision of the layers.
     """
 
     def __init__(
@@ -69,8 +69,8 @@ class SliceRunner:
         Parameters
         ----------
         channels : numpy.ndarray or SliceStack
-            (slices, channels, a, b), float32, in units of the intensity scale. The first is
-            interpolated and kept, or what the stack has as `measured`.
+            (slices, channels, a, b), float32, in units of the intensity scale. The
+            first, or `measured` of the stack, is used for interpolation and consistency.
 
         Returns
         -------
@@ -85,7 +85,7 @@ class SliceRunner:
         return self._in_batches(channels, keep=False)[0]
 
     def with_members(self, channels: np.ndarray | SliceStack) -> tuple[np.ndarray, np.ndarray]:
-        """Super-resolve one volume's slices and keep each ensemble member, too.
+        """Super-resolve one volume's slices, and keep each ensemble member.
 
         Parameters
         ----------
@@ -95,10 +95,10 @@ class SliceRunner:
         Returns
         -------
         mean : numpy.ndarray
-            (slices, f a, f b), float32; bit by bit what calling the runner gives.
+            (slices, f a, f b), float32; bit-identical to calling the runner.
         members : numpy.ndarray
-            (members, slices, f a, f b), float32, turned back; each made consistent
-            with the input like the mean, hence their mean but for rounding.
+            (members, slices, f a, f b), float32, rotated back; each made consistent
+            with the input like the mean, which is their mean except for rounding.
 
         Raises
         ------
@@ -114,11 +114,11 @@ class SliceRunner:
         Parameters
         ----------
         asked : str
-            As `bids_sr.superres.precision.choose_precision` takes it.
+            As for `bids_sr.superres.precision.choose_precision`.
         stack : SliceStack
-            Of one of the volumes; its middle is looked at.
+            Channels of one of the volumes; the middle slices are checked.
         volumes : int
-            How many volumes there are to super-resolve.
+            Number of volumes to super-resolve.
         """
         slices, _, rows, columns = stack.shape
         across, *within = central(slices, rows, columns)

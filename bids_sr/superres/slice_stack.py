@@ -10,16 +10,16 @@ import numpy as np
 class SliceStack:
     """The network input of one volume.
 
-    Most channels are the same arrays for all volumes of a shell: joined for a whole volume, each
-    volume that waits would hold a copy of its own.
+    Most channels are the same arrays for all volumes of a shell; stacked for a whole volume,
+    each queued volume would hold its own copy.
 
     Parameters
     ----------
     channels : sequence of numpy.ndarray
         (slices, a, b) each; not copied.
     measured : numpy.ndarray, optional
-        The volume itself, (slices, a, b), where the first channel is not quite that: what is
-        interpolated and kept.
+        The volume itself, (slices, a, b), used for interpolation and consistency, if the first
+        channel differs from it.
     """
 
     def __init__(self, channels: Sequence[np.ndarray], measured: np.ndarray | None = None) -> None:

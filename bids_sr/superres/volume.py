@@ -13,4 +13,4 @@ class SuperResolvedVolume:
     mean: np.ndarray
     """(slices, f a, f b), float32: the mean over the self-ensemble."""
     members: np.ndarray | None = None
-    """(members, slices, f a, f b), float32, if they were requested."""
+    """(members, slices, f a, f b), float32, if requested."""

@@ -1,4 +1,4 @@
-"""Super-resolving a series by a network that sees one volume at a time."""
+"""Super-resolution of a series by a network that processes one volume at a time."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from bids_sr.superres.volume import SuperResolvedVolume
 
 
 class VolumeWise:
-    """Each volume goes through the network.
+    """Runs each volume through the network.
 
     Parameters
     ----------
     network : torch.nn.Module
-        In eval mode.
+        Network in eval mode.
     card : ModelCard
-        Of the network.
+        Card of the network.
     batches : Batches
-        Where to compute.
+        Device and batch size.
     gathered : Gathered
-        Of the first pass, with a `SeriesConditioning` as what volumes share.
+        Result of the first pass, with a `SeriesConditioning` as shared images.
     reader : DwiReader
         The series.
     grid : SliceGrid
-        How its slices lie.
+        Orientation of its slices.
     consistent, ensemble, band
         See `bids_sr.superres.slice_runner.SliceRunner`.
     keep : bool
-        Whether each ensemble member is wanted.
+        Whether to keep each ensemble member.
     precision : str
-        Of the layers, as `bids_sr.superres.precision.choose_precision` takes it.
+        Precision of the layers, as for `bids_sr.superres.precision.choose_precision`.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class VolumeWise:
 
     @property
     def precision(self) -> Precision:
-        """Of the layers, from the first volume on."""
+        """Precision of the layers, set by the first volume."""
         return self._runner.precision
 
     def make(self, volumes: Sequence[int], ahead: int) -> Iterator[SuperResolvedVolume]:
@@ -83,7 +83,7 @@ class VolumeWise:
                 self._runner.choose_precision(self._asked, stack, len(volumes))
                 chosen = True
             made = self._runner.with_members(stack) if self._keep else (self._runner(stack), None)
-            del stack  # its channels take many volumes: gone before another shell's are made
+            del stack  # free its channels before those of the next shell are made
             yield SuperResolvedVolume(*made)
             del made
 
@@ -106,7 +106,7 @@ class VolumeWise:
             waiting: list[Future[SliceStack]] = []
             for before, index in zip([None, *volumes], volumes, strict=False):
                 if before is not None and not self._conditioning.share(before, index):
-                    # what waits holds its shell's channels: all goes before another's are made
+                    # queued volumes hold their shell's channels: free them before the next
                     while waiting:
                         yield waiting.pop(0).result()
                     self._conditioning.forget()
