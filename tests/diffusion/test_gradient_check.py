@@ -275,6 +275,7 @@ def real(stem, bvec=None):
     return open_run(DwiFiles(*files, None, {}, {"sub": "x"}, DATA))
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize(
     "stem",

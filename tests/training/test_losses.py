@@ -13,6 +13,7 @@ from bids_sr.errors import UsageError
 from bids_sr.training.losses import NETWORKS, FeatureLoss
 
 pytest.importorskip("torchvision")
+pytestmark = pytest.mark.slow
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "vgg16"
 
 

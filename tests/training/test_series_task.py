@@ -45,6 +45,7 @@ def test_defaults_are_those_of_the_factor():
     assert SeriesSettings(**two.to_dict()) == two
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_resume_is_exact(make_series, tmp_path, precision, vgg16):
     pytest.importorskip("torchvision")

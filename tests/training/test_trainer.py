@@ -44,6 +44,7 @@ def test_resume_is_exact(prepared, tmp_path):
     assert whole.task.state == resumed.task.state
 
 
+@pytest.mark.slow
 def test_resume_is_exact_with_rolled_features(prepared, tmp_path):
     pytest.importorskip("torchvision")
     torch.manual_seed(0)
