@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING
 from bids_sr.app import types
 from bids_sr.app.environment import prepare_environment
 from bids_sr.app.memory_limits import refuse_too_small
-from bids_sr.app.options.method import shipped_models
+from bids_sr.app.options.method import (
+    add_gradient_check,
+    add_network_and_slices,
+    add_output_dtype,
+)
 from bids_sr.app.options.sections import Option, Section
 from bids_sr.app.settings import usable_memory_gb
 from bids_sr.argument_types import positive
 from bids_sr.bids.map_params import PARAMS
 from bids_sr.command_parser import CommandParser, add_device_option, add_version_option
-from bids_sr.diffusion.defaults import GRADIENT_CHECKS, WARN
 from bids_sr.entry_point import run_command
-from bids_sr.images.storage import DTYPES
 from bids_sr.superres.defaults import DEFAULT_ENSEMBLE, MOST_THREADS, PRECISIONS
 from bids_sr.workflow.messages import Messages, configure_messages
 
@@ -89,13 +91,7 @@ def _add_method(parser: argparse.ArgumentParser) -> Section:
         help="in-plane factor: 2 is 4-fold, 3 is 9-fold super-resolution",
         shown="that of --model, or 2",
     )
-    section.add(
-        "--model",
-        metavar="NAME|FOLDER",
-        help="network: the name of a shipped one or the folder of your own. Shipped: "
-        f"{', '.join(shipped_models()) or 'none'}",
-        shown="the shipped one for the factor",
-    )
+    add_network_and_slices(section)
     section.add(
         "--ensemble",
         type=int,
@@ -104,52 +100,14 @@ def _add_method(parser: argparse.ArgumentParser) -> Section:
         help="average the network over so many rotations and flips of each slice; 1 is fastest",
     )
     section.add(
-        "--slice-axis",
-        type=types.slice_axis,
-        metavar="{i,j,k,0,1,2}",
-        help="voxel axis along which slices were acquired",
-        shown="found",
-    )
-    section.add(
-        "--no-data-consistency",
-        dest="data_consistency",
-        action="store_false",
-        help="keep the network's output as it is",
-    )
-    section.add(
-        "--input-band",
-        choices=("auto", "full"),
-        default="auto",
-        help="auto: find out whether the scanner interpolated (zero-filled) the slices, and count "
-        "the factor from the matrix that was acquired; full: all was measured",
-    )
-    section.add(
-        "--input-matrix",
-        type=types.matrix,
-        metavar="AxB",
-        help="the in-plane matrix that was acquired, where it is known (110x110)",
-        shown="found",
-    )
-    section.add(
         "--b0-threshold",
         type=float,
         metavar="B",
         help="b-values up to this one, s/mm2, count as b = 0",
         shown="50, or 100 where none is below",
     )
-    section.add(
-        "--gradient-check",
-        choices=GRADIENT_CHECKS,
-        default=WARN,
-        help="warn: say whether the gradient table fits the image; fix: use and write a corrected "
-        "one if it does not; off: do not look",
-    )
-    section.add(
-        "--output-dtype",
-        choices=DTYPES,
-        default="float32",
-        help="numbers in which the series is stored",
-    )
+    add_gradient_check(section)
+    add_output_dtype(section)
     return section
 
 

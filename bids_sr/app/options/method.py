@@ -23,6 +23,62 @@ def add_super_resolution(parser: argparse.ArgumentParser) -> Section:
         default=2,
         help="in-plane factor: 2 is 4-fold, 3 is 9-fold super-resolution",
     )
+    add_network_and_slices(section)
+    section.add(
+        "--ensemble",
+        type=int,
+        choices=(1, 2, 4, 8),
+        help="average the network over this number of rotations and flips of each slice (a "
+        "self-ensemble); the network's time grows in proportion, 1 is fastest",
+        shown=f"{DEFAULT_ENSEMBLE}; {UNCERTAINTY_ENSEMBLE} with --uncertainty",
+    )
+    section.add(
+        "--uncertainty",
+        action="store_true",
+        help=f"average over all {UNCERTAINTY_ENSEMBLE} rotations and flips, and write the standard "
+        "deviation over them, of every volume and of FA (see docs/method.md: it is less than the "
+        "error). The work folder temporarily holds the output of each",
+    )
+    add_output_dtype(section)
+    section.add(
+        "--no-maps",
+        dest="maps",
+        action="store_false",
+        help="write no diffusion maps (tensor, GQI), if you fit them elsewhere; metrics and "
+        "pictures still use them, in the work folder",
+    )
+    section.add(
+        "--sloppy",
+        action="store_true",
+        help=f"fast but poor, only for trying things out: --ensemble {SLOPPY_ENSEMBLE} and "
+        "--self-check off unless these are given; noted in sidecars and report",
+    )
+    return section
+
+
+def add_quality(parser: argparse.ArgumentParser) -> Section:
+    """Add the group of options to a parser, and return it."""
+    section = Section(parser, "quality")
+    add_gradient_check(section)
+    section.add(
+        "--self-check",
+        choices=SELF_CHECKS,
+        help="downsample the scan itself by the factor, super-resolve that and compare it with the "
+        "scan, as well as interpolation; auto: a few slices and volumes; full: all of them; off: "
+        "no self-check",
+        shown="auto",
+    )
+    section.add(
+        "--fail-on-qc",
+        action="store_true",
+        help="exit with status 1 if the quality of a run is 'fail', whether it was finished now or "
+        "before; all outputs are written",
+    )
+    return section
+
+
+def add_network_and_slices(section: Section) -> None:
+    """Add the options of the network and of how slices were acquired, for all commands."""
     section.add(
         "--model",
         metavar="NAME|FOLDER",
@@ -59,21 +115,10 @@ def add_super_resolution(parser: argparse.ArgumentParser) -> Section:
         "the two in-plane voxel axes, in the order i, j, k",
         shown="found out",
     )
-    section.add(
-        "--ensemble",
-        type=int,
-        choices=(1, 2, 4, 8),
-        help="average the network over this number of rotations and flips of each slice (a "
-        "self-ensemble); the network's time grows in proportion, 1 is fastest",
-        shown=f"{DEFAULT_ENSEMBLE}; {UNCERTAINTY_ENSEMBLE} with --uncertainty",
-    )
-    section.add(
-        "--uncertainty",
-        action="store_true",
-        help=f"average over all {UNCERTAINTY_ENSEMBLE} rotations and flips, and write the standard "
-        "deviation over them, of every volume and of FA (see docs/method.md: it is less than the "
-        "error). The work folder temporarily holds the output of each",
-    )
+
+
+def add_output_dtype(section: Section) -> None:
+    """Add the option of the stored data type, for all commands."""
     section.add(
         "--output-dtype",
         choices=DTYPES,
@@ -81,25 +126,10 @@ def add_super_resolution(parser: argparse.ArgumentParser) -> Section:
         help="data type in which the super-resolved series is stored; int16 takes a third of "
         "the disk and rounds to steps far below the noise (docs/performance.md)",
     )
-    section.add(
-        "--no-maps",
-        dest="maps",
-        action="store_false",
-        help="write no diffusion maps (tensor, GQI), if you fit them elsewhere; metrics and "
-        "pictures still use them, in the work folder",
-    )
-    section.add(
-        "--sloppy",
-        action="store_true",
-        help=f"fast but poor, only for trying things out: --ensemble {SLOPPY_ENSEMBLE} and "
-        "--self-check off unless these are given; noted in sidecars and report",
-    )
-    return section
 
 
-def add_quality(parser: argparse.ArgumentParser) -> Section:
-    """Add the group of options to a parser, and return it."""
-    section = Section(parser, "quality")
+def add_gradient_check(section: Section) -> None:
+    """Add the option of the gradient check, for all commands."""
     section.add(
         "--gradient-check",
         choices=GRADIENT_CHECKS,
@@ -108,21 +138,6 @@ def add_quality(parser: argparse.ArgumentParser) -> Section:
         "the fibres; warn: log what is wrong and how to correct it; fix: use a corrected table "
         "for the run and write it; off: no check",
     )
-    section.add(
-        "--self-check",
-        choices=SELF_CHECKS,
-        help="downsample the scan itself by the factor, super-resolve that and compare it with the "
-        "scan, as well as interpolation; auto: a few slices and volumes; full: all of them; off: "
-        "no self-check",
-        shown="auto",
-    )
-    section.add(
-        "--fail-on-qc",
-        action="store_true",
-        help="exit with status 1 if the quality of a run is 'fail', whether it was finished now or "
-        "before; all outputs are written",
-    )
-    return section
 
 
 def shipped_models() -> list[str]:
