@@ -135,7 +135,7 @@ def super_resolve(
     slice_axis : int, optional
         Voxel axis across the slices, 0 to 2; default: detected.
     data_consistency : bool
-        Keep the measured spatial frequencies of the input.
+        Keep the input image's own spatial frequencies.
     detect_band : bool
         Detect whether the scanner interpolated the slices, and apply the factor to the acquired
         matrix.

@@ -1,4 +1,4 @@
-"""Whether the super-resolved image still agrees with what the scanner measured."""
+"""Whether the super-resolved image, cut back to the acquired band, is still the input."""
 
 from __future__ import annotations
 

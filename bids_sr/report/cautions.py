@@ -52,8 +52,8 @@ def notes(record: Mapping[str, Any]) -> list[str]:
 def _data_consistency(record: Mapping[str, Any]) -> str:
     if record.get("data_consistency") is False:
         return (
-            "K-space data consistency was switched off: the output does not have to agree with "
-            "what the scanner measured. See the residual below."
+            "K-space data consistency was switched off: the input's own spatial frequencies need "
+            "not be kept. See the residual below."
         )
     return ""
 

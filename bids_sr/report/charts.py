@@ -55,7 +55,7 @@ def charts(curves: Curves) -> list[Chart]:
 
 
 def agreement_charts(curves: Curves) -> list[Chart]:
-    """Draw the residual against the measurement by volume and slice, if it is known."""
+    """Draw the residual against the input by volume and slice, if it is known."""
     if curves.dc_map is None:
         return []
     bad = [(one.volume, one.slice, one.text) for one in curves.bad_slices]
@@ -84,9 +84,9 @@ def _spectra(curves: Curves) -> list[Chart]:
         "Radial spectra", curves.spectra, _FREQUENCY, _POWER, marks=marks, floor=floor
     )
     caption = (
-        "Power of the weighted volumes by spatial frequency. Left of the dashed line is what "
-        "the scanner measured: both curves should agree there. Right of it, everything is the "
-        "network's: anatomy falls off smoothly, without a bump or a rise."
+        "Power of the weighted volumes by spatial frequency. Left of the dashed line lie "
+        "the input's own frequencies: both curves should agree there. Right of it, everything is "
+        "the network's: anatomy falls off smoothly, without a bump or a rise."
     )
     return [Chart("Power spectrum, before and after", caption, (("", chart),))]
 

@@ -47,7 +47,7 @@ class Curves:
     """All curves of a run; unknown parts are empty."""
 
     dc_map: Cells | None = None
-    """Residual against the measurement, volume by slice."""
+    """Residual against the input, volume by slice."""
     spectra: tuple[Line, ...] = ()
     """Radial spectra, interpolated and super-resolved."""
     acquired_limit: float | None = None
@@ -104,7 +104,7 @@ def _dc_map(part: Mapping[str, Any]) -> Cells | None:
     unit = str(part.get("unit") or "%")
     known = values[np.isfinite(values)]
     top = float(np.percentile(np.abs(known), 99)) if known.size else 0.0
-    title = "Residual against the measurement by volume and slice"
+    title = "Residual against the input by volume and slice"
     # the largest cells may exceed the scale: they are outlined or listed, and others stay legible
     return Cells(title, values, "volume", "slice", unit, limit=top if top > 0 else None)
 

@@ -213,16 +213,16 @@ def _consistency(records: Records) -> Told:
     if kept == {True}:
         return Told(
             (
-                "Data consistency was enforced: with LR the acquired and SR the super-resolved "
-                "slice, the output is SR + U(LR - D(SR)), where D crops k-space to the acquired "
-                "band and U fills it with zeros, so that the acquired band is as measured; "
+                "Data consistency was enforced: with LR the input slice and SR the network's, the "
+                "output is SR + U(LR - D(SR)), where D crops k-space to the input's band and U "
+                "fills it with zeros, so that the input image's own spatial frequencies are kept; "
                 f"{sign}.",
             )
         )
     if kept == {False}:
-        return Told((f"Consistency with the acquired k-space was not enforced; {sign}.",))
+        return Told((f"Data consistency with the input image was not enforced; {sign}.",))
     if kept:
-        return Told(("In some of the runs, consistency with the acquired k-space was enforced.",))
+        return Told(("In some of the runs, data consistency with the input image was enforced.",))
     return Told(())
 
 

@@ -14,7 +14,7 @@ class SuperResolutionOptions:
     """How a series is super-resolved: arguments of `bids_sr.superres.engine.super_resolve`."""
 
     data_consistency: bool = True
-    """Whether the measured band of k-space is restored."""
+    """Whether the input image's own spatial frequencies are kept."""
     detect_band: bool = True
     """Whether the input's measured band and acquired matrix are detected."""
     ensemble: int = DEFAULT_ENSEMBLE

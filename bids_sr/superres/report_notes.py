@@ -70,5 +70,5 @@ def hot_notes(hot: Mapping[int, HotVoxels]) -> tuple[str, ...]:
     return (
         f"Far brighter than all around: {count} of the input's voxels (hot pixels, or saturated"
         f" lines; volumes {some(hot)}). The network was shown their surroundings instead; the"
-        " output keeps what was measured.",
+        " output keeps the input's values.",
     )

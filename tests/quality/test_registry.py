@@ -46,7 +46,7 @@ def test_every_entry_can_be_printed():
     ("key", "metric", "label"),
     [
         ("wm_md_median_input", "wm_md_median", "MD in white matter, input"),
-        ("dc_bias_b1000", "dc_bias", "Bias against the measurement, b = 1000"),
+        ("dc_bias_b1000", "dc_bias", "Bias against the input, b = 1000"),
         ("dc_nrmse_highest", "dc_nrmse", "Residual, highest of b > 0"),
         ("selfcheck_left_l2", "left_l2", "Self-check, Unexplained detail, between directions"),
         ("selfcheck_fa_mae_noise", "fa_mae", "Self-check, Error of FA, noise alone"),

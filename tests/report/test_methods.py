@@ -59,7 +59,7 @@ def test_it_leaves_out_what_was_not_done(record):
     assert "Diffusion MRI data (2 runs)" in text
     assert "least squares" not in text and "Garyfallidis" not in text and "Yeh" not in text
     assert "Basser" not in text
-    assert "Consistency with the acquired k-space was not enforced" in text
+    assert "Data consistency with the input image was not enforced" in text
 
 
 def test_it_does_not_invent_versions(record):

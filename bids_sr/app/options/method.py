@@ -97,8 +97,8 @@ def add_network_and_slices(section: Section) -> None:
         "--no-data-consistency",
         dest="data_consistency",
         action="store_false",
-        help="keep the network's output unchanged; otherwise its low spatial frequencies are "
-        "replaced by the measured ones",
+        help="keep the network's output unchanged; otherwise the input image's own spatial "
+        "frequencies are kept",
     )
     section.add(
         "--input-band",

@@ -94,8 +94,8 @@ AGREEMENTS = (
         "dc_nrmse",
         "Residual",
         "What is left in the brain when the output is cut back to the acquired resolution and the "
-        "input is subtracted: root mean square over that of the input. Near 0, all that the "
-        "scanner measured is still there.",
+        "input is subtracted: root mean square over that of the input. Near 0, the input's own "
+        "spatial frequencies are kept.",
         percent=True,
         extreme=max,
         column="Largest residual",
@@ -104,7 +104,7 @@ AGREEMENTS = (
     ),
     _agreement(
         "dc_bias",
-        "Bias against the measurement",
+        "Bias against the input",
         "The same difference with its sign, averaged: a brightening (+) or darkening (-) relative "
         "to the input.",
         percent=True,
@@ -121,7 +121,7 @@ AGREEMENTS = (
         least_range=0.1,
     ),
 )
-"""How far the output agrees with what was measured, by shell."""
+"""How far the output agrees with the input, by shell."""
 
 IMAGES = (
     _grid(
