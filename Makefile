@@ -2,8 +2,10 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
+# what was put into .venv: what running needs; and, on demand, the extras of pyproject.toml
 STAMP := $(VENV)/.installed
-EXTRAS := test,train,dev
+LINT := $(VENV)/.extra-dev
+DEVELOP := $(LINT) $(VENV)/.extra-test $(VENV)/.extra-train
 SUBJECT ?= philips02
 SLICES_STEP ?= 1
 PARITY_VENV ?= .venv-parity
@@ -31,12 +33,20 @@ override DEMO_WORK := demo-work
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
-setup: $(STAMP) ## create .venv and install bids_sr into it (a second call is quick)
+setup: $(DEVELOP) ## create .venv for developing: bids_sr, tests, training, checks (a second call is quick)
 
+# TORCH_INDEX_URL=an index of CPU wheels: the build of torch without CUDA, which the default index
+# does not have for Linux on x86_64. torchvision, which only training needs, must be of the same build.
 $(STAMP): pyproject.toml version
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[$(EXTRAS)]'
+	$(if $(TORCH)$(TORCH_INDEX_URL),$(BIN)/python -m pip install --quiet \
+		$(if $(TORCH_INDEX_URL),--index-url "$(TORCH_INDEX_URL)" torchvision) "$(or $(TORCH),torch)")
+	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(VENV)/.extra-%: $(STAMP)
+	$(BIN)/python -m pip install --quiet -e '.[$*]'
 	@touch $@
 
 demo: $(STAMP) ## super-resolve the example scan and write its report
@@ -46,13 +56,13 @@ demo: $(STAMP) ## super-resolve the example scan and write its report
 	@echo; echo "Done. Open these in a browser:"
 	@for page in $(DEMO_OUT)/*.html; do echo "  $(CURDIR)/$$page"; done
 
-test: $(STAMP) ## run all tests, and the examples in docstrings
+test: $(DEVELOP) ## run all tests, and the examples in docstrings
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-fast: $(STAMP) ## run those that take no program, process or browser: minutes
+test-fast: $(DEVELOP) ## run those that take no program, process or browser: minutes
 	$(BIN)/python -m pytest $(PYTEST_ARGS) -m "not slow"
 
-coverage: $(STAMP) ## run all tests and measure which lines and branches they reach; fails below the floor
+coverage: $(DEVELOP) ## run all tests and measure which lines and branches they reach; fails below the floor
 	$(BIN)/python -m pytest $(PYTEST_ARGS) --cov --durations=25
 
 parity-test: ## compare the paper's network with fastai's own (installs fastai beside)
@@ -67,20 +77,20 @@ mutation: ## break the code in N=40 ways, SEED=1, PATHS="images diffusion/wls.py
 		$(or $(PATHS),images diffusion bids superres networks) \
 		--sample $(or $(N),40) --seed $(or $(SEED),1) --work $(MUTATION_OUT)
 
-chaos: $(STAMP) ## kill, starve and damage calls, ROUNDS=50 SEED=1, and look what was lost (root: full disks too)
+chaos: $(DEVELOP) ## kill, starve and damage calls, ROUNDS=50 SEED=1, and look what was lost (root: full disks too)
 	$(BIN)/python benchmarks/chaos.py --rounds $(or $(ROUNDS),50) --seed $(or $(SEED),1) --work $(CHAOS_OUT)
 
-fuzz: $(STAMP) ## random headers, gradients and sidecars by the thousands
+fuzz: $(DEVELOP) ## random headers, gradients and sidecars by the thousands
 	HYPOTHESIS_PROFILE=many $(BIN)/python -m pytest -n 0 tests/faults -k fuzz
 
-browser-test: $(STAMP) ## reports of real scans in headless Chromium; DATA=BIDS folder (needs Chromium)
+browser-test: $(DEVELOP) ## reports of real scans in headless Chromium; DATA=BIDS folder (needs Chromium)
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with $(BROWSER_SUBJECTS)."; exit 2; }
 	$(BIN)/bids-sr $(DATA) $(BROWSER_OUT) participant --participant-label $(BROWSER_SUBJECTS) \
 		--ensemble 1 -w $(DEMO_WORK)
 	$(BIN)/bids-sr $(DATA) $(BROWSER_OUT) group
 	BIDS_SR_REPORTS=$(BROWSER_OUT) $(BIN)/python -m pytest -v -n 0 tests/report/test_browser_scans.py
 
-slurm-test: $(STAMP) ## examples/slurm on a one-node Slurm that is set up for it (needs root, slurm-wlm, munge)
+slurm-test: $(DEVELOP) ## examples/slurm on a one-node Slurm that is set up for it (needs root, slurm-wlm, munge)
 	BIDS_SR_SLURM_TEST=1 $(BIN)/python -m pytest -v -rs -n 0 tests/slurm
 
 benchmark: ## speed beside fastai, MRtrix3 and scipy, with goals; DATA=BIDS folder (installs fastai beside)
@@ -90,63 +100,69 @@ benchmark: ## speed beside fastai, MRtrix3 and scipy, with goals; DATA=BIDS fold
 	$(BENCHMARK_VENV)/bin/python benchmarks/speed.py $(DATA) --participant-label $(SUBJECT) \
 		--runs $(or $(RUNS),3) --out docs/performance --page docs/performance.md
 
-benchmark-growth: $(STAMP) ## how time and memory grow with the scan, threads and processes
+benchmark-growth: $(DEVELOP) ## how time and memory grow with the scan, threads and processes
 	$(BIN)/python benchmarks/growth.py --out docs/performance --figure docs/figures/growth.png \
 		--page docs/performance.md
 
-benchmark-memory: $(STAMP) ## peak memory of a scan of HCP-7T size; SCALE=2, WORK=folder with 60 GB
+benchmark-memory: $(DEVELOP) ## peak memory of a scan of HCP-7T size; SCALE=2, WORK=folder with 60 GB
 	$(BIN)/python benchmarks/memory_limit.py --scale $(or $(SCALE),2) --work $(or $(WORK),$(DEMO_WORK)/memory) \
 		--out docs/performance --page docs/performance.md
 
-benchmark-hcp: $(STAMP) ## core hours and memory of a scan of HCP-3T size, default network; WORK=folder with 25 GB
+benchmark-hcp: $(DEVELOP) ## core hours and memory of a scan of HCP-3T size, default network; WORK=folder with 25 GB
 	$(BIN)/python benchmarks/memory_limit.py --scan 3T --shipped --work $(or $(WORK),$(DEMO_WORK)/memory) \
 		--out docs/performance --page docs/performance.md
 
-benchmark-dtype: $(STAMP) ## what storing the series as int16 saves and changes; DATA=BIDS folder
+benchmark-dtype: $(DEVELOP) ## what storing the series as int16 saves and changes; DATA=BIDS folder
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-philips03 and sub-philips01."; exit 2; }
 	$(BIN)/python benchmarks/output_dtype.py $(DATA) --participant-label philips03 philips01 \
 		--work $(DEMO_WORK)/dtype --page docs/performance.md
 
-benchmark-quality: $(STAMP) ## quality tables of the shipped networks; DATA=BIDS folder, SUBJECT=label
+benchmark-quality: $(DEVELOP) ## quality tables of the shipped networks; DATA=BIDS folder, SUBJECT=label
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }
 	for factor in 2 3; do for reference in scan denoised synthetic; do \
 		$(BIN)/bids-sr-evaluate $(DATA) --participant-label $(SUBJECT) --scale $$factor \
 			--reference $$reference --goals --slices-step $(SLICES_STEP) --work $(DEMO_WORK)/quality || exit 1; \
 	done; done
 
-benchmark-uncertainty: $(STAMP) ## does the standard deviation over the self-ensemble predict the error; DATA=BIDS folder, SUBJECT=label
+benchmark-uncertainty: $(DEVELOP) ## does the standard deviation over the self-ensemble predict the error; DATA=BIDS folder, SUBJECT=label
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }
 	$(BIN)/python benchmarks/uncertainty.py --data $(DATA) --subject $(SUBJECT) \
 		--work $(DEMO_WORK)/quality --figure docs/figures/uncertainty-x2.png
 
-benchmark-grid: $(STAMP) ## figures of the grid flag; DATA=BIDS folder, MODELS=networks
+benchmark-grid: $(DEVELOP) ## figures of the grid flag; DATA=BIDS folder, MODELS=networks
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset, and MODELS='NAME FOLDER ...'."; exit 2; }
 	$(BIN)/python benchmarks/grid_flag.py $(DATA) --participant-label philips02 prisma02 canon01 \
 		--ensemble 1 --model $(or $(MODELS),shallow-x2 shallow-x3)
 
-benchmark-gradients: $(STAMP) ## planted faults of the gradient table, found and missed; DATA=BIDS folder
+benchmark-gradients: $(DEVELOP) ## planted faults of the gradient table, found and missed; DATA=BIDS folder
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset whose gradient tables are right."; exit 2; }
 	$(BIN)/python benchmarks/gradient_check.py $(DATA) --repeats $(or $(REPEATS),6)
 
-benchmark-filling: $(STAMP) ## bands found and zero-filling undone, on the example or DATA=DWI.nii.gz
+benchmark-filling: $(DEVELOP) ## bands found and zero-filling undone, on the example or DATA=DWI.nii.gz
 	$(BIN)/python benchmarks/zero_filled.py $(or $(DATA),examples/dwi-small/sub-philips02/dwi/sub-philips02_dwi.nii.gz)
 
-benchmark-discovery: $(STAMP) ## time and memory until work starts on PARTICIPANTS=2000 made-up people; WORK=folder
+benchmark-discovery: $(DEVELOP) ## time and memory until work starts on PARTICIPANTS=2000 made-up people; WORK=folder
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/discovery.py --participants $(or $(PARTICIPANTS),2000) \
 		--work $(or $(WORK),$(DEMO_WORK)/discovery) $(if $(RECORD),--record $(RECORD))
 
-benchmark-sizing: $(STAMP) ## what real scans cost beside what --dry-run estimates; DATA=BIDS folder, CASES=RUN:FACTOR:MEMBERS ...
+benchmark-sizing: $(DEVELOP) ## what real scans cost beside what --dry-run estimates; DATA=BIDS folder, CASES=RUN:FACTOR:MEMBERS ...
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with the runs of CASES."; exit 2; }
 	$(BIN)/python benchmarks/sizing.py measure $(DATA) --out $(DEMO_WORK)/sizing --case $(or $(CASES),$(SIZING_CASES))
 	$(BIN)/python benchmarks/sizing.py compare $(DEMO_WORK)/sizing
 	$(BIN)/python benchmarks/sizing.py table
 
-lint: $(STAMP) ## ruff and mypy
+lint: $(LINT) ## ruff, mypy; workflows, forms and CITATION.cff by their schemas
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.citation-file-format CITATION.cff
+	$(BIN)/zizmor --quiet --offline .github
 
-format: $(STAMP) ## let ruff put the code into shape
+format: $(LINT) ## let ruff put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -158,10 +174,10 @@ container: ## build the image; ENGINE=podman, VARIANT=cpu with TORCH_INDEX_URL=a
 		--build-arg IMAGE_TAG=$(IMAGE_NAME):$(shell cat version) \
 		-t $(IMAGE_NAME):$(shell cat version) -t $(IMAGE_NAME):latest .
 
-container-test: $(STAMP) ## build an image and run it read-only, offline, as another user
+container-test: $(DEVELOP) ## build an image and run it read-only, offline, as another user
 	PYTHON=$(abspath $(BIN)/python) tests/container/run.sh
 
-apptainer-test: $(STAMP) ## make a SIF of what container-test built and run it contained
+apptainer-test: $(DEVELOP) ## make a SIF of what container-test built and run it contained
 	PYTHON=$(abspath $(BIN)/python) tests/container/apptainer.sh
 
 clean: ## remove what the demo, the tests and the builds left

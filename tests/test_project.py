@@ -49,13 +49,14 @@ def test_the_lock_of_the_image_has_every_library_but_torch():
 def test_citation_is_well_formed():
     citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
     assert {"cff-version", "title", "message", "authors"} <= set(citation)
-    assert citation["license"] == PROJECT["project"]["license"]
+    assert citation["license"] == PROJECT["project"]["license"].split(" AND ")[0]
+    assert citation["version"] == read_version()
 
 
 def test_every_make_target_that_the_documentation_names_exists():
     targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
     assert {"demo", "test", "lint"} <= targets
-    for page in [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")]:
+    for page in [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")]:
         assert set(re.findall(r"`make ([a-z-]+)", page.read_text())) <= targets, page
 
 
@@ -72,6 +73,43 @@ def test_continuous_integration_checks_style_and_tests():
     assert "--doctest-modules" in settings["addopts"]
     assert "error:::bids_sr" in settings["filterwarnings"]
     assert PROJECT["tool"]["coverage"]["report"]["fail_under"] >= 90
+
+
+def workflows():
+    found = sorted((REPOSITORY / ".github/workflows").glob("*.yml"))
+    assert {path.stem for path in found} == {"image", "tests"}
+    return [yaml.safe_load(path.read_text()) for path in found]
+
+
+def test_workflows_only_call_make():
+    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    matrix = workflows()[-1]["jobs"]["test"]["strategy"]["matrix"]["include"]
+    for job in [job for flow in workflows() for job in flow["jobs"].values()]:
+        for line in [step["run"] for step in job["steps"] if "run" in step]:
+            called = re.fullmatch(r"make (\S+)", line)[1]
+            names = {entry["target"] for entry in matrix} if called == '"$TARGET"' else {called}
+            assert names <= targets, line
+
+
+def test_workflows_pin_actions_and_may_only_read():
+    for flow in workflows():
+        assert flow["permissions"] == {}
+        for job in flow["jobs"].values():
+            assert job["permissions"] == {"contents": "read"}
+            assert job["timeout-minutes"]
+            for action in [step["uses"] for step in job["steps"] if "uses" in step]:
+                assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action)
+
+
+def test_the_pythons_that_are_tested_are_those_of_the_classifiers():
+    matrix = workflows()[-1]["jobs"]["test"]["strategy"]["matrix"]["include"]
+    stated = [
+        line.rpartition(" ")[2]
+        for line in PROJECT["project"]["classifiers"]
+        if re.search(r"Python :: 3\.\d+$", line)
+    ]
+    assert [entry["python"] for entry in matrix] == stated
+    assert PROJECT["project"]["requires-python"] == f">={stated[0]}"
 
 
 def test_what_the_dockerfile_copies_is_not_ignored():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -68,11 +69,23 @@ def test_wheel_states_version_licence_and_commands(wheel):
     info = f"bids_sr-{read_version()}.dist-info"
     metadata = archive.read(f"{info}/METADATA").decode()
     assert f"Version: {read_version()}" in metadata
-    assert "License-Expression: Apache-2.0" in metadata
+    assert "License-Expression: Apache-2.0 AND " in metadata
+    assert f"{info}/licenses/LICENSE" in archive.namelist()
+    assert f"{info}/licenses/bids_sr/report/assets/niivue.LICENSE.txt" in archive.namelist()
     commands = archive.read(f"{info}/entry_points.txt").decode()
     assert "bids-sr = bids_sr.app.main:main" in commands
     assert "bids-sr-train = bids_sr.training.cli:main" in commands
     assert "bids-sr-evaluate = bids_sr.evaluation.cli:main" in commands
+
+
+@pytest.mark.slow
+def test_the_readme_of_an_index_has_no_links_into_the_repository(wheel):
+    info = f"bids_sr-{read_version()}.dist-info"
+    metadata = zipfile.ZipFile(wheel).read(f"{info}/METADATA").decode()
+    headers, _, readme = metadata.partition("\n\n")
+    assert "Description-Content-Type: text/markdown" in headers
+    assert readme.startswith("# bids_sr\n")
+    assert not re.findall(r"\]\((?!https?:)[^)]*\)|<img|<a href", readme)
 
 
 @pytest.mark.slow

@@ -190,11 +190,13 @@ def _generated_by(container: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _code_url() -> str | None:
+    """Return the address of the source code in the installed package's metadata."""
     try:
         urls = metadata(NAME).get_all("Project-URL") or []
     except PackageNotFoundError:  # run from a checkout
         return None
-    return urls[0].partition(",")[2].strip() if urls else None
+    labels = {label.strip(): url.strip() for label, _, url in (url.partition(",") for url in urls)}
+    return labels.get("Source")
 
 
 def _source(root: Path) -> dict[str, str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import email.message
 import json
 import multiprocessing
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bids_sr.bids import output_dataset
 from bids_sr.bids.output_dataset import IGNORED, write_dataset_files
 from bids_sr.errors import OutputError, UsageError
 from bids_sr.resources import read_version
@@ -24,6 +26,26 @@ def raw(tmp_path: Path) -> Path:
     content = {"Name": "Raw", "BIDSVersion": "1.9.0", "DatasetDOI": "doi:10.1/x"}
     (root / "dataset_description.json").write_text(json.dumps(content))
     return root
+
+
+@pytest.mark.parametrize(
+    ("urls", "code"),
+    [
+        (["Method, https://doi.org/10.1/x", "Source, https://example.org/code"], True),
+        (["Method, https://doi.org/10.1/x"], False),
+        (None, False),
+    ],
+)
+def test_code_url_is_the_address_of_the_source_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, urls: list[str] | None, code: bool
+) -> None:
+    message = email.message.Message()
+    for url in urls or []:
+        message["Project-URL"] = url
+    monkeypatch.setattr(output_dataset, "metadata", lambda name: message)
+    write_dataset_files(tmp_path, sources={})
+    found = description(tmp_path)["GeneratedBy"][0].get("CodeURL")
+    assert found == ("https://example.org/code" if code else None)
 
 
 def test_new_dataset(tmp_path: Path, raw: Path) -> None:
