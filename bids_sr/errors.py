@@ -12,7 +12,7 @@ class BidsSrError(Exception):
     ----------
     problem : str
         The problem, one sentence with its full stop.
-    file : path-like, optional
+    file : str or PathLike, optional
         The file or folder concerned; printed first.
     remedy : str, optional
         What the user can do, one sentence.

@@ -62,7 +62,7 @@ def test_every_make_target_that_the_documentation_names_exists():
 
 def test_continuous_integration_checks_style_and_tests():
     called = re.findall(r"^make ([a-z-]+)", (REPOSITORY / ".ci/run").read_text(), re.MULTILINE)
-    assert called == ["setup", "lint", "coverage"]
+    assert called == ["setup", "lint", "docs", "coverage"]
     rules = (REPOSITORY / "Makefile").read_text().split("\n\n")
     (lint,) = [rule for rule in rules if rule.startswith("lint:")]
     (coverage,) = [rule for rule in rules if rule.startswith("coverage:")]

@@ -42,14 +42,14 @@ def find_files(
 
     Parameters
     ----------
-    dwi : path-like
+    dwi : str or PathLike
         4D image.
-    bval, bvec : path-like, optional
+    bval, bvec : str or PathLike, optional
         Gradients; default: files beside the image with the same stem and ``.bval``, ``.bvec``
         (or ``.bvals``, ``.bvecs``), or ``bvals``, ``bvecs`` beside a ``data.nii.gz``.
-    json : path-like, optional
+    json : str or PathLike, optional
         Sidecar; default: the one beside the image, if any.
-    mask : path-like, optional
+    mask : str or PathLike, optional
         Brain mask; default: ``nodif_brain_mask.nii.gz`` beside a ``data.nii.gz``, if there.
     b0_threshold : float, optional
         b-values up to this one, s/mm2, count as b = 0.

@@ -24,7 +24,7 @@ def choose_card(model: str | PathLike[str] | None, factor: int | None) -> ModelC
 
     Parameters
     ----------
-    model : str or path-like, optional
+    model : str or PathLike, optional
         Name of a shipped network or path of a model folder; default: the shipped one for the
         factor.
     factor : int, optional
@@ -56,7 +56,7 @@ def load_model(
 
     Parameters
     ----------
-    model : str or path-like, optional
+    model : str or PathLike, optional
         Name of a shipped network or path of a model folder; default: the shipped one for the
         factor.
     factor : int, optional

@@ -100,7 +100,7 @@ def choose_outputs(out: AnyPath, maps: bool | Collection[str]) -> Outputs:
 
     Parameters
     ----------
-    out : path-like
+    out : str or PathLike
         ``.nii.gz`` or ``.nii``.
     maps : bool or collection of str
         All, none, or some of `MAPS`.

@@ -100,21 +100,21 @@ def super_resolve(
 
     Parameters
     ----------
-    dwi : path-like
+    dwi : str or PathLike
         4D image (x, y, z, volumes), ``.nii`` or ``.nii.gz``, with two volumes or more.
-    out : path-like
+    out : str or PathLike
         Image to write, ``.nii.gz`` or ``.nii``; its folder is created if missing.
-    bval, bvec : path-like, optional
+    bval, bvec : str or PathLike, optional
         Gradients in FSL format; default: files beside the image with the same stem and ``.bval``,
         ``.bvec`` (or ``.bvals``, ``.bvecs``), or ``bvals``, ``bvecs`` beside a ``data.nii.gz``.
-    json : path-like, optional
+    json : str or PathLike, optional
         BIDS sidecar; default: the one beside the image, if any.
-    mask : path-like, optional
+    mask : str or PathLike, optional
         Brain mask for maps and gradient check; default: ``nodif_brain_mask.nii.gz`` beside a
         ``data.nii.gz``, otherwise estimated.
     factor : int, optional
         In-plane factor, 2 or 3; default: that of `model`, or 2.
-    model : str or path-like, optional
+    model : str or PathLike, optional
         Name of a shipped network or path of a model folder; default: the shipped one for
         the factor.
     device : str

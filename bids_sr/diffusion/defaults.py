@@ -1,6 +1,8 @@
 """Choices shared with the command line; without imports, so that ``--help`` is fast."""
 
-WARN, FIX, OFF = "warn", "fix", "off"
+WARN = "warn"
+FIX = "fix"
+OFF = "off"
 GRADIENT_CHECKS = (WARN, FIX, OFF)
 """Action on a wrong gradient table (`bids_sr.diffusion.gradient_check`): warn, correct it, or do
 not check."""
