@@ -4,7 +4,7 @@
     python benchmarks/growth.py --out docs/performance --figure docs/figures/growth.png --draw-only
 
 Runs the whole app on made-up scans (`synthetic_scan.py`) that differ from a base in one thing at a
-time, with the shipped network of each factor and no self-ensemble.
+time, with the shipped network of each factor, in float32 and without self-ensemble.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Case:
             Path(sys.executable).parent / "bids-sr", work / "raw", work / "out", "participant",
             "--nprocs", max(self.threads, self.processes), "--omp-nthreads", self.threads,
             "--device", "cpu", "--scale", self.factor, "--ensemble", 1, "--skip-bids-validation",
+            "--precision", "float32",
             "-w", work / "work",
         ]  # fmt: skip
         return speed_sides.measure(command, self.threads).to_dict()

@@ -6,7 +6,7 @@ which is, in an environment with ``bids_sr[benchmark]``,
 
     python benchmarks/speed.py DATASET --participant-label philips02 --out docs/performance
 
-The sides: the app, end to end and step by step, also on a made-up scan of 100 volumes; the
+The sides: the app, end to end and step by step, also on the scan repeated to 100 volumes; the
 article's pipeline, rebuilt on fastai (`authors_pipeline.py`); MRtrix3's ``mrgrid``, cubic and
 sinc; cubic splines of scipy; and the bare network on tensors that are there already. Then
 the tensor fit beside MRtrix3's, and the start. Sides take turns, ``--runs`` times; figures are
@@ -35,8 +35,9 @@ import pages
 import speed_fit
 import speed_sides
 import speed_tables
-from synthetic_scan import make_scan
+from synthetic_scan import repeat_scan
 
+from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.bids.finding import find_dwi
 from bids_sr.images.runs import open_run
 from bids_sr.resources import read_version
@@ -45,8 +46,8 @@ HERE = Path(__file__).resolve().parent
 APPS: dict[str, tuple[str, ...]] = {"default": (), "ensemble of one": ("--ensemble", "1")}
 """Options of the app's rows."""
 MANY = "default, 100 volumes"
-"""Row of the app on a made-up scan of the same matrix, one shell."""
-_VOLUMES = {0: 4, 1000: 96}
+"""Row of the app on the same scan, repeated up to so many volumes."""
+_MANY_VOLUMES = 100
 
 
 def main() -> int:
@@ -110,7 +111,7 @@ def measured(given: argparse.Namespace, work: Path) -> dict[str, Any]:
         "sides": {},
         "left_out": [],
     }
-    sides = _sides(given, run.files.dwi, run.shape[:3], work, facts["left_out"])
+    sides = _sides(given, run, work, facts["left_out"])
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
     for turn in range(given.runs):
         for name, side in sides.items():
@@ -136,22 +137,21 @@ def measured(given: argparse.Namespace, work: Path) -> dict[str, Any]:
 
 def _sides(
     given: argparse.Namespace,
-    dwi: Path,
-    shape: tuple[int, int, int],
+    run: DwiRun,
     work: Path,
     left_out: list[str],
 ) -> dict[str, Callable[[], dict[str, Any]]]:
-    label, threads = given.participant_label, given.threads
+    label, threads, dwi = given.participant_label, given.threads, run.files.dwi
     sides: dict[str, Callable[[], dict[str, Any]]] = {}
     for name in given.apps:
         options = (*_model(given), *APPS[name])
         sides[f"bids-sr, {name}"] = lambda name=name, options=options: speed_sides.app(
             given.dataset, label, work / name.replace(" ", "-"), threads, options
         )
-    make_scan(work / "many", shape, _VOLUMES, ("01",))
+    repeat_scan(run, work / "many", _MANY_VOLUMES, "01")
     sides[f"bids-sr, {MANY}"] = lambda: {
         **speed_sides.app(work / "many", "01", work / "of-many", threads, _model(given)),
-        "slices": shape[2] * sum(_VOLUMES.values()),
+        "slices": run.shape[2] * _MANY_VOLUMES,
     }
     if find_spec("fastai"):
         sides["the article's pipeline"] = lambda: speed_sides.authors(

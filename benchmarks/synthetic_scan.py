@@ -1,4 +1,4 @@
-"""A BIDS dataset of one made-up scan of any size, and a network of next to no weights.
+"""Scans of any size, made up or repeated, and a network of next to no weights.
 
 For benchmarks of memory and time, which do not ask what is in the voxels but how many there are:
 an ellipsoid of tissue with a fibre direction that turns slowly, noise of magnitude images, air.
@@ -10,10 +10,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.images.nifti import VolumeWriter
 from bids_sr.networks.card import checksum
 from bids_sr.networks.registry import load_card
@@ -67,6 +69,34 @@ def make_scan(
         other = _folder(root, label)
         for end in (".nii.gz", ".bval", ".bvec", ".json"):
             Path(f"{other}{end}").hardlink_to(f"{first}{end}")
+
+
+def repeat_scan(run: DwiRun, root: Path, volumes: int, label: str) -> None:
+    """Write a dataset of a real scan with more volumes: its own, again and again.
+
+    Whatever depends on what the voxels hold, like the precision of the layers, is then as for that
+    scan.
+
+    Parameters
+    ----------
+    run : DwiRun
+        The scan.
+    root : pathlib.Path
+        Top of the dataset; new.
+    volumes : int
+        How many volumes it has; the last repetition may be cut short.
+    label : str
+        The participant.
+    """
+    root.mkdir(parents=True)
+    (root / "dataset_description.json").write_text('{"Name": "Repeated", "BIDSVersion": "1.10.0"}')
+    first, order = _folder(root, label), np.arange(volumes) % run.shape[3]
+    image = nib.load(run.files.dwi)
+    data = image.dataobj.get_unscaled()[..., order]
+    nib.save(nib.Nifti1Image(data, image.affine, image.header), f"{first}.nii.gz")
+    np.savetxt(f"{first}.bval", run.gradients.bvals[None, order], fmt="%g")
+    np.savetxt(f"{first}.bvec", run.gradients.bvecs[order].T, fmt="%.6f")
+    Path(f"{first}.json").write_text(json.dumps(dict(run.files.sidecar)))
 
 
 def _in_turn(volumes: Mapping[int, int]) -> np.ndarray:

@@ -103,6 +103,23 @@ def test_a_synthetic_scan_is_one_that_the_app_finds(benchmark, tmp_path):
     assert middle[b0].mean() > 2 * middle[~b0].mean() > 4 * corner.mean()
 
 
+def test_a_repeated_scan_holds_the_volumes_of_the_scan_in_turn(benchmark, tmp_path):
+    from bids_sr.bids.finding import find_dwi
+    from bids_sr.images.runs import open_run
+
+    synthetic = benchmark("synthetic_scan")
+    synthetic.make_scan(tmp_path / "raw", (12, 10, 6), {0: 2, 1000: 7}, ("01",))
+    run = open_run(find_dwi(tmp_path / "raw")[0])
+    synthetic.repeat_scan(run, tmp_path / "more", 20, "many")
+    more = open_run(find_dwi(tmp_path / "more")[0])
+    assert more.files.label == "sub-many" and more.shape == (12, 10, 6, 20)
+    before, after = (np.asanyarray(nib.load(r.files.dwi).dataobj) for r in (run, more))
+    for volume in range(20):
+        np.testing.assert_array_equal(after[..., volume], before[..., volume % 9])
+    np.testing.assert_array_equal(more.gradients.bvals[9:18], run.gradients.bvals)
+    np.testing.assert_allclose(more.gradients.bvecs[18:], run.gradients.bvecs[:2], atol=1e-5)
+
+
 def test_growth_is_drawn_from_what_was_kept(benchmark, tmp_path):
     growth = benchmark("growth")
     point = {"wall_s": 2.0, "cpu_s": 1.0, "peak_gb": 1.1}
