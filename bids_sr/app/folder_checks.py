@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bids_sr.app.real_paths import are_one, lies_in
 from bids_sr.app.work_check import check_work, sources
+from bids_sr.bids.older_outputs import check_version
 from bids_sr.bids.ownership import (
     DESCRIPTION,
     NAME,
@@ -85,6 +86,8 @@ def _check_output(settings: Settings) -> None:
         return
     check_pages(out, settings.participants, shared=bool(others))
     _check_linked_folders(out, settings)
+    if not settings.reports_only and not settings.boilerplate_only:
+        check_version(out, settings.participants)
 
 
 def _check_surroundings(out: Path, inputs: Sequence[Path]) -> None:

@@ -28,8 +28,10 @@ def run_group(settings: Settings) -> int:
     UsageError
         If there are no records.
     """
+    from bids_sr.bids.older_outputs import warn_of_older
     from bids_sr.report.group import write_group
 
+    warn_of_older(settings.output_dir)
     datasets = [settings.bids_dir, *(path for _, path in settings.derivatives)]
     for path in write_group(settings.output_dir, datasets):
         _log.info("Written: %s", path)

@@ -10,6 +10,7 @@ from typing import Any
 
 from bids_sr.app.settings import Settings
 from bids_sr.bids.names import is_label
+from bids_sr.bids.older_outputs import warn_of_older
 from bids_sr.errors import UsageError
 from bids_sr.report.participant import write_participant_page
 from bids_sr.report.records import read_failures, read_runs
@@ -52,6 +53,7 @@ def run_reports(settings: Settings) -> int:
             file=out_dir,
             remedy="Run without --reports-only first, with the same output folder.",
         )
+    warn_of_older(out_dir, wanted)
     for subject in sorted(wanted):
         page = write_participant_page(out_dir, subject)
         _log.info("sub-%s: report in %s", subject, page)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import frozen
 
 _WORLD = (
@@ -19,8 +21,8 @@ class Param:
     """In BIDS notation; ``1`` if dimensionless, ``arbitrary`` for scanner units."""
     url: str
     """Reference for its definition."""
-    orientation: str = ""
-    """OrientationRepresentation of BEP016; empty for scalars."""
+    encoding: str = ""
+    """``Type`` of ``OrientationEncoding`` in BEP016; empty for scalars, which have none."""
 
 
 @frozen
@@ -34,9 +36,7 @@ class Model:
 
 
 MODELS: dict[str, Model] = {
-    "tensor": Model(
-        "Diffusion tensor, weighted least squares", "https://doi.org/10.1016/S0006-3495(94)80775-1"
-    ),
+    "tensor": Model("Diffusion tensor", "https://doi.org/10.1016/S0006-3495(94)80775-1"),
     "gqi": Model(
         "Generalized q-sampling imaging (GQI)", "https://doi.org/10.1109/TMI.2010.2045126"
     ),
@@ -65,8 +65,8 @@ PARAMS: dict[str, Param] = {
         f"Principal eigenvector (x, y, z), its sign free, {_WORLD}", "1", _TENSOR, "unit3vector"
     ),
     "tensor": Param(
-        "Diffusion tensor as fitted, components D11, D22, D33, D12, D13, D23 (the order of "
-        f"MRtrix3), {_WORLD}",
+        "Diffusivity as a tensor, as fitted (eigenvalues may be negative), components D11, D12, "
+        f"D13, D22, D23, D33 (the order of FSL), {_WORLD}",
         "mm^2/s",
         _TENSOR,
         "tensor",
@@ -79,4 +79,37 @@ PARAMS: dict[str, Param] = {
     ),
     "gfa": Param("Generalized fractional anisotropy", "1", "https://doi.org/10.1002/mrm.20279"),
 }
-"""By label of the ``param`` entity."""
+"""By map (`bids_sr.bids.names.TENSOR_PARAMS`, `bids_sr.bids.names.GQI_PARAMS`)."""
+
+
+def orientation_encoding(param: str) -> dict[str, Any]:
+    """Return ``OrientationEncoding`` of BEP016 for a map, empty for scalars.
+
+    Parameters
+    ----------
+    param : str
+        One of `PARAMS`.
+
+    Returns
+    -------
+    dict
+        ``Reference`` is ``xyz``: the axes of the scanner, RAS+ (`bids_sr.diffusion.frames`).
+
+    Examples
+    --------
+    >>> orientation_encoding("colorfa")
+    {'Type': 'dec', 'EncodingAxis': 3, 'Reference': 'xyz'}
+    >>> orientation_encoding("fa")
+    {}
+    """
+    kind = PARAMS[param].encoding
+    if not kind:
+        return {}
+    encoding: dict[str, Any] = {"Type": kind, "EncodingAxis": 3, "Reference": "xyz"}
+    if kind != "dec":  # a colour has no sign
+        encoding["AntipodalSymmetry"] = True
+    if kind == "tensor":
+        encoding["TensorRank"] = 2
+    if kind == "unit3vector":
+        encoding["FillValue"] = 0.0  # outside the mask, and where the fit failed
+    return encoding

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from attrs import evolve
 
 from bids_sr.bids.dwi_run import DwiFiles, Problem
+from bids_sr.bids.entities import output_entities
 from bids_sr.bids.input_dataset import InputDataset
 from bids_sr.bids.invalid_names import refuse
-from bids_sr.bids.names import output_entities
 
 
 def without_clashes(runs: Sequence[DwiFiles]) -> list[DwiFiles]:

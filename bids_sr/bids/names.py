@@ -10,33 +10,19 @@ from attrs import field, frozen
 from attrs.validators import in_
 
 from bids_sr.bids.dwi_run import DwiFiles
+from bids_sr.bids.entities import output_entities, with_entities
 
 TENSOR_PARAMS = ("fa", "md", "ad", "rd", "s0", "colorfa", "v1", "tensor")
 """Maps of the tensor fit."""
 GQI_PARAMS = ("qa", "gfa")
 """Maps of generalized q-sampling imaging."""
 
+LAYOUT = 2
+"""Version of the names and sidecars of outputs. 1 had ``res`` before ``model``, ``param-tensor``,
+and the tensor in the order of MRtrix3 (`bids_sr.bids.older_outputs`)."""
+
 ENSEMBLE_SD = "srsd"
 """Label of ``desc`` for standard deviations over the self-ensemble."""
-
-# entities that a derivative may add to those of the source, in the order of BIDS
-_DERIVED = ("res", "model", "param", "desc")
-# entities of the source that are replaced by ours
-_OURS = ("model", "param", "desc")
-# entities that precede rec in BIDS
-_BEFORE_REC = (
-    "sub",
-    "ses",
-    "sample",
-    "task",
-    "tracksys",
-    "acq",
-    "nuc",
-    "voi",
-    "ce",
-    "trc",
-    "stain",
-)
 
 EXTENSIONS = (".nii.gz", ".nii", ".json", ".bval", ".bvec", ".tsv", ".png", ".svg")
 """Extensions of the files that are read or written by their BIDS names."""
@@ -143,28 +129,18 @@ def is_label(text: str) -> bool:
     return re.fullmatch(_LABEL, text) is not None
 
 
-def output_entities(entities: Mapping[str, str]) -> dict[str, str]:
-    """Return the entities of a run's outputs, apart from our own ``res`` and ``desc``.
+def param_label(param: str) -> str:
+    """Return the label of the ``param`` entity of a map.
 
-    Runs with different names must have different outputs: a ``res`` of the source is kept, and a
-    ``desc`` other than ``preproc``, of which there may be several, becomes ``rec``, the BIDS entity
-    for different reconstructions of the same data.
+    In BEP016 the parameter of the tensor model is the diffusivity; that a tensor encodes how it
+    depends on direction is said in the sidecar.
 
     Examples
     --------
-    >>> output_entities({"sub": "01", "run": "1", "res": "2mm", "desc": "preproc"})
-    {'sub': '01', 'run': '1', 'res': '2mm'}
-    >>> output_entities({"sub": "01", "run": "1", "desc": "eddy"})
-    {'sub': '01', 'rec': 'eddy', 'run': '1'}
+    >>> param_label("fa"), param_label("tensor")
+    ('fa', 'diffusivity')
     """
-    kept = {key: label for key, label in entities.items() if key not in _OURS}
-    desc = entities.get("desc", "preproc")
-    if desc == "preproc":
-        return kept
-    before = [key for key in kept if key in _BEFORE_REC]
-    after = [key for key in kept if key not in _BEFORE_REC and key != "rec"]
-    rec = {"rec": kept.get("rec", "") + desc}
-    return {key: kept[key] for key in before} | rec | {key: kept[key] for key in after}
+    return "diffusivity" if param == "tensor" else param
 
 
 def build_name(entities: Mapping[str, str], suffix: str, extension: str) -> str:
@@ -187,7 +163,8 @@ def gradients_of(path: Path) -> tuple[Path, Path]:
 class OutputNames:
     """All derivative paths of one run; nothing is created.
 
-    The source's entities are those of `output_entities`; its ``res`` becomes part of ours.
+    The source's entities are those of `bids_sr.bids.entities.output_entities`; its ``res`` becomes
+    part of ours.
     """
 
     out_dir: Path
@@ -258,10 +235,7 @@ class OutputNames:
     @property
     def fa_sd(self) -> Path:
         """Standard deviation of FA over the self-ensemble."""
-        name = self._name(
-            "dwimap", ".nii.gz", res=self.res, model="tensor", param="fa", desc=ENSEMBLE_SD
-        )
-        return self._maps_folder / name
+        return self._map("tensor", "fa", res=self.res, desc=ENSEMBLE_SD)
 
     @property
     def error(self) -> Path:
@@ -270,17 +244,16 @@ class OutputNames:
 
     def tensor(self, param: str) -> Path:
         """Return the tensor map `param` on the super-resolved grid."""
-        return self._map("tensor", param)
+        return self._map("tensor", param, res=self.res)
 
     def gqi(self, param: str) -> Path:
         """Return the GQI map `param` on the super-resolved grid."""
-        return self._map("gqi", param)
+        return self._map("gqi", param, res=self.res)
 
     def input_tensor(self, param: str) -> Path:
         """Return the tensor map `param` of the input, on the input's grid."""
         grid = {"res": self.files.entities["res"]} if self._has("res") else {}
-        name = self._name("dwimap", ".nii.gz", **grid, model="tensor", param=param, desc="input")
-        return self._maps_folder / name
+        return self._map("tensor", param, **grid, desc="input")
 
     def report_file(self, desc: str, extension: str) -> Path:
         """Return the report file `desc`; `extension` with or without its dot."""
@@ -341,15 +314,14 @@ class OutputNames:
     def _name(self, suffix: str, extension: str, **derived: str) -> str:
         source = output_entities(self.files.entities)
         source.pop("res", None)
-        added = {key: derived[key] for key in _DERIVED if key in derived}
-        return build_name(source | added, suffix, extension)
+        return build_name(with_entities(source, derived), suffix, extension)
 
     def _sr(self, suffix: str, extension: str) -> Path:
         return self.folder / self._name(suffix, extension, res=self.res, desc="sr")
 
-    def _map(self, model: str, param: str) -> Path:
-        name = self._name("dwimap", ".nii.gz", res=self.res, model=model, param=param)
-        return self._maps_folder / name
+    def _map(self, model: str, param: str, **derived: str) -> Path:
+        derived |= {"model": model, "param": param_label(param)}
+        return self._maps_folder / self._name("dwimap", ".nii.gz", **derived)
 
     @property
     def _maps_folder(self) -> Path:

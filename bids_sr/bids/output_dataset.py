@@ -7,7 +7,7 @@ import io
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
@@ -62,6 +62,13 @@ _DESCRIPTIONS = {
     "desc-srsd": "Standard deviation over a self-ensemble of rotations and flips",
 }
 
+_DICTIONARY = {
+    "Description": "Meaning of the labels of the desc entity in the names of the outputs",
+    "desc_id": {"Description": "Entity and label"},
+    "description": {"Description": "What is in files with this label"},
+}
+"""Content of ``descriptions.json``."""
+
 _CITATION = (
     "Please cite Lohr & Werner, Layer Selection in Feature-Based Losses Affects Image Quality and "
     "Microstructural Consistency in Deep Learning Super-Resolution of Brain Diffusion MRI, 2026, "
@@ -75,9 +82,9 @@ Written by bids_sr. Each diffusion run of the source has
 
 - `*_desc-sr_dwi.nii.gz` with `.bval`, `.bvec` and `.json`: the super-resolved series;
 - `*_desc-brain_mask.nii.gz`: the brain mask on its grid;
-- `*_model-tensor_param-*_dwimap.nii.gz`, `*_model-gqi_param-*_dwimap.nii.gz`: diffusion maps
-  (with `desc-input`: the same fit on the input, for comparison);
-- `*_desc-srsd_dwi.nii.gz`, `*_param-fa_desc-srsd_dwimap.nii.gz` (if requested): standard deviation
+- `*_model-tensor_param-*_res-x2_dwimap.nii.gz`, `*_model-gqi_param-*_res-x2_dwimap.nii.gz`:
+  diffusion maps (with `desc-input`: the same fit on the input, for comparison);
+- `*_desc-srsd_dwi.nii.gz`, `*_desc-srsd_dwimap.nii.gz` (if requested): standard deviation
   of the output over rotations and flips of the slices; it is smaller than the error;
 - `*_desc-sr_quality.json`: quality metrics.
 
@@ -119,6 +126,8 @@ def write_dataset_files(
             write_text(out_dir / ".gitignore", _NOT_VERSIONED)
         if not any(out_dir.glob("README*")):
             write_text(out_dir / "README.md", _README)
+        if not os.path.lexists(out_dir / "descriptions.json"):
+            write_json(out_dir / "descriptions.json", _DICTIONARY)
         # last: when it exists, the others do, too
         _write_descriptions(out_dir / "descriptions.tsv")
 
@@ -159,6 +168,7 @@ def _write_description(
         "DatasetType": "derivative",
         "HowToAcknowledge": _CITATION,
         **old,
+        **_authors(out_dir, old, (root for name, root in sources.items() if name not in links)),
         "GeneratedBy": _programs(old, _generated_by(container)),
         "SourceDatasets": described,
         "DatasetLinks": links | new_links,
@@ -199,14 +209,35 @@ def _code_url() -> str | None:
     return labels.get("Source")
 
 
+def _authors(
+    out_dir: Path, old: Mapping[str, Any], sources: Iterable[Path]
+) -> dict[str, list[str]]:
+    """Return the authors, to whom those of sources that are new are added.
+
+    With a citation file BIDS forbids the field: the authors are named there.
+    """
+    if (out_dir / "CITATION.cff").exists():
+        return {}
+    known = old.get("Authors")
+    names = list(known) if isinstance(known, list) else []
+    for root in sources:
+        said = _described(root).get("Authors")
+        names += [name for name in said if isinstance(name, str)] if isinstance(said, list) else []
+    return {"Authors": list(dict.fromkeys(names))} if names else {}
+
+
 def _source(root: Path) -> dict[str, str]:
     source = {"URL": root.absolute().as_uri()}
-    try:
-        description = json.loads((root / "dataset_description.json").read_text("utf-8-sig"))
-        doi = description.get("DatasetDOI")
-    except (OSError, ValueError, AttributeError):
-        return source
+    doi = _described(root).get("DatasetDOI")
     return source | ({"DOI": doi} if isinstance(doi, str) else {})
+
+
+def _described(root: Path) -> dict[str, Any]:
+    """Return the description of a source; empty if it has none, or none that can be read."""
+    try:
+        return _mapping(json.loads((root / DESCRIPTION).read_text("utf-8-sig")))
+    except (OSError, ValueError, RecursionError):
+        return {}
 
 
 def _write_ignore_list(path: Path) -> None:

@@ -21,7 +21,7 @@ _BEGINNING = b'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">
 _HEAD = 4096
 """Bytes of a page in which the mark is searched; older versions had it further down."""
 _OURS = re.compile(
-    rf"_res-x[23]_|_desc-input_dwimap\.|_desc-(methods|manifest)\.|^niivue[-.]|^\.tmp-|^\.{NAME}-"
+    rf"_res-[A-Za-z0-9+]*x[23]_|_desc-input_dwimap\.|_desc-(methods|manifest)\.|^niivue[-.]|^\.tmp-|^\.{NAME}-"
 )
 """Names of files that this program writes into the folders of participants."""
 _FOLDERS = ("dwi", "anat", "func", "fmap", "figures")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_sr.bids.dwi_run import DwiFiles
-from bids_sr.bids.map_params import MODELS, PARAMS
+from bids_sr.bids.map_params import MODELS, PARAMS, orientation_encoding
 from bids_sr.bids.uris import bids_uri
 
 FINGERPRINT = "Fingerprint"
@@ -181,6 +181,7 @@ def mask_sidecar(
             "Type": "Brain",
             "Sources": [bids_uri(files, given or files.dwi)],
             "Resolution": resolution_text(factor, in_zooms, out_zooms),
+            "SpatialReference": "orig",  # of a mask BIDS recommends it in every space
             **_spatial_reference(files),
         }
     )
@@ -194,13 +195,14 @@ def map_sidecar(
     sources: Sequence[str] = (),
     resolution: str | None = None,
     volumes: Sequence[int] | None = None,
+    fit: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the sidecar of a map fitted inside the brain mask.
+    """Return the sidecar of a map fitted inside the brain mask, as BEP016 drafts it.
 
     Parameters
     ----------
     param : str
-        Label of the ``param`` entity, one of `bids_sr.bids.map_params.PARAMS`.
+        The map, one of `bids_sr.bids.map_params.PARAMS`.
     model : str
         Label of the ``model`` entity, one of `bids_sr.bids.map_params.MODELS`.
     files : DwiFiles
@@ -211,6 +213,8 @@ def map_sidecar(
         `resolution_text`, for maps with a ``res`` entity.
     volumes : sequence of int, optional
         Volumes used for the fit, counted from 0.
+    fit : mapping, optional
+        ``Parameters`` of the model: how it was fitted.
 
     Returns
     -------
@@ -221,15 +225,14 @@ def map_sidecar(
     sidecar: dict[str, Any] = {
         "Description": meaning.description,
         "Units": meaning.units,
-        "Model": {"Description": MODELS[model].description, "URL": MODELS[model].url},
+        "Model": _model(model, fit or {}),
         "ParameterURL": meaning.url,
         "Sources": list(sources) or [bids_uri(files, files.dwi)],
         "SkullStripped": True,
         **_spatial_reference(files),
     }
-    if meaning.orientation:
-        sidecar["OrientationRepresentation"] = meaning.orientation
-        sidecar["ReferenceAxes"] = "xyz"
+    if encoding := orientation_encoding(param):
+        sidecar["OrientationEncoding"] = encoding
     if resolution is not None:
         sidecar["Resolution"] = resolution
     if volumes is not None:
@@ -245,11 +248,12 @@ def ensemble_sd_sidecar(
     sources: Sequence[str],
     resolution: str,
     volumes: Sequence[int] | None = None,
+    fit: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the sidecar of a standard deviation over the self-ensemble.
 
     `what` is ``dwi`` (of each volume) or ``fa``, `ensemble` the number of members; the others are
-    as in `map_sidecar`.
+    as in `map_sidecar`. The members are no bootstrap: ``BootstrapParameters`` do not apply.
     """
     of, units = {
         "dwi": ("each volume, before negative values were set to zero", "arbitrary"),
@@ -268,11 +272,19 @@ def ensemble_sd_sidecar(
         **_spatial_reference(files),
     }
     if what == "fa":
-        tensor = MODELS["tensor"]
-        sidecar["Model"] = {"Description": tensor.description, "URL": tensor.url}
+        sidecar["Model"] = _model("tensor", {**(fit or {}), "Samples": ensemble})
+        sidecar["ParameterURL"] = PARAMS["fa"].url
     if volumes is not None:
         sidecar["Volumes"] = list(volumes)
     return _plain(sidecar)
+
+
+def _model(model: str, fit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``Model`` of BEP016; the reference under both names that its drafts have had."""
+    meaning = MODELS[model]
+    said: dict[str, Any] = {"Description": meaning.description}
+    said |= {"TermURL": meaning.url, "URL": meaning.url}
+    return said | ({"Parameters": dict(fit)} if fit else {})
 
 
 def _spatial_reference(files: DwiFiles) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Gradient directions in the frame of the scanner.
 
 Tensors, eigenvectors and colours are in world coordinates: x to the patient's right, y to anterior,
-z to superior (RAS+). MRtrix3 does the same, so its programs can read our tensors; colours follow
-anatomy whatever the storage order. FSL's dtifit writes V1 along the voxel axes instead. BEP016
-calls the two ``ReferenceAxes`` ``xyz`` and ``ijk``.
+z to superior (RAS+), the ``Reference`` ``xyz`` of BEP016. MRtrix3 does the same; colours follow
+anatomy whatever the storage order. FSL's dtifit writes V1 along the axes of its bvecs instead:
+``bvec`` in BEP016. ``ijk`` would be the voxel axes themselves, without FSL's flip.
 """
 
 from __future__ import annotations

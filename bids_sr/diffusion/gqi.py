@@ -28,6 +28,11 @@ _CHUNK = 4096
 """Voxels per matrix product; their ODFs take 12 MB."""
 
 
+def fit_parameters() -> dict[str, float]:
+    """Describe the reconstruction of `fit_gqi`, for sidecars: BEP016 has no words for it."""
+    return {"SamplingLength": SAMPLING_LENGTH, "IsotropicPercentile": ISOTROPIC_PERCENTILE}
+
+
 def fit_gqi(
     dwi: Path,
     gradients: GradientTable,

@@ -42,9 +42,9 @@ _COLUMNS: Mapping[str, slice] = {
 FIT_WIDTH = 21
 """Values that a fit keeps per voxel."""
 
-TENSOR_ORDER = (0, 2, 5, 1, 3, 4)
-"""dipy's lower triangle (xx, xy, yy, xz, yz, zz) in the order of MRtrix3:
-D11, D22, D33, D12, D13, D23."""
+TENSOR_ORDER = (0, 1, 3, 2, 4, 5)
+"""dipy's lower triangle (xx, xy, yy, xz, yz, zz) in the order of BEP016 and FSL:
+D11, D12, D13, D22, D23, D33."""
 
 FLOOR = 1e-3
 """Signals below this fraction of the voxel's mean b0 are raised to it: their logarithm would not
@@ -64,6 +64,11 @@ class TensorMaps:
     least one eigenvalue of the tensor as fitted is below zero),
     ``nonfinite_fraction`` (fit failed), ``unfitted_fraction`` (mean b0 not above
     zero); ``floored_fraction`` of all signals (0 if signed)."""
+
+
+def fit_parameters(*, signed: bool) -> dict[str, str]:
+    """Describe the fit of `fit_tensor` in the words of BEP016, for sidecars."""
+    return {"FitMethod": "nlls" if signed else "wls", "OutlierRejectionMethod": "None"}
 
 
 def fit_tensor(
@@ -104,7 +109,7 @@ def fit_tensor(
         Maps to write: ``fa``, ``md``, ``ad``, ``rd`` (mm2/s), ``s0`` (unit of the
         input), ``colorfa`` (x, y, z, 3: absolute world components of V1 times FA),
         ``v1`` (x, y, z, 3: unit vector of arbitrary sign), ``tensor`` (x, y, z, 6:
-        D11, D22, D33, D12, D13, D23, mm2/s, the order of MRtrix3).
+        D11, D12, D13, D22, D23, D33, mm2/s, the order of BEP016 and FSL).
     volumes : sequence of int, optional
         Volumes to fit to; default: `dti_volumes`.
     threads : int, optional

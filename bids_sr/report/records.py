@@ -60,10 +60,8 @@ class FinishedRun:
         return read_index(self.index)
 
     def has_gqi(self) -> bool:
-        """Return whether GQI was done: its maps exist, or were not to be kept."""
-        if self.values.get("maps_written") is False:
-            return not self.values.get("gqi_skipped_reason")
-        return any(self.path.parent.glob(f"{self.key}_model-gqi_*_dwimap.nii.gz"))
+        """Return whether GQI was done."""
+        return not self.values.get("gqi_skipped_reason")
 
 
 @frozen

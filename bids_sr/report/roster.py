@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -13,13 +12,14 @@ from urllib.parse import unquote, urlsplit
 from attrs import frozen
 
 from bids_sr.bids.dwi_run import DwiFiles
+from bids_sr.bids.entities import output_entities, with_entities
 from bids_sr.bids.input_dataset import natural_key
 from bids_sr.bids.invalid_names import looks_like_dwi, plain
 from bids_sr.bids.names import (
     GQI_PARAMS,
     TENSOR_PARAMS,
     OutputNames,
-    output_entities,
+    build_name,
     parse_entities,
     parse_label,
 )
@@ -92,32 +92,28 @@ def missing_files(run: FinishedRun) -> list[str]:
     if found is None or "sub" not in entities:
         return []
     kept = run.values.get("maps_written") is not False
-    endings = _endings(
-        int(found["factor"]),
-        found["source"],
-        bool(run.values.get("dti_skipped_reason")) or not kept,
-        bool(run.values.get("gqi_skipped_reason")) or not kept,
-        run.values.get("uncertainty") is True,
-    )
-    stem = run.key.removesuffix(f"_res-{entities['res']}")
+    tensor = TENSOR_PARAMS if kept and not run.values.get("dti_skipped_reason") else ()
+    gqi = GQI_PARAMS if kept and not run.values.get("gqi_skipped_reason") else ()
     there = set(_names(run.path.parent))
-    gone = [stem + ending for ending in endings if stem + ending not in there]
+    if any(name.startswith(f"{run.key}_model-") for name in there):
+        tensor, gqi = (), ()  # named otherwise, by an older version
+    expected = _names_of(run, entities, found).expected(
+        tensor=tensor,
+        gqi=gqi,
+        input_tensor=tensor,
+        ensemble_sd=run.values.get("uncertainty") is True,
+    )
+    gone = [path.name for path in expected if path.name not in there]
     return gone if run.index.is_file() else [*gone, run.index.name]
 
 
-@lru_cache(maxsize=16)
-def _endings(
-    factor: int, res: str, no_tensor: bool, no_gqi: bool, ensemble_sd: bool
-) -> tuple[str, ...]:
-    """Return what a run's file names add to the source's name, apart from ``res``."""
-    label = "sub-0"
-    entities = {"sub": "0"} | ({"res": res} if res else {})
-    source = DwiFiles(Path(f"{label}_dwi.nii"), None, None, None, {}, entities, Path())
-    tensor = () if no_tensor else TENSOR_PARAMS
-    gqi = () if no_gqi else GQI_PARAMS
-    names = OutputNames(Path(), source, factor)
-    expected = names.expected(tensor=tensor, gqi=gqi, input_tensor=tensor, ensemble_sd=ensemble_sd)
-    return tuple(path.name.removeprefix(label) for path in expected)
+def _names_of(run: FinishedRun, entities: Mapping[str, str], res: re.Match[str]) -> OutputNames:
+    """Return the output names of a run, from those of its record."""
+    source = {key: label for key, label in entities.items() if key not in ("res", "desc")}
+    if res["source"]:
+        source = with_entities(source, {"res": res["source"]})
+    files = DwiFiles(Path(build_name(source, "dwi", ".nii")), None, None, None, {}, source, Path())
+    return OutputNames(run.out_dir, files, int(res["factor"]))
 
 
 def begun(out_dir: Path, told: Collection[str]) -> list[str]:

@@ -11,7 +11,14 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from bids_sr.bids.names import ENSEMBLE_SD, GQI_PARAMS, TENSOR_PARAMS, parse_entities, parse_suffix
+from bids_sr.bids.names import (
+    ENSEMBLE_SD,
+    GQI_PARAMS,
+    TENSOR_PARAMS,
+    param_label,
+    parse_entities,
+    parse_suffix,
+)
 from bids_sr.diffusion.tensor import FIT_WIDTH
 from bids_sr.evaluation.sampling import (
     MAX_B0S,
@@ -27,8 +34,8 @@ _FLOAT, _HALF = 4, 2
 _FEW_VOLUMES = MAX_B0S + MAX_DIRECTIONS + MAX_OTHER * MAX_OTHER_SHELLS
 HEADER = 352
 """Bytes of a NIfTI-1 file before its voxels."""
-COMPONENTS = {"colorfa": 3, "v1": 3, "tensor": 6}
-"""Values per voxel of maps that have more than one."""
+COMPONENTS = {"colorfa": 3, "v1": 3, "diffusivity": 6}
+"""Values per voxel of maps that have more than one, by label of ``param``."""
 
 SERIES_SHARE = {"float32": 0.85, "int16": 0.26}
 """Size of a compressed series by data type, relative to uncompressed float32: 0.70 to 0.91 and 0.19
@@ -234,7 +241,7 @@ def work_bytes(task: Task) -> tuple[int, int]:
 
 def _map_values(task: Task) -> int:
     """Return how many numbers all diffusion maps of the run hold, outside the brain as well."""
-    each = sum(COMPONENTS.get(param, 1) for param in TENSOR_PARAMS)
+    each = sum(COMPONENTS.get(param_label(param), 1) for param in TENSOR_PARAMS)
     tensor = each * (task.fine + task.fine // task.factor**2) if task.tensor_volumes else 0
     return tensor + (len(GQI_PARAMS) * task.fine if task.gqi_volumes else 0)
 

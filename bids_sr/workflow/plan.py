@@ -10,7 +10,7 @@ from typing import Any
 from attrs import Factory, field, frozen
 
 from bids_sr.bids.dwi_run import DwiFiles
-from bids_sr.bids.names import OutputNames
+from bids_sr.bids.names import LAYOUT, OutputNames
 from bids_sr.networks.card import ModelCard
 from bids_sr.resources import read_version
 from bids_sr.workflow.options import MethodOptions
@@ -107,6 +107,7 @@ def fingerprint(files: DwiFiles, options: RunOptions) -> str:
     paths = (files.dwi, files.bval, files.bvec, files.mask)
     content = {
         "version": read_version(),
+        "layout": LAYOUT,
         "weights": options.card.sha256,
         "settings": options.settings,
         "dataset": files.dataset_name,

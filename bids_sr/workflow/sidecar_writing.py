@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bids_sr.bids.atomic import write_json
 from bids_sr.bids.gradient_files import write_gradients
@@ -96,6 +96,7 @@ def write_map_sidecars(
     stored: StoredGrid | None = None,
     zooms: Sequence[float] = (),
     volumes: Sequence[int] | None = None,
+    fit: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the sidecars of diffusion maps.
 
@@ -115,6 +116,8 @@ def write_map_sidecars(
         Voxel sides of that grid, mm.
     volumes : sequence of int, optional
         Volumes fitted to.
+    fit : mapping, optional
+        How the model was fitted, in the words of BEP016.
     """
     fitted_to: tuple[str, ...] = ()
     resolution = source_resolution(plan.files)
@@ -125,7 +128,13 @@ def write_map_sidecars(
         resolution = acquired_text(zooms, stored.zooms)
     for param, path in paths.items():
         content = map_sidecar(
-            param, model, plan.files, sources=fitted_to, resolution=resolution, volumes=volumes
+            param,
+            model,
+            plan.files,
+            sources=fitted_to,
+            resolution=resolution,
+            volumes=volumes,
+            fit=fit,
         )
         write_json(sidecar_of(path), content)
 
@@ -136,6 +145,7 @@ def write_ensemble_sd_sidecar(
     gradients: GradientTable,
     grid: SliceGrid,
     volumes: Sequence[int] | None = None,
+    fit: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the sidecar of a standard deviation over the self-ensemble, and its gradients.
 
@@ -153,6 +163,8 @@ def write_ensemble_sd_sidecar(
         Input grid and factor.
     volumes : sequence of int, optional
         Volumes that each tensor was fitted to.
+    fit : mapping, optional
+        How it was fitted, in the words of BEP016.
     """
     if image == plan.names.dwi_sd:
         write_gradients(gradients, *gradients_of(image))
@@ -163,5 +175,6 @@ def write_ensemble_sd_sidecar(
         sources=(own_uri(plan.names.out_dir, plan.names.dwi),),
         resolution=resolution_text(grid.factor, grid.zooms, grid.fine_zooms),
         volumes=volumes,
+        fit=fit,
     )
     write_json(sidecar_of(image), content)

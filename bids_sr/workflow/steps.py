@@ -155,7 +155,13 @@ def fit_input(
         **_chunk_arguments(plan, sr.run, folder),
     )
     sidecar_writing.write_map_sidecars(
-        plan, maps.paths, "tensor", stored=sr.run.stored, zooms=sr.grid.zooms, volumes=maps.volumes
+        plan,
+        maps.paths,
+        "tensor",
+        stored=sr.run.stored,
+        zooms=sr.grid.zooms,
+        volumes=maps.volumes,
+        fit=tensor.fit_parameters(signed=sr.signed),
     )
     return maps
 
@@ -179,7 +185,12 @@ def fit_tensor(
         **_chunk_arguments(plan, sr.run, folder),
     )
     sidecar_writing.write_map_sidecars(
-        plan, maps.paths, "tensor", grid=sr.grid, volumes=maps.volumes
+        plan,
+        maps.paths,
+        "tensor",
+        grid=sr.grid,
+        volumes=maps.volumes,
+        fit=tensor.fit_parameters(signed=sr.signed),
     )
     return maps
 
@@ -201,7 +212,7 @@ def fit_gqi(
         names_with_maps(plan, folder.parent).gqi,
         **_chunk_arguments(plan, sr.run, folder),
     )
-    sidecar_writing.write_map_sidecars(plan, paths, "gqi", grid=sr.grid)
+    sidecar_writing.write_map_sidecars(plan, paths, "gqi", grid=sr.grid, fit=gqi.fit_parameters())
     return paths
 
 
@@ -231,6 +242,7 @@ def ensemble_sd(
     """Fit the tensor to each ensemble member and remove the members, if they were kept."""
     from bids_sr.diffusion.ensemble_sd import EnsembleSdMaps, fa_ensemble_sd, subset
     from bids_sr.diffusion.run_masks import load_mask
+    from bids_sr.diffusion.tensor import fit_parameters
     from bids_sr.superres.ensemble_sd import open_members
 
     if sr.ensemble_sd is None:
@@ -251,7 +263,12 @@ def ensemble_sd(
             **_chunk_arguments(plan, sr.run, folder),
         )
     sidecar_writing.write_ensemble_sd_sidecar(
-        plan, fa_sd, gradients, sr.grid, volumes=beside.volumes
+        plan,
+        fa_sd,
+        gradients,
+        sr.grid,
+        volumes=beside.volumes,
+        fit=fit_parameters(signed=sr.signed),
     )
     _remove(beside.members)
     return EnsembleSdMaps(plan.names.dwi_sd, fa_sd)

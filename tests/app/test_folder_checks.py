@@ -340,3 +340,17 @@ def test_folders_of_participants_that_are_links(make, tmp_path):
     (link / "dwi").unlink()
     (link / "dwi").symlink_to("nowhere")
     refused(make, words="which is not a folder")
+
+
+def test_an_output_folder_of_an_older_version(make, tmp_path):
+    """Neither mixed nor changed, at any participant level; pages can still be made."""
+    folder = derivative(tmp_path / "out", "bids_sr") / "sub-01/dwi"
+    folder.mkdir(parents=True)
+    (folder / "sub-01_res-x2_model-tensor_param-tensor_dwimap.nii.gz").write_text("older")
+    before = sorted(tmp_path.rglob("*"))
+    for options in ((), ("--dry-run",), ("--participant-label", "01")):
+        with pytest.raises(UsageError, match="older version of bids_sr"):
+            make(*options)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert make("--reports-only").reports_only
+    assert make(level="group").level == "group"

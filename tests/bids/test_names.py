@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 
 from bids_sr.bids.dwi_run import DwiFiles
+from bids_sr.bids.entities import ORDER
 from bids_sr.bids.names import OutputNames, build_name, parse_entities, parse_name, parse_suffix
 from bids_sr.bids.sidecars import source_resolution
 
@@ -29,8 +30,12 @@ def test_raw_run() -> None:
     assert relative(names.bvec) == f"{stem}_desc-sr_dwi.bvec"
     assert relative(names.mask) == f"{stem}_desc-brain_mask.nii.gz"
     assert relative(names.mask_json) == f"{stem}_desc-brain_mask.json"
-    assert relative(names.tensor("fa")) == f"{stem}_model-tensor_param-fa_dwimap.nii.gz"
-    assert relative(names.gqi("qa")) == f"{stem}_model-gqi_param-qa_dwimap.nii.gz"
+    assert relative(names.tensor("fa")) == (
+        "sub-01/dwi/sub-01_acq-AP_run-02_model-tensor_param-fa_res-x2_dwimap.nii.gz"
+    )
+    assert relative(names.gqi("qa")) == (
+        "sub-01/dwi/sub-01_acq-AP_run-02_model-gqi_param-qa_res-x2_dwimap.nii.gz"
+    )
     assert relative(names.quality) == f"{stem}_desc-sr_quality.json"
     assert relative(names.input_tensor("fa")) == (
         "sub-01/dwi/sub-01_acq-AP_run-02_model-tensor_param-fa_desc-input_dwimap.nii.gz"
@@ -55,15 +60,36 @@ def test_preprocessed_run_trades_its_desc_for_ours() -> None:
     stem = "sub-01/dwi/sub-01_run-1_space-ACPC_res-x2"
     assert relative(names.dwi) == f"{stem}_desc-sr_dwi.nii.gz"
     assert relative(names.mask) == f"{stem}_desc-brain_mask.nii.gz"
-    assert relative(names.tensor("md")) == f"{stem}_model-tensor_param-md_dwimap.nii.gz"
+    assert relative(names.tensor("md")) == (
+        "sub-01/dwi/sub-01_run-1_space-ACPC_model-tensor_param-md_res-x2_dwimap.nii.gz"
+    )
     assert "space-ACPC_model-tensor" in relative(names.input_tensor("md"))
+
+
+def test_entities_have_the_order_of_the_draft() -> None:
+    """BEP016: space, model, param, split to seg, res, den, label, desc."""
+    names = names_for("sub-01_ses-a_dir-AP_space-ACPC_chunk-1_den-32k_label-x_desc-preproc_dwi.nii")
+    stem = "sub-01/ses-a/dwi/sub-01_ses-a_dir-AP_space-ACPC"
+    assert relative(names.tensor("tensor")) == (
+        f"{stem}_model-tensor_param-diffusivity_chunk-1_res-x2_den-32k_label-x_dwimap.nii.gz"
+    )
+    assert relative(names.fa_sd) == (
+        f"{stem}_model-tensor_param-fa_chunk-1_res-x2_den-32k_label-x_desc-srsd_dwimap.nii.gz"
+    )
+    assert relative(names.dwi) == (f"{stem}_chunk-1_res-x2_den-32k_label-x_desc-sr_dwi.nii.gz")
+
+
+def test_order_is_that_of_the_released_schema() -> None:
+    schema = pytest.importorskip("bidsschematools.schema").load_schema()
+    released = [schema.objects.entities[long].name for long in schema.rules.entities]
+    assert [key for key in ORDER if key not in ("model", "param")] == released
 
 
 def test_resolution_of_the_source_stands_in_ours() -> None:
     names = names_for("sub-01_space-ACPC_res-2mm_desc-preproc_dwi.nii.gz")
     assert relative(names.dwi) == "sub-01/dwi/sub-01_space-ACPC_res-2mmx2_desc-sr_dwi.nii.gz"
     assert relative(names.input_tensor("md")) == (
-        "sub-01/dwi/sub-01_space-ACPC_res-2mm_model-tensor_param-md_desc-input_dwimap.nii.gz"
+        "sub-01/dwi/sub-01_space-ACPC_model-tensor_param-md_res-2mm_desc-input_dwimap.nii.gz"
     )
 
 
@@ -131,13 +157,13 @@ def test_expected_outputs_follow_what_was_asked_for() -> None:
         "sub-01_res-x2_desc-srsd_dwi.json",
         "sub-01_res-x2_desc-srsd_dwi.bval",
         "sub-01_res-x2_desc-srsd_dwi.bvec",
-        "sub-01_res-x2_model-tensor_param-fa_desc-srsd_dwimap.nii.gz",
-        "sub-01_res-x2_model-tensor_param-fa_desc-srsd_dwimap.json",
+        "sub-01_model-tensor_param-fa_res-x2_desc-srsd_dwimap.nii.gz",
+        "sub-01_model-tensor_param-fa_res-x2_desc-srsd_dwimap.json",
     ]
     only = names.expected(tensor=("fa",), gqi=(), input_tensor=())
     assert set(only) - set(bare) == {
         names.tensor("fa"),
-        names.tensor("fa").with_name("sub-01_res-x2_model-tensor_param-fa_dwimap.json"),
+        names.tensor("fa").with_name("sub-01_model-tensor_param-fa_res-x2_dwimap.json"),
     }
 
 

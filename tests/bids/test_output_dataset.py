@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from bids_sr.bids import output_dataset
 from bids_sr.bids.output_dataset import IGNORED, write_dataset_files
 from bids_sr.errors import OutputError, UsageError
 from bids_sr.resources import read_version
@@ -77,7 +76,7 @@ def test_new_dataset(tmp_path: Path, raw: Path) -> None:
 def test_second_call_touches_nothing(tmp_path: Path, raw: Path) -> None:
     write_dataset_files(tmp_path / "out", sources={"raw": raw})
     files = list((tmp_path / "out").iterdir())
-    assert len(files) == 5, "and no lock is left"
+    assert len(files) == 6, "and no lock is left"
     before = {path: path.stat().st_ino for path in files}
     write_dataset_files(tmp_path / "out", sources={"raw": raw})
     assert {path: path.stat().st_ino for path in files} == before
@@ -119,6 +118,41 @@ def test_source_that_moved_is_not_listed_twice(tmp_path: Path, raw: Path) -> Non
     found = description(out)
     assert found["DatasetLinks"] == {"raw": raw.as_uri()}
     assert [source["URL"] for source in found["SourceDatasets"]] == [raw.as_uri()]
+
+
+def authored(root: Path, *names: str) -> Path:
+    root.mkdir()
+    content = {"Name": "x", "BIDSVersion": "1.9.0", "Authors": list(names)}
+    (root / "dataset_description.json").write_text(json.dumps(content))
+    return root
+
+
+def test_authors_are_those_of_the_sources(tmp_path: Path, raw: Path) -> None:
+    out = tmp_path / "out"
+    one, other = authored(tmp_path / "one", "Ada", "Bo"), authored(tmp_path / "two", "Bo", "Cy")
+    write_dataset_files(out, sources={"raw": raw})
+    assert "Authors" not in description(out), "nobody is made up"
+    write_dataset_files(out, sources={"raw": raw, "one": one})
+    write_dataset_files(out, sources={"two": other})
+    assert description(out)["Authors"] == ["Ada", "Bo", "Cy"]
+
+
+def test_authors_that_were_edited_stay(tmp_path: Path) -> None:
+    out, one = tmp_path / "out", authored(tmp_path / "one", "Ada", "Bo")
+    write_dataset_files(out, sources={"one": one})
+    edited = description(out) | {"Authors": ["Me"]}
+    (out / "dataset_description.json").write_text(json.dumps(edited))
+    write_dataset_files(out, sources={"one": one})
+    assert description(out)["Authors"] == ["Me"]
+
+
+def test_a_citation_file_replaces_authors(tmp_path: Path) -> None:
+    """BIDS makes both an error."""
+    out, one = tmp_path / "out", authored(tmp_path / "one", "Ada", "Bo")
+    out.mkdir()
+    (out / "CITATION.cff").write_text("cff-version: 1.2.0\n")
+    write_dataset_files(out, sources={"one": one})
+    assert "Authors" not in description(out)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from bids_sr.bids.sidecars import (
 from bids_sr.bids.uris import bids_uri, own_uri
 
 ROOT = Path("/data/ds")
+DIRECTIONAL = ("colorfa", "v1", "tensor")
 ACPC = "sub-01/dwi/sub-01_space-ACPC_desc-preproc_dwi.nii.gz"
 LOW, HIGH = (2.0, 2.0, 2.5), (1.0, 1.0, 2.5)
 
@@ -175,10 +176,37 @@ def test_every_map_is_described() -> None:
             sidecar = map_sidecar(param, model, files_for(), resolution="fine")
             for key in ("Description", "Units", "ParameterURL", "Sources", "Resolution"):
                 assert sidecar[key], (param, key)
-            assert sidecar["Model"]["URL"].startswith("https://")
+            assert sidecar["Model"]["TermURL"].startswith("https://")
+            assert sidecar["Model"]["URL"] == sidecar["Model"]["TermURL"]
             assert sidecar["SkullStripped"] is True
-            directional = param in {"colorfa", "v1", "tensor"}
-            assert ("ReferenceAxes" in sidecar) is directional
+            directional = param in DIRECTIONAL
+            assert ("OrientationEncoding" in sidecar) is directional
+            assert not {"OrientationRepresentation", "ReferenceAxes"} & sidecar.keys()
+
+
+def test_maps_of_directions_say_how_these_are_encoded() -> None:
+    """The keys and values that BEP016 requires of images with more than three axes."""
+    said = {p: map_sidecar(p, "tensor", files_for())["OrientationEncoding"] for p in DIRECTIONAL}
+    common = {"EncodingAxis": 3, "Reference": "xyz"}
+    assert said["colorfa"] == {"Type": "dec", **common}
+    assert said["v1"] == {
+        "Type": "unit3vector",
+        "AntipodalSymmetry": True,
+        "FillValue": 0.0,
+        **common,
+    }
+    assert said["tensor"] == {
+        "Type": "tensor",
+        "TensorRank": 2,
+        "AntipodalSymmetry": True,
+        **common,
+    }
+
+
+def test_maps_say_how_they_were_fitted() -> None:
+    fit = {"FitMethod": "wls"}
+    assert map_sidecar("fa", "tensor", files_for(), fit=fit)["Model"]["Parameters"] == fit
+    assert "Parameters" not in map_sidecar("fa", "tensor", files_for())["Model"]
 
 
 def test_map_of_the_input() -> None:
@@ -218,4 +246,7 @@ def test_a_standard_deviation_says_what_it_is_of(what: str, units: str) -> None:
     assert sidecar["Volumes"] == [0, 2]
     assert sidecar["SkullStripped"] == (what == "fa")  # maps are of the brain alone
     assert ("Model" in sidecar) == (what == "fa")
+    if what == "fa":
+        assert sidecar["Model"]["Parameters"]["Samples"] == 8
+        assert "BootstrapParameters" not in sidecar["Model"], "no data were drawn anew"
     assert json.loads(json.dumps(sidecar)) == sidecar

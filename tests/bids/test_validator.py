@@ -42,6 +42,10 @@ LOW, HIGH = (2.0, 2.0, 2.0), (1.0, 1.0, 2.0)
 
 
 def errors_in(dataset: Path) -> list[str]:
+    return issues_in(dataset, "error")
+
+
+def issues_in(dataset: Path, *severities: str) -> list[str]:
     assert VALIDATOR is not None
     command = [VALIDATOR, str(dataset), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -49,7 +53,7 @@ def errors_in(dataset: Path) -> list[str]:
     return [
         f"{issue['code']} {issue.get('subCode', '')} {issue['location']}"
         for issue in issues
-        if issue["severity"] == "error"
+        if issue["severity"] in severities
     ]
 
 
@@ -114,6 +118,10 @@ def output(tmp_path: Path) -> tuple[Path, list[OutputNames]]:
         source(pre, "qsiprep", "sub-03_space-ACPC_desc-preproc", "sub-03"),
         source(pre, "qsiprep", "sub-04_ses-b_run-1_space-T1w_desc-preproc", "sub-04/ses-b"),
     ]
+    for root in (raw, pre):
+        root.mkdir()
+        content = {"Name": "x", "BIDSVersion": "1.9.0", "Authors": ["Ada", "Bo"]}
+        (root / "dataset_description.json").write_text(json.dumps(content))
     names = [write_run(out, files) for files in runs]
     names.append(write_run(out, runs[0], factor=3))
     write_dataset_files(out, sources={"raw": raw, "qsiprep": pre})
@@ -130,6 +138,26 @@ def test_output_has_no_errors(output: tuple[Path, list[OutputNames]]) -> None:
     for names in runs:
         assert all(path.exists() for path in names.expected(ensemble_sd=True))
     assert errors_in(out) == []
+
+
+def test_output_has_no_warnings_either(output: tuple[Path, list[OutputNames]]) -> None:
+    """Where the sources name their authors; docs/standards.md lists what remains otherwise."""
+    assert issues_in(output[0], "error", "warning") == []
+
+
+def test_warnings_that_depend_on_the_sources(output: tuple[Path, list[OutputNames]]) -> None:
+    """Those of docs/standards.md, and no others."""
+    out, _ = output
+    path = out / "dataset_description.json"
+    content = json.loads(path.read_text())
+    codes = {}
+    for authors in (None, ["Ada"]):
+        content["Authors"] = authors
+        write_json(path, {key: value for key, value in content.items() if value is not None})
+        codes[bool(authors)] = {issue.split()[0] for issue in issues_in(out, "error", "warning")}
+    assert codes == {False: {"JSON_KEY_RECOMMENDED"}, True: {"TOO_FEW_AUTHORS"}}
+    text = (Path(__file__).parents[2] / "docs" / "standards.md").read_text(encoding="utf-8")
+    assert all(code in text for found in codes.values() for code in found)
 
 
 @pytest.mark.parametrize("key", ["Resolution", "SkullStripped", "SpatialReference"])

@@ -99,3 +99,21 @@ def test_labels_given_in_parts_are_all_processed(process, scratch, tmp_path):
     outcome = process(scratch / "bids", tmp_path / "out", *OPTIONS, *labels)
     assert outcome.status == 0 and outcome.lines("2 of 2 runs done (2 now"), outcome.told
     assert {path.name for path in outcome.out.glob("*.html")} == {"sub-01.html", "sub-02.html"}
+
+
+def test_outputs_of_an_older_version(process, scratch, tmp_path):
+    """Maps with ``res`` before ``model``: the call ends before anything is written."""
+    out = tmp_path / "out"
+    content = {"Name": "x", "DatasetType": "derivative", "GeneratedBy": [{"Name": "bids_sr"}]}
+    folder = out / "sub-01/dwi"
+    folder.mkdir(parents=True)
+    (out / "dataset_description.json").write_text(json.dumps(content))
+    older = "sub-01_res-x2_model-tensor_param-fa_dwimap.nii.gz"
+    (folder / older).write_text("older")
+    before = tree(tmp_path)
+    for options in ((), ("--participant-label", "02"), ("--dry-run",)):
+        outcome = process(scratch / "bids", out, *OPTIONS, *options)
+        assert outcome.status == 2
+        (line,) = outcome.told.splitlines()
+        assert f"{out}: holds diffusion maps of an older version" in line and older in line
+        assert tree(tmp_path) == before

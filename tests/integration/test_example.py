@@ -80,7 +80,7 @@ def test_mrtrix_reads_the_output_and_fits_the_same(demo, tmp_path):
     subprocess.run(metric, cwd=tmp_path, check=True)
     inside = nib.load(mask).get_fdata() > 0
     theirs = nib.load(tmp_path / "fa.nii.gz").get_fdata()[inside]
-    ours = nib.load(demo / f"{STEM}_res-x2_model-tensor_param-fa_dwimap.nii.gz").get_fdata()[inside]
+    ours = nib.load(demo / f"{STEM}_model-tensor_param-fa_res-x2_dwimap.nii.gz").get_fdata()[inside]
     difference = np.abs(ours - theirs)[np.isfinite(theirs)]
     # iteratively reweighted against weighted least squares: close, not equal
     assert np.median(difference) < 0.004

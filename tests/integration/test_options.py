@@ -93,7 +93,7 @@ def test_a_series_of_int16(process, dataset, tmp_path):
     sidecar = json.loads(series.with_name("sub-01_res-x2_desc-sr_dwi.json").read_text())
     assert sidecar["SuperResolution"]["Settings"]["output_dtype"] == "int16"
     assert "Stored as int16 in steps of" in (out / "sub-01.html").read_text()
-    fa = series.with_name("sub-01_res-x2_model-tensor_param-fa_dwimap.nii.gz")
+    fa = series.with_name("sub-01_model-tensor_param-fa_res-x2_dwimap.nii.gz")
     rounded = nib.load(fa).get_fdata()
     assert process(dataset, out, "--participant-label", "01").status == 0
     assert nib.load(series).get_data_dtype() == "float32"

@@ -15,7 +15,7 @@ from bids_sr.app.validation import _find_program
 
 SERIES = {f"sub-01_res-x2_desc-srsd_dwi.{kind}" for kind in ("nii.gz", "json", "bval", "bvec")}
 SPREAD = SERIES | {
-    f"sub-01_res-x2_model-tensor_param-fa_desc-srsd_dwimap.{kind}" for kind in ("nii.gz", "json")
+    f"sub-01_model-tensor_param-fa_res-x2_desc-srsd_dwimap.{kind}" for kind in ("nii.gz", "json")
 }
 
 

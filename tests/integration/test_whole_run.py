@@ -148,7 +148,7 @@ def test_a_changed_input_makes_it_anew(process, first, copy, tmp_path, dataset):
 
 def test_what_is_missing_is_made_again_and_the_rest_is_kept(process, dataset, first):
     out = first.out
-    missing = out / "sub-01/dwi/sub-01_res-x2_model-tensor_param-md_dwimap.nii.gz"
+    missing = out / "sub-01/dwi/sub-01_model-tensor_param-md_res-x2_dwimap.nii.gz"
     content, time = missing.read_bytes(), series(out).stat().st_mtime_ns
     missing.unlink()
     assert process(dataset, out, "-w", out.parent / "work").status == 0

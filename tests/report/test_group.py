@@ -127,6 +127,22 @@ def test_lost_files_are_told(put_record, tmp_path, make_run):
     assert set(states_of(write_group(tmp_path / "out")[1]).values()) == {"incomplete"}
 
 
+def test_maps_named_by_an_older_version_are_not_missing(put_record, tmp_path, make_run):
+    run = make_run(tmp_path)
+    names = OutputNames(tmp_path / "out", run.files, 2)
+    label = run.files.label
+    put_record(f"{label}_res-x2", run=label)
+    maps = set(names.maps())
+    for path in [*names.expected(), names.report_file("index", "json")]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path not in maps and path != names.quality:
+            path.write_text("x")
+    assert set(states_of(write_group(tmp_path / "out")[1]).values()) == {"incomplete"}
+    older = f"{label}_res-x2_model-tensor_param-fa_dwimap.nii.gz"
+    (names.folder / older).write_text("x")
+    assert set(states_of(write_group(tmp_path / "out")[1]).values()) == {"finished"}
+
+
 def test_runs_without_a_record_are_told_once(put_record, tmp_path):
     out = tmp_path / "out"
     for key in ("sub-01_res-x2", "sub-01_res-x3", "sub-02_ses-a_res-x2", "sub-03_res-x2"):

@@ -25,10 +25,10 @@ VOXELS = 96 * 96 * 60
         ("sub-01_ses-a_res-x2_desc-sr_dwi.nii.gz", "series"),
         ("sub-01_res-x2_desc-sr_dwi.bval", "report"),
         ("sub-01_res-x2_desc-brain_mask.nii.gz", "maps"),
-        ("sub-01_res-x2_model-tensor_param-fa_dwimap.nii.gz", "maps"),
+        ("sub-01_model-tensor_param-fa_res-x2_dwimap.nii.gz", "maps"),
         ("sub-01_model-tensor_param-fa_desc-input_dwimap.nii.gz", "maps"),
         ("sub-01_res-x2_desc-srsd_dwi.nii.gz", "ensemble_sd"),
-        ("sub-01_res-x2_model-tensor_param-fa_desc-srsd_dwimap.nii.gz", "ensemble_sd"),
+        ("sub-01_model-tensor_param-fa_res-x2_desc-srsd_dwimap.nii.gz", "ensemble_sd"),
         ("sub-01_res-x2_desc-sr_quality.json", "report"),
     ],
 )
@@ -50,15 +50,15 @@ def test_int16_makes_the_series_smaller_and_nothing_else():
 
 def test_maps_have_as_many_values_as_they_have():
     one, three, six = (
-        file_bytes(f"sub-01_res-x2_model-tensor_param-{param}_dwimap.nii.gz", TASK)
-        for param in ("fa", "v1", "tensor")
+        file_bytes(f"sub-01_model-tensor_param-{param}_res-x2_dwimap.nii.gz", TASK)
+        for param in ("fa", "v1", "diffusivity")
     )
     assert three == pytest.approx(3 * one, rel=1e-3) and six == pytest.approx(6 * one, rel=1e-3)
 
 
 def test_maps_of_the_input_are_smaller_by_the_square_of_the_factor():
     name = "sub-01_model-tensor_param-fa_desc-input_dwimap.nii.gz"
-    own = file_bytes("sub-01_res-x3_model-tensor_param-fa_dwimap.nii.gz", evolve(TASK, factor=3))
+    own = file_bytes("sub-01_model-tensor_param-fa_res-x3_dwimap.nii.gz", evolve(TASK, factor=3))
     assert own == pytest.approx(9 * file_bytes(name, evolve(TASK, factor=3)), rel=1e-3)
 
 
@@ -96,7 +96,7 @@ def test_a_zero_filled_run_leaves_a_copy_in_the_work_folder():
 
 def test_maps_that_are_not_kept_are_in_the_work_folder():
     with_maps, without = (work_bytes(task)[0] for task in (TASK, evolve(TASK, maps=False)))
-    names = ["fa", "md", "ad", "rd", "s0", "colorfa", "v1", "tensor"]
-    sizes = [file_bytes(f"sub-01_res-x2_model-tensor_param-{p}_dwimap.nii.gz", TASK) for p in names]
+    names = ["fa", "md", "ad", "rd", "s0", "colorfa", "v1", "diffusivity"]
+    sizes = [file_bytes(f"sub-01_model-tensor_param-{p}_res-x2_dwimap.nii.gz", TASK) for p in names]
     assert without - with_maps > sum(sizes)
     assert without - with_maps < 1.5 * sum(sizes)

@@ -23,7 +23,7 @@ def test_spread_is_expected_where_it_was_asked_for(make_plans):
         return {path.name for path in expected_outputs(plan) if "desc-srsd" in path.name}
 
     assert ensemble_sd() == set()
-    stems = ("sub-01_res-x2_desc-srsd_dwi", "sub-01_res-x2_model-tensor_param-fa_desc-srsd_dwimap")
+    stems = ("sub-01_res-x2_desc-srsd_dwi", "sub-01_model-tensor_param-fa_res-x2_desc-srsd_dwimap")
     both = {f"{stem}.{extension}" for stem in stems for extension in ("nii.gz", "json")}
     both |= {f"{stems[0]}.{extension}" for extension in ("bval", "bvec")}
     assert ensemble_sd(ensemble=8, uncertainty=True) == both
