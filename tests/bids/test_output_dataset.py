@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bids_sr.bids import output_dataset
 from bids_sr.bids.output_dataset import IGNORED, write_dataset_files
 from bids_sr.errors import OutputError, UsageError
 from bids_sr.resources import read_version
