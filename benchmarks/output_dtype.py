@@ -123,7 +123,8 @@ def _signals(one: str, other: str, mask: np.ndarray) -> tuple[float, float]:
 
 
 def _map(stem: str, model: str, param: str) -> np.ndarray:
-    path = f"{stem}model-{model}_param-{param}_dwimap.nii.gz"
+    source, _, res = stem.rstrip("_").rpartition("_res-")
+    path = f"{source}_model-{model}_param-{param}_res-{res}_dwimap.nii.gz"
     return np.asarray(nib.load(path).dataobj, np.float32)
 
 

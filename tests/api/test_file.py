@@ -13,6 +13,7 @@ import pytest
 
 import bids_sr
 from bids_sr.api import series
+from bids_sr.bids.names import param_label
 from bids_sr.errors import InputError, ModelError, OutputError, UsageError
 
 SERIES = {"sr.nii.gz", "sr.bval", "sr.bvec", "sr.json"}
@@ -261,16 +262,16 @@ def test_the_app_makes_the_same_to_the_bit(
     assert outcome.status == 0, outcome.told
     made = call(dataset / "sub-01" / "dwi" / "sub-01_dwi.nii.gz", maps=True)
     folder = tmp_path / "app" / "sub-01" / "dwi"
-    stem = "sub-01_res-x2_"
-    pairs = {made.dwi: "desc-sr_dwi.nii.gz", made.bval: "desc-sr_dwi.bval"}
-    pairs |= {made.bvec: "desc-sr_dwi.bvec", made.mask: "desc-brain_mask.nii.gz"}
+    stem = "res-x2_desc-sr_dwi"
+    pairs = {made.dwi: f"{stem}.nii.gz", made.bval: f"{stem}.bval"}
+    pairs |= {made.bvec: f"{stem}.bvec", made.mask: "res-x2_desc-brain_mask.nii.gz"}
     for param, path in made.maps.items():
         model = "gqi" if param in ("qa", "gfa") else "tensor"
-        pairs[path] = f"model-{model}_param-{param}_dwimap.nii.gz"
+        pairs[path] = f"model-{model}_param-{param_label(param)}_res-x2_dwimap.nii.gz"
     assert len(pairs) == 14
     for ours, name in pairs.items():
-        assert ours.read_bytes() == (folder / f"{stem}{name}").read_bytes(), name
-    theirs = json.loads((folder / f"{stem}desc-sr_dwi.json").read_text())
+        assert ours.read_bytes() == (folder / f"sub-01_{name}").read_bytes(), name
+    theirs = json.loads((folder / f"sub-01_{stem}.json").read_text())
     mine = json.loads(made.json.read_text())
     for sidecar in (theirs, mine):
         del sidecar["Sources"], sidecar["Fingerprint"]

@@ -74,7 +74,7 @@ def assert_same_image(one, other, fa):
 def assert_same_output(ours, reference):
     """All files are there; images, texts that are data, and records are the same."""
     assert files(ours) == files(reference)
-    fa = nib.load(next(reference.rglob("*_res-x2_*param-fa_dwimap.nii.gz"))).get_fdata()
+    fa = nib.load(next(reference.rglob("*_param-fa_res-x2_dwimap.nii.gz"))).get_fdata()
     compared = 0
     for name in sorted(files(reference)):
         one, other = ours / name, reference / name

@@ -29,11 +29,11 @@ def out(tmp_path_factory):
 @pytest.fixture(scope="module")
 def ours(out):
     def read(name):
-        return nib.load(out / f"{STEM}_{name}.nii.gz").get_fdata()
+        return nib.load(out / f"sub-philips02_{name}.nii.gz").get_fdata()
 
-    mask = read("desc-brain_mask") > 0
-    fa = read("model-tensor_param-fa_dwimap")
-    v1 = read("model-tensor_param-v1_dwimap")
+    mask = read("res-x2_desc-brain_mask") > 0
+    fa = read("model-tensor_param-fa_res-x2_dwimap")
+    v1 = read("model-tensor_param-v1_res-x2_dwimap")
     return mask & (fa > 0), mask & (fa > 0.3), fa, v1
 
 

@@ -224,7 +224,7 @@ def test_one_slice_stays_one(outcome):
 
 
 def test_three_columns_are_the_same_as_three_rows(outcome):
-    (upright,) = outcome.out.glob("sub-upright/dwi/*model-tensor_param-fa_dwimap.nii.gz")
+    (upright,) = outcome.out.glob("sub-upright/dwi/*model-tensor_param-fa_res-x2_dwimap.nii.gz")
     assert np.nanmax(nib.load(upright).get_fdata()) > 0
 
 

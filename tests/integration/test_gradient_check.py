@@ -127,7 +127,7 @@ def test_fix_makes_what_the_right_table_makes(outcomes):
     assert np.allclose(lines[1:], 1)
     for param in ("v1", "colorfa", "fa"):
         one, other = (
-            nib.load(next(outcome.out.glob(f"sub-01/dwi/*res-x2*param-{param}_dwimap.nii.gz")))
+            nib.load(next(outcome.out.glob(f"sub-01/dwi/*param-{param}_res-x2_dwimap.nii.gz")))
             for outcome in (fixed, right)
         )
         apart = np.abs(np.abs(one.get_fdata()) - np.abs(other.get_fdata()))

@@ -43,16 +43,16 @@ def found(out):
 
 
 def image(out, stem):
-    return out / "sub-01" / "dwi" / f"sub-01_res-x2_{stem}.nii.gz"
+    return out / "sub-01" / "dwi" / f"sub-01_{stem}.nii.gz"
 
 
 def test_the_spread_is_there_and_nothing_is_left_over(first):
     assert first.status == 0, first.told
     assert found(first.out) == SPREAD
     assert not list(first.out.parent.rglob("member*.nii")), "the members are removed"
-    sd = nib.load(image(first.out, "desc-srsd_dwi"))
+    sd = nib.load(image(first.out, "res-x2_desc-srsd_dwi"))
     assert sd.shape == (48, 44, 4, 17) and np.median(sd.get_fdata()) > 0
-    sidecar = image(first.out, "desc-srsd_dwi").with_name("sub-01_res-x2_desc-srsd_dwi.json")
+    sidecar = image(first.out, "res-x2_desc-srsd_dwi").with_name("sub-01_res-x2_desc-srsd_dwi.json")
     assert "not a confidence interval" in json.loads(sidecar.read_text())["Description"]
 
 
@@ -78,7 +78,7 @@ def test_a_second_call_touches_nothing(process, dataset, first):
 
 
 def test_the_series_is_that_of_eight_members_and_an_old_spread_goes(process, dataset, copy):
-    series = image(copy, "desc-sr_dwi")
+    series = image(copy, "res-x2_desc-sr_dwi")
     before = series.read_bytes()
     assert process(dataset, copy, "--ensemble", "8").status == 0
     assert series.read_bytes() == before
@@ -88,7 +88,8 @@ def test_the_series_is_that_of_eight_members_and_an_old_spread_goes(process, dat
 def test_what_is_missing_is_made_again(process, dataset, first):
     """The members are gone by then; the series stays."""
     fa, series = (
-        image(first.out, stem) for stem in ("model-tensor_param-fa_desc-srsd_dwimap", "desc-sr_dwi")
+        image(first.out, name)
+        for name in ("model-tensor_param-fa_res-x2_desc-srsd_dwimap", "res-x2_desc-sr_dwi")
     )
     content, time = gzip.decompress(fa.read_bytes()), series.stat().st_mtime_ns
     fa.unlink()

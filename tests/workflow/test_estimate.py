@@ -43,8 +43,8 @@ def test_a_series_is_nearly_as_large_as_its_numbers():
 
 def test_int16_makes_the_series_smaller_and_nothing_else():
     short = evolve(TASK, output_dtype="int16")
-    for name in ("desc-sr_dwi", "desc-srsd_dwi", "model-tensor_param-fa_dwimap"):
-        before, after = (file_bytes(f"sub-01_res-x2_{name}.nii.gz", task) for task in (TASK, short))
+    for name in ("res-x2_desc-sr_dwi", "res-x2_desc-srsd_dwi", "model-tensor_param-fa_dwimap"):
+        before, after = (file_bytes(f"sub-01_{name}.nii.gz", task) for task in (TASK, short))
         assert after < 0.5 * before if "desc-sr_" in name else after == before
 
 
