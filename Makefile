@@ -13,6 +13,7 @@ BENCHMARK_VENV ?= .venv-benchmark
 MUTATION_VENV ?= .venv-mutation
 DOCS_VENV ?= .venv-docs
 MUTATION_OUT ?= mutation-out
+DOCS_OUT ?= docs-out
 BROWSER_SUBJECTS ?= philips02 sherbrooke01 prisma01 prisma02 canon01
 BROWSER_OUT ?= browser-out
 CHAOS_OUT ?= chaos-out
@@ -29,7 +30,7 @@ override DEMO_WORK := demo-work
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast coverage parity-test mutation chaos fuzz browser-test slurm-test benchmark benchmark-growth benchmark-memory benchmark-hcp \
 	benchmark-dtype benchmark-quality benchmark-uncertainty benchmark-grid benchmark-gradients benchmark-filling benchmark-discovery \
-	benchmark-sizing lint format docs container container-test apptainer-test clean
+	benchmark-sizing lint format docs docs-commands container container-test apptainer-test clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -173,6 +174,9 @@ docs: ## build the guide as a site in site/; a warning is an error (installs mkd
 	$(DOCS_VENV)/bin/python -m pip install --quiet --group docs
 	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build
 
+docs-commands: $(STAMP) ## run the commands of the guide, compare what they print; PAGES='docs/x.md ...' DATA=BIDS folder
+	$(BIN)/python docs/tools/run_commands.py $(PAGES) --work $(DOCS_OUT) $(if $(DATA),--set DATA=$(abspath $(DATA)))
+
 container: ## build the image; ENGINE=podman, VARIANT=cpu with TORCH_INDEX_URL=an index of CPU wheels
 	$(or $(ENGINE),docker) build $(if $(filter podman,$(ENGINE)),--format docker) \
 		$(if $(filter cpu,$(VARIANT)),--build-arg TORCH="$(TORCH_CPU)") \
@@ -188,4 +192,4 @@ apptainer-test: $(DEVELOP) ## make a SIF of what container-test built and run it
 	PYTHON=$(abspath $(BIN)/python) tests/container/apptainer.sh
 
 clean: ## remove what the demo, the tests and the builds left
-	rm -rf $(DEMO_OUT) $(DEMO_WORK) browser-out chaos-out mutation-out site build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(DEMO_OUT) $(DEMO_WORK) browser-out chaos-out mutation-out docs-out site build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache
