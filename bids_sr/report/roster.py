@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -19,7 +20,6 @@ from bids_sr.bids.names import (
     GQI_PARAMS,
     TENSOR_PARAMS,
     OutputNames,
-    build_name,
     parse_entities,
     parse_label,
 )
@@ -91,29 +91,37 @@ def missing_files(run: FinishedRun) -> list[str]:
     found = _RES.fullmatch(entities.get("res", ""))
     if found is None or "sub" not in entities:
         return []
-    kept = run.values.get("maps_written") is not False
-    tensor = TENSOR_PARAMS if kept and not run.values.get("dti_skipped_reason") else ()
-    gqi = GQI_PARAMS if kept and not run.values.get("gqi_skipped_reason") else ()
     there = set(_names(run.path.parent))
-    if any(name.startswith(f"{run.key}_model-") for name in there):
-        tensor, gqi = (), ()  # named otherwise, by an older version
-    expected = _names_of(run, entities, found).expected(
-        tensor=tensor,
-        gqi=gqi,
-        input_tensor=tensor,
-        ensemble_sd=run.values.get("uncertainty") is True,
+    # maps named otherwise, by an older version, are not missing
+    older = any(name.startswith(f"{run.key}_model-") for name in there)
+    no_maps = run.values.get("maps_written") is False or older
+    source = {key: label for key, label in entities.items() if key not in ("res", "desc")}
+    if found["source"]:
+        source = with_entities(source, {"res": found["source"]})
+    templates = _templates(
+        tuple(source),
+        int(found["factor"]),
+        bool(run.values.get("dti_skipped_reason")) or no_maps,
+        bool(run.values.get("gqi_skipped_reason")) or no_maps,
+        run.values.get("uncertainty") is True,
     )
-    gone = [path.name for path in expected if path.name not in there]
+    names = [template.format_map(source) for template in templates]
+    gone = [name for name in names if name not in there]
     return gone if run.index.is_file() else [*gone, run.index.name]
 
 
-def _names_of(run: FinishedRun, entities: Mapping[str, str], res: re.Match[str]) -> OutputNames:
-    """Return the output names of a run, from those of its record."""
-    source = {key: label for key, label in entities.items() if key not in ("res", "desc")}
-    if res["source"]:
-        source = with_entities(source, {"res": res["source"]})
-    files = DwiFiles(Path(build_name(source, "dwi", ".nii")), None, None, None, {}, source, Path())
-    return OutputNames(run.out_dir, files, int(res["factor"]))
+@lru_cache(maxsize=64)
+def _templates(
+    keys: tuple[str, ...], factor: int, no_tensor: bool, no_gqi: bool, ensemble_sd: bool
+) -> tuple[str, ...]:
+    """Return a run's file names with ``{sub}`` and the like in place of the source's labels."""
+    entities = {key: f"{{{key}}}" for key in keys}
+    source = DwiFiles(Path("source.nii"), None, None, None, {}, entities, Path())
+    tensor = () if no_tensor else TENSOR_PARAMS
+    gqi = () if no_gqi else GQI_PARAMS
+    names = OutputNames(Path(), source, factor)
+    expected = names.expected(tensor=tensor, gqi=gqi, input_tensor=tensor, ensemble_sd=ensemble_sd)
+    return tuple(path.name for path in expected)
 
 
 def begun(out_dir: Path, told: Collection[str]) -> list[str]:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.names import OutputNames
 from bids_sr.errors import UsageError
 from bids_sr.quality.registry import derived, is_described, lookup
@@ -125,6 +126,21 @@ def test_lost_files_are_told(put_record, tmp_path, make_run):
     assert set(states_of(write_group(tmp_path / "out")[1]).values()) == {"finished"}
     put_record(f"{label}_res-x2", run=label, dti_skipped_reason="too few", uncertainty=True)
     assert set(states_of(write_group(tmp_path / "out")[1]).values()) == {"incomplete"}
+
+
+def test_lost_files_of_a_source_with_entities_behind_ours(put_record, tmp_path):
+    entities = {"sub": "01", "space": "ACPC", "chunk": "1", "res": "2mm"}
+    source = tmp_path / "sub-01_space-ACPC_chunk-1_res-2mm_dwi.nii.gz"
+    files = DwiFiles(source, None, None, None, {}, entities, tmp_path)
+    names = OutputNames(tmp_path / "out", files, 2)
+    put_record("sub-01_space-ACPC_chunk-1_res-2mmx2", run=files.label)
+    for path in [*names.expected(), names.report_file("index", "json")]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path != names.quality:
+            path.write_text("x")
+    assert set(states_of(write_group(tmp_path / "out")[1]).values()) == {"finished"}
+    names.tensor("tensor").unlink()
+    assert names.tensor("tensor").name in text_of(write_group(tmp_path / "out")[1])
 
 
 def test_maps_named_by_an_older_version_are_not_missing(put_record, tmp_path, make_run):
