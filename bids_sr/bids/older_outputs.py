@@ -22,9 +22,9 @@ _OLDER = re.compile(
     r"sub-.*("
     r"_res-[A-Za-z0-9+]*x[23]_model-(tensor|gqi)_param-[a-z0-9]+(_desc-srsd)?"
     r"|_model-tensor_param-tensor_desc-input"
-    r")_dwimap\.(nii\.gz|json)"
+    r")_dwimap\.nii\.gz"
 )
-_TOLD = 3
+_TOLD = 2
 """Files named in a message."""
 
 
@@ -73,17 +73,15 @@ def older_outputs(out_dir: Path, subjects: Collection[str]) -> Iterator[str]:
 
 def older_told(out_dir: Path, subjects: Collection[str] = ()) -> str:
     """Return the first maps of an older version, for a message; empty if there are none."""
-    found = list(islice(older_outputs(out_dir, subjects), _TOLD + 1))
-    if not found or not _is_ours(out_dir):
-        return ""
-    return ", ".join(found[:_TOLD]) + (", ..." if len(found) > _TOLD else "")
+    found = list(islice(older_outputs(out_dir, subjects), _TOLD))
+    return " and ".join(found) if found and _is_ours(out_dir) else ""
 
 
 def warn_of_older(out_dir: Path, subjects: Collection[str] = ()) -> None:
     """Warn where pages are made from the records of an older version, which is still possible."""
     if told := older_told(out_dir, subjects):
         _LOG.warning(
-            "%s: holds outputs of an older version of %s (%s). Pages show its results; maps keep"
+            "%s: holds outputs of an older version of %s (such as %s). Pages show its results; maps keep"
             " the older names and order of tensor components.",
             out_dir,
             NAME,
@@ -109,7 +107,7 @@ def check_version(out_dir: Path, subjects: Collection[str]) -> None:
     if told := older_told(out_dir, subjects):
         raise UsageError(
             f"holds diffusion maps of an older version of {NAME}, whose names and tensors are"
-            f" ordered otherwise: {told}. Outputs of two versions would be mixed.",
+            f" ordered otherwise (such as {told}). Outputs of two versions would be mixed.",
             file=out_dir,
             remedy="Give another output folder, or move the older outputs (folders sub-*) away.",
         )
