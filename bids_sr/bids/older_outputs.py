@@ -81,8 +81,8 @@ def warn_of_older(out_dir: Path, subjects: Collection[str] = ()) -> None:
     """Warn where pages are made from the records of an older version, which is still possible."""
     if told := older_told(out_dir, subjects):
         _LOG.warning(
-            "%s: holds outputs of an older version of %s (such as %s). Pages show its results; maps keep"
-            " the older names and order of tensor components.",
+            "%s: holds outputs of an older version of %s (such as %s). Pages show its results;"
+            " maps keep the older names and order of tensor components.",
             out_dir,
             NAME,
             told,
