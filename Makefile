@@ -30,7 +30,7 @@ override DEMO_WORK := demo-work
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast coverage parity-test mutation chaos fuzz browser-test slurm-test benchmark benchmark-growth benchmark-memory benchmark-hcp \
 	benchmark-dtype benchmark-quality benchmark-uncertainty benchmark-grid benchmark-gradients benchmark-filling benchmark-discovery \
-	benchmark-sizing lint format docs docs-commands container container-test apptainer-test clean
+	benchmark-sizing readme-figure lint format docs docs-commands container container-test apptainer-test clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -125,6 +125,10 @@ benchmark-quality: $(DEVELOP) ## quality tables of the shipped networks; DATA=BI
 		$(BIN)/bids-sr-evaluate $(DATA) --participant-label $(SUBJECT) --scale $$factor \
 			--reference $$reference --goals --slices-step $(SLICES_STEP) --work $(DEMO_WORK)/quality || exit 1; \
 	done; done
+
+readme-figure: $(DEVELOP) ## the picture of the README; DATA=BIDS folder, SUBJECT=label
+	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }
+	$(BIN)/python benchmarks/readme_figure.py $(DATA) --participant-label $(SUBJECT) --out docs/figures/readme.png
 
 benchmark-uncertainty: $(DEVELOP) ## does the standard deviation over the self-ensemble predict the error; DATA=BIDS folder, SUBJECT=label
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }

@@ -109,7 +109,10 @@ def choose_contrasts(gradients: GradientTable) -> list[Contrast]:
 
 
 def choose_detail(
-    picture: NDArray[np.float32], brain: NDArray[np.bool_], spacing: tuple[float, float]
+    picture: NDArray[np.float32],
+    brain: NDArray[np.bool_],
+    spacing: tuple[float, float],
+    sides_mm: tuple[float, float] = (ZOOM_MM, ZOOM_MM),
 ) -> Box:
     """Choose the region to magnify: where the acquired slice has most edges.
 
@@ -123,13 +126,16 @@ def choose_detail(
         (a, b), the mask on the acquired grid.
     spacing : tuple of float
         Voxel size along a and b, mm.
+    sides_mm : tuple of float
+        Size of the region along a and b, mm.
 
     Returns
     -------
     Box
     """
     sides = tuple(
-        min(n, max(8, round(ZOOM_MM / mm))) for n, mm in zip(picture.shape, spacing, strict=True)
+        min(n, max(8, round(side / mm)))
+        for n, side, mm in zip(picture.shape, sides_mm, spacing, strict=True)
     )
     edges = np.hypot(*np.gradient(picture.astype(np.float64)))
     inner = binary_erosion(
