@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 LINT := $(VENV)/.extra-dev
 DEVELOP := $(LINT) $(VENV)/.extra-test $(VENV)/.extra-train
 SUBJECT ?= philips02
-SLICES_STEP ?= 1
+OTHERS ?= canon01 uih01
 PARITY_VENV ?= .venv-parity
 BENCHMARK_VENV ?= .venv-benchmark
 MUTATION_VENV ?= .venv-mutation
@@ -119,12 +119,16 @@ benchmark-dtype: $(DEVELOP) ## what storing the series as int16 saves and change
 	$(BIN)/python benchmarks/output_dtype.py $(DATA) --participant-label philips03 philips01 \
 		--work $(DEMO_WORK)/dtype --page docs/performance.md
 
-benchmark-quality: $(DEVELOP) ## quality tables of the shipped networks; DATA=BIDS folder, SUBJECT=label
+benchmark-quality: $(DEVELOP) ## quality tables of the shipped networks; DATA=BIDS folder, SUBJECT=label, OTHERS=labels
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }
+	mkdir -p $(DEMO_WORK)/quality
 	for factor in 2 3; do for reference in scan denoised synthetic; do \
-		$(BIN)/bids-sr-evaluate $(DATA) --participant-label $(SUBJECT) --scale $$factor \
-			--reference $$reference --goals --slices-step $(SLICES_STEP) --work $(DEMO_WORK)/quality || exit 1; \
+		$(BIN)/bids-sr-evaluate $(DATA) --participant-label $(SUBJECT) --scale $$factor --reference $$reference --goals \
+			--out $(DEMO_WORK)/quality/x$$factor-$$reference.json --work $(DEMO_WORK)/quality || exit 1; \
 	done; done
+	$(BIN)/python benchmarks/self_check.py $(DATA) --participant-label $(OTHERS) --mode full \
+		--out $(DEMO_WORK)/quality/others.json
+	$(BIN)/python benchmarks/quality_tables.py $(DEMO_WORK)/quality --readme README.md --guide docs/quality.md
 
 readme-figure: $(DEVELOP) ## the picture of the README; DATA=BIDS folder, SUBJECT=label
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-$(SUBJECT)."; exit 2; }

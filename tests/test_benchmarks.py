@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+REPOSITORY = Path(__file__).resolve().parents[1]
+BENCHMARKS = REPOSITORY / "benchmarks"
 
 
 @pytest.fixture
@@ -181,3 +183,101 @@ def test_mutants_are_drawn_counted_and_survivors_shown(benchmark, tmp_path, monk
     assert [(part, f"tests/{tests}") for part, tests in nearest] == [
         (part, mutation._tests_of(part)) for part, _ in nearest
     ]
+
+
+SCORED = {
+    "psnr_b0": 20.0, "psnr_dwi": 20.0, "psnr_mean": 20.0, "ssim_b0": 0.9, "ssim_dwi": 0.9,
+    "fa_mae": 0.1, "md_mae": 0.2, "v1_deg": 8.0,
+}  # fmt: skip
+
+
+def scored_rows():
+    left = {"left_b0": 1.0, "left_mean": 1.0, "left_l2": 1.0}
+    less = {"left_b0": 0.5, "left_mean": 0.4, "left_l2": 0.8, "fa_mae": 0.09, "v1_deg": 7.0}
+    return [
+        *({"method": name, **SCORED, **left} for name in ("linear", "cubic", "sinc")),
+        {"method": "noise of the reference alone", **SCORED, "fa_mae": 0.06, "md_mae": 0.05},
+        {"method": "net", **SCORED, **less},
+    ]
+
+
+def checked(network, noise, **left):
+    """A record of a self-check: errors relative to cubic interpolation, which is the best."""
+    record = {f"selfcheck_left_{part}": share for part, share in left.items()}
+    for key in ("fa_mae", "md_mae", "v1_deg"):
+        found = {"linear": 0.3, "cubic": 0.2, "sinc": 0.25}
+        found |= {"network": 0.2 * network, "noise": 0.2 * noise}
+        record |= {f"selfcheck_{key}_{method}": error for method, error in found.items()}
+    return record
+
+
+def test_the_readme_has_the_held_out_scan_and_the_range_of_others(benchmark):
+    others = [
+        checked(0.9, 0.5, b0=0.6, mean=0.3, l2=0.7),
+        checked(1.02, 0.4, b0=0.5, mean=0.4, l2=0.9),
+    ]
+    lines = list(benchmark("quality_tables").short_table(scored_rows(), others))
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert cells[0][3:] == ["noise alone", "net, 2 other scans", "noise alone, 2 other scans"]
+    assert cells[2][1:] == ["1.00", "0.50", "0", "0.50 to 0.60", "0"]
+    assert cells[4][1:] == ["1.00", "0.80", "0", "0.70 to 0.90", "0"]
+    fa, md, v1 = cells[5:]
+    assert fa[1:] == [
+        "0.1000", "0.0900 (-10 %)", "0.0600 (-40 %)", "+2 % to -10 %", "-50 % to -60 %",
+    ]  # fmt: skip
+    assert md[1:4] == ["0.2000", "0.2000 (+0 %)", "0.0500 (-75 %)"]
+    assert v1[1:3] == ["8.00", "7.00 (-12 %)"]
+
+
+def test_quality_tables_are_put_where_pages_have_room_for_them(tmp_path, benchmark, monkeypatch):
+    facts = {
+        "run": "sub-01", "model": "net", "model_sha256": "0123456789abcdef", "precision": "float32",
+        "mask_voxels": 10, "white_matter_voxels": 4.0, "rows": scored_rows(),
+    }  # fmt: skip
+    for factor in (2, 3):
+        (tmp_path / f"x{factor}-scan.json").write_text(json.dumps(facts))
+    others = [checked(0.9, 0.5, b0=0.6, mean=0.3, l2=0.7)]
+    (tmp_path / "others.json").write_text(json.dumps(others))
+    readme, guide = tmp_path / "README.md", tmp_path / "quality.md"
+    readme.write_text("a\n<!-- quality -->\nold\n<!-- end -->\nb\n")
+    guide.write_text("<!-- quality-x2 -->\n<!-- end -->\n<!-- quality-x3 -->\n<!-- end -->\n")
+    given = ["quality_tables.py", str(tmp_path), "--readme", str(readme), "--guide", str(guide)]
+    monkeypatch.setattr(sys, "argv", given)
+    benchmark("quality_tables").main()
+    assert "old" not in readme.read_text() and "| FA error |" in readme.read_text()
+    assert readme.read_text().startswith("a\n") and readme.read_text().endswith("b\n")
+    assert guide.read_text().count("| net | 20.00 |") == 2
+    assert "sub-01, net (0123456789ab, float32), 10 brain voxels, 4 of them" in guide.read_text()
+
+
+@pytest.mark.slow
+def test_the_picture_has_the_same_place_and_scale_in_every_column(tmp_path, benchmark):
+    """Interpolated panels of b0, cut back to the input's voxels, are the input's; none is lost."""
+    figure = benchmark("readme_figure")
+    dataset = shutil.copytree(REPOSITORY / "examples" / "dwi-small", tmp_path / "in")
+    (path,) = dataset.glob("*/dwi/*_dwi.nii.gz")
+    few = nib.Nifti1Image.from_bytes(nib.load(path).slicer[:, :, 8:11].to_bytes())
+    nib.save(few, path)
+    run = figure.choose_run(dataset, "philips02")
+    degraded = figure.make_degraded_scan(run, 2, 1, tmp_path, rim=0)
+    series = figure.make_series(degraded, tmp_path, 1)
+    first, *_, last = series
+    assert (first, last) == ("input, 4 mm", "truth: the scan, 2 mm")
+    shown = figure.choose(degraded, degraded.truth)
+    panels = []
+    for path in series.values():
+        b0, fa, colours = figure.slice_maps(shown, path)
+        assert colours.shape == (*fa.shape, 3) and 0 < fa.max() <= 1
+        panels.append(shown.panel(figure.gray(b0, shown.top), shown.detail))
+    assert len({panel.shape for panel in panels}) == 1
+    rows, columns = panels[0].shape[:2]
+    assert columns <= 420 and rows / columns == pytest.approx(64 / 104, abs=0.02)
+    coarse = [
+        panel[..., 0].reshape(16, rows // 16, 26, columns // 26).mean((1, 3)) for panel in panels
+    ]
+    for other in coarse[1:]:
+        assert np.abs(other - coarse[0]).mean() < 10  # of 255: a shift by one voxel gives over 20
+        assert np.abs(other[:, 1:] - coarse[0][:, :-1]).mean() > 20
+    figure.draw(degraded, series, tmp_path / "out.png")
+    with figure.Image.open(tmp_path / "out.png") as made:
+        assert made.width == 4 * 432 + 60 and made.mode == "RGB"
