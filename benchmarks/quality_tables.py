@@ -16,7 +16,7 @@ from typing import Any
 
 import pages
 
-from bids_sr.evaluation.goals import CLASSICAL, NOISE_ALONE, Row
+from bids_sr.evaluation.goals import CLASSICAL, NOISE_ALONE, Row, goals_table
 from bids_sr.evaluation.tables import SCORES, left_table, markdown
 from bids_sr.quality.gain import NETWORK, NOISE, key_of
 
@@ -46,8 +46,10 @@ def main() -> None:
     }
     others = json.loads((given.folder / "others.json").read_text("utf-8"))
     pages.put(given.readme, {"quality": "\n".join(short_table(scored[2]["rows"], others))})
-    tables = {f"quality-x{factor}": whole_tables(facts) for factor, facts in scored.items()}
-    pages.put(given.guide, tables)
+    for factor, facts in scored.items():
+        goals = goals_table(facts["rows"], factor)
+        tables = {f"quality-x{factor}": whole_tables(facts), f"goals-x{factor}": goals}
+        pages.put(given.guide, tables)
 
 
 def whole_tables(facts: dict[str, Any]) -> str:

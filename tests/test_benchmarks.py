@@ -240,7 +240,11 @@ def test_quality_tables_are_put_where_pages_have_room_for_them(tmp_path, benchma
     (tmp_path / "others.json").write_text(json.dumps(others))
     readme, guide = tmp_path / "README.md", tmp_path / "quality.md"
     readme.write_text("a\n<!-- quality -->\nold\n<!-- end -->\nb\n")
-    guide.write_text("<!-- quality-x2 -->\n<!-- end -->\n<!-- quality-x3 -->\n<!-- end -->\n")
+    guide.write_text(
+        "".join(
+            f"<!-- {name}-x{f} -->\n<!-- end -->\n" for name in ("quality", "goals") for f in (2, 3)
+        )
+    )
     given = ["quality_tables.py", str(tmp_path), "--readme", str(readme), "--guide", str(guide)]
     monkeypatch.setattr(sys, "argv", given)
     benchmark("quality_tables").main()

@@ -59,7 +59,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="scan: the scan itself; denoised: the scan after MP-PCA; synthetic: a tensor fit's"
         " noise-free prediction, which is degraded with noise added",
     )
-    add("--goals", action="store_true", help="also print the table of this project's goals")
+    add(
+        "--goals",
+        action="store_true",
+        help="also print the table of this project's goals, which are for --reference scan",
+    )
     add("--out", type=Path, metavar="FILE", help="also write the figures to this JSON file")
     add("--to-card", action="store_true", help="also keep the figures on the model's card")
     add("--slices-step", type=positive, default=1, metavar="N", help="keep every N-th slice")
@@ -227,7 +231,7 @@ def _facts(
 
 
 def _tables(options: argparse.Namespace, facts: dict[str, Any], rows: list[Row]) -> list[str]:
-    from bids_sr.evaluation.goals import goals_table
+    from bids_sr.evaluation.goals import REFERENCE, goals_table
     from bids_sr.evaluation.tables import left_table, markdown
 
     if facts["seen_in_training"]:  # the network's rows come last, without and with consistency
@@ -246,6 +250,6 @@ def _tables(options: argparse.Namespace, facts: dict[str, Any], rows: list[Row])
     left = left_table(rows)
     if left:
         tables.append(left)
-    if options.goals:
-        tables.append(goals_table(rows, options.reference, options.scale))
+    if options.goals and options.reference == REFERENCE:
+        tables.append(goals_table(rows, options.scale))
     return tables

@@ -4,72 +4,87 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from attrs import frozen
+
 Row = dict[str, float | str]
 CLASSICAL = ("linear", "cubic", "sinc")
 NOISE_ALONE = "noise of the reference alone"
 """A perfect result: it differs from the reference by the noise of the reference's high band."""
-GAINS = {"psnr_b0": 2.0, "psnr_dwi": 1.6}
-"""dB above the best classical interpolation."""
-CUTS = {
-    ("synthetic", 2): {"fa_mae": 25, "v1_deg": 15},
-    ("synthetic", 3): {"fa_mae": 25, "v1_deg": 15},
-    ("", 2): {"md_mae": 30, "fa_mae": 15, "v1_deg": 8},
-    ("", 3): {"md_mae": 30, "fa_mae": 15},
+REFERENCE = "scan"
+"""The reference that the goals are for, one of `bids_sr.evaluation.defaults.REFERENCES`."""
+
+
+@frozen
+class Goal:
+    """A score that a network should reach."""
+
+    name: str
+    limit: dict[int, float]
+    """By in-plane factor; factors without a goal are missing."""
+    form: str
+    """Of a value: of the score itself, or of the change over the best classical interpolation."""
+    relative: bool = True
+    """Whether the limit is a change over the best classical interpolation."""
+    gain: bool = False
+    """Whether more is better; the change is then a difference, else in percent."""
+
+    def value(self, rows: Sequence[Row], method: str, key: str) -> float | None:
+        """Return the score of a method or its change; None if it is unknown."""
+        by_name = {row["method"]: float(row[key]) for row in rows if key in row}
+        if method not in by_name:
+            return None
+        found = by_name[method]
+        if not self.relative:
+            return found
+        classical = [by_name[name] for name in CLASSICAL]
+        return found - max(classical) if self.gain else 100 * (found / min(classical) - 1)
+
+    def is_met(self, value: float, factor: int) -> bool:
+        """Return whether a value reaches the limit."""
+        return value >= self.limit[factor] if self.gain else value <= self.limit[factor]
+
+
+_SHARE, _DB, _PERCENT = "{:.2f}", "{:+.2f} dB", "{:+.0f} %"
+GOALS = {
+    "left_b0": Goal("left of b0", {2: 0.55, 3: 0.62}, _SHARE, relative=False),
+    "left_mean": Goal("left of mean DWI", {2: 0.50, 3: 0.57}, _SHARE, relative=False),
+    "left_l2": Goal("left of l = 2", {2: 0.65, 3: 0.78}, _SHARE, relative=False),
+    "psnr_dwi": Goal("PSNR DWI", {2: 1.5}, _DB, gain=True),
+    "fa_mae": Goal("FA error", {2: -14}, _PERCENT),
+    "v1_deg": Goal("V1 error", {2: -8}, _PERCENT),
 }
-"""Percent below the best classical interpolation, by reference and factor."""
-NAMES = {
-    "psnr_b0": "PSNR b0",
-    "psnr_dwi": "PSNR DWI",
-    "fa_mae": "FA error",
-    "md_mae": "MD error",
-    "v1_deg": "V1 error",
-}
+"""By score. Limits on what is left unexplained are of the share, all others of the change."""
 
 
-def against_best(rows: Sequence[Row], method: str, key: str) -> float:
-    """Return the gain in dB (PSNR) or percent (errors) over the best classical method."""
-    by_name = {row["method"]: float(row[key]) for row in rows if key in row}
-    classical = [by_name[name] for name in CLASSICAL]
-    if key in GAINS:
-        return by_name[method] - max(classical)
-    best = min(classical)
-    return 100 * (1 - by_name[method] / best)
-
-
-def goals_table(rows: Sequence[Row], reference: str, factor: int) -> str:
+def goals_table(rows: Sequence[Row], factor: int) -> str:
     """Return the Markdown table of goals.
 
     Parameters
     ----------
     rows : sequence of dict
-        From `bids_sr.evaluation.compare.compare`; the network's is the last.
-    reference : str
-        Kind of the reference.
+        From `bids_sr.evaluation.compare.compare`, against the scan; the network's is the last.
     factor : int
         In-plane factor.
 
     Returns
     -------
     str
-        Including the gain of a perfect result, where known.
+        Including the values of a perfect result, where known; scores missing from the network's
+        row are left out.
     """
     network = str(rows[-1]["method"])
-    known = [row["method"] for row in rows]
-    lines = [
-        f"| against {reference}, x{factor} | goal | {network} | {NOISE_ALONE} | |",
-        "|---|---|---|---|---|",
-    ]
-    gains = {} if reference == "synthetic" else GAINS
-    cuts = CUTS.get((reference, factor), CUTS["", factor])
-    for key, goal in {**gains, **cuts}.items():
-        found = against_best(rows, network, key)
-        form = "{:+.2f} dB" if key in GAINS else "-{:.0f} %"
-        values = [goal, found]
-        if NOISE_ALONE in known:
-            values.append(against_best(rows, NOISE_ALONE, key))
-        cells = [form.format(value).replace("--", "+") for value in values]
-        cells += ["n/a"] * (NOISE_ALONE not in known)
-        lines.append(
-            "| " + " | ".join([NAMES[key], *cells, "met" if found >= goal else "missed"]) + " |"
-        )
+    lines = [f"| x{factor} | goal | {network} | {NOISE_ALONE} | |", "|---|---|---|---|---|"]
+    for key, goal in GOALS.items():
+        found = goal.value(rows, network, key)
+        if found is None:
+            continue
+        perfect = goal.value(rows, NOISE_ALONE, key) if goal.relative else 0.0
+        limit = goal.limit.get(factor)
+        cells = [
+            "no goal" if limit is None else goal.form.format(limit),
+            goal.form.format(found),
+            "n/a" if perfect is None else goal.form.format(perfect),
+            "" if limit is None else "met" if goal.is_met(found, factor) else "missed",
+        ]
+        lines.append("| " + " | ".join([goal.name, *cells]) + " |")
     return "\n".join(lines)
