@@ -107,7 +107,7 @@ def _range(others: Records, key: str, method: str) -> str:
 
 
 def _percent(value: float, base: float = 1.0) -> str:
-    return f"{100 * (value / base - 1):+.0f} %"
+    return f"{100 * (value / base - 1):+.0f}\N{NO-BREAK SPACE}%"
 
 
 if __name__ == "__main__":
