@@ -134,6 +134,7 @@ def draw(degraded: DegradedScan, series: Mapping[str, Path], out: Path) -> None:
     """Draw the slice at b = 0, and a part of it at b = 0, of FA and of colour FA."""
     *_, truth = series.values()
     shown = choose(degraded, truth)
+    logging.info("slice %d is shown", shown.number)
     rows: list[tuple[str, list[Rgb]]] = [("b0", []), ("b0", []), ("FA", []), ("colour FA", [])]
     for path in series.values():
         b0, fa, colours = slice_maps(shown, path)
