@@ -202,7 +202,7 @@ def add_version_option(group: Any) -> None:
         "--version",
         action="version",
         version=f"bids_sr {read_version()}",
-        help="print the version and end",
+        help="print the version and exit",
     )
 
 

@@ -25,7 +25,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="bids-sr",
         description="Super-resolution of diffusion MRI: writes every DWI run of a BIDS dataset "
-        "with 2x2 or 3x3 times as many voxels in plane, with tensor and GQI maps and a report.",
+        "with 2 or 3 times as many voxels along both in-plane axes, with tensor and GQI maps and "
+        "a report.",
         epilog="Exit status: 0 all done; 1 a run failed (the others finished), or its quality with "
         "--fail-on-qc; 2 the command line or the dataset cannot be used; 70 internal error. "
         "Every --some-option may be written --some_option.",

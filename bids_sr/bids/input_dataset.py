@@ -31,7 +31,7 @@ class InputDataset:
 
 
 def open_dataset(root: Path, name: str | None) -> InputDataset:
-    """Check that a folder is a BIDS dataset and find out its kind.
+    """Check that a folder is a BIDS dataset, and determine its kind.
 
     Parameters
     ----------

@@ -113,7 +113,7 @@ def add_network_and_slices(section: Section) -> None:
         metavar="AxB",
         help="the acquired in-plane matrix, if known (110x110): pixels along "
         "the two in-plane voxel axes, in the order i, j, k",
-        shown="found out",
+        shown="detected",
     )
 
 
