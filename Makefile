@@ -21,7 +21,15 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 SIZING_CASES := uih01_acq-AP:2:8 canon01_acq-ax_run-1:2:1 prisma02_acq-AP:2:1 prisma02_acq-AP:3:1 philips02:2:8
 VARIANT ?= cuda
 IMAGE_NAME := $(if $(filter cpu,$(VARIANT)),bids_sr-cpu,bids_sr)
-TORCH_CPU := $(shell sed -n 's/^ARG TORCH="\(.*\)"/\1/p' Dockerfile)+cpu
+TORCH_CPU := $(shell sed -n 's/^\(torch==[^ ]*\).*/\1/p' requirements.lock)+cpu
+IMAGE_ARGUMENTS = $(if $(TORCH),--build-arg TORCH="$(TORCH)",$(if $(filter cpu,$(VARIANT)),--build-arg TORCH="$(TORCH_CPU)")) \
+	$(foreach name,TORCH_INDEX_URL TORCH_SHA256 BASE_IMAGE,$(if $($(name)),--build-arg $(name)="$($(name))")) \
+	--build-arg VERSION=$(shell cat version) --build-arg REVISION=$(shell git rev-parse HEAD) \
+	--build-arg CREATED=$(shell git log -1 --format=%cI)
+# of the libraries all versions, of torch the newest that still serves Volta (docs/containers.md)
+TORCH_LOCKED ?= torch==2.9.1
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 DEMO_DATA := examples/dwi-small
 # removed by make: not to be set from outside
 override DEMO_OUT := demo-out
@@ -186,12 +194,20 @@ docs-commands: $(STAMP) ## run the commands of the guide, compare what they prin
 	$(BIN)/python docs/tools/run_commands.py $(PAGES) --work $(DOCS_OUT) $(if $(DATA),--set DATA=$(abspath $(DATA)))
 
 container: ## build the image; ENGINE=podman, VARIANT=cpu with TORCH_INDEX_URL=an index of CPU wheels
-	$(or $(ENGINE),docker) build $(if $(filter podman,$(ENGINE)),--format docker) \
-		$(if $(filter cpu,$(VARIANT)),--build-arg TORCH="$(TORCH_CPU)") \
-		$(if $(TORCH),--build-arg TORCH="$(TORCH)") --build-arg TORCH_INDEX_URL="$(TORCH_INDEX_URL)" \
-		--build-arg VERSION=$(shell cat version) --build-arg REVISION=$(shell git rev-parse HEAD) \
+	$(or $(ENGINE),docker) build $(if $(filter podman,$(ENGINE)),--format docker) $(IMAGE_ARGUMENTS) \
 		--build-arg IMAGE_TAG=$(IMAGE_NAME):$(shell cat version) \
 		-t $(IMAGE_NAME):$(shell cat version) -t $(IMAGE_NAME):latest .
+
+apptainer: ## build bids_sr.sif without docker; VARIANT=cpu with TORCH_INDEX_URL=an index of CPU wheels
+	apptainer build $(APPTAINER_OPTIONS) $(IMAGE_ARGUMENTS) bids_sr.sif container/bids_sr.def
+
+lock: $(STAMP) $(VENV)/.extra-release ## renew the locks after a change of dependencies; UPGRADE=yes takes all newest versions
+	printf '%s\n' bids-validator-deno '$(TORCH_LOCKED)' | $(UV_COMPILE) pyproject.toml - -o requirements.lock
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| $(UV_COMPILE) - -o container/build.lock
+
+wheel-test: $(STAMP) $(VENV)/.extra-release ## build wheel and sdist into dist, look inside, install the wheel elsewhere and run the example
+	PYTHON=$(abspath $(BIN)/python) tests/wheel/run.sh
 
 container-test: $(DEVELOP) ## build an image and run it read-only, offline, as another user
 	PYTHON=$(abspath $(BIN)/python) tests/container/run.sh

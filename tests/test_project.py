@@ -37,15 +37,6 @@ def test_torch_is_a_range_that_builds_for_cuda_12_and_13_satisfy():
     assert not any("torchvision" in line for line in PROJECT["project"]["dependencies"])
 
 
-def test_the_lock_of_the_image_has_every_library_but_torch():
-    def name(line):
-        return re.match(r"[\w.-]+", line)[0].lower().replace("_", "-")
-
-    lock = (REPOSITORY / "requirements.lock").read_text().splitlines()
-    needed = {name(line) for line in PROJECT["project"]["dependencies"]} - {"torch"}
-    assert needed <= {name(line) for line in lock if not line.startswith("#")}
-
-
 def test_citation_is_well_formed():
     citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
     assert {"cff-version", "title", "message", "authors"} <= set(citation)

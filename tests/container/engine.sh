@@ -22,14 +22,14 @@ have_base() {
 # the health check is not part of podman's own format
 docker_format() { if [ "$ENGINE" = podman ]; then echo "--format docker"; fi; }
 
-# The Dockerfile's torch; but where pip has a CPU build at hand on disk, that one.
+# The lock's torch; but where pip has a CPU build at hand on disk, that one.
 default_torch() {
     local wheel
     for folder in $(python3 -m pip config get global.find-links 2>/dev/null); do
         wheel=$(ls "$folder" 2>/dev/null | sed -n 's/^torch-\([0-9.]*+cpu\)-cp311-.*/\1/p' | sort -V | tail -1)
         if [ -n "$wheel" ]; then echo "torch==$wheel"; return; fi
     done
-    sed -n 's/^ARG TORCH="\(.*\)"/\1/p' Dockerfile
+    sed -n 's/^\(torch==[^ ]*\).*/\1/p' requirements.lock
 }
 
 # make_reference FOLDER: the example, processed outside any container by the libraries of the lock
@@ -39,9 +39,9 @@ make_reference() {
     if ! cmp -s requirements.lock "$folder/venv/done"; then
         rm -rf "$folder/venv"
         "$PYTHON" -m venv "$folder/venv"
-        "$python" -m pip install -q -r requirements.lock
-        "$python" -m pip install -q -c requirements.lock \
-            ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} "$TORCH"
+        for step in libraries torch; do
+            ENVIRONMENT=$folder/venv TOOLS=$folder/venv TORCH=$TORCH sh container/install.sh "$step"
+        done
         cp requirements.lock "$folder/venv/done"
     fi
     rm -rf "$folder/out"

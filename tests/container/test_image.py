@@ -164,6 +164,8 @@ def test_what_the_image_says_of_itself():
     assert (
         labels["org.opencontainers.image.version"] == (REPOSITORY / "version").read_text().strip()
     )
+    assert labels["org.opencontainers.image.licenses"].startswith("Apache-2.0 AND ")
+    assert labels["org.opencontainers.image.base.name"].startswith("python:3.11")
     assert config["User"].split(":")[0] not in ("", "0", "root")
     health = config.get("Healthcheck") or image.get("HealthCheck") or image.get("Healthcheck")
     assert health["Test"] == ["CMD", "bids-sr", "--version"]
