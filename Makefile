@@ -38,7 +38,7 @@ override DEMO_WORK := demo-work
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast coverage parity-test mutation chaos fuzz browser-test slurm-test benchmark benchmark-growth benchmark-memory benchmark-hcp \
 	benchmark-dtype benchmark-quality benchmark-uncertainty benchmark-grid benchmark-gradients benchmark-filling benchmark-discovery \
-	benchmark-sizing readme-figure lint format docs docs-commands container container-test apptainer-test clean
+	benchmark-sizing readme-figure lint format docs docs-commands docs-pictures container container-test apptainer-test clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -192,6 +192,9 @@ docs: ## build the guide as a site in site/; a warning is an error (installs mkd
 
 docs-commands: $(STAMP) ## run the commands of the guide, compare what they print; PAGES='docs/x.md ...' DATA=BIDS folder
 	$(BIN)/python docs/tools/run_commands.py $(PAGES) --work $(DOCS_OUT) $(if $(DATA),--set DATA=$(abspath $(DATA)))
+
+docs-pictures: $(DEVELOP) ## pictures of a report for the guide, from the example (needs Chromium and chromedriver)
+	$(BIN)/python docs/tools/report_pictures.py --work $(DOCS_OUT)/pictures
 
 container: ## build the image; ENGINE=podman, VARIANT=cpu with TORCH_INDEX_URL=an index of CPU wheels
 	$(or $(ENGINE),docker) build $(if $(filter podman,$(ENGINE)),--format docker) $(IMAGE_ARGUMENTS) \

@@ -45,7 +45,7 @@ def compared(facts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for fact in facts:
         x, y, z, volumes = fact["shape"]
         bvals = _like(fact)
-        made = _forecast((x, y, z), bvals, fact["factor"], fact["members"], fact["model"])
+        made = forecast_of((x, y, z), bvals, fact["factor"], fact["members"], fact["model"])
         assert made.task is not None
         assert made.task.shape[3] == volumes
         seconds = sum(step["cpu_s"] for step in fact["steps"].values())
@@ -66,7 +66,7 @@ def extrapolated() -> Iterator[str]:
     for name, (matrix, volumes) in SCHEMES.items():
         bvals = [b for b, count in volumes.items() for _ in range(count)]
         for factor, members in product((2, 3), sorted({1, DEFAULT_ENSEMBLE})):
-            made = _forecast(matrix, bvals, factor, members)
+            made = forecast_of(matrix, bvals, factor, members)
             output = sum(made.output.values()) + PAGE + VIEWER
             yield (
                 f"| {name} | {'x'.join(map(str, (*matrix, len(bvals))))} | {factor} | {members}"
@@ -75,13 +75,14 @@ def extrapolated() -> Iterator[str]:
             )
 
 
-def _forecast(
+def forecast_of(
     matrix: tuple[int, int, int],
     bvals: Sequence[int],
     factor: int,
     members: int,
     model: str | None = None,
 ) -> Forecast:
+    """Return what ``--dry-run`` would say of a scan with this matrix and these b-values."""
     card = load_card(model, factor)
     with tempfile.TemporaryDirectory(prefix="sizing-") as name:
         _write_empty(Path(name, "raw"), matrix, bvals)

@@ -76,6 +76,18 @@ def test_a_file_is_written_as_it_stands(tmp_path):
     assert (tmp_path / "work" / "a.toml").read_text() == 'x = "$HOME `b`"\n'
 
 
+@pytest.mark.parametrize(
+    ("given", "printed"), [({}, "here/out, x"), ({"OUT": "there"}, "there, x")]
+)
+def test_variables_stand_for_the_paths_of_the_reader(tmp_path, given, printed):
+    text = (
+        "~~~bash\nOUT=/data/out\n~~~\n<!-- set: OUT=here/out OTHER=x -->\n"
+        '<!-- run -->\n~~~bash\necho "$OUT, $OTHER"\n~~~\n<!-- output -->\n~~~\n'
+        f"{printed}\n~~~\n"
+    )
+    ran(text, tmp_path / "work", **given)
+
+
 def test_a_page_ends_where_something_is_missing(tmp_path):
     file = tmp_path / "page.md"
     file.write_text(page(

@@ -14,6 +14,9 @@ Only blocks with a mark in the line before them count. A mark is a comment, whic
     alone on a line, for any number of lines.
 ``<!-- file: NAME -->``
     Writes the block into this file.
+
+``<!-- set: NAME=VALUE ... -->``, which stands alone, gives variables a value unless they have one,
+in place of the paths of a block that is not run, ``BIDS=/data/bids``.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ _BLOCK = re.compile(
     r"(?P=indent)(?P<fence>`{3,})(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)(?P=fence)$",
     re.MULTILINE | re.DOTALL,
 )
+_SET = re.compile(r"^ *<!-- set: (.+) -->$", re.MULTILINE)
 _BARE = re.compile(r"^( *<!-- (?:run|output|file)) -->$", re.MULTILINE)
 _START = "=== line {} of the page ==="
 
@@ -66,25 +70,39 @@ def find_blocks(page: str) -> list[Block]:
         If a mark has no block behind it, or an output no command before it.
     """
     page = _BARE.sub(r"\1: -->", page)
-    blocks: list[Block] = []
     found = list(_BLOCK.finditer(page))
     marks = re.findall(r"^ *<!-- (?:run|output|file): ", page, re.MULTILINE)
     if len(marks) != len(found):
         raise PageError(f"{len(marks)} marks, but {len(found)} of them stand before a block.")
-    for block in found:
-        line = page.count("\n", 0, block.start("fence")) + 1
-        text = re.sub(f"^{block['indent']}", "", block["text"], flags=re.MULTILINE)
-        if block["mark"] == "output":
-            if not blocks:
-                raise PageError(f"line {line}: an output without a command before it.")
-            blocks[-1].shown.append(text)
-        elif block["mark"] == "file":
-            blocks.append(Block(line, _here(f"cat >{block['rest']}", text)))
+    blocks: list[Block] = []
+    for mark in sorted([*found, *_SET.finditer(page)], key=lambda mark: mark.start()):
+        if mark.re is _SET:
+            blocks.append(Block(_line(page, mark.start()), _settings(mark[1])))
         else:
-            script = _here("python -", text) if block["language"] == "python" else text
-            needs = block["rest"].removeprefix("needs").split()
-            blocks.append(Block(line, script, needs))
+            _add(blocks, _line(page, mark.start("fence")), mark.groupdict())
     return blocks
+
+
+def _add(blocks: list[Block], line: int, found: dict[str, str]) -> None:
+    text = re.sub(f"^{found['indent']}", "", found["text"], flags=re.MULTILINE)
+    if found["mark"] == "run":
+        script = _here("python -", text) if found["language"] == "python" else text
+        blocks.append(Block(line, script, found["rest"].removeprefix("needs").split()))
+    elif found["mark"] == "file":
+        blocks.append(Block(line, _here(f"cat >{found['rest']}", text)))
+    elif blocks:
+        blocks[-1].shown.append(text)
+    else:
+        raise PageError(f"line {line}: an output without a command before it.")
+
+
+def _line(page: str, position: int) -> int:
+    return page.count("\n", 0, position) + 1
+
+
+def _settings(text: str) -> str:
+    pairs = [setting.split("=", 1) for setting in text.split()]
+    return "".join(f'export {name}="${{{name}:={value}}}"\n' for name, value in pairs)
 
 
 def _here(command: str, text: str) -> str:

@@ -9,7 +9,7 @@
 #   GPUS          GPUs for a task; default 0: on the CPU
 #   MAX_AT_ONCE   tasks that run at the same time; default 20
 #   SBATCH_ARGS   further arguments of sbatch, for all jobs, such as "--account=lab --partition=short"
-#   ARRAY_ARGS    the same for the array only, such as "--cpus-per-task=8 --mem=32G --time=8:00:00"
+#   ARRAY_ARGS    the same for the array only, such as "--cpus-per-task=4 --mem=8G --time=4:00:00"
 #   PARTICIPANTS  labels, such as "01 02"; default: all of BIDS_DIR that have a dwi folder
 #   WORK_DIR      work folder that all nodes see, so that a task that was killed goes on where it
 #                 stopped; default: scratch of the node, and it starts anew

@@ -98,4 +98,4 @@ def test_what_babs_makes_of_it(configuration, level):
         "bids-sr-0-1-0",
         configuration["zip_foldernames"],
     )
-    assert "#SBATCH --mem=16G" in job and "#SBATCH --cpus-per-task=4" in job
+    assert "#SBATCH --mem=5G" in job and "#SBATCH --cpus-per-task=1" in job

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from bids_sr.app.parser import build_parser
+from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "examples" / "slurm"
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCRIPTS = REPOSITORY / "examples" / "slurm"
+BENCHMARKS = REPOSITORY / "benchmarks"
 FAKES = {
     # says which job it is, and keeps what it was asked
     "sbatch": 'echo "$@" >>"$ASKED"; echo $((100 + $(wc -l <"$ASKED")))',
@@ -157,3 +163,28 @@ def test_an_output_folder_of_another_program_is_refused(cluster, tmp_path):
     told, jobs, _ = cluster("submit.sh", "raw", out, status=2)
     assert "belongs to another program" in told and f"{out}/bids_sr" in told
     assert not jobs and len(list(out.iterdir())) == 1
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+@pytest.mark.parametrize("scan", ["HCP 3T", "HCP 7T"])
+def test_the_array_asks_for_enough_memory_for_scans_of_the_hcp(scan, factor, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    rows = importlib.import_module("sizing_rows")
+    matrix, volumes = rows.SCHEMES[scan]
+    bvals = [b for b, count in volumes.items() for _ in range(count)]
+    needed = rows.forecast_of(matrix, bvals, factor, DEFAULT_ENSEMBLE).memory_gb
+    # a tenth is not passed on to the program
+    given = 0.9 * float(asked_for("mem").removesuffix("G")) * 2**30 / 1e9
+    assert needed < given < 3 * needed
+
+
+def test_the_array_asks_for_enough_time_for_a_scan_of_hcp_size():
+    cost = json.loads((REPOSITORY / "docs/performance/memory-3T-x2.json").read_text())["cost"]
+    hours, minutes, _ = map(int, asked_for("time").split(":"))
+    assert int(asked_for("cpus-per-task")) == 1  # as measured
+    assert 60 * hours + minutes > 4 * cost["wall_s"] / 60
+
+
+def asked_for(option):
+    """What the array job asks for if nobody says otherwise."""
+    return re.search(rf"^#SBATCH --{option}=(\S+)", (SCRIPTS / "array.sbatch").read_text(), re.M)[1]
