@@ -26,6 +26,8 @@ _OLDER = re.compile(
 )
 _TOLD = 2
 """Files named in a message."""
+_LOOKED_AT = 20
+"""Folders of other participants that are searched for maps."""
 
 
 def is_older(name: str) -> bool:
@@ -45,7 +47,7 @@ def older_outputs(out_dir: Path, subjects: Collection[str]) -> Iterator[str]:
     """Yield maps of an older version, of participants and of one other.
 
     All outputs of a folder are of one version, since mixing them is refused: of participants other
-    than those of a call, the first with maps is looked at, not thousands.
+    than those of a call, one with maps is enough, and not thousands of folders are searched for it.
 
     Parameters
     ----------
@@ -61,11 +63,11 @@ def older_outputs(out_dir: Path, subjects: Collection[str]) -> Iterator[str]:
     """
     wanted = {f"sub-{label}" for label in subjects}
     folders = sorted(name for name in _names(out_dir) if name.startswith("sub-"))
+    own = [name for name in folders if not wanted or name in wanted]
     others = [name for name in folders if wanted and name not in wanted]
-    for folder in folders:
-        if folder not in others:
-            yield from (name for name in _maps(out_dir, folder) if is_older(Path(name).name))
-    for folder in others:
+    for folder in own:
+        yield from (name for name in _maps(out_dir, folder) if is_older(Path(name).name))
+    for folder in others[:_LOOKED_AT]:
         if maps := list(_maps(out_dir, folder)):
             yield from (name for name in maps if is_older(Path(name).name))
             return
