@@ -123,8 +123,9 @@ def super_resolve(
         Number of rotations and flips of a slice to average over: 1, 2, 4 or 8.
     maps : bool or collection of str
         Diffusion maps to write, with the brain mask: all (True), or some of ``fa``, ``md``,
-        ``ad``, ``rd`` (mm2/s), ``s0``, ``colorfa``, ``v1``, ``tensor``, ``qa``, ``gfa``. They
-        are named ``sr_fa.nii.gz`` and so on, each with a sidecar.
+        ``ad``, ``rd`` (mm2/s), ``s0``, ``colorfa``, ``v1``, ``tensor`` (six volumes: D11,
+        D12, D13, D22, D23, D33), ``qa``, ``gfa``. They are named ``sr_fa.nii.gz`` and so on, each
+        with a sidecar.
     overwrite : bool
         Replace existing outputs. Inputs are never overwritten.
     b0_threshold : float, optional
