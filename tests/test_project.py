@@ -68,7 +68,7 @@ def test_continuous_integration_checks_style_and_tests():
 
 def workflows():
     found = sorted((REPOSITORY / ".github/workflows").glob("*.yml"))
-    assert {path.stem for path in found} == {"image", "tests"}
+    assert {path.stem for path in found} == {"docs", "image", "package", "tests"}
     return [yaml.safe_load(path.read_text()) for path in found]
 
 

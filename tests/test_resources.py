@@ -86,6 +86,10 @@ def test_the_readme_of_an_index_has_no_links_into_the_repository(wheel):
     assert "Description-Content-Type: text/markdown" in headers
     assert readme.startswith("# bids_sr\n")
     assert not re.findall(r"\]\((?!https?:)[^)]*\)|<img|<a href", readme)
+    captions = re.findall(
+        r"^!\[.*\)\n\n\*(.+)", (REPOSITORY / "README.md").read_text(), re.MULTILINE
+    )
+    assert captions and not [line for line in captions if line in readme]
 
 
 @pytest.mark.slow
