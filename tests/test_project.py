@@ -28,7 +28,20 @@ def tracked():
 def test_version_has_one_source():
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*", read_version())
     assert "version" in PROJECT["project"]["dynamic"]
-    assert f"## {read_version()} " in (REPOSITORY / "CHANGES.md").read_text()
+
+
+def test_changes_are_sorted_and_dated_and_the_citation_names_the_last_release():
+    text = (REPOSITORY / "CHANGES.md").read_text()
+    first, *released = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert first == "[Unreleased]"
+    found = [re.fullmatch(r"\[(\S+)\] - (\d{4}-\d\d-\d\d)", heading) for heading in released]
+    dates = [match[2] for match in found]
+    assert dates == sorted(dates, reverse=True)
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= kinds
+    assert found[0][1] == read_version()
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
+    assert (citation["version"], str(citation["date-released"])) == found[0].groups()
 
 
 def test_torch_is_a_range_that_builds_for_cuda_12_and_13_satisfy():
@@ -41,7 +54,6 @@ def test_citation_is_well_formed():
     citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
     assert {"cff-version", "title", "message", "authors"} <= set(citation)
     assert citation["license"] == PROJECT["project"]["license"].split(" AND ")[0]
-    assert citation["version"] == read_version()
 
 
 def test_every_make_target_that_the_documentation_names_exists():
