@@ -14,9 +14,9 @@ from bids_sr.report.dictionary import NAME
 from bids_sr.report.study_summary import SHARED
 from bids_sr.report.tables import tidy
 
-DEFAULT_COLUMNS = (
-    "state",
+LEADING_COLUMNS = (
     "qc_status",
+    "qc_reasons",
     "selfcheck_verdict",
     "selfcheck_gain_psnr_b0",
     "selfcheck_gain_psnr_dwi",
@@ -24,7 +24,11 @@ DEFAULT_COLUMNS = (
     "selfcheck_left_mean",
     "selfcheck_left_l2",
     "gradients_verdict",
-    "qc_reasons",
+)
+"""Columns that fit in a window of 1400 pixels: a long text is cut to make room for the others."""
+DEFAULT_COLUMNS = (
+    *LEADING_COLUMNS,
+    "state",
     "scale_factor",
     "model",
     "n_volumes",
@@ -71,6 +75,8 @@ class Column:
     """Stored as a fraction, printed in percent."""
     default: bool
     """Shown by default."""
+    lead: bool
+    """Among those that fit in the window."""
     words: bool
     """Whether it is categorical, and coloured by value."""
     values: tuple[Any, ...]
@@ -148,6 +154,7 @@ def _column(key: str, records: Sequence[Mapping[str, Any]]) -> Column:
         decimals=None if whole else spec.decimals,
         percent=spec.percent,
         default=key in DEFAULT_COLUMNS and not (key in ("state", *SHARED) and _alike(raw)),
+        lead=key in LEADING_COLUMNS,
         words=bool(spec.levels) and key != "slice_axis",
         values=tuple(_value(key, value) for value in raw),
     )

@@ -30,6 +30,7 @@ from bids_sr.report.roster import Roster, begun, missing_files, roster
 from bids_sr.report.standing_out import standing_out
 from bids_sr.report.strips import WIDTH, plots
 from bids_sr.report.study_summary import study_answers
+from bids_sr.report.wording import counted
 
 _NAMED = 12
 """Outliers of a metric that are drawn apart and named; the others are counted."""
@@ -56,6 +57,17 @@ class GroupRow:
     """``finished``, ``incomplete``, ``not finished``, ``damaged record`` or ``failed``."""
     values: Mapping[str, Any]
     """Record with what is made of it; empty if there is none."""
+    problem: str = ""
+    """Why it is not finished."""
+
+    def shown(self) -> dict[str, Any]:
+        """Return what the table shows: the reason of a run that is not finished is its problem."""
+        reasons = [self.problem, str(self.values.get("qc_reasons") or "")]
+        return {
+            **self.values,
+            "state": self.state,
+            "qc_reasons": "; ".join(filter(None, reasons)) or None,
+        }
 
 
 def write_group(out_dir: Path, datasets: Iterable[Path] = ()) -> tuple[Path, Path]:
@@ -102,10 +114,10 @@ def write_group(out_dir: Path, datasets: Iterable[Path] = ()) -> tuple[Path, Pat
     told |= {_subject(key) for key in started}
     gone = {run.key: missing for run in runs if (missing := missing_files(run))}
     rows = [
-        *(_row(run, "incomplete" if run.key in gone else "finished") for run in runs),
-        *(GroupRow(run.label, run.subject, "damaged record", {}) for run in unreadable),
-        *(GroupRow(run.label, run.subject, "failed", {}) for run in failed),
-        *(GroupRow(key, _subject(key), "not finished", {}) for key in started),
+        *(_row(run, gone.get(run.key, ())) for run in runs),
+        *(_lost(run, "damaged record") for run in unreadable),
+        *(_lost(run, "failed") for run in failed),
+        *(GroupRow(key, _subject(key), "not finished", {}, "not finished") for key in started),
     ]
     absent = roster(out_dir, told, datasets)
     alone = _idle(out_dir, told | set(absent.without_output) | set(absent.without_dwi))
@@ -132,8 +144,22 @@ def _columns(path: Path) -> set[str]:
         return set()
 
 
-def _row(run: FinishedRun, state: str) -> GroupRow:
-    return GroupRow(run.key, run.subject, state, {**run.values, **derived(run.values)})
+def _row(run: FinishedRun, missing: Sequence[str]) -> GroupRow:
+    values = {**run.values, **derived(run.values)}
+    if not missing:
+        return GroupRow(run.key, run.subject, "finished", values)
+    problem = f"incomplete: {counted(len(missing), 'file')} missing"
+    return GroupRow(run.key, run.subject, "incomplete", values, problem)
+
+
+def _lost(run: FailedRun, state: str) -> GroupRow:
+    return GroupRow(run.label, run.subject, state, {}, f"{state}: {_without_path(run.message)}")
+
+
+def _without_path(message: str) -> str:
+    """Return a message without the file that it is about, which would fill its cell."""
+    file, _, rest = message.partition(": ")
+    return rest if rest and Path(file).is_absolute() else message
 
 
 def _subject(key: str) -> str:
@@ -160,7 +186,7 @@ def _page(
     pages = {subject: _link(out_dir, subject) for subject in {row.subject for row in rows}}
     links = [_anchor(pages[row.subject], row) for row in rows]
     tones = _tones()
-    columns = page_columns([{**row.values, "state": row.state} for row in rows])
+    columns = page_columns([row.shown() for row in rows])
     finished = [row for row in rows if row.state in ("finished", "incomplete")]
     return write_page(
         out_dir / "group_dwi.html",

@@ -150,6 +150,6 @@ def test_several_resolutions(writers, process, call_here, tmp_path):
     tables = [(out / f"{stem}_desc-sr_dwi.bvec").read_text() for stem in stems]
     assert tables[0] != tables[1], "each has its own gradients"
     assert call_here(data, out, "group").status == 0
-    assert "lost files" not in (out / "group_dwi.html").read_text()
+    assert "output files: process" not in (out / "group_dwi.html").read_text()
     again = process(data, out, *QUICK)
     assert again.status == 0 and "(0 now, 2 before)" in again.told

@@ -356,24 +356,24 @@ def full(output, put_curves, judged):
 
 
 @pytest.fixture(scope="session")
-def made_up_group(tmp_path_factory):
-    """Function: the group page of a made-up study of so many runs; made once for each number."""
+def made_up():
+    """Module of the made-up study."""
     path = Path(__file__).with_name("made_up_group.py")
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    records = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(records)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def made_up_group(tmp_path_factory, made_up):
+    """Function: the group page of a made-up study of so many runs; made once for each number."""
     made = {}
 
     def make(runs):
         if runs not in made:
             out = tmp_path_factory.mktemp(f"group{runs}")
-            for number in range(1, runs + 1):
-                name = f"sub-{number:04}"
-                folder = out / name / "dwi"
-                folder.mkdir(parents=True)
-                record = folder / f"{name}_res-x2_desc-sr_quality.json"
-                record.write_text(json.dumps(records.made_up_record(number)))
-                (out / f"{name}.html").write_text("report")
+            made_up.write_study(out, runs, failing=2)
             made[runs] = write_group(out)[1]
         return made[runs]
 

@@ -1,12 +1,16 @@
-"""Records of a made-up study: full ones, as scans give them, some out of the ordinary."""
+"""A made-up study: full records, as scans give them, some out of the ordinary, and failures."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bids_sr.quality.gain import CLASSICAL, key_of, selfcheck_verdict
+from bids_sr.report.records import read_runs
+from bids_sr.report.roster import missing_files
 
 _FACTS: dict[str, Any] = {
     "session": None,
@@ -29,6 +33,7 @@ _FACTS: dict[str, Any] = {
     "signed": False,
     "ensemble": 8,
     "uncertainty": False,
+    "maps_written": False,
     "input_band": "1.00x1.00",
     "device": "cpu (2 threads)",
     "batch_size": 4,
@@ -116,7 +121,37 @@ _SCORES = {
     "left_mean": ((1.06, 1.06, 0.999, 0.57), 0.02),
     "left_l2": ((1.11, 1.12, 0.998, 0.84), 0.03),
 }
-_WARNING = "FA in white matter rose by {:.3f} (limit 0.030): compare the maps before and after."
+_WARNING = "FA in white matter rose by {:.3f} (limit 0.030): compare the maps before and after"
+
+
+_FAILED = (
+    "/data/bids/{0}/dwi/{0}_dwi.nii.gz: there is no .bvec file for this image: neither "
+    "{0}_dwi.bvec next to it nor one inherited from a folder above. Put {0}_dwi.bvec next to "
+    "the image."
+)
+
+
+def write_study(out: Path, runs: int, failing: int = 0) -> None:
+    """Write what the group page reads of so many runs; the last ones have failed.
+
+    Of run 4 a file is missing.
+    """
+    for number in range(1, runs + 1):
+        name = f"sub-{number:04}"
+        (out / name / "dwi").mkdir(parents=True)
+        (out / f"{name}.html").write_text("report")
+        if number <= runs - failing:
+            record = out / name / "dwi" / f"{name}_res-x2_desc-sr_quality.json"
+            record.write_text(json.dumps(made_up_record(number)))
+            continue
+        (out / "logs").mkdir(exist_ok=True)
+        error = {"run": name, "message": _FAILED.format(name), "crash_file": ""}
+        (out / "logs" / f"{name}_error.json").write_text(json.dumps(error))
+    for run in read_runs(out)[0]:
+        run.index.parent.mkdir()
+        for name in missing_files(run)[run.subject == "0004" :]:
+            folder = run.index.parent if name == run.index.name else run.path.parent
+            (folder / name).touch()
 
 
 def made_up_record(number: int, seed: int = 0) -> dict[str, Any]:
@@ -160,15 +195,15 @@ def _strange(record: dict[str, Any], kind: int, generator: np.random.Generator) 
         record["wm_fa_wasserstein"] = round(shift, 5)
         record |= {"qc_status": "warn", "qc_reasons": _WARNING.format(shift)}
     elif kind == 1:
-        wrong = "The gradient table does not match the image: x flipped."
+        wrong = "The gradient table does not match the image: x flipped"
         record |= {"gradients_verdict": "x flipped", "qc_status": "warn", "qc_reasons": wrong}
         record |= {"gradients_coherence": 0.04, "v1_angle_median_deg": 7.9}
     elif kind == 2:
         for score in ("psnr_b0", "psnr_dwi"):
             record[key_of(score, "network")] = record[key_of(score, "sinc")] - 1.5
-        harmed = "The network did worse on this scan than the best interpolation."
+        harmed = "The network did worse on this scan than the best interpolation"
         record |= {"qc_status": "fail", "qc_reasons": harmed}
     else:
         record |= {"n_bad_slices": 3, "bad_lines": "volume 12, slices 30 to 32"}
-        record |= {"qc_status": "warn", "qc_reasons": "3 slices of the input are damaged."}
+        record |= {"qc_status": "warn", "qc_reasons": "3 slices of the input are damaged"}
         record |= {"snr_b0": 11.0, "snr_b1000": 4.5, "sigma_mppca": 1250.0}

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from bids_sr.report.columns import LEADING_COLUMNS
+from bids_sr.report.group import write_group
+
 SIZES = [(24, 1400), (24, 800), (2000, 1400), (2000, 800)]
+
+
+def window(width):
+    return {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+
+
+def find(scope, selector):
+    return scope.find_element("css selector", selector)
 
 
 def every(scope, selector):
@@ -16,14 +27,10 @@ def group(request, made_up_group, show):
     """The page, in a window of that width, and the number of runs."""
     runs, width = request.param
     driver = show(made_up_group(runs))
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", window(width))
     driver.execute_script(
         """
         document.querySelectorAll("main details:not(#chooser)").forEach((d) => { d.open = true; });
-        const style = document.createElement("style");
-        style.textContent = ".plot { content-visibility: visible !important; }";
-        document.head.append(style);
         """
     )
     yield driver, runs
@@ -101,6 +108,69 @@ def test_what_is_asked_first_is_in_the_columns_at_first(group):
     assert "scale_factor" not in heads  # the same for all runs: said once, on top
 
 
+def leading(driver):
+    """What is seen of the first columns without a scroll: heading, and whether it is whole."""
+    return driver.execute_script(
+        """
+        const box = document.getElementById("rows"), right = box.getBoundingClientRect().right;
+        const cells = [...document.querySelectorAll("#table thead tr:last-child th")];
+        return cells.map((th) => {
+            const {right: end, width} = th.getBoundingClientRect();
+            return [th.querySelector("button").dataset.key, end <= right + 1, width];
+        });
+        """
+    )
+
+
+def test_verdicts_gains_and_reasons_are_seen_without_a_scroll(group):
+    driver, _ = group
+    found = leading(driver)
+    assert [key for key, *_ in found[1:10]] == list(LEADING_COLUMNS)
+    if driver.execute_script("return innerWidth") == 1400:
+        assert all(whole for _, whole, _ in found[:10])
+    assert all(whole for _, whole, _ in found[:4])  # at 800 the reason at least
+    assert {key: width for key, _, width in found}["qc_reasons"] >= 150
+
+
+def test_neighbours_share_a_heading(group):
+    driver, _ = group
+    shared = [
+        (h.text, h.get_dom_attribute("colspan"))
+        for h in every(driver, "#table thead tr:first-child th")
+    ]
+    assert shared[:2] == [("Gain", "2"), ("Unexplained detail", "3")]
+    names = [b.text.split("\n")[0] for b in every(driver, "#table thead button")]
+    assert names[4:9] == ["b0", "DWI", "b0", "mean", "l = 2"]
+
+
+def test_a_run_that_is_not_finished_says_why_in_its_row(group):
+    driver, runs = group
+    find(driver, "#filter").send_keys("failed")
+    rows = every(driver, "#table tbody tr")
+    assert [row.get_dom_attribute("data-run") for row in rows] == [
+        f"sub-{number:04}" for number in (runs - 1, runs)
+    ]
+    reasons = [find(row, "td:nth-child(3)").text for row in rows]
+    assert all(reason.startswith("failed: there is no .bvec file") for reason in reasons)
+    find(driver, "#reset").click()
+    find(driver, "#filter").send_keys("incomplete:")
+    (row,) = every(driver, "#table tbody tr")
+    assert find(row, "td:nth-child(3)").text == "incomplete: 1 file missing"
+
+
+def test_long_names_leave_room_for_the_reasons(made_up, put_record, tmp_path, show):
+    for number in range(1, 4):
+        key = f"sub-canon01_acq-ax_run-{number}_res-x2"
+        record = made_up.made_up_record(number) | {"qc_status": "warn", "qc_reasons": "x" * 200}
+        put_record(key, **record | {"run": key.removesuffix("_res-x2")})
+    driver = show(write_group(tmp_path / "out")[1])
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", window(1400))
+    found = leading(driver)
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert all(whole for _, whole, _ in found[:10])
+    assert {key: width for key, _, width in found}["qc_reasons"] >= 150
+
+
 def test_few_rows_are_in_the_page_wherever_it_is_scrolled_to(group):
     driver, runs = group
     seen = driver.execute_async_script(
@@ -125,7 +195,7 @@ def test_few_rows_are_in_the_page_wherever_it_is_scrolled_to(group):
         })();
         """
     )
-    assert seen[-1][3] == f"sub-{runs:04}_res-x2"
+    assert seen[-1][3] == f"sub-{runs:04}"
     assert all(count <= 120 for count, *_ in seen)
     assert all(from_above and to_below for _, from_above, to_below, _ in seen)
 

@@ -197,7 +197,7 @@ def test_participants_of_the_input_without_output(put_record, tmp_path, how):
         (out / "dataset_description.json").write_text(json.dumps(content))
     given = [raw] if how == "argument" else [out]
     text = text_of(write_group(out, given)[1])
-    assert "No output, though there is a diffusion run in the input: sub-2, sub-7, sub-10." in text
+    assert "No output, although the input has a diffusion run: sub-2, sub-7, sub-10." in text
     assert "No diffusion run in the input: sub-3, sub-11." in text
     assert "Compared with the participants in" in text
 
@@ -207,7 +207,7 @@ def test_without_the_input_the_page_says_so(put_record, tmp_path, text):
     put_record()
     (tmp_path / "out" / "dataset_description.json").write_text(text)
     page = write_group(tmp_path / "out", [tmp_path / "not-there"])[1]
-    assert "The input dataset is not at hand" in text_of(page)
+    assert "The input dataset cannot be read from here" in text_of(page)
 
 
 def test_the_outputs_own_participants_count(put_record, tmp_path):
@@ -284,7 +284,7 @@ def test_columns_keep_their_kind(record):
     assert columns["slice_axis"].values == ("k", None)
     assert len(columns["notes"].values[0]) == 301
     assert "session" not in columns  # known of nobody
-    assert next(iter(columns)) == "state"
+    assert next(iter(columns)) == "state"  # of what leads, nothing is known
 
 
 def test_shells_and_periods_are_summed_up(record):

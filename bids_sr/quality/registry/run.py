@@ -58,7 +58,7 @@ VERDICTS = (
     MetricSpec(
         "qc_reasons",
         "Reason",
-        "Why the quality is not 'pass'; reasons are separated by semicolons.",
+        "Why the quality is not 'pass', or why there is none; reasons are separated by semicolons.",
         family=VERDICT,
     ),
 )  # fmt: skip

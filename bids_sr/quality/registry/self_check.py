@@ -29,7 +29,7 @@ def _left(key: str, of: str, column: str) -> MetricSpec:
         _LEFT,
         decimals=2,
         least_range=0.5,
-        column=f"Left of {column}",
+        column=f"Unexplained detail, {column}",
         key_measure=True,
     )
 

@@ -24,54 +24,102 @@
   const choose = () => {
     kept = order.filter((run) => group.wanted[run]);
     if (!kept.includes(current)) current = kept[0] ?? -1;
-    table.setAttribute("aria-rowcount", kept.length + 1);
+    table.setAttribute("aria-rowcount", kept.length + table.tHead.rows.length);
     body.replaceChildren();
     draw();
   };
 
-  const width = (column) => {
-    // a heading may take two lines; words are bold, with a sign before them
-    const words = column.label.split(" ").map((word) => word.length);
-    const half = (words.reduce((a, b) => a + b + 1) + 3) / 2;
-    const heading = Math.max(half, column.unit.length, ...words.map((word) => word + 1.5));
-    let longest = 0;
-    for (let run = 0; run < group.runs.length; run++)
-      longest = Math.max(longest, group.text(column, run).length);
-    const cell = column.words ? (Math.min(longest, 44) + 2) * 0.63 : Math.min(longest, 44) * 0.56;
-    return Math.max(heading * 0.58, cell) + 1.5;
+  // widths are measured, since fonts differ; a heading may take two lines
+  const pen = document.createElement("canvas").getContext("2d");
+  const PADDING = 19, LEAST = 150, MOST = 420;  // pixels: beside a text, and of a long one
+  const ruler = (weight, size) => {
+    const { fontFamily, fontSize } = getComputedStyle(table);
+    const font = `${weight} ${size * parseFloat(fontSize)}px ${fontFamily}`;
+    return (text) => { pen.font = font; return pen.measureText(text).width; };
+  };
+  // neighbours named "Gain, b0" and "Gain, DWI" stand under one heading, "Gain"
+  const split = ({ label }) => {
+    const at = label.lastIndexOf(", ");
+    return at < 0 ? ["", label] : [label.slice(0, at), label.slice(at + 2)];
+  };
+  const together = () => {
+    const groups = [];
+    for (const column of shown) {
+      const [over] = split(column), last = groups.at(-1);
+      if (over && last?.over === over) last.columns.push(column);
+      else groups.push({ over, columns: [column] });
+    }
+    return groups;
+  };
+  const width = (column, name) => {
+    const of = ruler(500, 13 / 14), words = name.split(" ");
+    const lines = words.map((_, i) =>
+      Math.max(of(words.slice(0, i).join(" ")), of(words.slice(i).join(" "))));
+    const texts = new Set(group.runs.map((_, run) => group.text(column, run)));
+    const longest = [...texts].sort((a, b) => b.length - a.length).slice(0, 3);
+    const bold = column.words && ruler(600, 1), sign = bold ? bold("\u25B2 ") : 0;
+    const cell = Math.max(...longest.map(bold || ruler(400, 1))) + sign;
+    const wide = Math.max(Math.min(...lines), of(column.unit), Math.min(cell, MOST));
+    return Math.ceil(wide) + PADDING;
+  };
+  let widths = [];
+  // what leads stays in the window: a long text gets what the others leave, but not too little
+  const lay = () => {
+    const longest = group.runs.reduce((a, b) => b.length > a.length ? b : a);
+    const names = ruler(500, 1)(longest) + PADDING;
+    const run = Math.min(names, Math.max(LEAST, 0.3 * box.clientWidth));
+    const lead = shown.reduce((sum, column, i) => sum + (column.lead ? widths[i] : 0), run);
+    const over = Math.max(0, lead + 2 - box.clientWidth);
+    const given = widths.map((wide, i) =>
+      shown[i].lead && !shown[i].words && wide > LEAST ? Math.max(LEAST, wide - over) : wide);
+    const columns = make("colgroup");
+    for (const each of [run, ...given]) {
+      columns.append(make("col"));
+      columns.lastChild.style.width = each + "px";
+    }
+    table.querySelector("colgroup")?.remove();
+    table.prepend(columns);
+    table.style.width = given.reduce((a, b) => a + b, run) + "px";
+  };
+  const heading = (column, name) => {
+    const cell = make("th", undefined, column.key && isNumber(column) && "number");
+    const button = make("button", name);
+    button.type = "button";
+    button.dataset.key = column.key;
+    button.append(make("i"), make("span", column.unit));
+    cell.scope = "col";
+    cell.title = column.meaning;
+    if (column.key === key) cell.setAttribute("aria-sort", down ? "descending" : "ascending");
+    button.addEventListener("click", () => {
+      down = key === column.key && !down;
+      key = column.key;
+      table.tHead.querySelector("[aria-sort]")?.removeAttribute("aria-sort");
+      cell.setAttribute("aria-sort", down ? "descending" : "ascending");
+      sort();
+    });
+    cell.append(button);
+    return cell;
   };
   const head = () => {
-    const row = make("tr");
-    const first = { key: "", label: "Run", unit: "", meaning: "Name of the output" };
-    const longest = Math.max(...group.runs.map((run) => run.length));
-    const widths = [Math.min(longest, 40) * 0.56 + 2];
-    for (const column of [first, ...shown]) {
-      const cell = make("th", undefined, column.key && isNumber(column) && "number");
-      const button = make("button", column.label);
-      button.type = "button";
-      button.dataset.key = column.key;
-      button.append(make("i"), make("span", column.unit));
-      cell.scope = "col";
-      cell.title = column.meaning;
-      if (column.key === key) cell.setAttribute("aria-sort", down ? "descending" : "ascending");
-      button.addEventListener("click", () => {
-        down = key === column.key && !down;
-        key = column.key;
-        for (const other of row.cells) other.removeAttribute("aria-sort");
-        cell.setAttribute("aria-sort", down ? "descending" : "ascending");
-        sort();
-      });
-      cell.append(button);
-      row.append(cell);
-      if (column.key) widths.push(width(column));
+    const upper = make("tr"), lower = make("tr"), groups = together();
+    upper.append(make("td"));
+    lower.append(heading({ key: "", label: "Run", unit: "", meaning: "Name of the output" }, "Run"));
+    widths = [];
+    for (const { over, columns } of groups) {
+      const shared = columns.length > 1, cell = make(shared ? "th" : "td", shared ? over : "");
+      cell.colSpan = columns.length;
+      if (shared) cell.scope = "colgroup";
+      upper.append(cell);
+      for (const column of columns) {
+        const name = shared ? split(column)[1] : column.label;
+        lower.append(heading(column, name));
+        widths.push(width(column, name));
+      }
     }
-    const group_of = make("colgroup");
-    widths.forEach((em) => { group_of.append(make("col")); group_of.lastChild.style.width = em + "em"; });
-    table.querySelector("colgroup")?.remove();
-    table.prepend(group_of);
-    table.tHead.replaceChildren(row);
+    const rows = groups.some(({ columns }) => columns.length > 1) ? [upper, lower] : [lower];
+    table.tHead.replaceChildren(...rows);
+    lay();
     body.replaceChildren();
-    table.style.width = widths.reduce((a, b) => a + b) + "em";
     table.setAttribute("aria-colcount", shown.length + 1);
   };
 
@@ -91,7 +139,7 @@
       const text = group.text(column, run);
       const tone = column.words && Object.hasOwn(group.tones, text) && group.tones[text];
       const cell = make("td", text || "\u2013", !text && "unknown", tone, isNumber(column) && "number");
-      if (text.length > 40) cell.title = text;
+      if (text.length > 12) cell.title = text;
       row.append(cell);
     }
     return row;
@@ -112,7 +160,7 @@
     for (let place = from; place < to; place++) {
       if (at && at.run === kept[place]) { at = at.nextSibling; continue; }
       const row = build(kept[place]);
-      row.setAttribute("aria-rowindex", place + 2);
+      row.setAttribute("aria-rowindex", place + 1 + table.tHead.rows.length);
       body.insertBefore(row, at);
     }
     pad.style.paddingTop = from * height + "px";
@@ -129,7 +177,7 @@
     waiting = true;
     requestAnimationFrame(() => { waiting = false; draw(); });
   });
-  new ResizeObserver(() => { draw(); measure(); }).observe(box);
+  new ResizeObserver(() => { lay(); draw(); measure(); }).observe(box);
   addEventListener("beforeprint", () => { all = true; draw(); });
   addEventListener("afterprint", () => { all = false; draw(); });
 
