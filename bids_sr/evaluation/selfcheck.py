@@ -114,7 +114,7 @@ def self_check(
     record: Record = {key_of(f, method): None for f in SELF_CHECK_METRICS for method in methods}
     record |= {noisy_gain_key(metric): None for metric in SELF_CHECK_METRICS}
     more: Record = {"mode": mode, "volumes": 0, "slices": 0, "reason": "", "note": ""}
-    more |= {"verdict_noisy": "", "left_note": ""}
+    more |= {"verdict_noisy": "", "left_note": "", "seen": ""}
     record |= {f"{SELF_CHECK}_{key}": value for key, value in more.items()}
     try:
         if mode == "off":
@@ -148,6 +148,7 @@ def _measure(
     record: Record = {
         f"{SELF_CHECK}_volumes": len(sample.volumes),
         f"{SELF_CHECK}_slices": degraded.grid.shape[degraded.grid.slice_axis],
+        f"{SELF_CHECK}_seen": seen_in_training(result.card, result.run.files.subject),
     }
     fit = fit_series(degraded, degraded.truth)
     record |= _metrics(result, sample, fit, folder, compute, (*METHODS, NETWORK, NOISE))
@@ -211,7 +212,7 @@ def _with_noise(
 
 def _less_noise(result: SuperResolvedDwi) -> str:
     share = {2: "half", 3: "a third"}[result.grid.factor]
-    return f"Coarsened, the scan has {share} of its noise"
+    return f"The coarser copy has {share} of the scan's noise"
 
 
 def _gapless(result: SuperResolvedDwi) -> bool:
@@ -220,25 +221,24 @@ def _gapless(result: SuperResolvedDwi) -> bool:
 
 def _check_band(result: SuperResolvedDwi) -> None:
     if max(result.band) * result.grid.factor <= 1:
-        shares = " and ".join(f"{share:.0%}" for share in result.band)
+        shares = " and ".join(f"{100 * share:.0f} %" for share in result.band)
         raise _NoCheckError(
-            f"The slices hold signal in {shares} of the band only: coarsening them would take "
-            "nothing away."
+            f"The slices hold signal in only {shares} of k-space: coarsening them would remove "
+            "nothing."
         )
 
 
 def _notes(result: SuperResolvedDwi, no_tensor: str | None) -> list[str]:
     filled = [
-        f"{'ijk'[axis]} ({share:.0%} of it was measured)"
+        f"{'ijk'[axis]} ({100 * share:.0f} % was measured)"
         for axis, share in zip(result.grid.in_plane, result.band, strict=True)
         if share < 1
     ]
-    seen = seen_in_training(result.card, result.run.files.subject)
-    notes = [seen] if seen else []
+    notes = []
     if filled:
         notes.append(
-            f"Part of the scan's band is empty along {', '.join(filled)}: only what was measured "
-            "is compared."
+            f"The scan's k-space is not fully covered along {', '.join(filled)}: only the measured "
+            "part is compared."
         )
     if no_tensor:
         notes.append(f"Images only, no tensor maps ({no_tensor.rstrip('.')}).")

@@ -104,12 +104,16 @@ def _finer_sentence(seen: Sequence[_Side], model: Mapping[str, Any]) -> str:
         limits.append(f"{min(in_plane[0].trained):.2f} mm and coarser")
     if across.finer:
         limits.append(f"slices of {min(across.trained):.2f} mm and thicker")
-    told = f"Finer than the scans it was trained on ({', '.join(limits)}), as most scans are."
-    return f"{told} {_price(model.get('extrapolation'))}; see the self-check for this scan."
+    told = f"The voxels are finer than in training ({', '.join(limits)}), as in most scans."
+    return f"{told} {_price(model.get('extrapolation'))}. The self-check shows it for this scan."
 
 
 def _price(cost: Any) -> str:
-    names = {"b0": "the b0's", "mean": "the mean's", "l2": "the directional"}
+    names = {
+        "b0": "the b0 detail",
+        "mean": "the detail of the mean",
+        "l2": "the directional detail",
+    }
     cost = cost if isinstance(cost, Mapping) else {}
     told = [
         f"{float(cost[key]):.2f} more of {name}"
@@ -118,7 +122,7 @@ def _price(cost: Any) -> str:
     ]
     if not told:
         return "The cost of going beyond the training range was not measured"
-    return f"One step beyond training was measured to leave {_joined(told)} detail unexplained"
+    return f"In tests one step beyond training, {_joined(told)} remained unexplained"
 
 
 def _joined(parts: Sequence[str]) -> str:

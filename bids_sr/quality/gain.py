@@ -32,7 +32,7 @@ MAPS: Mapping[str, str] = {"fa_mae": "FA", "md_mae": "MD", "v1_deg": "V1"}
 DETAIL: Mapping[str, str] = {
     "left_b0": "b0s",
     "left_mean": "mean over directions",
-    "left_l2": "differences between them",
+    "left_l2": "differences between directions",
 }
 """Shares of unexplained detail that decide the verdict, and what they measure."""
 GROUPS = (IMAGES, MAPS, DETAIL)
@@ -191,6 +191,8 @@ def harms(record: Mapping[str, Any]) -> list[str]:
 def gain_sentence(record: Mapping[str, Any]) -> str:
     """Summarise the self-check in one or two sentences, or say why there was none.
 
+    If the network helps only a copy with less noise than the scan, that is said first.
+
     Parameters
     ----------
     record : mapping
@@ -202,7 +204,6 @@ def gain_sentence(record: Mapping[str, Any]) -> str:
         Empty if the record has no self-check.
     """
     verdict = record.get(f"{SELF_CHECK}_verdict")
-    note = str(record.get(f"{SELF_CHECK}_note") or "")
     if verdict not in (HELPED, NO_GAIN, HARMED):
         reason = record.get(f"{SELF_CHECK}_reason")
         return f"There was no self-check. {reason}" if reason else ""
@@ -217,12 +218,22 @@ def gain_sentence(record: Mapping[str, Any]) -> str:
             "On a coarser copy of this scan, the network is not clearly better by every criterion"
         )
     details = harms(record) if verdict == HARMED else _told(record, SELF_CHECK_METRICS)
-    parts = [f"{said}: {', '.join(details)}.", note, _noisy_sentence(record)]
+    parts = [f"{said}: {', '.join(details)}.", _noisy_sentence(record)]
+    if helps_only_without_noise(record):
+        parts.reverse()
     return " ".join(part for part in parts if part)
+
+
+def helps_only_without_noise(record: Mapping[str, Any]) -> bool:
+    """Return whether the network helps a coarser copy, but harms it at the scan's noise level."""
+    found = [record.get(f"{SELF_CHECK}_verdict{end}") for end in ("", "_noisy")]
+    return found == [HELPED, HARMED]
 
 
 def check_note(record: Mapping[str, Any]) -> str:
     """Return what the self-check's table leaves out: why there is none, limits, the noisier copy.
+
+    That the network may have been trained on the participant is a note of the run.
 
     Parameters
     ----------
@@ -263,7 +274,7 @@ def headline(record: Mapping[str, Any]) -> tuple[str, str]:
     if lead is None:
         reason = str(record.get(f"{SELF_CHECK}_reason") or "")
         return "Not known whether it helped", f"there was no self-check. {reason}".strip()
-    if record.get(f"{SELF_CHECK}_verdict_noisy") == HARMED and verdict == HELPED:
+    if helps_only_without_noise(record):
         lead = "Helped on this scan, but not at its full noise level"
     return lead, f"{', '.join(_in_short(record))}."
 
@@ -309,7 +320,12 @@ def _noisy_sentence(record: Mapping[str, Any]) -> str:
     ]
     if not verdict or not told:
         return ""
-    return f"At the full noise level of the scan ({verdict}): {', '.join(told)}."
+    said = {
+        HELPED: "With the noise level of the scan, it helps as well",
+        NO_GAIN: "With the noise level of the scan, there is no clear gain",
+        HARMED: "With the noise level of the scan, the network is worse than interpolation",
+    }.get(str(verdict), "With the noise level of the scan")
+    return f"{said}: {', '.join(told)}."
 
 
 def _told(record: Mapping[str, Any], metrics: Iterable[str]) -> list[str]:
@@ -321,13 +337,13 @@ def _told(record: Mapping[str, Any], metrics: Iterable[str]) -> list[str]:
         for metric in known
         if metric in DETAIL
     ]
-    return [*told, *([f"detail left unexplained (sinc: 1): {', '.join(left)}"] if left else [])]
+    return [*told, *([f"unexplained detail (1 for sinc): {', '.join(left)}"] if left else [])]
 
 
 def _in_words(metric: str, value: float) -> str:
     if metric in IMAGES:
         return f"PSNR of the {IMAGES[metric]} {value:+.2f} dB"
     if metric in MAPS:
-        change = f"{-value:+.0%}"
-        return f"{MAPS[metric]} error {'+0%' if change == '-0%' else change}"
+        change = f"{-100 * value:+.0f} %"
+        return f"{MAPS[metric]} error {'0 %' if change in ('-0 %', '+0 %') else change}"
     return f"unexplained detail of the {DETAIL[metric]} {-value:+.2f}"

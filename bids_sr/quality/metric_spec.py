@@ -115,7 +115,7 @@ class MetricSpec:
         >>> MetricSpec("x", "x", percent=True).text(0.0123)
         '1.230 %'
         >>> MetricSpec("x", "x", percent=True).text(1e-9)
-        'under 0.001 %'
+        '< 0.001 %'
         >>> MetricSpec("x", "x").text(None)
         'not known'
         """
@@ -141,7 +141,8 @@ class MetricSpec:
     def _number(self, value: float) -> str:
         shown, unit = (100 * value, " %") if self.percent else (value, "")
         if 0 < abs(shown) < 0.5 * 10**-self.decimals:
-            return f"under {10**-self.decimals:.{self.decimals}f}{unit}"
+            least = f"{10**-self.decimals:.{self.decimals}f}{unit}"
+            return f"< {least}" if value > 0 else f"> -{least}"
         return f"{shown:.{self.decimals}f}{unit}"
 
 

@@ -90,9 +90,9 @@ def mppca_sigma(box: NDArray[np.floating], inside: NDArray[np.bool_]) -> tuple[f
     from dipy.denoise.localpca import mppca
 
     if box.size == 0 or not inside.any():
-        return None, "No sigma by MP-PCA: no brain to estimate it in."
+        return None, "No estimate by MP-PCA: no brain to estimate it in."
     if box.shape[3] < MIN_PCA_VOLUMES:
-        return None, f"No sigma by MP-PCA: it needs {MIN_PCA_VOLUMES} volumes."
+        return None, f"No estimate by MP-PCA: it needs {MIN_PCA_VOLUMES} volumes."
     radius = np.minimum(_PATCH_RADIUS, (np.array(box.shape[:3]) - 1) // 2)
     with patches_without_noise():  # nor is there any in voxels that no patch reaches
         _, sigma = mppca(
@@ -104,7 +104,9 @@ def mppca_sigma(box: NDArray[np.floating], inside: NDArray[np.bool_]) -> tuple[f
         )
     found = np.asarray(sigma)[inside]
     found = found[np.isfinite(found) & (found > 0)]
-    return (float(np.median(found)), "") if found.size else (None, "No sigma by MP-PCA: no noise.")
+    if not found.size:
+        return None, "No estimate by MP-PCA: no noise."
+    return float(np.median(found)), ""
 
 
 def _centres(shape: tuple[int, ...], radius: NDArray[np.int_]) -> NDArray[np.bool_]:
@@ -139,16 +141,16 @@ def piesno_sigma(background: NDArray[np.floating]) -> tuple[float | None, str]:
 
     refused = _refuse(background)
     if refused:
-        return None, f"No sigma by PIESNO: {refused}."
+        return None, f"No estimate by PIESNO: {refused}."
     sigma, pure = piesno(background[:, None, None, :], N=1, return_mask=True)
     level = float(np.median(sigma))
     if not level > 0 or pure.mean() < _MIN_PURE:
-        return None, "No sigma by PIESNO: too little of the background is pure noise."
+        return None, "No estimate by PIESNO: too little of the background is pure noise."
     values = background[np.asarray(pure, bool).reshape(-1)]
     ratio = float(values.mean() / max(values.std(), 1e-12))
     if abs(ratio / _RAYLEIGH - 1) > _RAYLEIGH_TOLERANCE:
         return None, (
-            "No sigma by PIESNO: the background is not distributed as the noise of one channel."
+            "No estimate by PIESNO: the background is not distributed as the noise of one channel."
         )
     return level, ""
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bids_sr.quality.gain import HARMED, HELPED, NO_GAIN, SELF_CHECK, gain
+from bids_sr.quality.gain import (
+    HARMED,
+    HELPED,
+    NO_GAIN,
+    SELF_CHECK,
+    gain,
+    helps_only_without_noise,
+)
 from bids_sr.quality.registry import lookup
 from bids_sr.quality.verdict import FAIL, PASS, WARN, Light, quality_lights
 
@@ -29,7 +36,8 @@ def one_line(record: Mapping[str, Any], card: Mapping[str, Any]) -> tuple[str, s
     status, text : str
         ``fail``, ``warn`` or ``pass``, by the worst light; and, for example,
         ``helped (+1.1 dB); check the gradient table``. The gain is that of the PSNR of the
-        weighted volumes over the best interpolation.
+        weighted volumes over the best interpolation; where it does not show why the network
+        helped, that of the b0s is given as well.
     """
     lights = [light for light in quality_lights(record, card) if light.status in (FAIL, WARN)]
     status = lights[0].status if lights else PASS
@@ -40,9 +48,18 @@ def _helped(record: Mapping[str, Any]) -> str:
     words = _WORDS.get(str(record.get(_JUDGED) or ""))
     if words is None:
         return "no self-check"
-    found = gain(record, "psnr_dwi")
-    # a value printed as zero has no sign
-    return words if found is None else f"{words} ({round(found, 1) or 0:+.1f} dB)"
+    if helps_only_without_noise(record):
+        words += ", but not at its full noise level"
+    dwi, b0 = (gain(record, f"psnr_{kind}") for kind in ("dwi", "b0"))
+    if dwi is None:
+        return words
+    if words.startswith("helped") and round(dwi, 1) <= 0 and b0 is not None:
+        return f"{words} (b0 {_decibels(b0)}, DWI {_decibels(dwi)})"
+    return f"{words} ({_decibels(dwi)})"
+
+
+def _decibels(gain: float) -> str:
+    return f"{round(gain, 1) or 0:+.1f} dB"  # zero has no minus sign
 
 
 def _to_check(lights: Sequence[Light]) -> str:

@@ -18,7 +18,14 @@ from bids_sr.quality.domain import (
     strange_voxels,
     zooms,
 )
-from bids_sr.quality.gain import HARMED, HELPED, NO_GAIN, SELF_CHECK, gain_sentence
+from bids_sr.quality.gain import (
+    HARMED,
+    HELPED,
+    NO_GAIN,
+    SELF_CHECK,
+    gain_sentence,
+    helps_only_without_noise,
+)
 from bids_sr.quality.gradient_light import VERDICT, gradient_sentence, is_faulty
 from bids_sr.quality.metric_spec import Limits, MetricSpec, number
 from bids_sr.quality.periods import PERIODS, periods_of
@@ -137,7 +144,7 @@ def _selfcheck(record: Record) -> Light:
     key = f"{SELF_CHECK}_verdict"
     verdict = record.get(key)
     status = {HELPED: PASS, NO_GAIN: WARN, HARMED: FAIL}.get(str(verdict), UNKNOWN)
-    if status == PASS and record.get(f"{key}_noisy") == HARMED:
+    if helps_only_without_noise(record):
         status = WARN  # it helps a scan with half of this one's noise, and may not help this one
     text = gain_sentence(record) or "There was no self-check."
     return Light(key, status, None if status == UNKNOWN else str(verdict), text)
@@ -171,13 +178,16 @@ def _grid(record: Record, image: str) -> Light:
     shown = flagged or found
     period = max(shown, key=lambda p: shown[p][0])  # the clearest one is reported
     f, a = found[period]
-    told = f"F = {f:.3g}, amplitude {a:.2g} of the noise added at a period of {period} voxels"
-    limits = f"limits: {GRID.f:g} and {GRID.amplitude(image, period):g}"
+    told = (
+        f"{'' if flagged else 'largest '}F {f:.3g} (limit {GRID.f:g}) at a period of {period} "
+        f"voxels, where the network added an amplitude of {a:.2g} of the noise (limit "
+        f"{GRID.amplitude(image, period):g})"
+    )
     if flagged:
-        return Light(key, FAIL, f, f"There is a grid in the {name}: {told} ({limits}).")
+        return Light(key, FAIL, f, f"There is a grid in the {name}: {told}.")
     if len(found) < len(periods):
         return Light(key, UNKNOWN, f, f"Grid in the {name}: not all periods were tested.")
-    return Light(key, PASS, f, f"No grid in the {name}: at most {told} ({limits}).")
+    return Light(key, PASS, f, f"No grid in the {name}: {told}.")
 
 
 def _pair(record: Record, image: str, period: int) -> tuple[float, float] | None:
@@ -213,11 +223,11 @@ def _band(record: Record) -> Light:
         text = str(note)[:1].upper() + str(note)[1:].rstrip(".") + "."
         return Light("input_band", WARN, str(record.get("input_band") or note), text)
     if shares and min(shares) < 1:
-        text = "Part of the input's band is empty, zero-filled or filtered: measured are "
-        text += " and ".join(f"{share:.0%}" for share in shares) + " of it."
+        found = " and ".join(f"{100 * share:.0f} %" for share in shares)
+        text = f"The input is zero-filled or filtered: it holds {found} of k-space in plane."
         return Light("input_band", WARN, str(record["input_band"]), text)
     if not shares and note is None:
-        return Light("input_band", UNKNOWN, None, "Measured band of the input: not known.")
+        return Light("input_band", UNKNOWN, None, "K-space coverage of the input: not known.")
     stored, acquired = record.get("stored_matrix"), record.get("acquired_matrix")
     if stored and acquired and stored != acquired:
         text = f"The input was zero-filled from {acquired} to {stored} pixels; that was undone."
@@ -227,11 +237,11 @@ def _band(record: Record) -> Light:
 
 def _domain(record: Record, card: Mapping[str, Any]) -> list[Light]:
     checks = [
-        ("input_zooms_mm", "voxel_sizes_mm", strange_voxels, "Voxel size"),
+        ("input_zooms_mm", "voxel_sizes_mm", strange_voxels, "Acquired voxel size"),
         ("shells", "b_values", strange_b_values, "b-values"),
     ]
     if card.get("snr_b0"):  # a card may lack it
-        checks.append(("snr_b0", "snr_b0", strange_snr, "Noise"))
+        checks.append(("snr_b0", "snr_b0", strange_snr, "SNR of the b0s"))
     lights = []
     for key, on_card, check, name in checks:
         value, strange = record.get(key), check(record, card)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bids_sr.quality.gain import SELF_CHECK
 from bids_sr.quality.metric_spec import MetricSpec, Per, is_known
 from bids_sr.quality.registry import shell_of
 from bids_sr.report.tables import table_metrics
@@ -46,7 +47,12 @@ def notes(record: Mapping[str, Any]) -> list[str]:
     list of str
         Whole sentences.
     """
-    return [text for text in (_skipped(record), _notes(record), _missing(record)) if text]
+    told = (_seen(record), _skipped(record), _notes(record), _missing(record))
+    return [text for text in told if text]
+
+
+def _seen(record: Mapping[str, Any]) -> str:
+    return str(record.get(f"{SELF_CHECK}_seen") or "")
 
 
 def _data_consistency(record: Mapping[str, Any]) -> str:

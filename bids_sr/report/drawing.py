@@ -70,6 +70,18 @@ class Layout:
     """Height and width of a panel in the file, pixels."""
     key: Key | None = field(default=None)
     """Colour key, on the right."""
+    text: float = 1.0
+    """Size of letters, and of the space for them, relative to the usual."""
+
+    @property
+    def head(self) -> int:
+        """Height of the line above a row, pixels."""
+        return round(_HEAD * self.text)
+
+    @property
+    def margin(self) -> int:
+        """Width of the space for the key, pixels."""
+        return round(_BAR[1] * self.text) if self.key else 0
 
 
 def panel_size(shape: tuple[int, int], spacing: tuple[float, float], width: int) -> tuple[int, int]:
@@ -123,9 +135,9 @@ def draw(path: Path, rows: Sequence[Sequence[Panel]], layout: Layout) -> tuple[i
     height, width = canvas.shape[:2]
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor="none")
     for panel, (top, left) in places:
-        _label(figure, panel, layout.panel, top, left)
+        _label(figure, panel, layout, top, left)
     if layout.key:
-        _label_key(figure, layout.key, width, height)
+        _label_key(figure, layout.key, layout, width, height)
     agg = FigureCanvasAgg(figure)
     agg.draw()
     _lay_over(canvas, np.asarray(agg.buffer_rgba()))
@@ -137,7 +149,10 @@ def panel_corners(layout: Layout, rows: int, columns: int) -> list[list[tuple[in
     """Return the positions of the panels: top and left edge, pixels, row by row."""
     high, wide = layout.panel
     return [
-        [(r * (_HEAD + high + _GAP) + _HEAD, _GAP + c * (wide + _GAP)) for c in range(columns)]
+        [
+            (r * (layout.head + high + _GAP) + layout.head, _GAP + c * (wide + _GAP))
+            for c in range(columns)
+        ]
         for r in range(rows)
     ]
 
@@ -147,9 +162,9 @@ def _compose(
 ) -> tuple[Rgb, list[tuple[Panel, tuple[int, int]]]]:
     high, wide = layout.panel
     columns = len(rows[0])
-    height = len(rows) * (_HEAD + high + _GAP)
+    height = len(rows) * (layout.head + high + _GAP)
     body = _GAP + columns * (wide + _GAP)
-    width = body + (_BAR[1] if layout.key else 0)
+    width = body + layout.margin
     canvas = np.zeros((height, width, 3), np.uint8)
     places = []
     for row, corners in zip(rows, panel_corners(layout, len(rows), columns), strict=True):
@@ -157,16 +172,16 @@ def _compose(
             canvas[top : top + high, left : left + wide] = enlarge(panel.picture, high, wide)
             places.append((panel, (top, left)))
     if layout.key:
-        _place_key(canvas, layout.key, body)
+        _place_key(canvas, layout.key, layout, body)
     return canvas, places
 
 
-def _place_key(canvas: Rgb, key: Key, left: int) -> None:
-    top, bottom = _bar_span(len(canvas))
+def _place_key(canvas: Rgb, key: Key, layout: Layout, left: int) -> None:
+    top, bottom = _bar_span(len(canvas), layout)
     if key.is_bar:
         canvas[top:bottom, left : left + _BAR[0]] = enlarge(key.picture, bottom - top, _BAR[0])
         return
-    rows, columns = min(len(key.picture), bottom - top), min(key.picture.shape[1], _BAR[1])
+    rows, columns = min(len(key.picture), bottom - top), min(key.picture.shape[1], layout.margin)
     canvas[top : top + rows, left : left + columns] = key.picture[:rows, :columns]
 
 
@@ -178,15 +193,16 @@ def _lay_over(canvas: Rgb, letters: NDArray[np.uint8]) -> None:
     canvas[inked] = np.round(mixed).astype(np.uint8)
 
 
-def _bar_span(height: int) -> tuple[int, int]:
-    return _HEAD + height // 10, height - _GAP - height // 10
+def _bar_span(height: int, layout: Layout) -> tuple[int, int]:
+    return layout.head + height // 10, height - _GAP - height // 10
 
 
-def _label(figure: Figure, panel: Panel, size: tuple[int, int], top: int, left: int) -> None:
-    high, wide = size
-    inset = 14
+def _label(figure: Figure, panel: Panel, layout: Layout, top: int, left: int) -> None:
+    high, wide = layout.panel
+    inset = 14 * layout.text
     if panel.title:
-        _text(figure, left, top - _HEAD / 2, panel.title, _SOFT, _TITLE_SIZE, ha="left")
+        size = _TITLE_SIZE * layout.text
+        _text(figure, left, top - layout.head / 2, panel.title, _SOFT, size, ha="left")
     middle_row, middle_column = top + high / 2, left + wide / 2
     spots = (
         (left + inset, middle_row),
@@ -196,19 +212,20 @@ def _label(figure: Figure, panel: Panel, size: tuple[int, int], top: int, left: 
     )
     for letter, (x, y) in zip(panel.letters, spots, strict=True):
         if letter:
-            _text(figure, x, y, letter, _BRIGHT, _LETTER_SIZE, weight="bold")
+            _text(figure, x, y, letter, _BRIGHT, _LETTER_SIZE * layout.text, weight="bold")
 
 
-def _label_key(figure: Figure, key: Key, width: int, height: int) -> None:
-    top, bottom = _bar_span(height)
-    left = width - _BAR[1]
+def _label_key(figure: Figure, key: Key, layout: Layout, width: int, height: int) -> None:
+    top, bottom = _bar_span(height, layout)
+    left = width - layout.margin
     if key.is_bar:
         spots = list(np.linspace(top + 6, bottom - 6, len(key.texts)))
         left += _BAR[0] + 6
     else:
-        spots = [top + len(key.picture) + 18 + 22 * n for n in range(len(key.texts))]
+        under = top + len(key.picture)
+        spots = [under + layout.text * (18 + 22 * n) for n in range(len(key.texts))]
     for (text, colour), y in zip(key.texts, spots, strict=True):
-        _text(figure, left, float(y), text, colour, _TITLE_SIZE, ha="left")
+        _text(figure, left, float(y), text, colour, _TITLE_SIZE * layout.text, ha="left")
 
 
 def _text(

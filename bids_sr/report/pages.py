@@ -107,7 +107,13 @@ def slug(text: str) -> str:
 def _with_options(text: str) -> Markup:
     """Return text with command-line options marked up as code, so that none is broken in two."""
     shown = str(escape(text))
-    return Markup(re.sub(r"(?<![\w-])(--[a-z][a-z-]*)", r'<code class="option">\1</code>', shown))
+    return Markup(
+        re.sub(
+            r"(?<![\w-])(--[a-z][a-z-]*(?: \w+(?=[.,;:)]))?)",
+            r'<code class="option">\1</code>',
+            shown,
+        )
+    )
 
 
 def _source(names: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
@@ -41,6 +41,8 @@ PANEL = 420
 """Target side of a panel, pixels."""
 MOST = 4
 """Contrasts shown: b = 0 and the first shells."""
+_TEXT = 1.4
+"""Size of letters: the picture is shown at little more than half its size."""
 _FIBRES_MM = 34.0
 """Side of the region in which fibres are drawn as lines."""
 _FA_LEAST = 0.2
@@ -66,6 +68,18 @@ class _Frame:
     """In-plane voxel sizes of input and output."""
     detail: Box
     """The magnified region, acquired voxels."""
+
+    def with_full_detail(self) -> _Frame:
+        """Return the frame with its region grown until it fills its panel."""
+        box, (rows, columns) = self.detail, self.size(self.detail, self.side)
+        times = max(rows, columns) / max(end - start for start, end in (box.a, box.b))
+        fitting = int(self.side / times)
+        spans = []
+        for (start, end), n in zip((box.a, box.b), self.acquired_brain.shape, strict=True):
+            side = min(n, max(end - start, fitting))
+            first = min(max(0, (start + end - side) // 2), n - side)
+            spans.append((first, first + side))
+        return evolve(self, detail=Box(spans[0], spans[1]))
 
     @property
     def brain(self) -> NDArray[np.bool_]:
@@ -158,7 +172,7 @@ def _frame(sr: SuperResolvedDwi, shown: ContrastSlices, input_brain: NDArray[np.
         f"slice {shown.axis} = {number}",
         (widths[0], widths[1]),
         detail_box(shown),
-    )
+    ).with_full_detail()
 
 
 def _contrast(frame: _Frame, shown: ContrastSlices, names: OutputNames) -> Picture:
@@ -174,8 +188,8 @@ def _contrast(frame: _Frame, shown: ContrastSlices, names: OutputNames) -> Pictu
         tab="b0" if b0 else f"DWI, {shown.contrast.title.removesuffix(' s/mm²')}",
         what=f"volume {shown.contrast.volume} ({shown.contrast.title})",
         caption=f"Orange: the brain mask. The network added detail of {added:.2g} % of the grey "
-        "scale to what interpolation gives (root mean square in the brain of three slices); cut "
-        f"back to the acquired resolution, its output differs from the scan by {kept:.2g} %.",
+        "scale to what interpolation gives (root mean square in the brain of three slices). "
+        f"Reduced to the acquired resolution, its output differs from the scan by {kept:.2g} %.",
     )
 
 
@@ -256,7 +270,7 @@ def _picture(
     what: str,
     caption: str,
 ) -> Picture:
-    width, height = draw(path, rows, Layout((frame.side, frame.side), key))
+    width, height = draw(path, rows, Layout((frame.side, frame.side), key, _TEXT))
     return Picture(
         kind=IMAGE,
         section=OVERVIEW,

@@ -28,6 +28,7 @@ WORDS = {"pass": "good", "note": "note", "warn": "caution", "fail": "bad", "unkn
 
 COLUMNS = (*METHODS, "noise alone")
 """Columns of the self-check's table."""
+_SEEN = f"{SELF_CHECK}_seen"
 _COUNTS = {2: "Two", 3: "Three", 4: "Four", 5: "Five", 6: "Six", 7: "Seven", 8: "Eight", 9: "Nine"}
 
 
@@ -116,7 +117,7 @@ def summary(record: Mapping[str, Any], lights: Iterable[Light] = ()) -> Summary:
     told = _cautions(record, views)
     return Summary(
         _overall(record, views),
-        (_helped(record, views), _to_check(told, views)),
+        (_helped(record, views), _to_check(told, views, seen=bool(record.get(_SEEN)))),
         tuple(told),
         tuple([view.text for view in views if view.status == NOTE] + notes(record)),
         tuple(views),
@@ -146,7 +147,7 @@ def _helped(record: Mapping[str, Any], views: Sequence[LightView]) -> Answer:
     return Answer(found[0] if found else UNKNOWN, lead, text)
 
 
-def _to_check(told: Sequence[Answer], views: Sequence[LightView]) -> Answer:
+def _to_check(told: Sequence[Answer], views: Sequence[LightView], *, seen: bool) -> Answer:
     """Say what to look at first, apart from the self-check, which is shown above it."""
     check = next((view.label for view in views if view.key == f"{SELF_CHECK}_verdict"), None)
     told = [one for one in told if one.lead != check or check is None]
@@ -166,7 +167,8 @@ def _to_check(told: Sequence[Answer], views: Sequence[LightView]) -> Answer:
         return Answer(UNKNOWN, "Not judged", "what could be checked is not in the record.")
     if unknown:
         return Answer(UNKNOWN, "No caution, but not judged", silent)
-    return Answer(PASS, "No caution", "all checks passed.")
+    but = ", but the network may have been trained on this participant" if seen else ""
+    return Answer(PASS, "No caution", f"all checks passed{but}.")
 
 
 def _first_sentence(text: str) -> str:

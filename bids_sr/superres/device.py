@@ -82,7 +82,8 @@ def describe_device(device: torch.device) -> str:
     """Return the device's name for reports, for example ``cuda:0 (NVIDIA A100)``."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
-    return f"cpu ({torch.get_num_threads()} threads)"
+    threads = torch.get_num_threads()
+    return f"cpu ({threads} {'thread' if threads == 1 else 'threads'})"
 
 
 def default_batch_size(device: torch.device, pixels: int) -> int:

@@ -102,13 +102,13 @@ def _checked(detail: Detail, images: slice) -> Precision:
     # the first call of each is slower, since it lays out the weights
     changed = _changed(detail(FLOAT32), detail(lower), images)
     if not changed <= EQUAL:  # also rejects NaN
-        _LOG.info("float32: bfloat16 would change the detail by %.1f %%", 100 * changed)
+        _LOG.info("precision float32: bfloat16 would change the detail by %.1f %%", 100 * changed)
         return FLOAT32
     times = [(_seconds(detail, FLOAT32), _seconds(detail, lower)) for _ in range(_ROUNDS)]
     whole, less = (min(each) for each in zip(*times, strict=True))
     found = lower if whole / less >= FASTER else FLOAT32
     _LOG.info(
-        "%s: on this CPU bfloat16 is %.2f times as fast and changes the detail by %.1f %%",
+        "precision %s: here bfloat16 is %.2f times as fast and changes the detail by %.1f %%",
         found.name,
         whole / less,
         100 * changed,

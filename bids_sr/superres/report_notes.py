@@ -67,8 +67,9 @@ def hot_notes(hot: Mapping[int, HotVoxels]) -> tuple[str, ...]:
     if not hot:
         return ()
     count = sum(voxels.count for voxels in hot.values())
+    found = f"{count} voxel{'' if count == 1 else 's'}"
     return (
-        f"Far brighter than all around: {count} of the input's voxels (hot pixels, or saturated"
-        f" lines; volumes {some(hot)}). The network was shown their surroundings instead; the"
-        " output keeps the input's values.",
+        f"The input holds {found} far brighter than all"
+        f" around (hot pixels, or saturated lines; volumes {some(hot)}). The network was given"
+        " the surroundings instead; the output keeps the input's values.",
     )

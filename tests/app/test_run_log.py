@@ -95,7 +95,7 @@ def test_the_end_is_a_line_for_each_run(plans, caplog):
     assert caplog.messages == [
         f"2 of 3 runs done (1 now, 1 before) in {plans[0].names.out_dir}",
         "sub-01: helped (+1.1 dB)",
-        f"failed: sub-02 ({crash})",
+        f"sub-02: failed ({crash})",
         "sub-03: helped (+1.1 dB); check the gradient table",
     ]
     assert levels == ["INFO", "INFO", "ERROR", "WARNING"]

@@ -70,16 +70,16 @@ def test_random_detail_is_harm(checked):
     assert record["selfcheck_verdict"] == "harmed"
     assert record["selfcheck_volumes"] == 13 and record["selfcheck_slices"] == 2
     assert record["selfcheck_reason"] == ""
-    assert record["selfcheck_note"] == "Coarsened, the scan has half of its noise."
+    assert record["selfcheck_note"] == "The coarser copy has half of the scan's noise."
     assert all(value is not None for row in metrics(record).values() for value in row.values())
     assert [key for key in record if not is_described(key)] == []
     json.dumps(record, allow_nan=False)
 
 
 def test_that_the_network_may_know_the_participant_is_a_note(checked):
-    note = checked(data=["sub-01_acq-AP"])["selfcheck_note"]
+    note = checked(data=["sub-01_acq-AP"])["selfcheck_seen"]
     assert note.startswith("model2 may have been trained on sub-01: its card lists sub-01_acq-AP.")
-    assert "trained on" not in checked(data=["sub-02"])["selfcheck_note"]
+    assert checked(data=["sub-02"])["selfcheck_seen"] == ""
 
 
 @pytest.mark.parametrize("factor", [2, 3])
@@ -248,7 +248,7 @@ def test_it_computes_in_what_the_run_was_computed_in(checked, monkeypatch):
     [
         ({"mode": "off"}, "switched off"),
         ({"inside": np.s_[:1, :1]}, "brain voxels are left inside the rim"),
-        ({"band": (0.5, 0.4)}, "of the band only"),
+        ({"band": (0.5, 0.4)}, "of k-space"),
     ],
 )
 def test_no_self_check_and_why(checked, changes, reason):
@@ -267,7 +267,7 @@ def test_detail_beyond_the_measured_band_does_not_count(checked):
 
 def test_a_reference_with_an_empty_part_of_the_band_is_told(checked):
     note = checked(band=(0.78, 1.0))["selfcheck_note"]
-    assert "along i (78% of it was measured)" in note and "along j" not in note
+    assert "along i (78 % was measured)" in note and "along j" not in note
 
 
 def test_images_alone_where_there_is_no_tensor(checked):

@@ -48,14 +48,17 @@ PRICE = {"from_mm": 3.5, "to_mm": 2.4, "b0": 0.035, "mean": 0.107, "l2": None}
 def test_only_what_is_finer_throughout_is_usual(voxel, axis, finer):
     scan = {"input_zooms_mm": voxel, "slice_axis": axis}
     assert is_finer(scan, CARD) == finer
-    assert ("as most scans are" in strange_voxels(scan, CARD)) == finer
+    assert ("as in most scans" in strange_voxels(scan, CARD)) == finer
 
 
 def test_what_going_beyond_the_training_costs_is_told():
     scan = {"input_zooms_mm": "1.00x1.00x1.00", "slice_axis": 2}
     told = strange_voxels(scan, CARD | {"extrapolation": PRICE})
     assert "2.00 mm and coarser" in told and "slices of 3.00 mm and thicker" in told
-    assert "0.04 more of the b0's and 0.11 more of the mean's detail unexplained" in told
+    assert (
+        "0.04 more of the b0 detail and 0.11 more of the detail of the mean remained unexplained"
+        in told
+    )
     for nothing in (None, 3, {}, {"b0": "x"}):
         assert "was not measured" in strange_voxels(scan, CARD | {"extrapolation": nothing})
 

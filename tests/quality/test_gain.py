@@ -10,9 +10,11 @@ from bids_sr.quality.gain import (
     LEFT,
     MARGINS,
     SELF_CHECK_METRICS,
+    check_note,
     gain,
     gain_sentence,
     harms,
+    helps_only_without_noise,
     key_of,
     noisy_gain_key,
     selfcheck_verdict,
@@ -120,14 +122,14 @@ def test_margins_are_of_metrics_that_there_are():
 
 def test_sentences():
     good = gain_sentence(check(**GOOD))
-    assert "beats" in good and "+1.00 dB" in good and "MD error -25%" in good
-    assert "V1 error -5%" in good
+    assert "beats" in good and "+1.00 dB" in good and "MD error -25 %" in good
+    assert "V1 error -5 %" in good
     assert good.endswith(
-        "detail left unexplained (sinc: 1): b0s 0.60, mean over directions 0.60, "
-        "differences between them 0.85."
+        "unexplained detail (1 for sinc): b0s 0.60, mean over directions 0.60, "
+        "differences between directions 0.85."
     )
     bad = check(**GOOD | {"fa_mae": 0.072})
-    assert harms(bad) == ["FA error +20%"]
+    assert harms(bad) == ["FA error +20 %"]
     assert "worse" in gain_sentence(bad) and "dB" not in gain_sentence(bad)
     several = check(**by(psnr_dwi=-0.8, psnr_b0=-0.8))
     assert len(harms(several)) == 2 and "-0.24 dB" in gain_sentence(several)
@@ -137,7 +139,8 @@ def test_sentences():
     off = {"selfcheck_verdict": "", "selfcheck_reason": "It was switched off."}
     assert gain_sentence(off) == "There was no self-check. It was switched off."
     noted = check() | {"selfcheck_note": "The reference is itself zero-filled."}
-    assert gain_sentence(noted).endswith("zero-filled.")
+    assert "zero-filled" not in gain_sentence(noted)  # it stands under the table
+    assert check_note(noted) == "The reference is itself zero-filled."
 
 
 def test_the_sentence_with_the_noise_put_back():
@@ -146,6 +149,16 @@ def test_the_sentence_with_the_noise_put_back():
     noisy |= {noisy_gain_key("left_b0"): 0.3, noisy_gain_key("left_mean"): None}
     told = gain_sentence(check(**GOOD) | noisy)
     assert told.endswith(
-        "At the full noise level of the scan (no gain): PSNR of the weighted volumes +0.40 dB, "
-        "V1 error +2%, unexplained detail of the differences between them +0.06."
+        "With the noise level of the scan, there is no clear gain: PSNR of the weighted volumes "
+        "+0.40 dB, V1 error +2 %, unexplained detail of the differences between directions +0.06."
+    )
+    assert not helps_only_without_noise(check(**GOOD) | noisy)
+
+
+def test_harm_at_the_noise_level_of_the_scan_is_said_first():
+    noisy = {noisy_gain_key("psnr_dwi"): -0.9, "selfcheck_verdict_noisy": "harmed"}
+    told = gain_sentence(check(**GOOD) | noisy)
+    assert told.startswith(
+        "With the noise level of the scan, the network is worse than interpolation: PSNR of the "
+        "weighted volumes -0.90 dB. On a coarser copy of this scan"
     )

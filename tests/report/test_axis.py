@@ -71,6 +71,6 @@ def test_every_metric_that_is_drawn_has_a_least_range():
         for spec in registry.METRICS
         if spec.family in plotted_families() and not (spec.per == Per.SHELL and not spec.extreme)
     ]
-    texts = ("verdict", "verdict_noisy", "reason", "note", "left_note", "mode")
+    texts = ("verdict", "verdict_noisy", "reason", "note", "left_note", "seen", "mode")
     without = {s.key.removeprefix("selfcheck_") for s in drawn if s.least_range <= 0}
     assert without == {"sigma_mppca", "sigma_piesno", "sigma_note", *texts}

@@ -240,13 +240,14 @@ def test_page_is_not_wider_than_the_window(page, show):
 
 def test_click_and_buttons_swap(viewer):
     driver, figure = viewer
-    assert visible(driver, figure) == "before"
+    assert visible(driver, figure) == "after"  # super-resolved before any click
     find(figure, ".stage").click()
-    assert visible(driver, figure) == "after"
-    assert find(figure, ".show-after").get_attribute("aria-pressed") == "true"
-    find(figure, ".show-before").click()
     assert visible(driver, figure) == "before"
+    assert find(figure, ".show-before").get_attribute("aria-pressed") == "true"
     assert find(figure, ".after").get_attribute("aria-hidden") == "true"
+    find(figure, ".show-after").click()
+    assert visible(driver, figure) == "after"
+    assert find(figure, ".before").get_attribute("aria-hidden") == "true"
 
 
 def test_flicker_runs_and_stops(viewer):
@@ -265,7 +266,7 @@ def test_flicker_runs_and_stops(viewer):
     button = find(figure, ".flicker")
     button.click()
     assert button.get_attribute("aria-pressed") == "true"
-    for state in ("before", "after", "before"):
+    for state in ("after", "before", "after"):
         WebDriverWait(driver, 3600, 0.05).until(lambda d, s=state: visible(d, figure) == s)
     assert driver.execute_script("return window.beats.size") == 1
     button.click()
@@ -326,7 +327,7 @@ def test_keyboard_alone_is_enough(viewer):
     stage = find(figure, ".stage")
     driver.execute_script("arguments[0].focus()", stage)
     stage.send_keys(" ")
-    assert visible(driver, figure) == "after"
+    assert visible(driver, figure) == "before"
     stage.send_keys("++")
     assert find(figure, ".factor").text == "2.3\N{MULTIPLICATION SIGN}"
     before = driver.execute_script("return arguments[0].style.getPropertyValue('--x')", stage)
@@ -335,8 +336,8 @@ def test_keyboard_alone_is_enough(viewer):
     assert float(after[:-2]) == pytest.approx(float(before[:-2]) - 40)
     stage.send_keys("0")
     assert find(figure, ".factor").text == "1\N{MULTIPLICATION SIGN}"
-    find(figure, ".wipe input").send_keys(Keys.HOME)
-    assert visible(driver, figure) == "before"
+    find(figure, ".wipe input").send_keys(Keys.END)
+    assert visible(driver, figure) == "after"
 
 
 def test_full_window_and_back(viewer):

@@ -151,4 +151,4 @@ def test_damaged_records_are_told(put_record, tmp_path, text):
 
 def test_page_without_anything_says_so(tmp_path):
     page = Page(write_participant_page(tmp_path, "07"))
-    assert "nothing to show" in page.text
+    assert "no results to show" in page.text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,6 +14,7 @@ from bids_sr.report.figures import make_figures
 from bids_sr.report.index import OVERVIEW, read_index
 from bids_sr.report.orientation import slice_view
 from bids_sr.report.raster import OUTLINE
+from bids_sr.report.sampling import Box
 from bids_sr.report.sticks import in_picture, with_sticks
 
 
@@ -36,11 +39,12 @@ def drawn(scan, maps):
 
 def columns(picture):
     """Return the three panels of the upper row, letters and frames aside, and of the lower."""
-    side = (picture.shape[1] - 96 - 14) // 3 - 14
+    margin, head = round(96 * side_by_side._TEXT), round(34 * side_by_side._TEXT)
+    side = (picture.shape[1] - margin - 14) // 3 - 14
     corners = [14 + n * (side + 14) for n in range(3)]
     return [
         [picture[top : top + side, left : left + side] for left in corners]
-        for top in (34, 34 + side + 14 + 34)
+        for top in (head, head + side + 14 + head)
     ]
 
 
@@ -57,6 +61,22 @@ def test_what_the_network_added_is_in_the_third_panel_alone(drawn):
     for row, row_with in zip(columns(same["b0"]), columns(other["b0"]), strict=True):
         changed = [np.any(a != b) for a, b in zip(row, row_with, strict=True)]
         assert changed == [False, False, True]
+
+
+@pytest.mark.parametrize("n", [64, 96, 128, 192, 256])
+@pytest.mark.parametrize("factor", [2, 3])
+def test_the_detail_fills_its_panel(n, factor):
+    """Its magnification is a whole number, so its region is chosen to fit: no black beside it."""
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    sample = SimpleNamespace(factor=factor, box=Box((0, n), (0, n)))
+    shown = SimpleNamespace(sample=sample, view=slice_view(affine / factor, 2))
+    for side in (17, 20, 25):
+        middle = Box((n // 3, n // 3 + side), (n - side, n))
+        frame = side_by_side._Frame(
+            shown, np.ones((n, n), bool), affine, 2, "", ("", ""), middle
+        ).with_full_detail()
+        assert min(frame.size(frame.detail, frame.side)) > 0.9 * frame.side
+        assert frame.detail.b[1] <= n and frame.detail.a[0] < n // 3 + side / 2 < frame.detail.a[1]
 
 
 def test_without_detail_interpolation_and_output_are_alike(drawn):

@@ -84,6 +84,15 @@ def test_the_second_line_says_what_to_check(record, lights, status, lead, text):
     assert told[0] == status and told[1].startswith(lead) and text in told[2]
 
 
+def test_a_participant_of_the_training_data_is_named_in_the_first_screen(record):
+    text = "shallow-x2 may have been trained on sub-01: its card lists sub-01."
+    told = summary(record(selfcheck_seen=text), [Light("dc_bias", "pass", 0.0, "")])
+    assert told.answers[1].text == (
+        "all checks passed, but the network may have been trained on this participant."
+    )
+    assert text in told.notes and text not in told.check_note
+
+
 def test_status_and_reasons_come_from_the_record_where_there_are_no_lights(record, judged):
     told = summary(record(**judged))
     assert told.status == "warn"

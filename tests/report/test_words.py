@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bids_sr.quality.metric_spec import MetricSpec, is_known
-from bids_sr.quality.registry import lookup
+from bids_sr.quality.registry import METRICS, lookup
 from bids_sr.quality.verdict import quality_lights
 from bids_sr.report.methods import describe
 from bids_sr.report.summary import summary
@@ -44,7 +44,8 @@ def test_zero_and_no_are_known(value):
 def test_small_is_not_printed_as_zero():
     entry = MetricSpec("x", "x", percent=True)
     assert entry.text(0.0) == "0.000 %"
-    assert entry.text(-1e-9) == "under 0.001 %"
+    assert entry.text(1e-9) == "< 0.001 %"
+    assert entry.text(-1e-9) == "> -0.001 %"
     assert entry.text(0.5) == "50.000 %"
 
 
@@ -144,7 +145,7 @@ def test_a_usual_run_needs_no_caution(record, card):
     ("changes", "model", "told"),
     [
         ({"data_consistency": False}, {}, "switched off"),
-        ({"input_zooms_mm": "1.00x1.00x3.00"}, {}, "as most scans are"),
+        ({"input_zooms_mm": "1.00x1.00x3.00"}, {}, "as in most scans"),
         ({"input_zooms_mm": "3.00x2.00x3.00"}, {}, "outside what the network was trained on"),
         ({"shells": "1000;5000"}, {}, "b = 5000"),
         ({"bad_lines": "volume 3: line 7", "n_bad_slices": 1}, {}, "damaged: volume 3: line 7."),
@@ -220,7 +221,7 @@ def test_every_metric_of_a_group_stands_in_its_table(record):
     grids = groups["Grid artifacts"]
     assert cells(grids.pairs) == {"Grid of 4 pixels, F": ["1.100", "250.000", "+248.900"]}
     assert cells(grids.single) == {"Spectral peak of 4 pixels (dB)": ["12.3"]}
-    assert "No noise estimate because" in cells(groups["Noise and sharpness"].single)
+    assert "Note on the noise estimate" in cells(groups["Noise and sharpness"].single)
     assert "QA in white matter" in cells(groups["White matter"].pairs)
     heads = [spec.key for spec in shell_metrics(values)]
     assert heads == ["dc_nrmse", "dc_bias", "dc_rms_sigma", "snr"]
@@ -229,3 +230,12 @@ def test_every_metric_of_a_group_stands_in_its_table(record):
     assert "Grid artifacts" not in {group.title for group in group_rows(record())}
     assert any("saturated line" in text for text in points(values, {}))
     assert lookup("snr_b1000").label == "SNR of the input, b = 1000"
+
+
+@pytest.mark.parametrize("spec", METRICS, ids=lambda spec: spec.key)
+def test_every_description_stands_alone(spec):
+    """Tooltips and the data dictionary show it without the metric above."""
+    assert spec.meaning.endswith((".", "?")) and spec.meaning[0].isupper()
+    assert spec.meaning.rstrip(".") != spec.label
+    for words in ("The same", "that difference", "that pattern", "that period"):
+        assert words not in spec.meaning

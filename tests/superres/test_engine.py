@@ -266,8 +266,10 @@ def test_a_hot_voxel_does_not_reach_the_rest_of_its_slice(
     before = resolve(clean, kernel_model, tmp_path / "before.nii", **options)
     after = resolve(spoiled, kernel_model, tmp_path / "after.nii", **options)
     assert after.scale == pytest.approx(before.scale, rel=1e-6)
-    assert not any("Far brighter" in note for note in before.notes)
-    told = f"1 of the input's voxels (hot pixels, or saturated lines; volumes {volume})"
+    assert not any("far brighter" in note for note in before.notes)
+    told = (
+        f"1 voxel far brighter than all around (hot pixels, or saturated lines; volumes {volume})"
+    )
     assert any(told in note for note in after.notes)
     # what is measured stays: interpolation has it as it was
     made = nib.load(after.dwi).get_fdata()

@@ -32,56 +32,48 @@ def _grid_largest(record: Record) -> float | None:
 
 
 def _grids(period: int) -> tuple[MetricSpec, ...]:
-    def told(meaning: str) -> str:
-        return meaning if period == ALL_PERIODS[0] else f"The same for {period} pixels."
-
+    pattern = f"a pattern that repeats every {period} output pixels"
+    ratio = "variance between the positions in the repeating cell over the variance within them"
     return (
         _grid(
             f"grid_f_dwi_p{period}",
             f"Grid of {period} pixels, F",
-            told(
-                f"Whether the diffusion-weighted slices hold a pattern that repeats every {period} "
-                "output pixels: variance between the positions in a cell over that within. Without "
-                "a grid it is a few at most; anatomy does not repeat."
-            ),
+            f"F of {pattern} in the diffusion-weighted slices: {ratio}. A few at most without a "
+            "grid; anatomy does not repeat.",
             per=Per.SIDE,
             least_range=5.0,
         ),
         _grid(
             f"grid_a_dwi_p{period}",
             f"Grid of {period} pixels, amplitude",
-            told("How strong that pattern is, in units of the noise of a slice."),
+            f"Strength of {pattern} in the diffusion-weighted slices, in units of a slice's noise.",
             per=Per.SIDE,
             least_range=0.05,
         ),
         _grid(
             f"grid_fslice_dwi_p{period}_sr",
             f"Grid of {period} pixels, F of single slices",
-            told(
-                "Median F of single super-resolved slices. It detects a grid whose sign "
-                "changes from volume to volume."
-            ),
+            f"F of {pattern}, median of single super-resolved slices. It detects a grid whose sign "
+            "changes from volume to volume.",
             least_range=5.0,
         ),
         _grid(
             f"grid_f_fa_p{period}_sr",
             f"Grid of {period} pixels in FA, F",
-            told("The same for the FA map of the output."),
+            f"F of {pattern} in the FA map of the output: {ratio}.",
             least_range=5.0,
         ),
         _grid(
             f"grid_a_fa_p{period}_sr",
             f"Grid of {period} pixels in FA, amplitude",
-            told("The same for the FA map of the output, in units of its noise."),
+            f"Strength of {pattern} in the FA map of the output, in units of its noise.",
             least_range=0.05,
         ),
         _grid(
             f"peak_db_dwi_p{period}",
             f"Spectral peak of {period} pixels",
-            told(
-                "How far the strongest peak of that period stands out of the spectrum around it; "
-                "the output's minus that of the interpolated input."
-            ),
+            f"Height of the strongest spectral peak of a period of {period} output pixels above "
+            "the spectrum around it: that of the output minus that of the interpolated input.",
             "dB",
             1,
             least_range=5.0,
@@ -93,8 +85,8 @@ AGREEMENTS = (
     _agreement(
         "dc_nrmse",
         "Residual",
-        "What is left in the brain when the output is cut back to the acquired resolution and the "
-        "input is subtracted: root mean square over that of the input. Near 0, the input's own "
+        "Difference in the brain between the output, reduced to the acquired resolution, and the "
+        "input: root mean square relative to that of the input. Near 0, the input's own "
         "spatial frequencies are kept.",
         percent=True,
         extreme=max,
@@ -105,8 +97,8 @@ AGREEMENTS = (
     _agreement(
         "dc_bias",
         "Bias against the input",
-        "The same difference with its sign, averaged: a brightening (+) or darkening (-) relative "
-        "to the input.",
+        "Mean difference in the brain between the output, reduced to the acquired resolution, and "
+        "the input, relative to the input: brighter (+) or darker (-).",
         percent=True,
         limits=Limits(fail=0.02),
         least_range=0.002,
@@ -114,8 +106,9 @@ AGREEMENTS = (
     _agreement(
         "dc_rms_sigma",
         "Residual over noise",
-        "The root mean square of that difference over the standard deviation of the input's noise: "
-        "well below 1, the change is lost in the noise.",
+        "Root mean square difference between the output, reduced to the acquired resolution, and "
+        "the input, divided by the standard deviation of the input's noise. Well below 1, it is "
+        "lost in the noise.",
         optional=True,
         extreme=max,
         least_range=0.1,
@@ -127,8 +120,8 @@ IMAGES = (
     _grid(
         "grid_largest",
         "Grid, largest F",
-        "The largest lattice fold over all periods, of the super-resolved DWIs and FA: about 1 "
-        "without a grid, and higher the more regular the pattern is.",
+        "Largest F of a pattern that repeats with the voxel grid, over all periods, of the "
+        "super-resolved DWIs and FA: about 1 without a grid.",
         decimals=1,
         of_record=_grid_largest,
         column="Grid",
@@ -138,15 +131,16 @@ IMAGES = (
     _grid(
         "grid_dwi",
         "Grid in DWI",
-        "A pattern locked to the voxel grid, which anatomy does not show: variance between the "
-        "cells of a folded lattice over that within (F). About 1 without a grid.",
+        "F of a pattern locked to the voxel grid in the DWIs, which anatomy does not show: "
+        "variance between the positions in the repeating cell over the variance within them. "
+        "About 1 without a grid.",
         decimals=2,
         least_range=5.0,
     ),
     _grid(
         "grid_fa",
         "Grid in FA",
-        "The same in the map of FA.",
+        "F of a pattern locked to the voxel grid in the FA map. About 1 without a grid.",
         decimals=2,
         least_range=5.0,
     ),
@@ -180,8 +174,8 @@ IMAGES = (
     _noise(
         "snr",
         "SNR of the input",
-        "The brain's median signal in one volume of the input over the noise. At b = 0 the check "
-        "compares it with the training range.",
+        "Median signal of the brain in one volume of the input, divided by the noise. At b = 0, "
+        "the check compares it with the training range.",
         decimals=1,
         per=Per.SHELL,
         extreme=min,
@@ -201,15 +195,16 @@ IMAGES = (
     _noise(
         "sigma_mppca",
         "Noise SD in the brain",
-        "Standard deviation of the input's noise by MP-PCA, in units of the image. "
-        "Underestimated where the scanner interpolated or filtered.",
+        "Standard deviation of the input's noise by MP-PCA, in units of the image. Too low if "
+        "the scanner interpolated or filtered.",
     ),
     _noise(
         "sigma_piesno",
         "Noise SD in the background",
-        "The same by PIESNO, from air, assuming a single coil channel.",
+        "Standard deviation of the input's noise by PIESNO, from the background, for a single coil "
+        "channel.",
     ),
-    _noise("sigma_note", "No noise estimate because", "Why an estimate of the noise is missing."),
+    _noise("sigma_note", "Note on the noise estimate", "Why an estimate of the noise is missing."),
     MetricSpec(
         "sd_dwi_median",
         "Self-ensemble SD",
@@ -225,7 +220,8 @@ IMAGES = (
     MetricSpec(
         "sd_fa_median",
         "Self-ensemble SD of FA",
-        "The same for FA.",
+        "How much FA changes when slices are rotated or flipped: median over the brain of the "
+        "standard deviation.",
         decimals=4,
         optional=True,
         family=ENSEMBLE,

@@ -16,6 +16,8 @@ from bids_sr.quality.metric_spec import (
 
 _DIFFUSIVITY = "10⁻³ mm²/s"
 
+_DISTANCE = "Wasserstein-1 distance between the white-matter {} before and after; 0 if equal."
+
 _white = partial(MetricSpec, family=WHITE_MATTER)
 _share = partial(MetricSpec, family=PLAUSIBILITY, percent=True, per=Per.SIDE)
 
@@ -39,7 +41,7 @@ def _shift(name: str, label: str, unit: str = "") -> MetricSpec:
     return _white(
         f"wm_{name}_wasserstein",
         f"Shift of the {label} distribution",
-        f"The same for {label}.",
+        _DISTANCE.format(label),
         unit,
         4,
         optional=True,
@@ -60,8 +62,7 @@ MAPS = (
     _white(
         "wm_md_median",
         "MD in white matter",
-        "Median mean diffusivity in white matter. A shift of several percent is a reason to "
-        "look closer.",
+        "Median mean diffusivity in white matter. A shift of several percent should be examined.",
         _DIFFUSIVITY,
         per=Per.SIDE,
         column="MD",
@@ -70,7 +71,7 @@ MAPS = (
     _white(
         "wm_ad_median",
         "AD in white matter",
-        "Median axial diffusivity, along V1.",
+        "Median axial diffusivity in white matter, along V1.",
         _DIFFUSIVITY,
         optional=True,
         per=Per.SIDE,
@@ -79,7 +80,7 @@ MAPS = (
     _white(
         "wm_rd_median",
         "RD in white matter",
-        "Median radial diffusivity, across V1.",
+        "Median radial diffusivity in white matter, across V1.",
         _DIFFUSIVITY,
         optional=True,
         per=Per.SIDE,
@@ -88,8 +89,8 @@ MAPS = (
     _white(
         "wm_qa_median",
         "QA in white matter",
-        "Median quantitative anisotropy: how much more spins diffuse along the main fibre than "
-        "in the isotropic background.",
+        "Median quantitative anisotropy in white matter: how much more spins diffuse along the "
+        "main fibre than in the isotropic background.",
         optional=True,
         per=Per.SIDE,
         least_range=0.02,
@@ -117,15 +118,14 @@ MAPS = (
     _white(
         "wm_fa_wasserstein",
         "Shift of the FA distribution",
-        "Wasserstein-1 distance of the white-matter FA histograms before and after; "
-        "0 if they are the same.",
+        _DISTANCE.format("FA"),
         decimals=4,
         least_range=0.02,
     ),
     _white(
         "wm_md_wasserstein",
         "Shift of the MD distribution",
-        "The same for MD.",
+        _DISTANCE.format("MD"),
         _DIFFUSIVITY,
         4,
         least_range=0.02,
@@ -154,7 +154,7 @@ MAPS = (
     _share(
         "nonfinite_dwi_fraction_sr",
         "Non-finite values",
-        "Share of the super-resolved samples that are NaN or infinite; it must be 0.",
+        "Share of the super-resolved values that are NaN or infinite; it must be 0.",
         optional=True,
         per=Per.RUN,
         limits=Limits(fail=0.0),
@@ -163,8 +163,8 @@ MAPS = (
     _share(
         "s_above_s0_fraction",
         "Signal above b = 0",
-        "Share of diffusion-weighted samples in the brain (voxels times volumes) that exceed "
-        "the signal at b = 0. That is not physical: noise, motion, or ringing at edges.",
+        "Share of diffusion-weighted values in the brain (voxels times volumes) above the signal "
+        "at b = 0, which is not physical: noise, motion, or ringing at edges.",
         least_range=0.005,
     ),
     _share(

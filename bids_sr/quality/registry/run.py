@@ -65,25 +65,26 @@ VERDICTS = (
 """What the lights sum up to."""
 
 FACTS = (
-    _scan("n_volumes", "Volumes"),
-    _scan("n_b0", "Volumes at b = 0"),
-    _scan("n_directions", "Directions"),
+    _scan("n_volumes", "Volumes", "Number of volumes."),
+    _scan("n_b0", "Volumes at b = 0", "Number of volumes at b = 0."),
+    _scan("n_directions", "Directions", "Number of distinct gradient directions."),
     _scan(
         "shells",
         "Shells",
-        "b-values; the check compares them with the training range.",
+        "The b-values; the check compares them with the training range.",
         "s/mm²",
     ),
-    _scan("input_shape", "Acquired matrix", unit="voxels"),
+    _scan("input_shape", "Acquired matrix", "Voxels along i, j and k, as acquired.", "voxels"),
     _scan(
         "input_zooms_mm",
         "Acquired voxel size",
-        "Voxel size; the check compares it with the training range.",
+        "Voxel size as acquired; the check compares it with the training range.",
         "mm",
         column="Voxel in",
     ),
-    _scan("output_zooms_mm", "Output voxel size", unit="mm", column="Voxel out"),
-    _scan("brain_volume_ml", "Brain mask", unit="ml", decimals=0, optional=True),
+    _scan("output_zooms_mm", "Output voxel size", "Voxel size of the output.", "mm",
+          column="Voxel out"),
+    _scan("brain_volume_ml", "Brain mask", "Volume of the brain mask.", "ml", 0, optional=True),
     _scan(
         "slice_axis",
         "Slice axis",
@@ -107,7 +108,7 @@ FACTS = (
           optional=True),
     _scan(
         "band_note",
-        "Band not fully measured",
+        "K-space not fully covered",
         "In-plane axes whose highest frequencies hold no signal: the scanner filled k-space with "
         "zeros or filtered the image. There is less to gain than the voxel size suggests.",
         optional=True,
@@ -131,15 +132,15 @@ FACTS = (
     _scan(
         "gradients_coherence",
         "Fibre coherence",
-        "How much less the tensor changes along fibres than by chance, with the gradient table "
-        "as supplied: about 0 if it does not fit the image.",
+        "How much less the tensor changes along fibres than by chance, with the supplied gradient "
+        "table: about 0 if it does not fit the image.",
         optional=True,
     ),
     _scan(
         "gradients_coherence_best",
         "Largest fibre coherence",
-        "The same with the best of the tables that were tried (axes swapped, flipped, in world "
-        "coordinates).",
+        "Fibre coherence with the best of the gradient tables that were tried (axes swapped, "
+        "flipped, in world coordinates).",
         optional=True,
     ),
     _scan(
@@ -149,12 +150,31 @@ FACTS = (
         decimals=1,
         optional=True,
     ),
-    _scan("gradients_fixed", "Gradient table corrected", optional=True),
-    _scan("gradients_note", "Gradient check undecided because", optional=True),
-    _processing("scale_factor", "In-plane factor", column="Factor"),
-    _processing("model", "Network"),
-    _processing("model_sha256", "Weights, SHA-256"),
-    _processing("data_consistency", "K-space data consistency"),
+    _scan(
+        "gradients_fixed",
+        "Gradient table corrected",
+        "Whether the output was made with a corrected table (--gradient-check fix).",
+        optional=True,
+    ),
+    _scan(
+        "gradients_note",
+        "Gradient check undecided because",
+        "Why the gradient table could not be judged.",
+        optional=True,
+    ),
+    _processing(
+        "scale_factor",
+        "In-plane factor",
+        "Factor by which the resolution was increased along both in-plane axes.",
+        column="Factor",
+    ),
+    _processing("model", "Network", "Name of the network."),
+    _processing("model_sha256", "Weights, SHA-256", "Checksum of the network's weights."),
+    _processing(
+        "data_consistency",
+        "K-space data consistency",
+        "Whether the acquired frequencies of the input were kept in the output.",
+    ),
     _processing(
         "signed",
         "Signed input",
@@ -162,8 +182,18 @@ FACTS = (
         "keeps the sign; magnitude images are clipped at zero.",
         optional=True,
     ),
-    _processing("ensemble", "Self-ensemble", optional=True),
-    _processing("uncertainty", "Self-ensemble SD written", optional=True),
+    _processing(
+        "ensemble",
+        "Self-ensemble",
+        "Number of rotated or flipped copies of each slice whose outputs were averaged.",
+        optional=True,
+    ),
+    _processing(
+        "uncertainty",
+        "Self-ensemble SD written",
+        "Whether the standard deviation over the self-ensemble was written (--uncertainty).",
+        optional=True,
+    ),
     _processing(
         "maps_written",
         "Diffusion maps written",
@@ -173,21 +203,27 @@ FACTS = (
     ),
     _processing(
         "input_band",
-        "Measured band",
-        "Share of the input's in-plane frequencies that hold signal; below 1 the scanner, or a "
-        "program, had interpolated it.",
+        "K-space coverage",
+        "Share of the input's in-plane frequencies that hold signal, along each axis. Below 1, the "
+        "scanner or an earlier program filled k-space with zeros or filtered the image.",
         optional=True,
     ),
-    _processing("device", "Device"),
+    _processing("device", "Device", "Hardware that the network ran on."),
     _processing(
         "precision",
         "Precision",
         "Number format of the network's layers; everything else is float32.",
         optional=True,
     ),
-    _processing("slices_per_second", "Speed", unit="slices/s", decimals=1),
-    _processing("batch_size", "Batch size", unit="slices", optional=True),
-    _processing("version", "bids_sr"),
+    _processing("slices_per_second", "Speed", "Slices super-resolved per second.", "slices/s", 1),
+    _processing(
+        "batch_size",
+        "Batch size",
+        "Slices that the network processed at once.",
+        "slices",
+        optional=True,
+    ),
+    _processing("version", "bids_sr", "Version of bids_sr that was used."),
 )  # fmt: skip
 """Facts of the scan and of its processing."""
 
@@ -195,8 +231,9 @@ TIMES = (
     _time(
         "seconds_superres",
         "Super-resolution time",
-        unit="s",
-        decimals=1,
+        "Time taken by super-resolution alone.",
+        "s",
+        1,
         optional=False,
         column="Time",
         least_range=60.0,

@@ -37,9 +37,18 @@ def _left(key: str, of: str, column: str) -> MetricSpec:
 SCORES = (
     _score("psnr_b0", "PSNR, b0", "Higher is closer to the scan.", "dB", 2, least_range=2.0),
     _score("psnr_dwi", "PSNR, DWI", "Higher is closer to the scan.", "dB", 2, least_range=2.0),
-    _score("ssim_dwi", "SSIM, DWI", "Structural similarity, at most 1.", "", 4, least_range=0.05),
+    _score(
+        "ssim_dwi",
+        "SSIM, DWI",
+        "Structural similarity to the scan, at most 1.",
+        "",
+        4,
+        least_range=0.05,
+    ),
     _score("fa_mae", "Error of FA", "Mean absolute error in the brain.", "", 4, least_range=0.02),
-    _score("md_mae", "Error of MD", "Mean absolute error.", _MM2_S, 4, least_range=0.02),
+    _score(
+        "md_mae", "Error of MD", "Mean absolute error in the brain.", _MM2_S, 4, least_range=0.02
+    ),
     _score("v1_deg", "Error of V1", "Median angle.", "°", 2, least_range=2.0),
     _left("left_b0", "b0", "b0"),
     _left("left_mean", "mean over directions", "mean"),
@@ -55,8 +64,8 @@ def _noisy_gain(score: MetricSpec) -> MetricSpec:
     return _text(
         noisy_gain_key(score.key),
         f"Gain at the scan's noise level: {score.label}",
-        "By how much the network beats the best interpolation where the coarsened scan is as "
-        "noisy as the scan; below 0 it is worse.",
+        "Gain of the network over the best interpolation on a coarser copy that is as noisy as "
+        "the scan; below 0, the network is worse.",
         "" if relative else score.unit,
         score.decimals,
         percent=relative,
@@ -68,8 +77,8 @@ def _gain(score: MetricSpec, column: str) -> MetricSpec:
     return _text(
         f"{PREFIX}_gain_{score.key}",
         f"Gain over the best interpolation: {score.label}",
-        "The network's minus the best of linear, cubic and sinc interpolation, on a "
-        "coarser copy of this scan; below 0 the network is worse.",
+        "Score of the network minus that of the best of linear, cubic and sinc interpolation, on a "
+        "coarser copy of this scan; below 0, the network is worse.",
         score.unit,
         score.decimals,
         of_record=partial(gain, metric=score.key),
@@ -92,7 +101,7 @@ def by_method(score: MetricSpec) -> dict[str, MetricSpec]:
     dict of str to MetricSpec
         By key of the record.
     """
-    where = "Against the scan itself, from a coarser copy of it."
+    where = "Computed from a coarser copy of the scan and compared with the scan itself."
     found = dict.fromkeys(METHODS, f"{score.meaning} {where}")
     found[NOISE] = (
         f"{score.meaning} What a perfect result would score, since the scan itself is noisy."
@@ -116,8 +125,8 @@ CHECKS = (
     _text(
         f"{PREFIX}_verdict",
         "Self-check",
-        "The scan is coarsened by the factor, super-resolved, and compared with the original, "
-        "as is plain interpolation: does the network help on this kind of scan?",
+        "The scan is coarsened by the factor, super-resolved again, and compared with the "
+        "original, and so is interpolation: does the network help on this kind of scan?",
         levels={
             "helped": "On a coarser copy of this scan the network was better than interpolation.",
             "no gain": "It was no better than interpolation.",
@@ -127,8 +136,8 @@ CHECKS = (
     _text(
         f"{PREFIX}_verdict_noisy",
         "Self-check at the scan's noise level",
-        "The same with noise added until the coarsened scan is as noisy as the scan: coarsening "
-        "averages a half or two thirds of it away.",
+        "Result of the self-check with noise added until the coarser copy is as noisy as the scan: "
+        "coarsening removes half or two thirds of the noise.",
         levels={
             "helped": "Better than interpolation where the coarser copy was as noisy as the scan.",
             "no gain": "No better than interpolation.",
@@ -153,11 +162,20 @@ CHECKS = (
     _text(f"{PREFIX}_reason", "No self-check because", "Empty if there was one."),
     _text(f"{PREFIX}_note", "Self-check, caveat", "What limits its metrics."),
     _text(
+        f"{PREFIX}_seen",
+        "Self-check, training data",
+        "Whether the network may have been trained on this participant; empty if not.",
+    ),
+    _text(
         f"{PREFIX}_left_note",
         "Self-check, limits of unexplained detail",
         "Where the noise was taken from, and what could not be measured.",
     ),
-    _text(f"{PREFIX}_mode", "Self-check, extent", "auto: some slices and volumes; full: all."),
+    _text(
+        f"{PREFIX}_mode",
+        "Self-check, extent",
+        "How much of the scan was used; auto: some slices and volumes, full: all.",
+    ),
     _text(
         f"{PREFIX}_seconds",
         "Self-check, time",

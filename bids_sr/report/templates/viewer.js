@@ -228,7 +228,7 @@
       find(".show-after").addEventListener("click", () => { stop(); show(100); });
       flickerButton.addEventListener("click", flicker);
       slider.addEventListener("input", () => { stop(); show(Number(slider.value)); });
-      show(0);
+      show(100);
     }
     new ResizeObserver(place).observe(stage);
     place();
