@@ -19,6 +19,9 @@ from bids_sr.superres.series_detail import DetailRunner, SeriesDetail
 from bids_sr.superres.series_images import SeriesImages
 from bids_sr.superres.volume import SuperResolvedVolume
 
+_AT_ONCE = 8
+"""Slices interpolated at once."""
+
 
 class SeriesWise:
     """Runs the network once per slice and shell, and adds the detail to each interpolated volume.
@@ -146,7 +149,15 @@ class EnsembleMember:
 
 
 def interpolate(slices: np.ndarray, factor: int) -> np.ndarray:
-    """Return the sinc interpolation of slices (n, a, b): (n, f a, f b) float32."""
-    tensor = torch.from_numpy(np.ascontiguousarray(slices, np.float32))
+    """Return the sinc interpolation of slices (n, a, b): (n, f a, f b) float32.
+
+    This is done a few slices at a time: between its two axes, interpolation holds a copy.
+    """
+    count, rows, columns = slices.shape
+    made = np.empty((count, rows * factor, columns * factor), np.float32)
     with torch.inference_mode():
-        return np.asarray(sinc_upsample(tensor, factor).numpy())
+        for start in range(0, count, _AT_ONCE):
+            few = np.ascontiguousarray(slices[start : start + _AT_ONCE], np.float32)
+            fine = sinc_upsample(torch.from_numpy(few), factor)
+            made[start : start + _AT_ONCE] = fine.numpy()
+    return made
