@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import mmap
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_sr.errors import OutputError
 from bids_sr.images.nifti import VolumeSource, write_volumes
+from bids_sr.images.scratch import release, scratch_array, scratch_file
 
 BLOCK_BYTES = 96 << 20
 """Size of the block of signals processed at once."""
@@ -126,24 +122,11 @@ def write_map(
     write_volumes(path, shape, _images(values, mask), reader.affine, reader.meta)
 
 
-def release(values: NDArray[np.float32]) -> None:
-    """Release the page cache of the file behind an array of `map_voxels`."""
-    if isinstance(values, np.memmap):
-        values.flush()
-        memory: mmap.mmap = values._mmap  # type: ignore[attr-defined]
-        memory.madvise(mmap.MADV_DONTNEED)
-
-
 def _table(rows: int, width: int, scratch: Path | None, *, on_disk: bool) -> NDArray[np.float32]:
     if not on_disk or not rows:
         return np.empty((rows, width), dtype=np.float32)
-    with _nameless_file(scratch) as file:
-        # a disk that fills up while values are stored would kill the program
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, 4 * rows * width)
-        file.truncate(4 * rows * width)
-        # column by column, as they are read
-        return np.memmap(file, np.float32, "r+", shape=(rows, width), order="F")
+    # column by column, as they are read
+    return scratch_array(scratch, (rows, width), np.float32, by_column=True)
 
 
 def _images(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> Iterator[NDArray[np.float32]]:
@@ -178,7 +161,7 @@ def _blocks(
         yield signals
         return
     step = max(1, block_bytes // (4 * len(volumes)))
-    with _nameless_file(scratch) as file:
+    with scratch_file(scratch) as file:
         for column in order:
             file.write(reader.volume(int(volumes[column])).T[mask.T].data)
         for low in range(0, count, step):
@@ -187,19 +170,6 @@ def _blocks(
                 file.seek(4 * (row * count + low))
                 block[:, column] = np.fromfile(file, np.float32, len(block))
             yield block
-
-
-@contextmanager
-def _nameless_file(folder: Path | None) -> Iterator[IO[bytes]]:
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            yield file
-    except OSError as error:
-        raise OutputError(
-            f"has no space for data that do not fit into memory ({error.strerror or error}).",
-            file=folder or Path(tempfile.gettempdir()),
-            remedy="Free space there, or give -w a folder on another disk.",
-        ) from error
 
 
 def _apply(

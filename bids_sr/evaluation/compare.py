@@ -67,7 +67,7 @@ def compare(
             made = super_resolve(
                 degraded.lr, card, out, device=device, threads=threads,
                 data_consistency=method == card.name, ensemble=ensemble, detect_band=detect_band,
-                slice_axis=degraded.grid.slice_axis, precision=precision,
+                slice_axis=degraded.grid.slice_axis, precision=precision, scratch=out.parent,
             )  # fmt: skip
             more = {"precision": made.precision, "superres_seconds": made.seconds}
         row: Row = {"method": method, "seconds": time.monotonic() - started, **more}

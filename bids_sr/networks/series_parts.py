@@ -60,6 +60,12 @@ class SeriesParts:
     shells: tuple[ShellParts, ...]
     """Shells in ascending order of b."""
 
+    @property
+    def details(self) -> int:
+        """Number of images of detail: b0, and mean and l = 2 of each shell."""
+        shells = sum(1 + L2_PARTS if shell.has_l2 else 1 for shell in self.shells)
+        return bool(self.b0s.size) + shells
+
     def place(self, index: int) -> tuple[int | None, int]:
         """Return the shell of a volume (None: b0) and its row there."""
         for number, shell in enumerate(self.shells):

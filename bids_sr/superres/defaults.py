@@ -8,6 +8,8 @@ UNCERTAINTY_ENSEMBLE = 8
 """Members of the self-ensemble for its standard deviation: all."""
 AHEAD = 1
 """Volumes read ahead of the network, and queued for writing behind it."""
+LARGE_DETAIL = 300 << 20
+"""Bytes above which the detail of a series is kept in a file of the work folder."""
 PRECISIONS = ("auto", "float32", "bfloat16")
 """Precisions that can be requested for the layers of a network."""
 MOST_THREADS = 8

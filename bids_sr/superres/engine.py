@@ -104,6 +104,7 @@ def super_resolve(
     output_dtype: str = "float32",
     signed: bool | None = None,
     precision: str = "auto",
+    scratch: Path | None = None,
 ) -> SuperResolvedDwi:
     """Super-resolve a run slice by slice and write the series.
 
@@ -158,6 +159,8 @@ def super_resolve(
     precision : str
         Precision of the network's layers: ``float32``, ``bfloat16``, ``float16``, or
         ``auto`` (`bids_sr.superres.precision.choose_precision`).
+    scratch : pathlib.Path, optional
+        Folder for an unnamed file with the detail of a large series; default: memory holds it.
 
     Returns
     -------
@@ -197,7 +200,7 @@ def super_resolve(
             maker = _maker(
                 network, card, None if progress else run.files.label, batches, gathered, reader,
                 grid, ensemble_sd, consistent=data_consistency, ensemble=ensemble, band=band,
-                precision=precision,
+                precision=precision, scratch=scratch,
             )  # fmt: skip
             shown = progress or Progress(run.files.label, len(chosen), "volume").advance
             clipped = _write(maker.make(chosen, ahead), len(chosen), output, shown, ahead)
@@ -272,6 +275,7 @@ def _maker(
     reader: DwiReader,
     grid: SliceGrid,
     ensemble_sd: EnsembleSdFiles | None,
+    scratch: Path | None,
     **how: Any,
 ) -> SeriesWise | VolumeWise:
     """Choose how volumes are computed, which depends on the network."""
@@ -280,8 +284,9 @@ def _maker(
         if ensemble_sd is not None:
             members = ensemble_sd.members or [None] * how["ensemble"]
         return SeriesWise(
-            network, batches, gathered, reader, grid, members=members, label=label, **how
-        )
+            network, batches, gathered, reader, grid, members=members, scratch=scratch,
+            label=label, **how,
+        )  # fmt: skip
     return VolumeWise(
         network, card, batches, gathered, reader, grid, keep=ensemble_sd is not None, **how
     )

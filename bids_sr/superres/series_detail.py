@@ -10,13 +10,17 @@ import numpy as np
 import torch
 
 from bids_sr.images.kspace import data_consistency
+from bids_sr.images.scratch import no_space, release, reserve, scratch_array
 from bids_sr.networks.series_parts import L2_PARTS, PARTS, SeriesParts, turned_parts
 from bids_sr.superres.batches import Batches
+from bids_sr.superres.defaults import LARGE_DETAIL
 from bids_sr.superres.precision import FLOAT32, Precision, central, choose_precision
 from bids_sr.superres.self_ensemble import TRANSFORMS, rotate_flip, undo_rotate_flip
 from bids_sr.superres.series_images import SeriesImages
 
 _MEANS = PARTS - L2_PARTS
+_AT_ONCE = 16
+"""Slices of detail read from a file before they are released."""
 
 
 class SeriesDetail:
@@ -31,7 +35,8 @@ class SeriesDetail:
 
     Notes
     -----
-    Kept as float16: the rounding error is a two-thousandth of the detail.
+    Kept as float16: the rounding error is a two-thousandth of the detail. Of detail in files, only
+    what is being read or written is in memory.
     """
 
     def __init__(self, parts: SeriesParts, arrays: Callable[[str, int], np.ndarray]) -> None:
@@ -46,7 +51,11 @@ class SeriesDetail:
 
     @classmethod
     def empty(
-        cls, parts: SeriesParts, shape: tuple[int, int, int], store: Path | None = None
+        cls,
+        parts: SeriesParts,
+        shape: tuple[int, int, int],
+        store: Path | None = None,
+        scratch: Path | None = None,
     ) -> SeriesDetail:
         """Allocate the detail of a series.
 
@@ -57,17 +66,25 @@ class SeriesDetail:
         shape : tuple of int
             (slices, f a, f b).
         store : pathlib.Path, optional
-            Folder for the arrays, as ``.npy``, replacing those of an earlier call; default: memory.
+            Folder for the arrays, as ``.npy``, replacing those of an earlier call.
+        scratch : pathlib.Path, optional
+            Folder for unnamed files, which hold the arrays if they exceed `LARGE_DETAIL` and there
+            is no `store`; default: memory holds them.
+
+        Raises
+        ------
+        OutputError
+            If there is no space for the files.
         """
-        if store is None:
-            return cls(parts, lambda _, images: np.zeros((images, *shape), np.float16))
-        store.mkdir(parents=True, exist_ok=True)
-
-        def array(name: str, images: int) -> np.ndarray:
-            path, whole = store / f"{name}.npy", (images, *shape)
-            return np.lib.format.open_memmap(path, "w+", np.float16, whole)
-
-        return cls(parts, array)
+        if store is not None:
+            store.mkdir(parents=True, exist_ok=True)
+            return cls(parts, lambda name, images: _stored(store / f"{name}.npy", (images, *shape)))
+        each = np.dtype(np.float16).itemsize * math.prod(shape)
+        if scratch is not None and parts.details * each > LARGE_DETAIL:
+            return cls(
+                parts, lambda _, images: scratch_array(scratch, (images, *shape), np.float16)
+            )
+        return cls(parts, lambda _, images: np.zeros((images, *shape), np.float16))
 
     @classmethod
     def load(cls, parts: SeriesParts, store: Path) -> SeriesDetail:
@@ -97,10 +114,28 @@ class SeriesDetail:
         with torch.inference_mode():
             images, volume = torch.from_numpy(coefficients), torch.from_numpy(slices)
             for place in range(len(volume)):
+                if place % _AT_ONCE == 0:
+                    release(coefficients)
                 total = images[0, place].float()
                 for weight, image in zip(weights, images[1:, place], strict=True):
                     total += image.float().mul_(weight)
                 volume[place] += total
+        release(coefficients)
+
+    def release(self) -> None:
+        """Take what is in files out of memory."""
+        for images in (self.b0, *self.shells):
+            if images is not None:
+                release(images)
+
+
+def _stored(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Create an array in a ``.npy`` file."""
+    with no_space(path.parent):
+        made = np.lib.format.open_memmap(path, "w+", np.float16, shape)
+        with path.open("r+b") as file:
+            reserve(file, path.stat().st_size)
+    return made
 
 
 class DetailRunner:
@@ -149,6 +184,7 @@ class DetailRunner:
         shape: tuple[int, int, int],
         *,
         members: Sequence[Path | None] = (),
+        scratch: Path | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> tuple[SeriesDetail, tuple[SeriesDetail, ...]]:
         """Compute the detail of a series.
@@ -160,7 +196,10 @@ class DetailRunner:
         shape : tuple of int
             (slices, a, b).
         members : sequence of pathlib.Path or None
-            Folder for the detail of each ensemble member, None for memory; empty: not kept.
+            Folder for the detail of each ensemble member, None: as that of the mean; empty: not
+            kept.
+        scratch : pathlib.Path, optional
+            Folder for detail without a folder, if it is large (`SeriesDetail.empty`).
         progress : callable, optional
             Called with the number of slices just done.
 
@@ -174,11 +213,13 @@ class DetailRunner:
         ------
         DeviceError
             If not even one slice fits into memory.
+        OutputError
+            If there is no space for files.
         """
         fine = (shape[0], shape[1] * self.factor, shape[2] * self.factor)
         parts = images.parts
         self.precision = self._choose(images, shape)
-        details = [SeriesDetail.empty(parts, fine, store) for store in (None, *members)]
+        details = [SeriesDetail.empty(parts, fine, store, scratch) for store in (None, *members)]
         # the b0s pass through the network with each shell: weight by number of directions
         counts = np.array([len(shell.indices) for shell in parts.shells] or [1], np.float32)
         for number, share in enumerate(counts / counts.sum()):
@@ -221,6 +262,7 @@ class DetailRunner:
             fresh = ~done[start:stop]  # a slice may come twice
             for detail, output in zip(details, made, strict=True):
                 _keep(detail, number, slice(start, stop), output * units, share, fresh)
+                detail.release()
             done[start:stop] = True
             progress(int(fresh.sum()))
 

@@ -41,7 +41,9 @@ class SeriesWise:
     consistent, ensemble, band
         See `bids_sr.superres.series_detail.DetailRunner`.
     members : sequence of pathlib.Path or None
-        Folder for the detail of each ensemble member, None for memory; empty: not kept.
+        Folder for the detail of each ensemble member, None: as that of the mean; empty: not kept.
+    scratch : pathlib.Path, optional
+        Folder for unnamed files with detail that is large; default: memory holds it.
     label : str or None
         Name of the run in the progress display; None: no display.
     precision : str
@@ -60,6 +62,7 @@ class SeriesWise:
         ensemble: int,
         band: tuple[float, float],
         members: Sequence[Path | None],
+        scratch: Path | None,
         label: str | None,
         precision: str,
     ) -> None:
@@ -78,6 +81,7 @@ class SeriesWise:
             gathered.shared,
             (slices, rows, columns),
             members=members,
+            scratch=scratch,
             progress=shown,
         )
         self.precision = runner.precision

@@ -17,7 +17,7 @@ from bids_sr.bids.gradients import GradientTable
 from bids_sr.errors import BidsSrError
 from bids_sr.images.runs import open_run
 from bids_sr.networks.card import ModelCard
-from bids_sr.networks.series_parts import L2_PARTS, series_parts
+from bids_sr.networks.series_parts import series_parts
 from bids_sr.networks.slice_frame import slice_frame
 from bids_sr.workflow.expected_run import expected_run
 from bids_sr.workflow.plan import RunPlan
@@ -51,8 +51,7 @@ def passes_of(card: ModelCard, gradients: GradientTable) -> NetworkPasses:
         return NetworkPasses()
     # the orientation of slices does not change the number of images
     parts = series_parts(gradients, slice_frame(np.eye(4), 2))
-    images = sum(1 + L2_PARTS * shell.has_l2 for shell in parts.shells)
-    return NetworkPasses(max(1, len(parts.shells)), images + bool(parts.b0s.size))
+    return NetworkPasses(max(1, len(parts.shells)), parts.details)
 
 
 @frozen

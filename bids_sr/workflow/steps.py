@@ -79,11 +79,16 @@ def super_resolve(plan: RunPlan, checked: CheckedRun, folder: Path) -> SuperReso
     """Super-resolve the series; ensemble members to be fitted are kept in the folder."""
     run = checked.run
     beside = _ensemble_sd_files(plan, run, plan.names.dwi_sd, folder)
-    return _super_resolve(plan, run, plan.names.dwi, beside, plan.options.precision)
+    return _super_resolve(plan, run, plan.names.dwi, beside, plan.options.precision, folder)
 
 
 def _super_resolve(
-    plan: RunPlan, run: DwiRun, out: Path, beside: EnsembleSdFiles | None, precision: str
+    plan: RunPlan,
+    run: DwiRun,
+    out: Path,
+    beside: EnsembleSdFiles | None,
+    precision: str,
+    folder: Path,
 ) -> SuperResolvedDwi:
     from bids_sr.superres import engine
 
@@ -97,6 +102,7 @@ def _super_resolve(
         threads=how.network_threads,
         ensemble_sd=beside,
         ahead=chunks.ahead,
+        scratch=folder,
         **how.engine_arguments() | {"precision": precision},
     )
     return evolve(result, notes=(SLOPPY_NOTE, *result.notes)) if how.sloppy else result
@@ -305,7 +311,8 @@ def _with_members(plan: RunPlan, sr: SuperResolvedDwi, folder: Path) -> Ensemble
     again, sd = folder / "again.nii.gz", folder / "again_sd.nii.gz"
     beside = _ensemble_sd_files(plan, sr.run, sd, folder)
     assert beside is not None
-    _super_resolve(plan, sr.run, again, beside, sr.precision)  # on another CPU as on the first
+    # on another CPU in the same precision as on the first
+    _super_resolve(plan, sr.run, again, beside, sr.precision, folder)
     again.unlink()
     sd.unlink()
     return beside

@@ -87,6 +87,6 @@ def test_a_folder_without_room_is_told(series, tmp_path, block_bytes, on_disk):
 def test_a_disk_that_is_full_is_told(series, tmp_path, monkeypatch):
     path, data = series
     full = lambda dir: Path("/dev/full").open("r+b", buffering=0)  # noqa: E731, SIM115
-    monkeypatch.setattr("bids_sr.diffusion.voxelwise.tempfile.TemporaryFile", full)
+    monkeypatch.setattr("bids_sr.images.scratch.tempfile.TemporaryFile", full)
     with DwiReader(path) as reader, pytest.raises(OutputError, match="No space left on device"):
         map_voxels(reader, data[..., 0] > 0.3, range(5), work, 2, block_bytes=1, scratch=tmp_path)
