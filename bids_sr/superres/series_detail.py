@@ -68,8 +68,7 @@ class SeriesDetail:
         store : pathlib.Path, optional
             Folder for the arrays, as ``.npy``, replacing those of an earlier call.
         scratch : pathlib.Path, optional
-            Folder for unnamed files, which hold the arrays if they exceed `LARGE_DETAIL` and there
-            is no `store`; default: memory holds them.
+            Folder for unnamed files with the arrays, if there is no `store`; default: memory.
 
         Raises
         ------
@@ -79,12 +78,9 @@ class SeriesDetail:
         if store is not None:
             store.mkdir(parents=True, exist_ok=True)
             return cls(parts, lambda name, images: _stored(store / f"{name}.npy", (images, *shape)))
-        each = np.dtype(np.float16).itemsize * math.prod(shape)
-        if scratch is not None and parts.details * each > LARGE_DETAIL:
-            return cls(
-                parts, lambda _, images: scratch_array(scratch, (images, *shape), np.float16)
-            )
-        return cls(parts, lambda _, images: np.zeros((images, *shape), np.float16))
+        if scratch is None:
+            return cls(parts, lambda _, images: np.zeros((images, *shape), np.float16))
+        return cls(parts, lambda _, images: scratch_array(scratch, (images, *shape), np.float16))
 
     @classmethod
     def load(cls, parts: SeriesParts, store: Path) -> SeriesDetail:
@@ -199,7 +195,7 @@ class DetailRunner:
             Folder for the detail of each ensemble member, None: as that of the mean; empty: not
             kept.
         scratch : pathlib.Path, optional
-            Folder for detail without a folder, if it is large (`SeriesDetail.empty`).
+            Folder for unnamed files with the other detail, if all exceeds `LARGE_DETAIL`.
         progress : callable, optional
             Called with the number of slices just done.
 
@@ -219,6 +215,8 @@ class DetailRunner:
         fine = (shape[0], shape[1] * self.factor, shape[2] * self.factor)
         parts = images.parts
         self.precision = self._choose(images, shape)
+        held = np.dtype(np.float16).itemsize * parts.details * math.prod(fine) * (1 + len(members))
+        scratch = scratch if held > LARGE_DETAIL else None
         details = [SeriesDetail.empty(parts, fine, store, scratch) for store in (None, *members)]
         # the b0s pass through the network with each shell: weight by number of directions
         counts = np.array([len(shell.indices) for shell in parts.shells] or [1], np.float32)
