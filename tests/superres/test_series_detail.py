@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from attrs import evolve
 
 from bids_sr.bids.gradients import GradientTable
+from bids_sr.errors import OutputError
 from bids_sr.images.kspace import kspace_crop, sinc_upsample
 from bids_sr.networks.card import read_card
 from bids_sr.networks.series_network import SLICES
 from bids_sr.networks.series_parts import PARTS
 from bids_sr.networks.slice_frame import slice_frame
-from bids_sr.superres import engine
+from bids_sr.superres import engine, series_detail
 from bids_sr.superres.batches import Batches
 from bids_sr.superres.engine import super_resolve
 from bids_sr.superres.series_detail import DetailRunner
 from bids_sr.superres.series_images import SeriesImages
+from bids_sr.superres.serieswise import interpolate
 
 CPU = torch.device("cpu")
 SHAPE = (12, 10, 4)
@@ -288,3 +292,101 @@ def test_shells_have_a_say_in_the_b0_by_their_directions():
     expected = units[0][0] * (0.75 * means[0] + 0.25 * means[1])
     np.testing.assert_allclose(added(detail, 0), repeated(expected), atol=2e-3)
     assert np.abs(means[0] - means[1]).max() > 0.05
+
+
+@pytest.fixture
+def all_large(monkeypatch):
+    """Any detail is large enough for files."""
+    monkeypatch.setattr(series_detail, "LARGE_DETAIL", 0)
+
+
+def test_detail_in_a_file_is_the_same(tmp_path, all_large):
+    gradients = table((1000, 12), (2000, 8), b0s=3)
+    series = tensor_series(gradients)
+    made = [
+        runner(Repeating(), ensemble=4).run(
+            gathered(gradients, series), (4, 12, 10), members=[None] * 4, scratch=scratch
+        )
+        for scratch in (None, tmp_path)
+    ]
+    (held, held_members), (stored, stored_members) = made
+    for ours, theirs in zip((held, *held_members), (stored, *stored_members), strict=True):
+        assert not any(isinstance(array, np.memmap) for array in (ours.b0, *ours.shells))
+        assert all(isinstance(array, np.memmap) for array in (theirs.b0, *theirs.shells))
+        for index in range(gradients.n_volumes):
+            np.testing.assert_array_equal(added(ours, index), added(theirs, index))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_small_detail_needs_no_file(tmp_path, monkeypatch):
+    gradients = table((1000, 12))
+    images = gathered(gradients, tensor_series(gradients))
+    size = 7 * 2 * 4 * 24 * 20
+    for limit, stored in ((size, False), (size - 1, True)):
+        monkeypatch.setattr(series_detail, "LARGE_DETAIL", limit)
+        network = runner(Repeating())
+        detail, _ = network.run(images, (4, 12, 10), scratch=tmp_path)
+        assert isinstance(detail.b0, np.memmap) == stored
+        images = gathered(gradients, tensor_series(gradients))
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="memory maps, as Linux has them")
+def test_of_detail_in_a_file_little_is_in_memory(tmp_path, all_large):
+    """Neither when it has been computed, nor when it has been added."""
+    gradients = table((1000, 12), (2000, 12))
+    images = gathered(gradients, tensor_series(gradients))
+    detail, members = runner(Repeating(), ensemble=2).run(
+        images, (4, 12, 10), members=[tmp_path / "0", tmp_path / "1"], scratch=tmp_path
+    )
+    assert mapped(tmp_path) == 0
+    for each in (detail, *members):
+        added(each, 5)
+    assert mapped(tmp_path) == 0
+    assert detail.shells[0].max() > 0 and mapped(tmp_path) > 0
+
+
+def mapped(folder):
+    """Bytes of files of a folder that are in memory, also of those that have no name."""
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    found, ours = 0, False
+    for line in lines:
+        if "-" in line.split(" ")[0]:
+            ours = str(folder) in line
+        elif line.startswith("Rss:") and ours:
+            found += 1024 * int(line.split()[1])
+    return found
+
+
+def test_members_in_files_have_their_room(tmp_path):
+    gradients = table((1000, 12))
+    images = gathered(gradients, tensor_series(gradients))
+    runner(Repeating(), ensemble=2).run(images, (4, 12, 10), members=[tmp_path / "0", None])
+    (found,) = (tmp_path / "0").glob("shell0.npy")
+    assert found.stat().st_blocks * 512 >= found.stat().st_size == 128 + 6 * 2 * 4 * 24 * 20
+
+
+def test_a_folder_without_room_is_told(tmp_path, all_large):
+    gradients = table((1000, 12))
+    images = gathered(gradients, tensor_series(gradients))
+    with pytest.raises(OutputError, match="missing: has no space"):
+        runner(Repeating()).run(images, (4, 12, 10), scratch=tmp_path / "missing")
+
+
+def test_a_large_series_comes_out_the_same(make_run, tiny_series_model, tmp_path, all_large):
+    run, card = make_run(tmp_path), read_card(tiny_series_model)
+    made = []
+    for scratch in (None, tmp_path / "scratch"):
+        out = tmp_path / f"{scratch is None}.nii"
+        if scratch:
+            scratch.mkdir()
+        super_resolve(run, card, out, device="cpu", scratch=scratch, precision="float32")
+        made.append(out.read_bytes())
+    assert made[0] == made[1]
+    assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("count", [1, 8, 9, 20])
+def test_slices_interpolated_a_few_at_a_time(count):
+    slices = np.random.default_rng(0).random((count, 13, 10), np.float32)
+    whole = sinc_upsample(torch.from_numpy(slices), 2).numpy()
+    np.testing.assert_allclose(interpolate(slices, 2), whole, atol=1e-6)
