@@ -9,8 +9,25 @@ UNCERTAINTY_ENSEMBLE = 8
 AHEAD = 1
 """Volumes read ahead of the network, and queued for writing behind it."""
 LARGE_DETAIL = 300 << 20
-"""Bytes above which the detail of a series is kept in a file of the work folder."""
+"""Bytes above which the detail of a series is in files of the work folder."""
 PRECISIONS = ("auto", "float32", "bfloat16")
 """Precisions that can be requested for the layers of a network."""
 MOST_THREADS = 8
 """Maximum default number of CPU threads of a step."""
+
+
+def detail_bytes(images: int, voxels: int) -> int:
+    """Return the size of the detail of a series, which is float16.
+
+    Parameters
+    ----------
+    images : int
+        Images of detail: b0, and mean and l = 2 of each shell.
+    voxels : int
+        Voxels of a super-resolved volume.
+
+    Returns
+    -------
+    int
+    """
+    return 2 * images * voxels

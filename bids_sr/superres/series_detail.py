@@ -13,7 +13,7 @@ from bids_sr.images.kspace import data_consistency
 from bids_sr.images.scratch import no_space, release, reserve, scratch_array
 from bids_sr.networks.series_parts import L2_PARTS, PARTS, SeriesParts, turned_parts
 from bids_sr.superres.batches import Batches
-from bids_sr.superres.defaults import LARGE_DETAIL
+from bids_sr.superres.defaults import LARGE_DETAIL, detail_bytes
 from bids_sr.superres.precision import FLOAT32, Precision, central, choose_precision
 from bids_sr.superres.self_ensemble import TRANSFORMS, rotate_flip, undo_rotate_flip
 from bids_sr.superres.series_images import SeriesImages
@@ -215,7 +215,7 @@ class DetailRunner:
         fine = (shape[0], shape[1] * self.factor, shape[2] * self.factor)
         parts = images.parts
         self.precision = self._choose(images, shape)
-        held = np.dtype(np.float16).itemsize * parts.details * math.prod(fine) * (1 + len(members))
+        held = (1 + len(members)) * detail_bytes(parts.details, math.prod(fine))
         scratch = scratch if held > LARGE_DETAIL else None
         details = [SeriesDetail.empty(parts, fine, store, scratch) for store in (None, *members)]
         # the b0s pass through the network with each shell: weight by number of directions

@@ -28,7 +28,7 @@ from bids_sr.evaluation.sampling import (
     MAX_OTHER_SHELLS,
     MAX_SLICES,
 )
-from bids_sr.superres.defaults import DEFAULT_ENSEMBLE
+from bids_sr.superres.defaults import DEFAULT_ENSEMBLE, LARGE_DETAIL, detail_bytes
 
 _FLOAT, _HALF = 4, 2
 _FEW_VOLUMES = MAX_B0S + MAX_DIRECTIONS + MAX_OTHER * MAX_OTHER_SHELLS
@@ -212,8 +212,9 @@ def work_bytes(task: Task) -> tuple[int, int]:
     kept : int
         Bytes that stay there to the end.
     passing : int
-        Bytes beside them while it is worked on: the volumes of the self-check, or what a
-        fit passes through a file, with what is kept of the ensemble members, whichever is larger.
+        Bytes beside them while it is worked on, whichever is larger: the volumes of the self-check,
+        or what is kept of the ensemble members, with detail that is in a file or what a fit passes
+        through one.
     """
     coarse = task.fine // task.factor**2
     kept = NODES + round(MASK_SHARE * coarse)
@@ -224,6 +225,8 @@ def work_bytes(task: Task) -> tuple[int, int]:
     if not task.maps:
         kept += round(MAP_SHARE * BRAIN * _FLOAT * _map_values(task))
     members = task.members * _kept_volumes(task) if task.uncertainty else 0
+    detail = detail_bytes(task.details, task.fine)
+    in_file = (1 + task.members * task.uncertainty) * detail > LARGE_DETAIL
     # signals of the brain's voxels, and the fit; not if all is small, but then it is little
     fitted = max(task.tensor_volumes, task.gqi_volumes)
     fit = BRAIN * (fitted + FIT_WIDTH) if fitted else 0
@@ -236,7 +239,8 @@ def work_bytes(task: Task) -> tuple[int, int]:
         slices * (2 * volumes + (volumes + whole) / task.factor**2)
         + noisy * (2 * few + (few + whole) / task.factor**2)
     )
-    return kept, round(_FLOAT * max((members + fit) * task.fine, check))
+    passing = max(_FLOAT * fit * task.fine, detail * in_file)
+    return kept, round(max(_FLOAT * members * task.fine + passing, _FLOAT * check))
 
 
 def _map_values(task: Task) -> int:

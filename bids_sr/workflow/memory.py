@@ -8,7 +8,7 @@ from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.diffusion.voxelwise import BLOCK_BYTES
 from bids_sr.errors import InputError
 from bids_sr.networks.card import WEIGHTS, ModelCard
-from bids_sr.superres.defaults import AHEAD
+from bids_sr.superres.defaults import AHEAD, LARGE_DETAIL, detail_bytes
 from bids_sr.workflow.plan import RunPlan
 from bids_sr.workflow.run_size import RunSize, expected_size, size_of, stored_size
 
@@ -22,6 +22,7 @@ core, where it also finds the runs and writes the pages."""
 PARENT_GB = 0.8
 """Memory of the main process while workers run."""
 
+_FLOAT = 4
 _CUDA_GB = 1.0
 """Memory that CUDA adds to a process."""
 _CPU_BATCH_PIXELS = 1 << 16
@@ -88,6 +89,9 @@ _SERIES = {
 }
 """The same for a network for the series: images are collected, and their detail kept as float16. No
 volume is made ahead of those being written, with or without --low-mem."""
+_SERIES_ON_DISK = {"super_resolve": _Cost(coarse=6, fine=1, images=1)}
+"""The same where that detail is in a file (`bids_sr.superres.defaults.LARGE_DETAIL`): the images of
+all shells are held when the network begins, the volumes when it is done."""
 _FRUGAL_NETWORK = {"super_resolve": _Cost(coarse=6, channels=0.6, fine=1.8, shells=8)}
 """The same where volumes are neither read ahead nor written behind."""
 _FRUGAL_FITS = {
@@ -243,7 +247,7 @@ def _least(plan: RunPlan, size: RunSize) -> dict[str, float]:
 
 
 def _steps(plan: RunPlan, size: RunSize, chunks: ChunkSizes) -> dict[str, float]:
-    costs = _costs(plan, chunks)
+    costs = _costs(plan, size, chunks)
     names = ("read", "describe", *_COSTS, "ensemble_sd")
     members = _SERIES_MEMBERS if plan.options.card.sees_series else _MEMBERS
     needs = {}
@@ -263,11 +267,18 @@ def _steps(plan: RunPlan, size: RunSize, chunks: ChunkSizes) -> dict[str, float]
     return needs
 
 
-def _costs(plan: RunPlan, chunks: ChunkSizes) -> dict[str, _Cost]:
+def _costs(plan: RunPlan, size: RunSize, chunks: ChunkSizes) -> dict[str, _Cost]:
     costs = _COSTS | (_FRUGAL_FITS if chunks.on_disk else {})
     if plan.options.card.sees_series:
-        return costs | _SERIES
+        return costs | _SERIES | (_SERIES_ON_DISK if _in_file(plan, size) else {})
     return costs | ({} if chunks.ahead else _FRUGAL_NETWORK)
+
+
+def _in_file(plan: RunPlan, size: RunSize) -> bool:
+    """Return whether the detail of a series is in files."""
+    copies = 1 + plan.options.ensemble * plan.options.uncertainty
+    held = copies * detail_bytes(size.passes.images, round(size.fine_gb * 1e9 / _FLOAT))
+    return held > LARGE_DETAIL
 
 
 def _network_gb(plan: RunPlan, size: RunSize, chunks: ChunkSizes) -> float:

@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 
 from bids_sr.diffusion.tensor import FIT_WIDTH
+from bids_sr.superres.defaults import LARGE_DETAIL
 from bids_sr.workflow.estimate import (
     BRAIN,
     Task,
@@ -76,6 +77,18 @@ def test_detail_of_turned_copies_is_kept_as_float16():
     members = evolve(SERIES, uncertainty=True, members=8, self_check="off")
     fit = work_bytes(evolve(members, uncertainty=False))[1]
     assert work_bytes(members)[1] - fit == pytest.approx(8 * 13 * 2 * 4 * VOXELS, abs=2)
+
+
+def test_large_detail_is_in_the_work_folder_before_anything_is_fitted():
+    size = 2 * 13 * 4 * VOXELS
+    nothing = evolve(SERIES, self_check="off", tensor_volumes=0, gqi_volumes=0)
+    assert size < LARGE_DETAIL and work_bytes(nothing)[1] == 0
+    larger = evolve(nothing, shape=(288, 288, 60, 33))
+    assert work_bytes(larger)[1] == 9 * size > LARGE_DETAIL
+    few, many = (evolve(larger, tensor_volumes=n) for n in (9, 120))
+    assert work_bytes(few)[1] == 9 * size < work_bytes(many)[1]
+    copies = evolve(larger, uncertainty=True, members=8)
+    assert work_bytes(copies)[1] == 9 * 9 * size
 
 
 def test_copies_lie_in_the_work_folder_while_they_are_refitted():

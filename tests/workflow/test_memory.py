@@ -137,8 +137,8 @@ def seeing(large, tiny_series_model):
 
 
 def test_detail_of_a_series_is_held_as_half_a_volume_for_each_image(seeing, monkeypatch):
-    one = attrs.evolve(LARGE, passes=NetworkPasses(shells=1, images=7))
-    more = attrs.evolve(LARGE, shells=3, passes=NetworkPasses(shells=3, images=19))
+    one = attrs.evolve(LARGE, passes=NetworkPasses(shells=1, images=3))
+    more = attrs.evolve(LARGE, shells=2, passes=NetworkPasses(shells=2, images=8))
     needs = []
     for size in (one, more):
         pretend(monkeypatch, size)
@@ -146,7 +146,18 @@ def test_detail_of_a_series_is_held_as_half_a_volume_for_each_image(seeing, monk
         assert max(step_memory_gb(seeing(low_mem=True)).values()) <= max(
             step_memory_gb(seeing()).values()
         )
-    assert needs[1] - needs[0] == pytest.approx(12 * 0.5 * LARGE.fine_gb, abs=0.011)
+    assert needs[1] - needs[0] == pytest.approx(5 * 0.5 * LARGE.fine_gb, abs=0.011)
+
+
+def test_large_detail_is_in_a_file(seeing, monkeypatch):
+    """A further shell then needs memory for its input only."""
+    needs = []
+    for shells in (2, 3, 6):
+        passes = NetworkPasses(shells=shells, images=1 + 6 * shells)
+        pretend(monkeypatch, attrs.evolve(LARGE, shells=shells, passes=passes))
+        needs.append(step_memory_gb(seeing())["super_resolve"])
+    assert needs[1] - needs[0] == pytest.approx(6 * LARGE.coarse_gb, abs=0.011)
+    assert needs[2] - needs[1] == pytest.approx(18 * LARGE.coarse_gb, abs=0.011)
 
 
 def test_copies_of_a_network_for_the_series_count(seeing):
