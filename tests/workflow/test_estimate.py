@@ -85,7 +85,7 @@ def test_large_detail_is_in_the_work_folder_before_anything_is_fitted():
     assert size < LARGE_DETAIL and work_bytes(nothing)[1] == 0
     larger = evolve(nothing, shape=(288, 288, 60, 33))
     assert work_bytes(larger)[1] == 9 * size > LARGE_DETAIL
-    few, many = (evolve(larger, tensor_volumes=n) for n in (9, 120))
+    few, many = (evolve(larger, tensor_volumes=n) for n in (6, 120))
     assert work_bytes(few)[1] == 9 * size < work_bytes(many)[1]
     copies = evolve(larger, uncertainty=True, members=8)
     assert work_bytes(copies)[1] == 9 * 9 * size
