@@ -22,14 +22,14 @@ from selenium import webdriver
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "dwi-small"
 SUBJECT = "philips02"
-WIDTH = 1100
-COLOURS = 96
+WIDTH = 1300
 PICTURES = {
     "report-top.png": (SUBJECT, ("h2", ".answer", ".side")),
     "report-cautions.png": (SUBJECT, ("[id$=-cautions]",)),
     "report-checks.png": (SUBJECT, ("[id$=-checks] > h3", ".lights")),
     "report-selfcheck.png": (SUBJECT, ("[id$=-selfcheck]",)),
-    "report-wrong-gradients.png": ("flipped", (".answer", ".faults .stage")),
+    "report-check-before-use.png": ("flipped", (".answer",)),
+    "report-wrong-gradients.png": ("flipped", (".faults",)),
 }
 """File: participant, and CSS selectors within its run whose boxes the picture spans."""
 _BOX = """
@@ -75,7 +75,10 @@ def photograph(driver: webdriver.Chrome, page: Path, selectors: tuple[str, ...])
         "Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": True}
     )
     picture = Image.open(io.BytesIO(base64.b64decode(shot["data"])))
-    return picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    # 256 colours, also rare ones, such as that of a light
+    return picture.convert("RGB").quantize(
+        256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+    )
 
 
 def main() -> None:
