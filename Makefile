@@ -215,7 +215,7 @@ wheel-test: $(STAMP) $(VENV)/.extra-release ## build wheel and sdist into dist, 
 container-test: $(DEVELOP) ## build an image and run it read-only, offline, as another user
 	PYTHON=$(abspath $(BIN)/python) tests/container/run.sh
 
-apptainer-test: $(DEVELOP) ## make a SIF of what container-test built and run it contained
+apptainer-test: $(DEVELOP) ## make a SIF of what container-test built, or RECIPE=yes of its own recipe, and run it contained
 	PYTHON=$(abspath $(BIN)/python) tests/container/apptainer.sh
 
 clean: ## remove what the demo, the tests and the builds left

@@ -4,7 +4,7 @@
 #   apptainer-standin.sh setup FOLDER            makes the root in FOLDER
 #   apptainer-standin.sh FOLDER UID ARGUMENTS    calls apptainer there as this user
 #
-# /tmp, the folder's parent and the repository are seen inside under their own names.
+# /tmp, the folder's parent, the repository and APPTAINER_SEES are seen inside under their own names.
 set -euo pipefail
 
 if [ "$1" = setup ]; then
@@ -30,6 +30,14 @@ exec unshare --mount --propagation private bash -euc '
     for folder in /proc /sys /dev /tmp "$(dirname "$root")" "$REPOSITORY"; do
         mkdir -p "$root$folder"
         mount --rbind "$folder" "$root$folder"
+    done
+    for path in ${APPTAINER_SEES:-} /etc/resolv.conf; do
+        if [ -d "$path" ]; then
+            mkdir -p "$root$path"
+        else
+            mkdir -p "$root$(dirname "$path")" && touch "$root$path"
+        fi
+        mount --bind "$path" "$root$path"
     done
     mkdir -p "$root/.old" && cd "$root" && pivot_root . .old
     umount -l /.old

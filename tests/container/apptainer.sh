@@ -2,6 +2,7 @@
 # Makes a SIF of an image and tests it with Apptainer: everything contained, no environment, no
 # network, as root's child user and as another user; outputs as outside.
 #
+#   RECIPE=yes                       makes it of container/bids_sr.def instead
 #   IMAGE=docker-archive:FILE|NAME   NAME is an image of ENGINE; default: what run.sh built
 #   CONTAINER_DIR, ENGINE, PYTHON    as of run.sh
 #
@@ -24,7 +25,15 @@ else
 fi
 
 SIF=$CONTAINER_DIR/sif/bids_sr.sif
-if [ -z "${SIF_READY:-}" ]; then
+if [ -n "${RECIPE:-}" ]; then
+    RECIPE_OPTIONS=()
+    [ "$BIDS_SR_APPTAINER" = apptainer ] || . tests/container/recipe-standin.sh
+    APPTAINER_TMPDIR=$CONTAINER_DIR/sif/tmp APPTAINER_CACHEDIR=$CONTAINER_DIR/sif/tmp TMPDIR=$CONTAINER_DIR/sif/tmp \
+        $APPTAINER build --force --build-arg TORCH="${TORCH:-$(default_torch)}" \
+        --build-arg TORCH_INDEX_URL="${TORCH_INDEX_URL:-}" --build-arg VERSION="$(cat version)" \
+        "${RECIPE_OPTIONS[@]}" "$SIF" container/bids_sr.def
+    rm -rf "$CONTAINER_DIR/sif/tmp"
+elif [ -z "${SIF_READY:-}" ]; then
     choose_engine
     IMAGE=${IMAGE:-$([ "$ENGINE" = docker ] || echo localhost/)bids_sr:test}
     ARCHIVE=$CONTAINER_DIR/sif/image.tar
