@@ -65,6 +65,10 @@ class DeviceError(UsageError):
     """The requested compute device is not available."""
 
 
+class DeviceLostError(BidsSrError):
+    """A GPU failed during processing; this process cannot use it any longer."""
+
+
 class ModelError(UsageError):
     """A pretrained network is missing, damaged or of the wrong kind."""
 

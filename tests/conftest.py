@@ -108,6 +108,12 @@ def write_run(folder, directions=16, seed=0):
     )
 
 
+@pytest.fixture
+def gpus(monkeypatch):
+    """Pretend that so many GPUs are visible; see `fake_gpus`."""
+    return load("fake_gpus.py").FakeGpus(monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def fibres():
     """The module that writes scans with fibres."""

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
 
 from bids_sr.app.settings import Settings
+from bids_sr.errors import DeviceError
 from bids_sr.superres.gpu_driver import quick_device
 from bids_sr.workflow.execute import runs_here
+
+_Result = TypeVar("_Result")
 
 _log = logging.getLogger("bids_sr")
 
@@ -28,15 +36,15 @@ def choose_places(settings: Settings) -> tuple[str, ...]:
     Raises
     ------
     DeviceError
-        If the device does not exist.
+        If the device does not exist or cannot be used.
     """
     if not runs_here(settings.plugin):
         return (settings.device,)
     if (quick := quick_device(settings.device)) is not None:
         return (quick,)
-    from bids_sr.superres.device import choose_devices
-
-    devices = tuple(str(device) for device in choose_devices(settings.device))
+    devices, warnings = in_own_process(_find, settings.device)
+    for warning in warnings:
+        _log.warning("%s", warning)
     # a step that runs the network needs at least one core
     used = devices[: cores_in_all(settings)]
     if len(used) < len(devices):
@@ -48,6 +56,42 @@ def choose_places(settings: Settings) -> tuple[str, ...]:
             cores_in_all(settings),
         )
     return used
+
+
+def _find(name: str) -> tuple[tuple[str, ...], list[str]]:
+    """Return the names of the devices, and what was warned of."""
+    from bids_sr.superres.device import choose_devices
+
+    warnings: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: warnings.append(record.getMessage())  # type: ignore[method-assign]
+    _log.addHandler(handler)
+    try:
+        return tuple(str(device) for device in choose_devices(name)), warnings
+    finally:
+        _log.removeHandler(handler)
+
+
+def in_own_process(function: Callable[[str], _Result], name: str) -> _Result:
+    """Call a function that computes on GPUs in a process that ends then.
+
+    Otherwise this process would hold memory of all GPUs as long as it runs, and keep its workers
+    from GPUs that allow one process only. A GPU that is broken may end or block the process.
+
+    Raises
+    ------
+    DeviceError
+        If the process was ended by the GPU or its driver; or as `function`.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        try:
+            return pool.submit(function, name).result()
+        except BrokenProcessPool as error:
+            raise DeviceError(
+                f"--device {name}: the process that tried the GPUs was ended.",
+                remedy="Check them with 'nvidia-smi', or give --device cpu.",
+            ) from error
 
 
 def cores_in_all(settings: Settings) -> int:

@@ -213,6 +213,7 @@ def _execution(
         log_dir=log_dir,
         nprocs=nprocs,
         gpus=tuple(place for place in places if place.startswith("cuda:")),
+        cpu_instead=settings.device == "auto",
         memory_gb=settings.memory_gb,
         resource_monitor=settings.resource_monitor,
         stop_on_first_crash=settings.stop_on_first_crash,

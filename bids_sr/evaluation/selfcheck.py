@@ -18,7 +18,7 @@ from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.diffusion.ensemble_sd import subset
 from bids_sr.diffusion.run_masks import load_mask
 from bids_sr.diffusion.volume_selection import dti_volumes
-from bids_sr.errors import BidsSrError, OutputError
+from bids_sr.errors import BidsSrError, DeviceLostError, OutputError
 from bids_sr.evaluation.defaults import RIM
 from bids_sr.evaluation.degraded_scan import DegradedScan, coarse_grid, degrade, interpolated
 from bids_sr.evaluation.detail import detail_left, fit_series, reference_with_noise
@@ -124,7 +124,7 @@ def self_check(
                 record |= _measure(result, load_mask(mask), Path(name), mode, compute)
     except _NoCheckError as reason:
         record[f"{SELF_CHECK}_reason"] = str(reason)
-    except OutputError:  # a full disk, for example: fail, so that the run is repeated
+    except (OutputError, DeviceLostError):  # a full disk, for example: fail, and be repeated
         raise
     except BidsSrError as error:  # the run itself is fine: continue without the self-check
         record[f"{SELF_CHECK}_reason"] = f"It could not be made: {error.problem}"

@@ -88,7 +88,10 @@ class PaperUNet(nn.Module):
             maps = functional.interpolate(maps, images.shape[-2:], mode="nearest")
         maps = self.layers[11](torch.cat([maps, images], dim=1))
         low, high = _RANGE
-        return torch.sigmoid(self.layers[12](maps)) * (high - low) + low
+        # in float16 the sigmoid allows only 34 different outputs between 0.9 and 1
+        with torch.autocast(maps.device.type, enabled=False):
+            last = self.layers[12](maps.float())
+        return torch.sigmoid(last) * (high - low) + low
 
 
 def start_paper_network(network: nn.Module, *, from_interpolation: bool = False) -> None:

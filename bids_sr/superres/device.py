@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+
 import torch
 
 from bids_sr.errors import DeviceError
+from bids_sr.superres.gpu_driver import has_gpu_driver
+from bids_sr.superres.gpu_proof import gpu_count, prove
 
 _CPU_BATCH_PIXELS = 1 << 16
 _CUDA_BATCH_PIXELS = 1 << 20
+_BYTES_PER_PIXEL = 6000
+"""Memory of a network per low-resolution pixel of a batch: 5500 bytes for the largest in float32,
+rounded up (`bids_sr.workflow.memory`)."""
+_SHARE = 0.5
+"""Share of the free memory of a GPU that a batch may take."""
+
+_LOG = logging.getLogger("bids_sr")
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device a user requested.
+    """Return the device a user requested, after a computation on it if it is a GPU.
 
     Parameters
     ----------
     name : str
-        ``auto`` (CUDA if available, else CPU), ``cpu``, ``cuda`` or ``cuda:N``.
+        ``auto`` (the first GPU that can be used, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
 
     Returns
     -------
@@ -25,33 +37,10 @@ def choose_device(name: str) -> torch.device:
     Raises
     ------
     DeviceError
-        If the name is unknown, or names a GPU that is not visible. There
-        is no silent fallback to the CPU.
+        If the name is unknown, or names a GPU that is not visible or cannot be used. There
+        is no silent fallback to the CPU: with ``auto``, a warning says why a GPU is not used.
     """
-    if name == "auto":
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
-    if name == "cpu":
-        return torch.device("cpu")
-    kind, _, number = name.partition(":")
-    if kind != "cuda" or (number and not number.isdecimal()):
-        raise DeviceError(
-            f"--device {name}: no such device.", remedy="Give auto, cpu, cuda or cuda:N."
-        )
-    if not torch.cuda.is_available():
-        raise DeviceError(
-            f"--device {name}: no CUDA GPU is visible.",
-            remedy="Start the container with 'docker run --gpus all' or 'apptainer run --nv',"
-            " check 'nvidia-smi', or give --device cpu.",
-        )
-    index = int(number or 0)
-    count = torch.cuda.device_count()
-    if index >= count:
-        raise DeviceError(
-            f"--device {name}: {count} GPU{'s are' if count > 1 else ' is'} visible,"
-            f" counted from cuda:0.",
-            remedy="Give a lower number, or check CUDA_VISIBLE_DEVICES.",
-        )
-    return torch.device("cuda", index)
+    return next(_devices(name))
 
 
 def choose_devices(name: str) -> tuple[torch.device, ...]:
@@ -60,7 +49,7 @@ def choose_devices(name: str) -> tuple[torch.device, ...]:
     Parameters
     ----------
     name : str
-        As for `choose_device`; ``auto`` and ``cuda`` mean every visible GPU.
+        As for `choose_device`; ``auto`` and ``cuda`` mean every visible GPU that can be used.
 
     Returns
     -------
@@ -72,10 +61,64 @@ def choose_devices(name: str) -> tuple[torch.device, ...]:
     DeviceError
         As `choose_device`.
     """
-    first = choose_device(name)
-    if first.type != "cuda" or ":" in name:
-        return (first,)
-    return tuple(torch.device("cuda", index) for index in range(torch.cuda.device_count()))
+    return tuple(_devices(name))
+
+
+def _devices(name: str) -> Iterator[torch.device]:
+    if name == "cpu":
+        yield torch.device("cpu")
+        return
+    kind, _, number = name.partition(":")
+    if name != "auto" and (kind != "cuda" or (":" in name and not number.isdecimal())):
+        raise DeviceError(
+            f"--device {name}: no such device.", remedy="Give auto, cpu, cuda or cuda:N."
+        )
+    try:
+        yield from [_numbered(name)] if number else _every(name)
+    except DeviceError as error:
+        if name != "auto":
+            raise
+        if has_gpu_driver():
+            _LOG.warning("%s Going on with the CPU.", error)
+        yield torch.device("cpu")
+
+
+def _numbered(name: str) -> torch.device:
+    """Return a GPU that is named by its number."""
+    index, count = int(name.partition(":")[2]), gpu_count(f"--device {name}: ")
+    if index >= count:
+        raise DeviceError(
+            f"--device {name}: {count} GPU{'s are' if count > 1 else ' is'} visible,"
+            f" counted from cuda:0.",
+            remedy="Give a lower number, or check CUDA_VISIBLE_DEVICES.",
+        )
+    device = torch.device("cuda", index)
+    prove(device)
+    return device
+
+
+def _every(name: str) -> Iterator[torch.device]:
+    """Yield all GPUs that can be used; those that cannot are warned of if another one can."""
+    refused: list[DeviceError] = []
+    one_works = False
+    for index in range(gpu_count(f"--device {name}: ")):
+        device = torch.device("cuda", index)
+        try:
+            prove(device)
+        except DeviceError as error:
+            refused.append(error)
+            continue
+        one_works = True
+        _warn(refused)
+        yield device
+    if not one_works:
+        raise refused[0]
+    _warn(refused)
+
+
+def _warn(refused: list[DeviceError]) -> None:
+    while refused:
+        _LOG.warning("%s The other GPUs are used.", refused.pop(0))
 
 
 def describe_device(device: torch.device) -> str:
@@ -89,7 +132,11 @@ def describe_device(device: torch.device) -> str:
 def default_batch_size(device: torch.device, pixels: int) -> int:
     """Return the batch size for low-resolution slices of `pixels` pixels.
 
-    At least two: a single slice is rounded differently from several.
+    At least two: a single slice is rounded differently from several. On a GPU as many as keep it
+    busy, or fewer if its free memory is small.
     """
-    limit = _CUDA_BATCH_PIXELS if device.type == "cuda" else _CPU_BATCH_PIXELS
+    limit = _CPU_BATCH_PIXELS
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        limit = min(_CUDA_BATCH_PIXELS, int(_SHARE * free / _BYTES_PER_PIXEL))
     return max(2, limit // pixels)

@@ -32,7 +32,9 @@ from bids_sr.superres.defaults import AHEAD, DEFAULT_ENSEMBLE
 from bids_sr.superres.device import choose_device, default_batch_size, describe_device
 from bids_sr.superres.ensemble_sd import EnsembleSdFiles, EnsembleSdWriter, whole_or_none
 from bids_sr.superres.first_pass import Gathered, gather, measured_band
+from bids_sr.superres.gpu_faults import loss_told
 from bids_sr.superres.peak_memory import peak_memory_gb
+from bids_sr.superres.precision import float32_is_exact
 from bids_sr.superres.progress import Progress
 from bids_sr.superres.report_notes import band_notes, hot_notes, series_notes
 from bids_sr.superres.series_images import SeriesImages
@@ -64,7 +66,7 @@ class SuperResolvedDwi:
     slices: int
     """Number of slices super-resolved."""
     batch_size: int
-    """Final batch size, slices."""
+    """Slices of the largest batch that ran, after the last that was too large for memory."""
     data_consistency: bool
     """Whether the measured band was kept."""
     ensemble: int
@@ -168,7 +170,7 @@ def super_resolve(
 
     Raises
     ------
-    DeviceError, ModelError, InputError, OutputError
+    DeviceError, DeviceLostError, ModelError, InputError, OutputError
         If the device, the weights, the input or the output fail.
     """
     if ensemble_sd is not None and volumes is not None:
@@ -179,7 +181,7 @@ def super_resolve(
     place = choose_device(device)
     network = load_network(card)
     chosen = range(run.shape[3]) if volumes is None else volumes
-    with DwiReader(run.files.dwi) as reader:
+    with DwiReader(run.files.dwi) as reader, loss_told(str(place)), float32_is_exact():
         grid = _grid(reader, run, card.factor, slice_axis)
         pixels = int(np.prod([grid.shape[axis] for axis in grid.in_plane]))
         batches = Batches(place, batch_size or default_batch_size(place, pixels))
@@ -213,7 +215,7 @@ def super_resolve(
         device=describe_device(place),
         seconds=time.monotonic() - started,
         slices=len(chosen) * grid.shape[grid.slice_axis],
-        batch_size=batches.size,
+        batch_size=batches.largest or batches.size,
         data_consistency=data_consistency,
         ensemble=ensemble,
         band=band,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from attrs import frozen
@@ -38,6 +40,38 @@ class Precision:
         """Return a context in which layers use this precision."""
         lower = _TYPES.get(self.name)
         return torch.autocast(device.type, lower, enabled=lower is not None)
+
+
+@contextmanager
+def float32_is_exact(gpu_layers: str = "ieee") -> Iterator[None]:
+    """Compute in float32 with all of its digits within a ``with`` block, and restore on exit.
+
+    By default torch rounds what the convolutions of a GPU read to 10 binary digits (TF32), and a
+    program may have allowed the same, or bfloat16, for matrix products [1]_. The settings are those
+    of the whole process: on exit they are as the caller had them.
+
+    Parameters
+    ----------
+    gpu_layers : str
+        ``tf32`` to have TF32 in the convolutions of a GPU, for training.
+
+    References
+    ----------
+    .. [1] PyTorch documentation, "CUDA semantics", section "TensorFloat-32 (TF32) on Ampere (and
+       later) devices".
+    """
+    backends: Any = torch.backends
+    exact = (backends.cuda.matmul, backends.mkldnn.matmul, backends.mkldnn.conv)
+    asked = dict.fromkeys(exact, "ieee")
+    asked |= dict.fromkeys((backends.cudnn.conv, backends.cudnn.rnn), gpu_layers)
+    before = {backend: backend.fp32_precision for backend in asked}
+    try:
+        for backend, precision in asked.items():
+            backend.fp32_precision = precision
+        yield
+    finally:
+        for backend, precision in before.items():
+            backend.fp32_precision = precision
 
 
 Detail = Callable[[Precision], torch.Tensor]

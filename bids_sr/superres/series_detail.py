@@ -166,7 +166,7 @@ class DetailRunner:
         band: tuple[float, float],
         precision: str = "float32",
     ) -> None:
-        self.network = network.to(batches.device).to(memory_format=torch.channels_last)
+        self.network = batches.place(network)
         self.factor = int(network.factor)  # type: ignore[arg-type]
         self.batches, self.consistent, self.band = batches, consistent, band
         self.transforms = TRANSFORMS[ensemble]

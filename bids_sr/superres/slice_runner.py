@@ -54,7 +54,7 @@ class SliceRunner:
         channels: Sequence[str] = BASIC,
         precision: Precision = FLOAT32,
     ) -> None:
-        self.network = network.to(batches.device).to(memory_format=torch.channels_last)
+        self.network = batches.place(network)
         self.factor = int(network.factor)  # type: ignore[arg-type]
         self.batches = batches
         self.consistent = consistent

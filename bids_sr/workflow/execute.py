@@ -11,6 +11,7 @@ from typing import Any
 from attrs import field, frozen
 
 from bids_sr.errors import UsageError
+from bids_sr.superres.gpu_faults import lost_gpu
 from bids_sr.workflow.completeness import has_ended
 from bids_sr.workflow.failures import Failure, cause_of, read_failure, record_failure
 from bids_sr.workflow.graph import build_workflow
@@ -44,6 +45,8 @@ class Execution:
     """CPU cores in all; 1: everything in this process."""
     gpus: tuple[str, ...] = ()
     """GPUs over which runs are distributed, such as ``cuda:0``; none or one: as planned."""
+    cpu_instead: bool = False
+    """Whether runs are processed on the CPU if all GPUs fail."""
     memory_gb: float | None = None
     """Memory of all processes together; None: 90 % of the machine's."""
     resource_monitor: bool = False
@@ -153,6 +156,15 @@ def _run_nipype(plans: Sequence[RunPlan], how: Execution, pages: PageWriter) -> 
             _note(error, group, pages)
         if how.stop_on_first_crash and any(plan.names.error.exists() for plan in group):
             return
+        if how.plugin is None and any(_lost_gpu(plan) for plan in group):
+            # this process cannot compute on the GPU any more: a new one can
+            _run_pool(plans[plans.index(group[-1]) + 1 :], how, pages)
+            return
+
+
+def _lost_gpu(plan: RunPlan) -> bool:
+    failure = read_failure(plan)
+    return failure is not None and lost_gpu(failure.message) is not None
 
 
 def _workflow(plans: Sequence[RunPlan], how: Execution) -> Any:
@@ -209,6 +221,7 @@ def _pool(how: Execution, pages: PageWriter) -> Pool:
         how.messages,
         pages.on_step,
         how.gpus,
+        cpu_instead=how.cpu_instead,
         stop_on_first_crash=how.stop_on_first_crash,
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 from attrs import evolve
 
 from bids_sr.superres.allocator import give_back_memory
+from bids_sr.superres.gpu_faults import is_lost
 from bids_sr.workflow.completeness import stamp
 from bids_sr.workflow.engine import (
     BaseInterface,
@@ -118,7 +119,9 @@ class Step(BaseInterface):
             ):
                 self._value = self._function(**arguments)
         except Exception as error:
-            self.failure = record_failure(self.inputs.plan, self._function.__name__, error)
+            # on a GPU that the pool assigned, it may be repeated on another: the pool tells it
+            if not (isdefined(self.inputs.device) and is_lost(error)):
+                self.failure = record_failure(self.inputs.plan, self._function.__name__, error)
             raise
         except BaseException as end:  # an interrupt, or the scheduler's time limit
             self.interrupted = end

@@ -21,7 +21,8 @@ from bids_sr.workflow.workers import KILLED
 LAST_STEP = "draw"
 
 FAILED_WITH = "failed_with"
-"""Attribute of a node: the last line of what its worker raised, or `KILLED`."""
+"""Attribute of a node: the last line of what its worker raised, `KILLED`, or an error that is not
+recorded yet."""
 
 _IN_STEP = "bids_sr.errors."
 """Text in the exceptions of steps that are already logged."""
@@ -80,7 +81,7 @@ class PageWriter:
         failure = read_failure(plan) or node.interface.failure
         if failure is None and error is not None:
             failure = record_failure(plan, node.name, error)
-        text = getattr(node, FAILED_WITH, "see above")
+        text = str(getattr(node, FAILED_WITH, "see above"))
         self.failures[plan.label] = failure or Failure(plan.label, node.name, text)
 
     def _count(self, node: Any, status: str) -> None:
@@ -133,6 +134,8 @@ def _why(node: Any) -> BaseException | None:
     told = getattr(node, FAILED_WITH, None)
     if told is None and (error := sys.exception()) is not None:
         return cause_of(error)  # it could not be sent to a worker
+    if isinstance(told, BidsSrError):
+        return told
     if told and told != KILLED:
         return None if _IN_STEP in told else BidsSrError(f"the step could not be run: {told}.")
     return BidsSrError(

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from traceback import format_exception
 from typing import Any
 
+from bids_sr.errors import BidsSrError, DeviceError
+from bids_sr.superres.gpu_faults import lost, lost_gpu
 from bids_sr.workflow.memory import BASE_GB, PARENT_GB
 from bids_sr.workflow.messages import Messages
 from bids_sr.workflow.participant_pages import FAILED_WITH
@@ -15,6 +17,9 @@ from bids_sr.workflow.workers import Worker, dismiss, ended
 
 _AS_PLANNED = ""
 """Placeholder for the planned GPU, if no GPUs are named."""
+
+_CHANCES = 2
+"""Failures in a row after which a GPU is not used any more."""
 
 _log = logging.getLogger("bids_sr")
 
@@ -27,7 +32,9 @@ class Pool:
     before others are started. All memory counts: this process and idle workers hold some, too. Each
     GPU has one worker of its own: a step that needs a GPU gets a free one, as its input ``device``,
     and no other step runs there until it has ended. So there is one process per GPU, whose cached
-    memory does not block others.
+    memory does not block others. A GPU that fails (`bids_sr.superres.gpu_faults.lost_gpu`) ends its
+    worker, and its step is repeated once on another GPU. It is used again only when no other is
+    left, and after a second failure in a row not at all.
 
     Parameters
     ----------
@@ -43,6 +50,9 @@ class Pool:
     gpus : sequence of str, optional
         Names of the GPUs, for example ``cuda:0``. None: steps that need a GPU run one at a time, on
         the planned device.
+    cpu_instead : bool, optional
+        Whether steps that need a GPU run on the CPU when it failed and no other is left; otherwise
+        they fail.
     stop_on_first_crash : bool, optional
         Stop at the first step that fails.
     """
@@ -55,11 +65,16 @@ class Pool:
         on_step: Callable[[Any, str], None],
         gpus: Sequence[str] = (),
         *,
+        cpu_instead: bool = False,
         stop_on_first_crash: bool = False,
     ) -> None:
         self.nprocs = nprocs
         self.memory_gb = memory_gb
         self.gpus = tuple(gpus) or (_AS_PLANNED,)
+        self._failed_in_a_row = dict.fromkeys(self.gpus, 0)
+        self._repeated: set[Any] = set()
+        self._on_cpu: set[Any] = set()
+        self._cpu_instead = cpu_instead and bool(gpus)
         self._messages = messages
         self._on_step = on_step
         self._stop_on_first_crash = stop_on_first_crash
@@ -82,7 +97,7 @@ class Pool:
                 if self._start_one(schedule):
                     continue
                 for worker in ended(self._busy()):
-                    self._end(schedule, *worker.outcome())
+                    self._take(schedule, worker)
         finally:
             self._dismiss(self._workers)
 
@@ -93,6 +108,9 @@ class Pool:
                 self._on_step(step, "end")
                 schedule.end(step)
                 return True
+            if self._needs_gpu(step) and not self._usable():
+                self._end(schedule, step, _none_left())
+                return True
             if not self._has_room(step):
                 continue
             self._on_step(step, "start")
@@ -102,18 +120,47 @@ class Pool:
             return True
         return False
 
-    def _end(self, schedule: Schedule, step: Any, traceback: str | None) -> None:
-        """Handle the end of a node."""
-        if traceback is not None:
-            setattr(step, FAILED_WITH, _reason(traceback))
-            _log.debug("%s: %s", step, traceback)
-        self._on_step(step, "end" if traceback is None else "exception")
-        schedule.end(step, failed=traceback is not None)
-        self._stopped = traceback is not None and self._stop_on_first_crash
+    def _take(self, schedule: Schedule, worker: Worker) -> None:
+        """Take what a worker sent back; if its GPU failed, give the node to another."""
+        gpu, (step, traceback) = worker.gpu, worker.outcome()
+        what = None if traceback is None or gpu is None else lost_gpu(traceback)
+        if gpu is None or what is None:
+            if gpu is not None and traceback is None:
+                self._failed_in_a_row[gpu] = 0
+            self._end(schedule, step, traceback)
+            return
+        _log.debug("%s: %s", step, traceback)
+        self._dismiss([worker])  # no computation succeeds in its process any more
+        self._failed_in_a_row[gpu] += 1
+        left = [other for other in self._usable() if other != gpu]
+        if step in self._repeated or not left:
+            if not self._cpu_instead:
+                self._end(schedule, step, lost(gpu or "The GPU", what))
+                return
+            left = ["the CPU"]
+            self._on_cpu.add(step)
+        self._repeated.add(step)
+        _log.warning(
+            "%s failed (%s). %s is computed again on %s.",
+            gpu or "The GPU", what, _run_of(step), " or ".join(left),
+        )  # fmt: skip
+        schedule.give_back(step)
+
+    def _end(self, schedule: Schedule, step: Any, failure: str | BidsSrError | None) -> None:
+        """Handle the end of a node, which failed with a traceback or an error to be recorded."""
+        if failure is not None:
+            reason = _reason(failure) if isinstance(failure, str) else failure
+            setattr(step, FAILED_WITH, reason)
+            _log.debug("%s: %s", step, failure)
+        self._repeated.discard(step)
+        self._on_cpu.discard(step)
+        self._on_step(step, "end" if failure is None else "exception")
+        schedule.end(step, failed=failure is not None)
+        self._stopped = failure is not None and self._stop_on_first_crash
 
     def _has_room(self, step: Any) -> bool:
         busy = self._busy()
-        if step.is_gpu_node() and self._free_gpu() is None:
+        if self._needs_gpu(step) and self._free_gpu() is None:
             return False
         cores = self.nprocs - sum(worker.step.n_procs for worker in busy)
         free_gb = self.memory_gb - PARENT_GB - sum(worker.step.mem_gb for worker in busy)
@@ -129,9 +176,11 @@ class Pool:
 
     def _hand_over(self, step: Any) -> str | None:
         """Send a node to a worker; return a traceback if that fails."""
-        gpu = self._free_gpu() if step.is_gpu_node() else None
+        gpu = self._free_gpu() if self._needs_gpu(step) else None
         if gpu:
             step.inputs.device = gpu
+        elif step.is_gpu_node() and gpu is None:
+            step.inputs.device = "cpu"
         worker = self._worker_for(step)
         if worker is None:
             try:
@@ -143,12 +192,25 @@ class Pool:
 
     def _worker_for(self, step: Any) -> Worker | None:
         """Return an idle worker, that of a free GPU if the node needs one."""
-        gpu = self._free_gpu() if step.is_gpu_node() else None
+        gpu = self._free_gpu() if self._needs_gpu(step) else None
         return next((worker for worker in self._idle() if worker.gpu == gpu), None)
 
     def _free_gpu(self) -> str | None:
         taken = {worker.gpu for worker in self._busy()}
-        return next((gpu for gpu in self.gpus if gpu not in taken), None)
+        return next((gpu for gpu in self._usable() if gpu not in taken), None)
+
+    def _usable(self) -> list[str]:
+        """Return the GPUs that have not failed; if all have, those that get a second chance."""
+        for failures in range(_CHANCES):
+            if left := [gpu for gpu in self.gpus if self._failed_in_a_row[gpu] == failures]:
+                return left
+        return []
+
+    def _falls_back(self) -> bool:
+        return self._cpu_instead and not self._usable()
+
+    def _needs_gpu(self, step: Any) -> bool:
+        return bool(step.is_gpu_node()) and step not in self._on_cpu and not self._falls_back()
 
     def _busy(self) -> list[Worker]:
         return [worker for worker in self._workers if worker.step is not None]
@@ -161,6 +223,19 @@ class Pool:
         leaving = list(workers)
         self._workers = [worker for worker in self._workers if worker not in leaving]
         dismiss(leaving)
+
+
+def _none_left() -> DeviceError:
+    return DeviceError(
+        "no GPU is left: all have failed.",
+        remedy="Check them (nvidia-smi, dmesg) and run again, or give --device cpu.",
+    )
+
+
+def _run_of(step: Any) -> str:
+    """Return the label of a node's run, or the node's name."""
+    plan = getattr(step.inputs, "plan", None)
+    return str(getattr(plan, "label", step.name))
 
 
 def _is_made(step: Any) -> bool:

@@ -83,6 +83,10 @@ class Schedule:
         """Mark a node as running."""
         self._running.add(node)
 
+    def give_back(self, node: Any) -> None:
+        """Take a node back that was started, so that it can be started again."""
+        self._running.discard(node)
+
     def end(self, node: Any, *, failed: bool = False) -> None:
         """Mark a node as ended; if it failed, nodes that depend on it will not run."""
         self._running.discard(node)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 from pathlib import Path
 
 import pytest
-import torch
 
-from bids_sr.app.devices import choose_places
+from bids_sr.app import devices
+from bids_sr.app.devices import choose_places, in_own_process
 from bids_sr.app.settings import Settings
 from bids_sr.errors import DeviceError
 from bids_sr.superres import gpu_driver
@@ -17,13 +19,16 @@ POOL = {"plugin": "MultiProc", "plugin_args": {"n_procs": 2}}
 
 
 @pytest.fixture
-def places(monkeypatch):
-    """Devices that a call with these settings uses where so many GPUs are visible."""
+def places(gpus, monkeypatch):
+    """Devices that a call with these settings uses where so many GPUs are visible.
+
+    They are faked for this process, so that they are tried here and not in one beside it.
+    """
+    monkeypatch.setattr(gpu_driver, "has_gpu_driver", lambda: gpus.cards > 0)
+    monkeypatch.setattr(devices, "in_own_process", lambda function, name: function(name))
 
     def choose(count, device="auto", **settings):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
-        monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-        monkeypatch.setattr(gpu_driver, "has_gpu_driver", lambda: count > 0)
+        gpus(count)
         return choose_places(
             Settings(Path("/in"), Path("/out"), "participant", device=device, **settings)
         )
@@ -61,3 +66,26 @@ def test_other_machines_are_not_judged_by_this_one(places):
     slurm = {"plugin": "SLURM"}
     assert places(0, "cuda", plugin=slurm) == ("cuda",)
     assert places(2, "auto", plugin=slurm) == ("auto",)
+
+
+def test_what_is_warned_of_beside_this_process_is_logged_here(gpus, places, caplog):
+    gpus.faults[1] = "CUDA error: uncorrectable ECC error encountered"
+    assert places(3, nprocs=8) == ("cuda:0", "cuda:2")
+    assert caplog.text.count("cuda:1 cannot be used") == 2, "there, and here"
+
+
+def test_a_driver_without_cuda_is_warned_of(gpus, places, caplog):
+    gpus(0, cards=1)
+    gpus.no_start = RuntimeError("CUDA unknown error - this may be due to an incorrectly set up")
+    assert choose_places(Settings(Path("/in"), Path("/out"), "participant")) == ("cpu",)
+    assert "CUDA unknown error" in caplog.text and "Going on with the CPU." in caplog.text
+
+
+@pytest.mark.slow
+def test_gpus_are_tried_in_a_process_that_ends():
+    assert in_own_process(os.getsid, 0) == os.getsid(0)
+    with pytest.raises(DeviceError, match="no such device") as caught:
+        in_own_process(devices._find, "cuda:x")
+    assert caught.value.remedy.startswith("Give auto")
+    with pytest.raises(DeviceError, match="the process that tried the GPUs was ended"):
+        in_own_process(signal.raise_signal, signal.SIGKILL)

@@ -1,29 +1,31 @@
-"""A whole call on a machine with two GPUs, faked: each run says on which it was computed."""
+"""A whole call on a machine with GPUs, faked: each run says on which it was computed."""
 
 from __future__ import annotations
 
 import json
 import os
 
-# imported by the program and by its workers before anything else; the first steps on both
-# "GPUs" wait for each other, so that one cannot do all the work because the other starts late:
-# a pipe opens when somebody opens the other end
-FAKES = """
+import pytest
+
+# imported by the program and by its workers before anything else
+GPUS = """
 import os
 from pathlib import Path
 import torch
-from bids_sr.superres import engine
+from bids_sr.superres import engine, gpu_driver, gpu_proof
 
-FOLDER = Path({folder!r})
-torch.cuda.is_available = lambda: True
-torch.cuda.device_count = lambda: 2
+FOLDER, COUNT = Path({folder!r}), {count}
+gpu_driver.has_gpu_driver = lambda: True
+torch.version.cuda = "13.0"
+torch.cuda.init = lambda: None
+torch.cuda.device_count = lambda: COUNT
+torch.cuda.get_arch_list = lambda: []
+torch.cuda.get_device_capability = lambda device: (8, 0)
+gpu_proof._nine_ones = lambda device: 9.0
 taken = ["nothing"]
 
 def choose_device(name):
-    met = FOLDER / f"met-{{name}}"
-    if not met.exists():
-        met.touch()
-        os.close(os.open(FOLDER / "pipe", os.O_RDONLY if name == "cuda:0" else os.O_WRONLY))
+    before(name)
     taken[0] = name
     return torch.device("cpu")
 
@@ -31,25 +33,94 @@ engine.choose_device = choose_device
 engine.describe_device = lambda device: f"{{taken[0]}} (faked)"
 """
 
+# the first steps on both "GPUs" wait for each other, so that one cannot do all the work because
+# the other starts late: a pipe opens when somebody opens the other end
+MEET = """
+def before(name):
+    met = FOLDER / f"met-{name}"
+    if not met.exists():
+        met.touch()
+        os.close(os.open(FOLDER / "pipe", os.O_RDONLY if name == "cuda:0" else os.O_WRONLY))
+"""
 
-def test_runs_are_dealt_out_among_two_gpus(writers, model, run_command, command, tmp_path):
-    fakes = tmp_path / "fakes"
-    fakes.mkdir()
-    os.mkfifo(fakes / "pipe")
-    (fakes / "sitecustomize.py").write_text(FAKES.format(folder=str(fakes)))
-    dataset = writers.write_dataset(tmp_path / "raw", ("01", "02"))
-    path = os.pathsep.join([str(fakes), os.environ.get("PYTHONPATH", "")])
-    outcome = run_command(
-        [
-            *command(dataset, tmp_path / "out", "--self-check", "off"),
-            *("--device", "cuda", "--nprocs", "2", "--omp-nthreads", "2"),
-        ],
-        env={**os.environ, "PYTHONPATH": path},
-    )
+# a kernel fails in the network of the first run on the first GPU; then all do in that process
+FAIL = """
+lost = []
+
+def before(name):
+    pass
+
+load = engine.load_network
+
+def load_network(card):
+    path = FOLDER / "failed"
+    if taken[0] == "cuda:0" and (lost or not path.exists()):
+        path.touch()
+        lost.append(1)
+        raise torch.AcceleratorError(
+            "CUDA error: an illegal memory access was encountered\\nCompile with ..."
+        )
+    return load(card)
+
+engine.load_network = load_network
+"""
+
+
+@pytest.fixture
+def call(writers, model, run_command, command, tmp_path):
+    """Process two participants on so many faked GPUs."""
+
+    def go(fakes, count, *options):
+        folder = tmp_path / "fakes"
+        folder.mkdir()
+        os.mkfifo(folder / "pipe")
+        text = GPUS.format(folder=str(folder), count=count) + fakes
+        (folder / "sitecustomize.py").write_text(text)
+        dataset = writers.write_dataset(tmp_path / "raw", ("01", "02"))
+        path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+        return run_command(
+            [*command(dataset, tmp_path / "out", "--self-check", "off"), *options],
+            env={**os.environ, "PYTHONPATH": path},
+        )
+
+    return go
+
+
+def devices(outcome):
+    """Where each finished run was computed."""
+    records = sorted(outcome.out.glob("sub-*/dwi/*_quality.json"))
+    return {path.name[:6]: json.loads(path.read_text())["device"] for path in records}
+
+
+def test_runs_are_dealt_out_among_two_gpus(call):
+    outcome = call(MEET, 2, "--device", "cuda", "--nprocs", "2", "--omp-nthreads", "2")
     assert outcome.status == 0, outcome.told
     assert outcome.lines("on cuda:0, cuda:1"), outcome.told
-    records = outcome.out.glob("sub-*/dwi/*_quality.json")
-    assert {json.loads(record.read_text())["device"] for record in records} == {
-        "cuda:0 (faked)",
-        "cuda:1 (faked)",
-    }
+    assert set(devices(outcome).values()) == {"cuda:0 (faked)", "cuda:1 (faked)"}
+
+
+def test_a_run_whose_gpu_failed_is_computed_on_the_other(call):
+    outcome = call(FAIL, 2, "--device", "cuda", "--nprocs", "2", "--omp-nthreads", "2")
+    assert outcome.status == 0, outcome.told
+    assert outcome.lines("is computed again on cuda:1"), outcome.told
+    assert set(devices(outcome).values()) == {"cuda:1 (faked)"}
+    assert len(devices(outcome)) == 2
+    assert not list(outcome.out.glob("logs/*_error.json"))
+
+
+@pytest.mark.parametrize("cores", ["1", "2"])
+def test_the_only_gpu_fails_in_one_run(call, cores):
+    """Whether in the program's own process or in a worker: the next run gets a new one."""
+    outcome = call(FAIL, 1, "--device", "cuda", "--nprocs", cores, "--omp-nthreads", "1")
+    assert outcome.status == 1, outcome.told
+    assert outcome.lines("cuda:0 failed (CUDA error: an illegal memory access was encountered)")
+    assert devices(outcome) == {"sub-02": "cuda:0 (faked)"}
+    assert [path.name[:6] for path in outcome.out.glob("logs/*_error.json")] == ["sub-01"]
+    assert "cuda:0 failed" in (outcome.out / "sub-01.html").read_text()
+
+
+def test_auto_goes_on_with_the_cpu(call):
+    outcome = call(FAIL, 1, "--device", "auto", "--nprocs", "2", "--omp-nthreads", "1")
+    assert outcome.status == 0, outcome.told
+    assert outcome.lines("is computed again on the CPU"), outcome.told
+    assert devices(outcome) == {"sub-01": "cpu (faked)", "sub-02": "cuda:0 (faked)"}

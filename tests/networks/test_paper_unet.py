@@ -140,3 +140,19 @@ def test_a_damaged_file_and_a_full_folder_are_refused(published, tmp_path, capsy
     (tmp_path / "full" / "file").touch()
     with pytest.raises(ModelError, match="not empty"):
         import_paper_weights(published, tmp_path / "full", 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_its_output_is_not_rounded_with_its_layers(dtype):
+    """In float16 the sigmoid has 34 different outputs between 0.9 and 1 only."""
+    torch.manual_seed(0)
+    network = PaperUNet(width=16).eval()
+    merged, images = [], torch.rand(1, 3, 64, 64)
+    network.layers[11].register_forward_hook(lambda *given: merged.append(given[2]))
+    with torch.inference_mode(), torch.autocast("cpu", dtype):
+        output = network(images)
+    assert merged[0].dtype is dtype and output.dtype is torch.float32
+    with torch.inference_mode():
+        expected = torch.sigmoid(network.layers[12](merged[0].float())) * 6 - 3
+    torch.testing.assert_close(output, expected, rtol=0, atol=1e-6)
+    assert len(output.unique()) > output.numel() / 2

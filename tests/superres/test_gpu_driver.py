@@ -38,6 +38,22 @@ def test_drivers_are_looked_for(monkeypatch, tmp_path):
     assert has_gpu_driver()
 
 
+@pytest.mark.parametrize("part", ["module", "program"])
+def test_half_a_driver_is_warned_of(monkeypatch, tmp_path, caplog, part):
+    """Of the kernel, which a container shares; or of the machine, whose library is not found."""
+    monkeypatch.setattr(gpu_driver, "has_gpu_driver", lambda: False)
+    monkeypatch.setattr(gpu_driver, "_NVIDIA_MODULE", tmp_path / "version")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert quick_device("auto") == "cpu" and not caplog.text
+    file = tmp_path / {"module": "version", "program": "nvidia-smi"}[part]
+    file.touch(0o755)
+    assert quick_device("auto") == "cpu"
+    assert f"There is an NVIDIA driver ({file})" in caplog.text
+    assert "--nv" in caplog.text
+    caplog.clear()
+    assert quick_device("cpu") == "cpu" and not caplog.text
+
+
 @pytest.mark.slow
 def test_torch_is_not_imported():
     code = (

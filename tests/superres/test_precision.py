@@ -10,7 +10,14 @@ import torch
 from bids_sr.networks.card import read_card
 from bids_sr.superres import precision
 from bids_sr.superres.engine import super_resolve
-from bids_sr.superres.precision import FLOAT32, WORTH, Precision, central, choose_precision
+from bids_sr.superres.precision import (
+    FLOAT32,
+    WORTH,
+    Precision,
+    central,
+    choose_precision,
+    float32_is_exact,
+)
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda:0")
 
@@ -176,3 +183,55 @@ def test_batches_do_not_change_what_bfloat16_gives(make_run, model, batch, tmp_p
         super_resolve(run, card, out, device="cpu", precision="bfloat16", batch_size=size)
         volumes.append(nib.load(out).get_fdata())
     np.testing.assert_array_equal(*volumes)
+
+
+BACKENDS = torch.backends
+SETTINGS = {
+    "gpu products": BACKENDS.cuda.matmul,
+    "gpu layers": BACKENDS.cudnn.conv,
+    "cpu products": BACKENDS.mkldnn.matmul,
+    "cpu layers": BACKENDS.mkldnn.conv,
+}
+
+
+def settings():
+    return {name: backend.fp32_precision for name, backend in SETTINGS.items()}
+
+
+@pytest.fixture(params=["as torch has it", "high", "medium", "of before"])
+def callers(request):
+    """What a caller may have allowed for float32, undone afterwards."""
+    before, allowed = settings(), BACKENDS.cudnn.allow_tf32
+    match request.param:
+        case "high" | "medium":
+            torch.set_float32_matmul_precision(request.param)
+        case "of before":
+            BACKENDS.cudnn.allow_tf32 = False
+            BACKENDS.cuda.matmul.allow_tf32 = True
+    yield
+    torch.set_float32_matmul_precision("highest")
+    BACKENDS.cudnn.allow_tf32 = allowed
+    for name, value in before.items():
+        SETTINGS[name].fp32_precision = value
+
+
+@pytest.mark.parametrize("layers", ["ieee", "tf32"])
+def test_float32_has_all_its_digits_and_the_callers_settings_come_back(callers, layers):
+    before = settings(), torch.get_float32_matmul_precision(), BACKENDS.cudnn.allow_tf32
+    with pytest.raises(RuntimeError, match="boom"), float32_is_exact(layers):
+        assert settings() == dict.fromkeys(SETTINGS, "ieee") | {"gpu layers": layers}
+        raise RuntimeError("boom")
+    assert before == (
+        settings(), torch.get_float32_matmul_precision(), BACKENDS.cudnn.allow_tf32
+    )  # fmt: skip
+
+
+def test_a_run_is_exact_and_changes_no_settings(callers, resolve, monkeypatch):
+    within, before = [], settings()
+    look = precision.Precision.layers
+    monkeypatch.setattr(
+        precision.Precision, "layers", lambda *given: within.append(settings()) or look(*given)
+    )
+    resolve("float32")
+    assert within and all(found == dict.fromkeys(SETTINGS, "ieee") for found in within)
+    assert settings() == before

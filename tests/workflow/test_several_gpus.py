@@ -10,11 +10,14 @@ import attrs
 import pytest
 from nipype import Function, Node, Workflow
 
+from bids_sr.errors import DeviceLostError
+from bids_sr.superres.gpu_faults import lost
 from bids_sr.workflow.execute import Execution, _has_pool, _pool
+from bids_sr.workflow.failures import read_failure
 from bids_sr.workflow.graph import build_run_workflow
 from bids_sr.workflow.interface import Step
 from bids_sr.workflow.messages import Messages
-from bids_sr.workflow.participant_pages import PageWriter
+from bids_sr.workflow.participant_pages import FAILED_WITH, PageWriter
 from bids_sr.workflow.pool import Pool
 from bids_sr.workflow.schedule import executable_graph
 
@@ -38,6 +41,29 @@ def f(x, device, use_gpu, folder, together):
     return device
 """
 DIES = "def f(x, device, use_gpu, folder, together):\n    import os\n    os.kill(os.getpid(), 9)\n"
+
+
+# fails on one GPU or on all of them, as CUDA does: in this process nothing works any more
+FAILS = """
+def f(x, device, use_gpu, folder, together):
+    import json, os
+    from pathlib import Path
+    pid, fails = os.getpid(), {fails!r}
+    line = json.dumps({{"step": x, "device": device, "pid": pid}})
+    with open(Path(folder, "told"), "a") as file:
+        file.write((line + "\\n") * 2)
+    lost = Path(folder, f"lost-{{pid}}")
+    if lost.exists() or (x in fails.get("steps", ()) or device in fails.get("gpus", ())):
+        if {error!r} != "out of memory":
+            lost.touch()
+        raise RuntimeError("CUDA error: {error}\\nCUDA kernel errors might ...\\nCompile with ...")
+    return device
+"""
+ILLEGAL = "an illegal memory access was encountered"
+
+
+def fails(error=ILLEGAL, **where):
+    return FAILS.format(fails=where, error=error)
 
 
 def workflow(folder, sources, *, cores=1, use_gpu=True, together=1):
@@ -68,15 +94,20 @@ def told(folder):
     return list(steps.values())
 
 
-def run(workflow, gpus, nprocs=8):
+def run(workflow, gpus, nprocs=8, **how):
     """Run steps; returns those that failed."""
-    failed = []
+    return list(run_told(workflow, gpus, nprocs, **how))
+
+
+def run_told(workflow, gpus, nprocs=8, **how):
+    """Run steps; returns why those failed that did."""
+    failed = {}
 
     def take_note(node, status):
         if status == "exception":
-            failed.append(node.name)
+            failed[node.name] = str(getattr(node, FAILED_WITH))
 
-    Pool(nprocs, 100.0, Messages(), take_note, gpus).process([executable_graph(workflow)])
+    Pool(nprocs, 100.0, Messages(), take_note, gpus, **how).process([executable_graph(workflow)])
     return failed
 
 
@@ -124,6 +155,76 @@ def test_a_killed_worker_takes_no_step_of_another_gpu_along(tmp_path):
     assert len(told(tmp_path)) == 3
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "error",
+    [
+        ILLEGAL,
+        "device-side assert triggered",
+        "uncorrectable ECC error encountered",
+        "unspecified launch failure",
+    ],
+)
+def test_what_a_gpu_that_fails_had_is_computed_by_another(tmp_path, caplog, error):
+    steps = workflow(tmp_path, [fails(error, gpus=["cuda:0"])] * 4)
+    assert not run(steps, ("cuda:0", "cuda:1"))
+    found = read(tmp_path)
+    assert [step["device"] for step in found].count("cuda:0") == 1
+    assert {step["step"] for step in found if step["device"] == "cuda:1"} == {0, 1, 2, 3}
+    assert f"cuda:0 failed (CUDA error: {error}). step0 is computed again on cuda:1." in caplog.text
+
+
+@pytest.mark.slow
+def test_a_step_that_fails_every_gpu_fails_alone(tmp_path):
+    steps = workflow(tmp_path, [fails(steps=[1])] * 6)
+    told = run_told(steps, ("cuda:0", "cuda:1"))
+    assert list(told) == ["step1"]
+    assert f"failed (CUDA error: {ILLEGAL})" in told["step1"] and "nvidia-smi" in told["step1"]
+    found = read(tmp_path)
+    tries = [step for step in found if step["step"] == 1]
+    assert {step["device"] for step in tries} == {"cuda:0", "cuda:1"} and len(tries) == 2
+    assert len(found) == 7
+    for each in tries:  # their processes did nothing any more
+        assert [s["step"] for s in found if s["pid"] == each["pid"]][-1] == 1
+
+
+@pytest.mark.slow
+def test_the_only_gpu_goes_on_in_a_new_process(tmp_path):
+    steps = workflow(tmp_path, [fails(steps=[0])] * 3)
+    assert run(steps, ("cuda:0",)) == ["step0"]
+    found = read(tmp_path)
+    assert [step["step"] for step in found] == [0, 1, 2]
+    assert found[0]["pid"] != found[1]["pid"] == found[2]["pid"]
+
+
+@pytest.mark.slow
+def test_when_no_gpu_is_left_the_rest_fails_at_once_or_is_computed_on_the_cpu(tmp_path):
+    for number, instead in enumerate((False, True)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        steps = workflow(folder, [fails(gpus=["cuda:0"])] * 5)
+        told = run_told(steps, ("cuda:0",), cpu_instead=instead)
+        found = [step["device"] for step in read(folder)]
+        if instead:
+            assert not told and sorted(found) == ["cpu"] * 5 + ["cuda:0"] * 2
+        else:
+            assert len(told) == 5 and found == ["cuda:0"] * 2
+            assert "no GPU is left" in told["step4"] and "--device cpu" in told["step4"]
+
+
+@pytest.mark.slow
+def test_short_memory_costs_no_gpu(tmp_path):
+    steps = workflow(tmp_path, [fails("out of memory", steps=[0])] * 3)
+    assert run(steps, ("cuda:0", "cuda:1"), 1) == ["step0"]
+    assert [step["device"] for step in read(tmp_path)] == ["cuda:0"] * 3
+
+
+def read(folder):
+    """What each try of a step told."""
+    lines = (folder / "told").read_text().splitlines()
+    return [json.loads(line) for line in lines[::2]]
+
+
 def test_the_pool_gets_the_gpus(plan, tmp_path):
     how = Execution(tmp_path, tmp_path, nprocs=4, gpus=("cuda:0", "cuda:1"))
     assert _pool(how, PageWriter(plan.names.out_dir, [plan])).gpus == ("cuda:0", "cuda:1")
@@ -146,6 +247,23 @@ def test_a_step_computes_on_the_gpu_that_was_lent_to_it(plan, tmp_path):
     assert step.run(cwd=str(tmp_path)).outputs.value == "cuda:3"
     assert planned.options.device == "cuda:0"
     assert step.inputs.get_hashval()[1] == as_planned, "another GPU repeats no step"
+
+
+def test_a_gpu_that_failed_is_told_by_whom_it_concerns(plan, tmp_path):
+    """A step of the pool may be repeated: nothing is recorded yet. Others record it themselves."""
+
+    def fail(plan):
+        raise lost("cuda:0", "CUDA error: unspecified launch failure")
+
+    step = Step(fail, plan=plan, state="s", use_gpu=True)
+    step.inputs.device = "cuda:0"
+    with pytest.raises(DeviceLostError):
+        step.run(cwd=str(tmp_path))
+    assert step.failure is None and read_failure(plan) is None
+    alone = Step(fail, plan=plan, state="s", use_gpu=True)
+    with pytest.raises(DeviceLostError):
+        alone.run(cwd=str(tmp_path))
+    assert "cuda:0 failed (CUDA error: unspecified" in read_failure(plan).message
 
 
 def test_network_steps_share_the_cores(make_plans, tmp_path):
