@@ -87,17 +87,28 @@ def lost(device: str, what: str) -> DeviceLostError:
 
 
 @contextmanager
-def loss_told(device: str) -> Iterator[None]:
+def loss_told(device: str, for_memory: str = "") -> Iterator[None]:
     """Turn the failure of a GPU within a ``with`` block into an error for the user.
+
+    Parameters
+    ----------
+    device : str
+        Its name.
+    for_memory : str
+        What to do if its memory is too small; empty: such an error is not turned.
 
     Raises
     ------
     DeviceLostError
         If the GPU cannot be used any longer by this process.
+    DeviceError
+        If the memory of the device is too small.
     """
     try:
         yield
     except RuntimeError as error:
+        if for_memory and is_out_of_memory(error):
+            raise DeviceError(f"The memory of {device} is too small.", remedy=for_memory) from error
         if (what := lost_gpu(str(error))) is None:
             raise
         raise lost(device, what) from error

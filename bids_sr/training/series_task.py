@@ -91,8 +91,8 @@ class SeriesTask(Task):
         self, network: torch.nn.Module, batch: SeriesBatch
     ) -> tuple[torch.Tensor, dict[str, float]]:
         """Return the loss of a batch, and its terms."""
-        images = batch.images.to(self.device, memory_format=torch.channels_last)
-        target, known = batch.target.to(self.device), batch.known.to(self.device)
+        images = self.send(batch.images).contiguous(memory_format=torch.channels_last)
+        target, known = self.send(batch.target), self.send(batch.known)
         lower = self.settings.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
             output = network(images)
@@ -111,8 +111,8 @@ class SeriesTask(Task):
     ) -> torch.Tensor:
         """Compare features on a crop of one volume per patch, of randomly drawn direction."""
         rows, columns = self.crop(target.shape[-1])
-        mix = batch.mix.to(self.device)[:, :, None, None]
-        interpolated = batch.interpolated.to(self.device)
+        mix = self.send(batch.mix)[:, :, None, None]
+        interpolated = self.send(batch.interpolated)
         volumes = [
             (mix * (interpolated + detail)[..., rows, columns]).sum(1, keepdim=True)
             for detail in (output, target)

@@ -78,6 +78,10 @@ class Task(ABC):
         """Return the next batch."""
         return self.sampler.draw(self.settings.batch_size)
 
+    def send(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return a tensor of a batch on the device; the copy from pinned memory is not awaited."""
+        return tensor.to(self.device, non_blocking=True)
+
     def crop(self, side: int) -> tuple[slice, slice]:
         """Draw the rows and columns, `side` pixels each, on which features are compared."""
         size = min(self.settings.feature_crop, side)

@@ -17,6 +17,9 @@ import torch
 
 from bids_sr.bids.atomic import atomic_path
 from bids_sr.errors import UsageError
+from bids_sr.superres.gpu_faults import loss_told
+from bids_sr.superres.precision import float32_is_exact
+from bids_sr.training.ahead import BatchesAhead
 from bids_sr.training.task_interface import Task
 
 _LOG = logging.getLogger("bids_sr")
@@ -68,6 +71,8 @@ class Trainer:
     def __init__(self, task: Task, folder: Path, device: torch.device) -> None:
         self.task, self.settings = task, task.settings
         self.folder, self.device = folder, device
+        if device.type == "cuda":
+            task.sampler = BatchesAhead(task.sampler, device)
         self.network = task.network.to(device).to(memory_format=torch.channels_last)
         self.mean_network = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
@@ -86,7 +91,24 @@ class Trainer:
         self._resume()
 
     def run(self, progress: Callable[[int, dict[str, float]], None] | None = None) -> None:
-        """Train up to the last step, writing checkpoints and validating along the way."""
+        """Train up to the last step, writing checkpoints and validating along the way.
+
+        Raises
+        ------
+        DeviceError
+            If a batch does not fit into the memory of the device.
+        DeviceLostError
+            If the GPU fails; the training can be resumed.
+        """
+        told = loss_told(str(self.device), "Give a smaller --batch-size or --patch.")
+        try:
+            with told, float32_is_exact(gpu_layers="tf32"):
+                self._run(progress)
+        finally:
+            if isinstance(self.task.sampler, BatchesAhead):
+                self.task.sampler.rewind()
+
+    def _run(self, progress: Callable[[int, dict[str, float]], None] | None) -> None:
         settings, started = self.settings, time.monotonic()
         while self.step < settings.steps:
             terms = self.train_step(self.task.draw())
@@ -117,7 +139,8 @@ class Trainer:
 
     def validation_rows(self) -> list[dict[str, Any]]:
         """Score the averaged network and the interpolations on the held-out runs."""
-        rows = self.task.validate(self.mean_network)
+        with float32_is_exact():
+            rows = self.task.validate(self.mean_network)
         return [{"step": self.step, **row} for row in rows]
 
     def save(self) -> None:

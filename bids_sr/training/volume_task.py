@@ -80,9 +80,9 @@ class VolumeTask(Task):
 
     def loss(self, network: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         """Return the loss of a batch, and its terms."""
-        channels = batch.channels.to(self.device, memory_format=torch.channels_last)
-        target = batch.target.to(self.device)
-        output = network(channels, batch.interpolated.to(self.device))
+        channels = self.send(batch.channels).contiguous(memory_format=torch.channels_last)
+        target = self.send(batch.target)
+        output = network(channels, self.send(batch.interpolated))
         pixel = functional.l1_loss(output, target)
         loss, terms = pixel, {"l1": float(pixel.detach())}
         if self.features is not None:
