@@ -17,6 +17,7 @@ DOCS_OUT ?= docs-out
 BROWSER_SUBJECTS ?= philips02 sherbrooke01 prisma01 prisma02 canon01
 BROWSER_OUT ?= browser-out
 CHAOS_OUT ?= chaos-out
+GPU_JSON := docs/performance/gpu.json
 PYTEST_ARGS ?= -n 2 --dist loadfile
 SIZING_CASES := uih01_acq-AP:2:8 canon01_acq-ax_run-1:2:1 prisma02_acq-AP:2:1 prisma02_acq-AP:3:1 philips02:2:8
 VARIANT ?= cuda
@@ -38,7 +39,7 @@ override DEMO_WORK := demo-work
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast coverage parity-test mutation chaos fuzz browser-test slurm-test benchmark benchmark-growth benchmark-memory benchmark-hcp \
 	benchmark-dtype benchmark-quality benchmark-uncertainty benchmark-grid benchmark-gradients benchmark-filling benchmark-discovery \
-	benchmark-sizing readme-figure lint format docs docs-commands docs-pictures container container-test apptainer-test clean
+	benchmark-sizing gpu-check gpu-check-report readme-figure lint format docs docs-commands docs-pictures container container-test apptainer-test clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -121,6 +122,12 @@ benchmark-memory: $(DEVELOP) ## peak memory of a scan of HCP-7T size; SCALE=2, W
 benchmark-hcp: $(DEVELOP) ## core hours and memory of a scan of HCP-3T size, default network; WORK=folder with 25 GB
 	$(BIN)/python benchmarks/memory_limit.py --scan 3T --shipped --work $(or $(WORK),$(DEMO_WORK)/memory) \
 		--out docs/performance --page docs/performance.md
+
+gpu-check: $(DEVELOP) ## a GPU beside the CPU: agreement, short memory, two processes, speed; minutes; OUT=JSON (without a GPU: says so)
+	$(BIN)/python benchmarks/gpu_check.py --out $(or $(OUT),$(GPU_JSON))
+
+gpu-check-report: $(DEVELOP) ## put the results of gpu-check into docs/performance.md; OUT=JSON, PAGE=another page
+	$(BIN)/python benchmarks/gpu_check.py --report $(or $(OUT),$(GPU_JSON)) --page $(or $(PAGE),docs/performance.md)
 
 benchmark-dtype: $(DEVELOP) ## what storing the series as int16 saves and changes; DATA=BIDS folder
 	@test -n "$(DATA)" || { echo "Give DATA=FOLDER, a BIDS dataset with sub-philips03 and sub-philips01."; exit 2; }

@@ -63,14 +63,20 @@ class SpectralNormConv1d(nn.Module):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Convolve (batch, inputs, pixels)."""
+        # in float32 whatever the layers compute in: a product of vectors takes no mixed types
+        with torch.autocast(maps.device.type, enabled=False):
+            largest = self._largest()
+        return functional.conv1d(maps, self.weight_orig / largest)
+
+    def _largest(self) -> torch.Tensor:
+        """Return the largest singular value; in training, improve its vectors first."""
         matrix = self.weight_orig.flatten(1)
         if self.training:
             with torch.no_grad():
                 v = functional.normalize(matrix.T @ self.weight_u, dim=0, eps=1e-12)
                 self.weight_v.copy_(v)
                 self.weight_u.copy_(functional.normalize(matrix @ v, dim=0, eps=1e-12))
-        largest = torch.dot(self.weight_u.clone(), matrix @ self.weight_v.clone())
-        return functional.conv1d(maps, self.weight_orig / largest)
+        return torch.dot(self.weight_u.clone(), matrix @ self.weight_v.clone())
 
 
 class SelfAttention(nn.Module):
