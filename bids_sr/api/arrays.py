@@ -84,6 +84,7 @@ def super_resolve_array(
     Returns
     -------
     SuperResolvedArray
+        Arrays, and what should be known about the series.
 
     Raises
     ------

@@ -158,6 +158,7 @@ def super_resolve(
     Returns
     -------
     SuperResolvedFile
+        Paths of all files, and what should be known about the series.
 
     Raises
     ------

@@ -156,6 +156,7 @@ def read_gradients(
     Parameters
     ----------
     bval, bvec : pathlib.Path
+        Files with b-values and directions.
     n_volumes : int
         Volumes of the image they belong to.
     b0_threshold : float, optional
@@ -167,6 +168,7 @@ def read_gradients(
     Returns
     -------
     GradientTable
+        b-values and directions, checked.
 
     Raises
     ------

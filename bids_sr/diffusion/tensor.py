@@ -126,6 +126,7 @@ def fit_tensor(
     Returns
     -------
     TensorMaps
+        Paths of the maps, and how many voxels could not be fitted.
 
     Raises
     ------
