@@ -15,7 +15,7 @@ UID = 4242
 # What may differ between two calls: where, how fast, with how much memory; and what a manifest says
 # of files, which are compared themselves.
 VOLATILE = {"Container", "URL", "DatasetLinks", "SourceDatasets", "device", "slices_per_second"}
-VOLATILE |= {"Size", "SHA256"}
+VOLATILE |= {"Size", "SHA256", "Tail"}
 TOLERANCES = {"desc-sr_dwi": 1e-6, "param-colorfa": 1e-4, "dwimap": 1e-5}
 """Of an image's largest value. The network's output inside and outside differed in the last digit
 of a float32 (8.5e-8 of the largest value; why is not known), and fits to it multiply that. What
