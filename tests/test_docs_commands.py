@@ -77,11 +77,11 @@ def test_a_file_is_written_as_it_stands(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("given", "printed"), [({}, "here/out, x"), ({"OUT": "there"}, "there, x")]
+    ("given", "printed"), [({}, "here/out, x y"), ({"OUT": "there"}, "there, x y")]
 )
 def test_variables_stand_for_the_paths_of_the_reader(tmp_path, given, printed):
     text = (
-        "~~~bash\nOUT=/data/out\n~~~\n<!-- set: OUT=here/out OTHER=x -->\n"
+        '~~~bash\nOUT=/data/out\n~~~\n<!-- set: OUT=here/out OTHER="x y" -->\n'
         '<!-- run -->\n~~~bash\necho "$OUT, $OTHER"\n~~~\n<!-- output -->\n~~~\n'
         f"{printed}\n~~~\n"
     )
@@ -99,6 +99,14 @@ def test_a_page_ends_where_something_is_missing(tmp_path):
     assert line.endswith("from line 6 on skipped: no no-such-program, $NO_DATA")
     assert {path.name for path in (tmp_path / "out" / "page").iterdir()} >= {"first"}
     assert not (tmp_path / "out" / "page" / "third").exists()
+
+
+def test_a_page_of_which_nothing_can_be_run_is_left_alone(tmp_path):
+    file = tmp_path / "page.md"
+    file.write_text(page("<!-- set: A=$NO -->\n<!-- run: needs $NO -->\n~~~\necho\n~~~\n"))
+    line = tool.run_page(file, tmp_path / "out", dict(os.environ))
+    assert line == "0 blocks, 0 s; from line 3 on skipped: no $NO"
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

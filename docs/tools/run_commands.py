@@ -15,8 +15,8 @@ Only blocks with a mark in the line before them count. A mark is a comment, whic
 ``<!-- file: NAME -->``
     Writes the block into this file.
 
-``<!-- set: NAME=VALUE ... -->``, which stands alone, gives variables a value unless they have one,
-in place of the paths of a block that is not run, ``BIDS=/data/bids``.
+``<!-- set: NAME=VALUE NAME='MORE VALUES' -->``, which stands alone, gives variables a value unless
+they have one, in place of the paths of a block that is not run, ``BIDS=/data/bids``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -55,6 +56,8 @@ class Block:
     """Line of the page, from 1."""
     script: str
     """For bash."""
+    runs: bool = True
+    """False: it only sets variables."""
     needs: list[str] = Factory(list)
     """Programs, and variables with a dollar sign."""
     shown: list[str] = Factory(list)
@@ -77,7 +80,7 @@ def find_blocks(page: str) -> list[Block]:
     blocks: list[Block] = []
     for mark in sorted([*found, *_SET.finditer(page)], key=lambda mark: mark.start()):
         if mark.re is _SET:
-            blocks.append(Block(_line(page, mark.start()), _settings(mark[1])))
+            blocks.append(Block(_line(page, mark.start()), _settings(mark[1]), runs=False))
         else:
             _add(blocks, _line(page, mark.start("fence")), mark.groupdict())
     return blocks
@@ -87,7 +90,8 @@ def _add(blocks: list[Block], line: int, found: dict[str, str]) -> None:
     text = re.sub(f"^{found['indent']}", "", found["text"], flags=re.MULTILINE)
     if found["mark"] == "run":
         script = _here("python -", text) if found["language"] == "python" else text
-        blocks.append(Block(line, script, found["rest"].removeprefix("needs").split()))
+        needs = found["rest"].removeprefix("needs").split()
+        blocks.append(Block(line, script, needs=needs))
     elif found["mark"] == "file":
         blocks.append(Block(line, _here(f"cat >{found['rest']}", text)))
     elif blocks:
@@ -101,7 +105,7 @@ def _line(page: str, position: int) -> int:
 
 
 def _settings(text: str) -> str:
-    pairs = [setting.split("=", 1) for setting in text.split()]
+    pairs = [setting.split("=", 1) for setting in shlex.split(text)]
     return "".join(f'export {name}="${{{name}:={value}}}"\n' for name, value in pairs)
 
 
@@ -165,7 +169,8 @@ def run_page(page: Path, work: Path, variables: dict[str, str], verbose: bool = 
     for index, block in enumerate(blocks):
         lacking = missing(block, variables)
         if lacking:
-            blocks = blocks[:index]
+            # settings alone are not worth a shell, and may need what is lacking
+            blocks = blocks[:index] if any(block.runs for block in blocks[:index]) else []
             break
     begin = time.monotonic()
     printed = run(blocks, work / page.stem, variables) if blocks else ""
