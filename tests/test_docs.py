@@ -92,6 +92,17 @@ def test_every_page_is_in_the_menu_once():
     assert sorted(named) == sorted(page.relative_to(DOCS).as_posix() for page in PAGES)
 
 
+def test_every_page_is_two_clicks_from_the_front_page_at_most():
+    near = {DOCS / "index.md"}
+    for _click in range(2):
+        near |= {
+            (page.parent / link.partition("#")[0]).resolve()
+            for page in near & set(PAGES)
+            for link in links(page)
+        }
+    assert set(PAGES) <= near
+
+
 def test_every_public_name_has_an_entry_in_the_api_reference():
     named = re.findall(r"^::: bids_sr\.(\w+)$", (DOCS / "api.md").read_text(), re.MULTILINE)
     assert sorted(named) == sorted({*bids_sr.__all__} - {"__version__"})
