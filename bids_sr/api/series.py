@@ -166,8 +166,14 @@ def super_resolve(
         If an argument is invalid, or an output already exists or is an input.
     DeviceError, ModelError
         If the device or the network is not available.
+    DeviceLostError
+        If the GPU fails; this process cannot use it any longer.
     InputError, OutputError
         If the input cannot be used or the output cannot be written.
+
+    Notes
+    -----
+    Settings of torch (threads, precision of float32) are those of the caller again afterwards.
 
     Examples
     --------
@@ -302,14 +308,14 @@ def _check(name: str, value: object, allowed: Collection[object]) -> None:
 
 
 def _device(name: str) -> str:
-    """Return ``cpu`` or ``cuda:N``, or raise."""
+    """Return ``cpu`` or ``cuda:N``, or raise; a GPU has computed something."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
         raise UsageError(f"device: {name!r} is not auto, cpu, cuda or cuda:N.")
     if (quick := quick_device(name)) is not None:
         return quick
-    from bids_sr.superres.device import choose_devices
+    from bids_sr.superres.device import choose_device
 
-    return str(choose_devices(name)[0])
+    return str(choose_device(name))
 
 
 def _read(files: DwiFiles, json: AnyPath | None) -> list[Path]:

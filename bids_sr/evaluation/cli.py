@@ -154,7 +154,8 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
     from bids_sr.networks.training_data import seen_in_training
     from bids_sr.superres.device import choose_device
 
-    choose_device(options.device)  # fail on a wrong name here, not after minutes of denoising
+    # fail on a wrong name here, not after minutes of denoising
+    device = str(choose_device(options.device))
     card = load_card(options.model, options.scale)
     _check_slices(card, options.slices_step)
     found = choose_run(options.bids_dir, options.participant_label, options.run)
@@ -172,7 +173,7 @@ def _evaluate(options: argparse.Namespace) -> list[str]:
                 degraded,
                 card,
                 Path(name),
-                device=options.device,
+                device=device,
                 threads=options.threads,
                 ensemble=options.ensemble,
                 detect_band=options.input_band == "auto",

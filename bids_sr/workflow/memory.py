@@ -214,7 +214,9 @@ def refuse_too_large(plan: RunPlan) -> None:
 def _chunk_sizes(plan: RunPlan, size: RunSize) -> ChunkSizes:
     options, usual = plan.options, _usual(plan, size)
     if options.low_mem:
-        return _frugal(plan, options.batch_size or _LEAST_BATCH)
+        # a GPU has memory of its own, and waits for small batches
+        least = None if options.device.startswith("cuda") else _LEAST_BATCH
+        return _frugal(plan, options.batch_size or least)
     limit = options.memory_gb
     if limit is None or max(_steps(plan, size, usual).values()) <= limit:
         return usual
@@ -237,7 +239,7 @@ def _usual(plan: RunPlan, size: RunSize) -> ChunkSizes:
     return evolve(chunks, on_disk=largest > _MOST_GB + _MOST_VOLUMES * size.fine_gb)
 
 
-def _frugal(plan: RunPlan, batch_size: int) -> ChunkSizes:
+def _frugal(plan: RunPlan, batch_size: int | None) -> ChunkSizes:
     return ChunkSizes(batch_size, _FRUGAL_BLOCK // max(1, plan.options.threads), 0, on_disk=True)
 
 

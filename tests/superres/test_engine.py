@@ -100,6 +100,13 @@ def test_neither_pieces_nor_turns_change_a_bit(make_run, model, tmp_path, batch,
     assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
 
 
+@pytest.mark.parametrize(("asked", "ran"), [(64, 4), (3, 3), (1, 1)])
+def test_the_batch_that_ran_is_told(make_run, model, tmp_path, asked, ran):
+    """Of a run of four slices."""
+    made = resolve(make_run(tmp_path), model, tmp_path / "a.nii.gz", batch_size=asked)
+    assert made.batch_size == ran
+
+
 def test_batch_and_repeat_do_not_matter(make_run, model, tmp_path):
     run = make_run(tmp_path)
     resolve(run, model, tmp_path / "a.nii.gz")

@@ -73,6 +73,8 @@ def test_low_mem_takes_the_least(large):
     assert (chunks.batch_size, chunks.ahead, chunks.on_disk) == (2, 0, True)
     assert chunks.block_bytes < chunk_sizes(large()).block_bytes / 4
     assert chunk_sizes(large(low_mem=True, batch_size=7)).batch_size == 7
+    on_gpu = chunk_sizes(large(low_mem=True, device="cuda:1"))
+    assert (on_gpu.batch_size, on_gpu.ahead) == (None, 0), "it has memory of its own"
     usual, spared = step_memory_gb(large()), step_memory_gb(large(low_mem=True))
     assert all(spared[name] <= usual[name] for name in usual)
     assert max(spared.values()) < 0.9 * max(usual.values())
