@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from queue import Empty
 from traceback import format_exc
@@ -27,7 +28,6 @@ import gpu_tables
 import pages
 
 from bids_sr.bids.atomic import write_text
-from bids_sr.errors import DeviceError
 
 SECONDS = 440.0
 """Time limit of all parts together; those that have not begun by then are left out."""
@@ -57,13 +57,11 @@ def main(argv: list[str] | None = None) -> int:
         else:
             print("\n\n".join(tables.values()))
         return 0
-    from bids_sr.app.devices import in_own_process
-
-    try:
-        in_own_process(gpu_parts.choose, given.device)
-    except DeviceError as error:
-        print(f"No GPU to check: {error}")
-        return 0
+    # this process touches no GPU, so that it outlives whatever happens there
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        if refused := pool.submit(gpu_parts.refusal, given.device).result():
+            print(f"No GPU to check: {refused}")
+            return 0
     found = check(gpu_parts.CudaMachine(given.device), given.out, given.seconds)
     return 0 if all(part["ok"] for part in found.values()) else 1
 

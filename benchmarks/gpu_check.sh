@@ -3,9 +3,10 @@
 #
 #   sh benchmarks/gpu_check.sh [OUT.json]
 #
-# The other libraries are wheels in WHEELS (default: wheels, beside the checkout's files). On a
-# machine with a network, for the Python version of the other one:
-#   pip download --no-deps --only-binary=:all: --python-version 3.12 -d wheels -r requirements.lock
+# Libraries that it lacks are wheels in WHEELS (default: wheels, beside the checkout's files). On a
+# machine with a network, for the Python version of the other one, those of these that are needed:
+#   pip download --no-deps --only-binary=:all: --python-version 3.12 -d wheels \
+#       attrs indexed_gzip isal nibabel numpy packaging safetensors scipy tqdm typing_extensions
 set -e
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}

@@ -15,7 +15,8 @@ import torch
 from attrs import frozen
 from synthetic_scan import make_scan
 
-from bids_sr.bids.finding import find_dwi
+from bids_sr.api.inputs import find_files
+from bids_sr.errors import DeviceError
 from bids_sr.images.grid import to_slices
 from bids_sr.images.kspace import sinc_upsample
 from bids_sr.images.runs import open_run
@@ -134,9 +135,13 @@ class CudaMachine(Machine):
             torch.cuda.empty_cache()
 
 
-def choose(name: str) -> None:
-    """Raise unless a device can be used."""
-    choose_device(name)
+def refusal(name: str) -> str:
+    """Return why a device cannot be used; empty if it can."""
+    try:
+        choose_device(name)
+    except DeviceError as error:
+        return str(error)
+    return ""
 
 
 def machine(machine: Machine, folder: Path, sizes: Sizes) -> dict[str, Any]:
@@ -320,7 +325,7 @@ def resolve(
 
 
 def _run(scan: Path) -> Any:
-    return open_run(find_dwi(scan / "raw")[0])
+    return open_run(find_files(scan / "raw" / "sub-01" / "dwi" / "sub-01_dwi.nii.gz"))
 
 
 def _card(name: str, folder: Path) -> ModelCard:

@@ -173,6 +173,18 @@ def test_a_part_that_fails_or_hangs_takes_no_other_along(modules, tmp_path):
 
 
 @pytest.mark.slow
+def test_it_needs_few_libraries():
+    """Those that the script names; the rest of the program needs many more."""
+    blocked = ["bids", "dipy", "jinja2", "matplotlib", "nipype", "pandas", "psutil", "skimage"]
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({blocked}));"
+        "import gpu_check, bids_sr.training.task_setup, bids_sr.training.trainer"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=BENCHMARKS, check=False)
+    assert done.returncode == 0
+
+
+@pytest.mark.slow
 def test_without_a_gpu_it_says_so_and_ends_well(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")

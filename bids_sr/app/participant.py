@@ -125,11 +125,13 @@ def _share_memory(settings: Settings, plans: list[RunPlan]) -> tuple[list[RunPla
     """Return the plans with the memory of their steps, and the number of processes.
 
     Worker processes leave less memory for a step. If that is too little for a run, everything runs
-    in this process, step by step. So does a single run whose steps may each use all cores: workers
-    would take seconds to start, and memory, without benefit.
+    in this process, step by step. So does a single run on the CPU whose steps may each use all
+    cores: workers would take seconds to start, and memory, without benefit.
     """
     memory = settings.memory_gb
     single = len(plans) == 1 and settings.threads >= settings.nprocs
+    # on a GPU a process of its own can fail, and the run be repeated elsewhere
+    single = single and plans[0].options.device == "cpu"
     if not plans or settings.plugin is not None:
         return plans, settings.nprocs
     if memory is None:

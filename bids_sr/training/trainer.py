@@ -73,7 +73,9 @@ class Trainer:
         self.folder, self.device = folder, device
         if device.type == "cuda":
             task.sampler = BatchesAhead(task.sampler, device)
-        self.network = task.network.to(device).to(memory_format=torch.channels_last)
+        with loss_told(str(device), "Free memory on the device, or give --device cpu."):
+            network = task.network.to(device).to(memory_format=torch.channels_last)
+        self.network: torch.nn.Module = network
         self.mean_network = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),

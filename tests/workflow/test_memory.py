@@ -288,3 +288,12 @@ def test_a_single_run_stays_in_the_programs_process(plan, tmp_path, runs, option
     words = [str(tmp_path / "in"), str(tmp_path / "out"), "participant", "--mem-mb", "64G"]
     settings = make_settings(build_parser().parse_args([*words, *options]))
     assert _share_memory(settings, [plan] * runs)[1] == processes
+
+
+def test_a_single_run_on_a_gpu_has_a_process_of_its_own(make_plans, tmp_path):
+    """It may fail there, and be repeated in another."""
+    (tmp_path / "in").mkdir()
+    words = [str(tmp_path / "in"), str(tmp_path / "out"), "participant", "--nprocs", "2"]
+    settings = make_settings(build_parser().parse_args(words))
+    assert _share_memory(settings, make_plans("01", device="cuda:0"))[1] == 2
+    assert _share_memory(settings, make_plans("01"))[1] == 1
