@@ -489,6 +489,34 @@ def test_nothing_is_cut_off(full, show, window, width):
     assert driver.execute_script(HIDDEN) == []
 
 
+BROKEN = """
+return [...document.querySelectorAll("td")].filter((cell) => {
+    if (!cell.textContent.trim() || /\\s/.test(cell.textContent.trim())) return false;
+    const text = document.createRange();
+    text.selectNodeContents(cell);
+    return new Set([...text.getClientRects()].map((line) => Math.round(line.top))).size > 1;
+}).map((cell) => cell.textContent);
+"""
+
+
+@pytest.mark.parametrize("width", [1400, 800, 600])
+def test_no_number_is_broken_in_two(output, judged, show, window, width):
+    window(width)
+    more = {f"selfcheck_{f}_noise": 0.0123 for f in ("psnr_b0", "psnr_dwi", "ssim_dwi", "fa_mae")}
+    more |= {f"selfcheck_left_l2{m}": 0.71 for m in ("", "_linear", "_cubic", "_sinc", "_noise")}
+    driver = show(write_participant_page(output(**judged, **more), "01"))
+    assert len(every(driver, ".check td")) > 20
+    assert driver.execute_script(BROKEN) == []
+
+
+def test_the_caption_stands_beside_the_first_picture(full, show, window):
+    window(1400)
+    driver = show(full)
+    picture, caption = find(driver, ".plate img").rect, find(driver, ".plate figcaption").rect
+    assert caption["x"] >= picture["x"] + picture["width"]
+    assert caption["y"] + caption["height"] <= 900
+
+
 def test_what_is_printed_is_complete(full, show):
     driver = show(full)
     assert len(every(driver, "details:not([open])")) > 5
