@@ -60,10 +60,10 @@ def agreement_charts(curves: Curves) -> list[Chart]:
         return []
     bad = [(one.volume, one.slice, one.text) for one in curves.bad_slices]
     caption = (
-        "Residual between the output, cut back to the acquired resolution, and the input: root "
+        "Difference between the output, reduced to the acquired resolution, and the input: root "
         "mean square of each slice as a share of its shell's signal there. A row or a cell that "
-        "is brighter than its neighbours is a volume or slice worth a look. Point at a cell, "
-        "or use the arrow keys, to read its value."
+        "is brighter than its neighbours should be inspected. Point at a cell, or use the arrow "
+        "keys, to read its value."
     )
     if bad:
         caption += " Outlined: slices of the input that stand out from the other volumes."
@@ -85,8 +85,8 @@ def _spectra(curves: Curves) -> list[Chart]:
     )
     caption = (
         "Power of the weighted volumes by spatial frequency. Left of the dashed line lie "
-        "the input's own frequencies: both curves should agree there. Right of it, everything is "
-        "the network's: anatomy falls off smoothly, without a bump or a rise."
+        "the input's own frequencies: both curves should agree there. Right of it, everything was "
+        "added by the network: anatomy falls off smoothly, without a bump or a rise."
     )
     return [Chart("Power spectrum, before and after", caption, (("", chart),))]
 
@@ -104,9 +104,9 @@ def _axis_spectra(curves: Curves) -> list[Chart]:
         "Spectra of the input along its axes", lines, _FREQUENCY, _POWER, marks=marks
     )
     caption = (
-        "The input along each in-plane axis. A sudden drop before the end means that the scanner "
-        "or an earlier program interpolated or filtered: the network then gets less detail "
-        "than the voxel size suggests."
+        "Power of the input along each in-plane axis. A sudden drop before the end means that the "
+        "scanner or an earlier program interpolated or filtered: the input then holds less detail "
+        "than its voxel size suggests."
     )
     return [Chart("Power spectrum of the input by axis", caption, (("", chart),))]
 
@@ -135,7 +135,7 @@ def grid_charts(curves: Curves) -> list[Chart]:
         caption = (
             "The image folded onto a lattice of a few pixels. Anatomy is nowhere locked "
             "to the voxel grid, so all cells should look alike; a checkerboard, stripes or single "
-            f"strong cells are a pattern printed by the network. Scale ±{maps[0].top:.2g}, "
+            f"strong cells are a pattern added by the network. Scale ±{maps[0].top:.2g}, "
             "in units of the noise, the same for all periods."
         )
         drawn.append(Chart(f"Grid artifacts, {_IMAGES[image]}", caption, drawings))

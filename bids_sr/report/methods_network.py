@@ -81,7 +81,7 @@ def resolution(records: Records, cards: Sequence[Card], versions: Mapping[str, s
 
 def _precision(records: Records) -> str:
     used = distinct(records, "precision")
-    return f", its layers in {joined(used, 'or')}" if used else ""
+    return f", with layers computed in {joined(used, 'or')}" if used else ""
 
 
 def _steps(records: Records) -> str:

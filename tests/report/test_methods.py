@@ -70,7 +70,7 @@ def test_it_does_not_invent_versions(record):
 
 def test_precision_is_told_where_it_is_known(record):
     text = plain([record(precision="bfloat16"), record(precision="float32")])
-    assert "(Paszke et al., 2019), its layers in bfloat16 or float32." in text
+    assert "(Paszke et al., 2019), with layers computed in bfloat16 or float32." in text
     assert "its layers" not in plain([record()])
 
 
