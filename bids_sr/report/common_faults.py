@@ -61,4 +61,5 @@ def _common(
 
 def _single(fault: str, keys: list[str]) -> str:
     more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
-    return f"Gradient table {fault}: {', '.join(keys[:_NAMED])}{more}. See the run's report."
+    whose = "the run's report" if len(keys) == 1 else "the reports of these runs"
+    return f"Gradient table {fault}: {', '.join(keys[:_NAMED])}{more}. See {whose}."
