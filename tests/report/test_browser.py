@@ -552,6 +552,29 @@ def test_the_contents_list_follows(full, show, window):
     assert 0 <= inside < 900
 
 
+def test_of_many_runs_the_one_in_view_is_listed_with_its_sections(
+    put_record, tmp_path, show, window
+):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    window(1400)
+    for number in range(1, 7):
+        put_record(f"sub-01_run-{number}_res-x2", run=f"sub-01_run-{number}")
+    driver = show(write_participant_page(tmp_path / "out", "01"))
+
+    def listed():
+        shown = [one.text for one in every(driver, ".contents ol ol a") if one.is_displayed()]
+        return len(shown), find(driver, ".contents").rect["height"]
+
+    count, height = listed()
+    assert 3 < count < 10 and height <= 500
+    driver.execute_script("document.getElementById('sub-01_run-4_res-x2-metrics').scrollIntoView()")
+    WebDriverWait(driver, 3600, 0.05).until(
+        lambda d: "run-4" in (find(d, ".contents a[aria-current]").get_attribute("href"))
+    )
+    assert listed()[0] == count
+
+
 def test_light_and_dark(page, show):
     driver = show(page)
     colours = []
