@@ -135,7 +135,7 @@ class MetricSpec:
         """Return the difference of two values as printed, with its sign."""
         if not (is_number(before) and is_number(after)):
             return UNKNOWN
-        text = self._number(after - before)
+        text = self._number(after - before).replace("> -", "< ")  # too small for a sign
         return f"+{text}" if after > before and text[0].isdigit() else text
 
     def _number(self, value: float) -> str:

@@ -74,4 +74,5 @@ def _to_check(lights: Sequence[Light]) -> str:
 
 def _in_sentence(label: str) -> str:
     """Return a label with a lower-case initial, except for abbreviations."""
-    return label if label[:2].isupper() else label[:1].lower() + label[1:]
+    abbreviated = label[:2].isalpha() and label[:2].isupper()
+    return label if abbreviated else label[:1].lower() + label[1:]

@@ -22,10 +22,10 @@ _DPI = 100
 _COMPRESSION = 6
 """zlib's level: the highest would save 2 % but take five times as long."""
 _GAP = 14
-_HEAD = 34
-_BAR = (20, 96)  # width of the colour bar; space for it and its numbers
+_HEAD = 42
+_BAR = (20, 116)  # width of the colour bar; space for it and its numbers
 _SOFT, _BRIGHT = "#b9b9b9", "#ffffff"
-_LETTER_SIZE, _TITLE_SIZE = 19, 16
+_LETTER_SIZE, _TITLE_SIZE = 23, 20
 
 
 @frozen

@@ -41,7 +41,7 @@ PANEL = 420
 """Target side of a panel, pixels."""
 MOST = 4
 """Contrasts shown: b = 0 and the first shells."""
-_TEXT = 1.4
+_TEXT = 1.15
 """Size of letters: the picture is shown at little more than half its size."""
 _FIBRES_MM = 34.0
 """Side of the region in which fibres are drawn as lines."""

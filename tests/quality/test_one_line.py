@@ -51,6 +51,27 @@ def test_what_is_to_be_checked_is_what_the_lights_say():
     assert status == quality_lights(record, CARD)[0].status
 
 
+def test_a_label_stands_in_the_sentence_as_it_should():
+    low = checked("helped", 31.1, input_band="0.78x1.00")
+    assert one_line(low, CARD)[1] == "helped (+1.1 dB); check the k-space coverage"
+    noisy = checked("helped", 31.1, snr_b0=2.0)
+    told = one_line(noisy, CARD | {"snr_b0": [9.0, 170.0]})[1]
+    assert told == "helped (+1.1 dB); check the SNR of the input, b = 0"
+
+
+def test_where_the_weighted_volumes_did_not_gain_the_b0s_are_told():
+    more = {"selfcheck_psnr_b0_network": 33.7, "selfcheck_psnr_b0_sinc": 30.0}
+    record = checked("helped", 30.03, **more)
+    assert one_line(record, CARD)[1] == "helped (b0 +3.7 dB, DWI +0.0 dB)"
+    assert one_line(record | {"selfcheck_psnr_dwi_network": 30.06}, CARD)[1] == "helped (+0.1 dB)"
+
+
+def test_harm_at_the_noise_level_of_the_scan_is_told():
+    record = checked("helped", 30.7, selfcheck_verdict_noisy="harmed")
+    status, text = one_line(record, CARD)
+    assert status == "warn" and text == "helped, but not at its full noise level (+0.7 dB)"
+
+
 def test_the_self_check_is_not_to_be_checked_itself():
     status, text = one_line(checked("harmed", 28.0), CARD)
     assert status == "fail" and "check" not in text

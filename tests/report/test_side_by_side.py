@@ -39,7 +39,7 @@ def drawn(scan, maps):
 
 def columns(picture):
     """Return the three panels of the upper row, letters and frames aside, and of the lower."""
-    margin, head = round(96 * side_by_side._TEXT), round(34 * side_by_side._TEXT)
+    margin, head = (round(size * side_by_side._TEXT) for size in (116, 42))
     side = (picture.shape[1] - margin - 14) // 3 - 14
     corners = [14 + n * (side + 14) for n in range(3)]
     return [

@@ -53,6 +53,7 @@ def test_changes_have_a_sign_or_are_not_known():
     entry = MetricSpec("x", "x", decimals=2)
     assert entry.change(0.4, 0.5) == "+0.10"
     assert entry.change(0.5, 0.4) == "-0.10"
+    assert entry.change(0.5, 0.501) == entry.change(0.501, 0.5) == "< 0.01"
     assert entry.change(None, 0.4) == "not known"
     assert entry.change(0.5, float("nan")) == "not known"
 

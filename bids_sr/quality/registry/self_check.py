@@ -52,7 +52,11 @@ SCORES = (
     _score("v1_deg", "Error of V1", "Median angle.", "°", 2, least_range=2.0),
     _left("left_b0", "b0", "b0"),
     _left("left_mean", "mean over directions", "mean"),
-    _left("left_l2", "between directions (l = 2)", "l\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}2"),
+    _left(
+        "left_l2",
+        "between directions (l\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}2)",
+        "l\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}2",
+    ),
 )
 """Scores of each method against the scan; their keys are those of `bids_sr.quality.gain`."""
 _RELATIVE = ("fa_mae", "md_mae", "v1_deg")
