@@ -111,6 +111,7 @@ def write_run(folder, directions=16, seed=0):
 @pytest.fixture
 def gpus(monkeypatch):
     """Pretend that so many GPUs are visible; see `fake_gpus`."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return load("fake_gpus.py").FakeGpus(monkeypatch)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from bids_sr.superres import device, gpu_proof
+from bids_sr.superres import gpu_driver, gpu_proof
 
 CU130 = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120", "compute_120")
 
@@ -34,7 +34,8 @@ class FakeGpus:
             monkeypatch.setattr(torch.cuda, name, fake)
         monkeypatch.setattr(torch.version, "cuda", "13.0")
         monkeypatch.setattr(gpu_proof, "_nine_ones", self._compute)
-        monkeypatch.setattr(device, "has_gpu_driver", lambda: self.cards > 0)
+        sign = lambda: "/proc/driver/nvidia/version" if self.cards else None  # noqa: E731
+        monkeypatch.setattr(gpu_driver, "nvidia_trace", sign)
 
     def __call__(self, count, cards=None):
         """Pretend that so many GPUs are visible."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from multiprocessing.connection import Connection
+from typing import TypeVar, cast
 
 from bids_sr.app.settings import Settings
 from bids_sr.errors import DeviceError
@@ -15,6 +15,10 @@ from bids_sr.superres.gpu_driver import quick_device
 from bids_sr.workflow.execute import runs_here
 
 _Result = TypeVar("_Result")
+_HIDDEN = ("", "-1", "NoDevFiles")
+"""Values with which the user hides all GPUs, or Slurm does in jobs that asked for none."""
+_PATIENCE_S = 300.0
+"""How long GPUs may take to start and to compute something."""
 
 _log = logging.getLogger("bids_sr")
 
@@ -40,9 +44,16 @@ def choose_places(settings: Settings) -> tuple[str, ...]:
     """
     if not runs_here(settings.plugin):
         return (settings.device,)
+    if settings.device == "auto" and os.environ.get("CUDA_VISIBLE_DEVICES", "0") in _HIDDEN:
+        return ("cpu",)
     if (quick := quick_device(settings.device)) is not None:
         return (quick,)
-    devices, warnings = in_own_process(_find, settings.device)
+    try:
+        devices, warnings = in_own_process(_find, settings.device)
+    except DeviceError as error:
+        if settings.device != "auto":
+            raise
+        devices, warnings = ("cpu",), [f"{error} Going on with the CPU."]
     for warning in warnings:
         _log.warning("%s", warning)
     # a step that runs the network needs at least one core
@@ -81,17 +92,39 @@ def in_own_process(function: Callable[[str], _Result], name: str) -> _Result:
     Raises
     ------
     DeviceError
-        If the process was ended by the GPU or its driver; or as `function`.
+        If the process was ended by the GPU or its driver, or does not answer; or as `function`.
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        try:
-            return pool.submit(function, name).result()
-        except BrokenProcessPool as error:
-            raise DeviceError(
-                f"--device {name}: the process that tried the GPUs was ended.",
-                remedy="Check them with 'nvidia-smi', or give --device cpu.",
-            ) from error
+    answer, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(theirs, function, name))
+    process.start()
+    theirs.close()
+    try:
+        if not answer.poll(_PATIENCE_S):
+            raise _broken(name, "does not answer")
+        result, error = answer.recv()
+    except EOFError:
+        raise _broken(name, "was ended") from None
+    finally:
+        process.kill()  # it has answered, or never will
+        process.join()
+    if error is not None:
+        raise error
+    return cast("_Result", result)
+
+
+def _answer(answer: Connection, function: Callable[[str], object], name: str) -> None:
+    try:
+        answer.send((function(name), None))
+    except DeviceError as error:
+        answer.send((None, error))
+
+
+def _broken(name: str, what: str) -> DeviceError:
+    return DeviceError(
+        f"--device {name}: the process that tried the GPUs {what}.",
+        remedy="Check them with 'nvidia-smi', or give --device cpu.",
+    )
 
 
 def cores_in_all(settings: Settings) -> int:

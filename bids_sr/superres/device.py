@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 
 from bids_sr.errors import DeviceError
-from bids_sr.superres.gpu_driver import has_gpu_driver
+from bids_sr.superres.gpu_driver import gpu_expected
 from bids_sr.superres.gpu_proof import gpu_count, prove
 
 _CPU_BATCH_PIXELS = 1 << 16
@@ -78,7 +78,7 @@ def _devices(name: str) -> Iterator[torch.device]:
     except DeviceError as error:
         if name != "auto":
             raise
-        if has_gpu_driver():
+        if gpu_expected():
             _LOG.warning("%s Going on with the CPU.", error)
         yield torch.device("cpu")
 

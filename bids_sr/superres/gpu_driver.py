@@ -51,6 +51,14 @@ def quick_device(name: str) -> str | None:
     return "cpu"
 
 
+def gpu_expected() -> bool:
+    """Return whether this process might be expected to use a GPU, so that it is worth a warning.
+
+    A library of the driver alone is no sign of one: machines without a GPU have it as well.
+    """
+    return _ROCM_DRIVER.exists() or nvidia_trace() is not None
+
+
 def nvidia_trace() -> str | None:
     """Return what shows that the machine has an NVIDIA driver, or None."""
     if _NVIDIA_MODULE.exists():

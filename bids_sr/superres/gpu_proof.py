@@ -64,7 +64,7 @@ def _remedy_of_start(message: str) -> str:
         )
     return (
         "Start the container with 'docker run --gpus all' or 'apptainer run --nv', check"
-        " 'nvidia-smi', or give --device cpu."
+        " 'nvidia-smi' and CUDA_VISIBLE_DEVICES, or give --device cpu."
     )
 
 

@@ -68,6 +68,18 @@ def test_other_machines_are_not_judged_by_this_one(places):
     assert places(2, "auto", plugin=slurm) == ("auto",)
 
 
+@pytest.mark.parametrize("value", ["", "-1", "NoDevFiles"])
+def test_gpus_that_are_hidden_are_not_missed(gpus, places, monkeypatch, caplog, value):
+    """By the user, or by Slurm in a job that asked for none."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
+    assert places(0) == ("cpu",) and not gpus.proved
+    gpus(0, cards=1)
+    assert choose_places(Settings(Path("/in"), Path("/out"), "participant")) == ("cpu",)
+    assert not caplog.text
+    with pytest.raises(DeviceError, match="CUDA_VISIBLE_DEVICES"):
+        places(0, "cuda")
+
+
 def test_what_is_warned_of_beside_this_process_is_logged_here(gpus, places, caplog):
     gpus.faults[1] = "CUDA error: uncorrectable ECC error encountered"
     assert places(3, nprocs=8) == ("cuda:0", "cuda:2")
@@ -89,3 +101,21 @@ def test_gpus_are_tried_in_a_process_that_ends():
     assert caught.value.remedy.startswith("Give auto")
     with pytest.raises(DeviceError, match="the process that tried the GPUs was ended"):
         in_own_process(signal.raise_signal, signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_gpus_that_do_not_answer(monkeypatch):
+    monkeypatch.setattr(devices, "_PATIENCE_S", 0.0)
+    with pytest.raises(DeviceError, match="the process that tried the GPUs does not answer"):
+        in_own_process(os.getsid, 0)
+
+
+def test_auto_survives_gpus_that_end_the_process(places, monkeypatch, caplog):
+    def end(function, name):
+        raise devices._broken(name, "was ended")
+
+    monkeypatch.setattr(devices, "in_own_process", end)
+    assert places(1) == ("cpu",)
+    assert "was ended" in caplog.text and "Going on with the CPU." in caplog.text
+    with pytest.raises(DeviceError, match="was ended"):
+        places(1, "cuda")

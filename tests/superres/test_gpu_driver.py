@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from bids_sr.superres import gpu_driver
-from bids_sr.superres.gpu_driver import has_gpu_driver, quick_device
+from bids_sr.superres.gpu_driver import gpu_expected, has_gpu_driver, quick_device
 
 
 @pytest.mark.parametrize(
@@ -43,13 +43,15 @@ def test_half_a_driver_is_warned_of(monkeypatch, tmp_path, caplog, part):
     """Of the kernel, which a container shares; or of the machine, whose library is not found."""
     monkeypatch.setattr(gpu_driver, "has_gpu_driver", lambda: False)
     monkeypatch.setattr(gpu_driver, "_NVIDIA_MODULE", tmp_path / "version")
+    monkeypatch.setattr(gpu_driver, "_ROCM_DRIVER", tmp_path / "kfd")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert quick_device("auto") == "cpu" and not caplog.text
+    assert quick_device("auto") == "cpu" and not caplog.text and not gpu_expected()
     file = tmp_path / {"module": "version", "program": "nvidia-smi"}[part]
     file.touch(0o755)
     assert quick_device("auto") == "cpu"
     assert f"There is an NVIDIA driver ({file})" in caplog.text
     assert "--nv" in caplog.text
+    assert gpu_expected()
     caplog.clear()
     assert quick_device("cpu") == "cpu" and not caplog.text
 
