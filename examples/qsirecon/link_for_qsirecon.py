@@ -28,8 +28,12 @@ from bids_sr.errors import BidsSrError, UsageError
 SERIES = "_desc-sr_dwi.nii.gz"
 NAME = "QSIPrep output, super-resolved"
 """What the description of the new folder says: by it the folder is known again."""
-BESIDE = ("*_confounds.tsv", "*_desc-ImageQC_dwi.*", "*_desc-SliceQC_dwi.*")
-"""What QSIPrep says of a series, which super-resolution does not change."""
+BESIDE = (
+    *("*_confounds.tsv", "*_desc-ImageQC_dwi.*", "*_desc-SliceQC_dwi.*"),
+    *("*_desc-confounds_timeseries.*", "*_desc-image_qc.*", "*_desc-slice_qc.*"),
+)
+"""What QSIPrep says of a series, which super-resolution does not change: names of QSIPrep up to
+1.x, and those of 26.x."""
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -62,6 +62,8 @@ def qsiprep(writers, tmp_path_factory):
         "sub-01_ses-a_desc-confounds_timeseries.tsv",
         "sub-01_ses-a_desc-preproc_dwi_confounds.tsv",
         "sub-01_ses-a_desc-ImageQC_dwi.csv",
+        "sub-01_ses-a_desc-image_qc.tsv",
+        "sub-01_ses-a_desc-slice_qc.json",
     ):
         (folder / name).write_text("1\n")
     anat = root / "sub-01" / "anat"
@@ -166,6 +168,17 @@ def test_what_qsirecon_looks_for_beside_the_series(linked):
     series = nib.load(found.path)
     assert np.array_equal(reference.affine, series.affine)
     assert np.allclose(reference.get_fdata(), series.get_fdata()[..., 0], rtol=1e-6)
+
+
+def test_what_newer_qsiprep_says_of_the_series_comes_along(linked):
+    """QSIPrep 26 has other names; the globs of older QSIRecon do not match these."""
+    folder = linked / "sub-01" / "ses-a" / "dwi"
+    assert {path.name for path in folder.iterdir() if "_qc." in path.name} == {
+        "sub-01_ses-a_desc-image_qc.tsv",
+        "sub-01_ses-a_desc-slice_qc.json",
+    }
+    assert (folder / "sub-01_ses-a_desc-confounds_timeseries.tsv").exists()
+    assert len(list(folder.glob("*confounds.tsv"))) == 1
 
 
 @pytest.mark.skipif(not shutil.which("mrinfo"), reason="needs MRtrix3")
