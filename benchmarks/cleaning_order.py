@@ -58,7 +58,7 @@ def enlarge_by_sinc(degraded: DegradedScan, source: Path, out: Path) -> None:
 def enlarge_by_network(degraded: DegradedScan, options: dict, source: Path, out: Path) -> None:
     """Super-resolve a series."""
     run = evolve(degraded.lr, files=evolve(degraded.lr.files, dwi=source))
-    super_resolve(run, load_card("shallow-x2"), out, slice_axis=degraded.grid.slice_axis, **options)
+    super_resolve(run, load_card("shallow-x2", 2), out, slice_axis=degraded.grid.slice_axis, **options)
 
 
 def main() -> None:

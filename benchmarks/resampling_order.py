@@ -150,7 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     given = add_arguments(parser).parse_args()
     options = {"device": "cpu", "threads": given.threads, "ensemble": given.ensemble}
-    card = load_card("shallow-x2")
+    card = load_card("shallow-x2", 2)
     print("| positions | order | " + " | ".join(COLUMNS) + " |\n|---|---|" + "---|" * len(COLUMNS))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
