@@ -36,6 +36,7 @@ WAYS = (
     ("dwidenoise", "mrdegibbs", "sinc"),
     ("network",),
     ("network", "dwidenoise"),
+    ("network", "mrdegibbs"),
     ("dwidenoise", "network"),
     ("mrdegibbs", "network"),
     ("dwidenoise", "mrdegibbs", "network"),
