@@ -38,7 +38,7 @@ override DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast coverage parity-test mutation chaos fuzz browser-test slurm-test benchmark benchmark-growth benchmark-memory benchmark-hcp \
-	benchmark-dtype benchmark-quality benchmark-uncertainty benchmark-grid benchmark-gradients benchmark-filling benchmark-discovery \
+	benchmark-dtype benchmark-quality benchmark-uncertainty benchmark-grid benchmark-gradients benchmark-filling benchmark-order benchmark-discovery \
 	benchmark-sizing gpu-check gpu-check-report readme-figure lint format docs docs-commands docs-pictures container container-test apptainer-test clean
 
 help: ## show this list
@@ -165,6 +165,12 @@ benchmark-gradients: $(DEVELOP) ## planted faults of the gradient table, found a
 
 benchmark-filling: $(DEVELOP) ## bands found and zero-filling undone, on the example or DATA=DWI.nii.gz
 	$(BIN)/python benchmarks/zero_filled.py $(or $(DATA),examples/dwi-small/sub-philips02/dwi/sub-philips02_dwi.nii.gz)
+
+benchmark-order: $(DEVELOP) ## cleaning and aligning before and after super-resolution, on the example or DATA=BIDS folder (needs MRtrix3)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/cleaning_order.py $(or $(DATA),$(DEMO_DATA)) \
+		--participant-label $(SUBJECT) --work $(DEMO_WORK)/order
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/resampling_order.py $(or $(DATA),$(DEMO_DATA)) \
+		--participant-label $(SUBJECT) --work $(DEMO_WORK)/order
 
 benchmark-discovery: $(DEVELOP) ## time and memory until work starts on PARTICIPANTS=2000 made-up people; WORK=folder
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/discovery.py --participants $(or $(PARTICIPANTS),2000) \
