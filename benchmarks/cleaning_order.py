@@ -59,7 +59,8 @@ def enlarge_by_sinc(degraded: DegradedScan, source: Path, out: Path) -> None:
 def enlarge_by_network(degraded: DegradedScan, options: dict, source: Path, out: Path) -> None:
     """Super-resolve a series."""
     run = evolve(degraded.lr, files=evolve(degraded.lr.files, dwi=source))
-    super_resolve(run, load_card("shallow-x2", 2), out, slice_axis=degraded.grid.slice_axis, **options)
+    card, axis = load_card("shallow-x2", 2), degraded.grid.slice_axis
+    super_resolve(run, card, out, slice_axis=axis, **options)
 
 
 def main() -> None:
