@@ -179,6 +179,10 @@ def super_resolve(
     if threads is not None:
         torch.set_num_threads(threads)
     place = choose_device(device)
+    if precision == "float16" and place.type == "cpu":
+        # the rest of a run whose GPU is not here any more: CPUs imitate float16, several times as
+        # slowly as they compute in float32
+        precision = "float32"
     network = load_network(card)
     chosen = range(run.shape[3]) if volumes is None else volumes
     with DwiReader(run.files.dwi) as reader, loss_told(str(place)), float32_is_exact():

@@ -174,6 +174,12 @@ def test_less_changes_little(resolve):
     assert 0 < np.abs(less - whole).max() < 0.02 * whole.max()
 
 
+def test_a_cpu_goes_on_in_float32_where_a_gpu_had_float16(resolve):
+    made, volumes = resolve("float16")
+    assert made.precision == "float32"
+    np.testing.assert_array_equal(volumes, resolve("float32")[1])
+
+
 @pytest.mark.parametrize("batch", [1, 2, 3])
 def test_batches_do_not_change_what_bfloat16_gives(make_run, model, batch, tmp_path):
     run, card = make_run(tmp_path), read_card(model)
