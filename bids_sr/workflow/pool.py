@@ -72,7 +72,7 @@ class Pool:
         self.memory_gb = memory_gb
         self.gpus = tuple(gpus) or (_AS_PLANNED,)
         self._failed_in_a_row = dict.fromkeys(self.gpus, 0)
-        self._repeated: set[Any] = set()
+        self._failed_on: dict[Any, str] = {}
         self._on_cpu: set[Any] = set()
         self._cpu_instead = cpu_instead and bool(gpus)
         self._messages = messages
@@ -108,7 +108,7 @@ class Pool:
                 self._on_step(step, "end")
                 schedule.end(step)
                 return True
-            if self._needs_gpu(step) and not self._usable():
+            if self._needs_gpu(step) and not self._allowed(step):
                 self._end(schedule, step, _none_left())
                 return True
             if not self._has_room(step):
@@ -132,14 +132,15 @@ class Pool:
         _log.debug("%s: %s", step, traceback)
         self._dismiss([worker])  # no computation succeeds in its process any more
         self._failed_in_a_row[gpu] += 1
-        left = [other for other in self._usable() if other != gpu]
-        if step in self._repeated or not left:
+        again = step in self._failed_on
+        self._failed_on[step] = gpu
+        left = self._allowed(step)
+        if again or not left:
             if not self._cpu_instead:
                 self._end(schedule, step, lost(gpu or "The GPU", what))
                 return
             left = ["the CPU"]
             self._on_cpu.add(step)
-        self._repeated.add(step)
         _log.warning(
             "%s failed (%s). %s is computed again on %s.",
             gpu or "The GPU", what, _run_of(step), " or ".join(left),
@@ -152,7 +153,7 @@ class Pool:
             reason = _reason(failure) if isinstance(failure, str) else failure
             setattr(step, FAILED_WITH, reason)
             _log.debug("%s: %s", step, failure)
-        self._repeated.discard(step)
+        self._failed_on.pop(step, None)
         self._on_cpu.discard(step)
         self._on_step(step, "end" if failure is None else "exception")
         schedule.end(step, failed=failure is not None)
@@ -160,7 +161,7 @@ class Pool:
 
     def _has_room(self, step: Any) -> bool:
         busy = self._busy()
-        if self._needs_gpu(step) and self._free_gpu() is None:
+        if self._needs_gpu(step) and self._free_gpu(step) is None:
             return False
         cores = self.nprocs - sum(worker.step.n_procs for worker in busy)
         free_gb = self.memory_gb - PARENT_GB - sum(worker.step.mem_gb for worker in busy)
@@ -176,7 +177,7 @@ class Pool:
 
     def _hand_over(self, step: Any) -> str | None:
         """Send a node to a worker; return a traceback if that fails."""
-        gpu = self._free_gpu() if self._needs_gpu(step) else None
+        gpu = self._free_gpu(step) if self._needs_gpu(step) else None
         if gpu:
             step.inputs.device = gpu
         elif step.is_gpu_node() and gpu is None:
@@ -192,12 +193,16 @@ class Pool:
 
     def _worker_for(self, step: Any) -> Worker | None:
         """Return an idle worker, that of a free GPU if the node needs one."""
-        gpu = self._free_gpu() if self._needs_gpu(step) else None
+        gpu = self._free_gpu(step) if self._needs_gpu(step) else None
         return next((worker for worker in self._idle() if worker.gpu == gpu), None)
 
-    def _free_gpu(self) -> str | None:
+    def _free_gpu(self, step: Any) -> str | None:
         taken = {worker.gpu for worker in self._busy()}
-        return next((gpu for gpu in self._usable() if gpu not in taken), None)
+        return next((gpu for gpu in self._allowed(step) if gpu not in taken), None)
+
+    def _allowed(self, step: Any) -> list[str]:
+        """Return the GPUs on which a node may run: not the one that failed with it."""
+        return [gpu for gpu in self._usable() if gpu != self._failed_on.get(step)]
 
     def _usable(self) -> list[str]:
         """Return the GPUs that have not failed; if all have, those that get a second chance."""
@@ -206,11 +211,10 @@ class Pool:
                 return left
         return []
 
-    def _falls_back(self) -> bool:
-        return self._cpu_instead and not self._usable()
-
     def _needs_gpu(self, step: Any) -> bool:
-        return bool(step.is_gpu_node()) and step not in self._on_cpu and not self._falls_back()
+        if not step.is_gpu_node() or step in self._on_cpu:
+            return False
+        return not self._cpu_instead or bool(self._allowed(step))
 
     def _busy(self) -> list[Worker]:
         return [worker for worker in self._workers if worker.step is not None]

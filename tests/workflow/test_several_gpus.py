@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from itertools import pairwise
+from unittest.mock import Mock
 
 import attrs
 import pytest
@@ -217,6 +218,18 @@ def test_short_memory_costs_no_gpu(tmp_path):
     steps = workflow(tmp_path, [fails("out of memory", steps=[0])] * 3)
     assert run(steps, ("cuda:0", "cuda:1"), 1) == ["step0"]
     assert [step["device"] for step in read(tmp_path)] == ["cuda:0"] * 3
+
+
+def test_a_step_is_not_given_back_to_the_gpu_that_failed_with_it():
+    """Even if that has a second chance with others."""
+    pool = Pool(4, 100.0, Messages(), lambda *_: None, ("cuda:0", "cuda:1"))
+    step = Mock()
+    pool._failed_in_a_row.update({"cuda:0": 1, "cuda:1": 1})
+    assert pool._allowed(step) == ["cuda:0", "cuda:1"]
+    pool._failed_on[step] = "cuda:0"
+    assert pool._free_gpu(step) == "cuda:1" and pool._needs_gpu(step)
+    pool._failed_in_a_row["cuda:1"] = 2
+    assert not pool._allowed(step)
 
 
 def read(folder):
