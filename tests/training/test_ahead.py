@@ -150,3 +150,22 @@ def test_float32_is_set_while_it_trains_and_as_before_afterwards(prepared, tmp_p
     )
     assert set(found) == {("ieee", "tf32")}
     assert backends.cuda.matmul.fp32_precision == before
+
+
+def test_a_training_on_a_gpu_draws_ahead(prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.nn.Module, "to", lambda self, *_, **__: self)
+    task = VolumeTask(SETTINGS, [prepared], [], None, GPU)
+    plain = task.sampler
+    made = Trainer(task, tmp_path, GPU)
+    assert isinstance(made.task.sampler, BatchesAhead)
+    assert made.task.sampler._sampler is plain and made.task.sampler._pinned
+
+
+def test_a_network_that_does_not_fit_on_the_gpu(prepared, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    task = VolumeTask(SETTINGS, [prepared], [], None, GPU)
+    monkeypatch.setattr(torch.nn.Module, "to", fail)
+    with pytest.raises(DeviceError, match="memory of cuda:0 is too small"):
+        Trainer(task, tmp_path, GPU)
