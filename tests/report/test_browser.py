@@ -529,10 +529,18 @@ def test_what_is_printed_is_complete(full, show):
             """
         )
         record = find(driver, ".fold pre").rect["height"]
+        ends = driver.execute_script(
+            """
+            const end = (one) => one.getBoundingClientRect().bottom;
+            return [...document.querySelectorAll(".linked .stage")].map((stage) =>
+                [end(stage), end([...stage.querySelectorAll(".pair")].at(-1))]);
+            """
+        )
     finally:
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     assert len(heights) > 15 and min(heights) > 20
     assert record > 100
+    assert ends and all(stage >= last - 1 for stage, last in ends)  # no tab is cut off
 
 
 def test_the_contents_list_follows(full, show, window):

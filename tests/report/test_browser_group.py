@@ -132,6 +132,25 @@ def test_verdicts_gains_and_reasons_are_seen_without_a_scroll(group):
     assert {key: width for key, _, width in found}["qc_reasons"] >= 150
 
 
+def test_what_is_printed_is_all_rows_with_the_leading_columns(group):
+    driver, runs = group
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", window(720))
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        driver.execute_script("dispatchEvent(new Event('beforeprint'))")
+        found = leading(driver)
+        right = driver.execute_script(
+            "return document.getElementById('table').getBoundingClientRect().right"
+        )
+        rows = driver.execute_script("return document.querySelectorAll('#table tbody tr').length")
+        driver.execute_script("dispatchEvent(new Event('afterprint'))")
+    finally:
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert [key for key, *_ in found] == ["", *LEADING_COLUMNS]
+    assert right <= 721 and rows == runs
+    assert len(leading(driver)) > len(found)  # as before
+
+
 def test_neighbours_share_a_heading(group):
     driver, _ = group
     shared = [

@@ -178,8 +178,16 @@
     requestAnimationFrame(() => { waiting = false; draw(); });
   });
   new ResizeObserver(() => { lay(); draw(); measure(); }).observe(box);
-  addEventListener("beforeprint", () => { all = true; draw(); });
-  addEventListener("afterprint", () => { all = false; draw(); });
+  // paper is not scrolled: all rows, and the columns that lead
+  let usual = shown;
+  addEventListener("beforeprint", () => {
+    all = true;
+    usual = shown;
+    shown = shown.filter((column) => column.lead);
+    head();
+    draw();
+  });
+  addEventListener("afterprint", () => { all = false; shown = usual; head(); draw(); });
 
   const handle_of = (row) => row.querySelector("a") ?? row.cells[0];
   const go = (place) => {
