@@ -129,20 +129,20 @@ class MetricSpec:
 
     def with_unit(self, value: Any) -> str:
         """Return `value` as printed, with its unit."""
-        return f"{self.text(value)} {self.unit}".strip()
+        space = "" if self.unit == "°" else " "
+        return f"{self.text(value)}{space}{self.unit}".strip()
 
     def change(self, before: Any, after: Any) -> str:
         """Return the difference of two values as printed, with its sign."""
         if not (is_number(before) and is_number(after)):
             return UNKNOWN
-        text = self._number(after - before).replace("> -", "< ")  # too small for a sign
+        text = self._number(after - before)
         return f"+{text}" if after > before and text[0].isdigit() else text
 
     def _number(self, value: float) -> str:
         shown, unit = (100 * value, " %") if self.percent else (value, "")
         if 0 < abs(shown) < 0.5 * 10**-self.decimals:
-            least = f"{10**-self.decimals:.{self.decimals}f}{unit}"
-            return f"< {least}" if value > 0 else f"> -{least}"
+            return f"< {10**-self.decimals:.{self.decimals}f}{unit}"  # of either sign
         return f"{shown:.{self.decimals}f}{unit}"
 
 

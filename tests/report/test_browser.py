@@ -374,6 +374,7 @@ def test_without_scripts_linked_pictures_and_charts_are_seen(full, driver):
         driver.get(full.as_uri())
         shown = [image.rect["height"] > 50 for image in every(driver, ".linked img")]
         captions = [text.is_displayed() for text in every(driver, ".linked .caption")]
+        which = [text.text for text in every(driver, ".linked .which")]
         plates = [plate.is_displayed() for plate in every(driver, ".plate")]
         every(driver, ".side > label")[2].click()
         chosen = [plate.is_displayed() for plate in every(driver, ".plate")]
@@ -385,6 +386,7 @@ def test_without_scripts_linked_pictures_and_charts_are_seen(full, driver):
         driver.get_log("browser")
     assert len(shown) == 10 and all(shown)
     assert len(captions) == 5 and all(captions)
+    assert which[:4] == ["interpolated (sinc)", "super-resolved"] * 2 and all(which)
     assert plates == [True, False, False, False, False]
     assert chosen == [False, False, True, False, False]
     assert min(heights) > 20
@@ -529,6 +531,7 @@ def test_what_is_printed_is_complete(full, show):
             """
         )
         record = find(driver, ".fold pre").rect["height"]
+        named = [one.is_displayed() for one in every(driver, ".linked .which")]
         ends = driver.execute_script(
             """
             const end = (one) => one.getBoundingClientRect().bottom;
@@ -540,6 +543,8 @@ def test_what_is_printed_is_complete(full, show):
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     assert len(heights) > 15 and min(heights) > 20
     assert record > 100
+    assert named and all(named)
+    assert not any(one.is_displayed() for one in every(driver, ".linked .which"))
     assert ends and all(stage >= last - 1 for stage, last in ends)  # no tab is cut off
 
 

@@ -45,7 +45,8 @@ def test_small_is_not_printed_as_zero():
     entry = MetricSpec("x", "x", percent=True)
     assert entry.text(0.0) == "0.000 %"
     assert entry.text(1e-9) == "< 0.001 %"
-    assert entry.text(-1e-9) == "> -0.001 %"
+    assert entry.text(-1e-9) == "< 0.001 %"
+    assert MetricSpec("x", "x", unit="°", decimals=1).with_unit(7.9) == "7.9°"
     assert entry.text(0.5) == "50.000 %"
 
 

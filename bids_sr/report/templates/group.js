@@ -30,7 +30,7 @@ const group = (() => {
     if (column.decimals === null) return String(value);
     const shown = column.percent ? 100 * value : value, unit = column.percent ? " %" : "";
     if (shown && Math.abs(shown) < 0.5 * 10 ** -column.decimals)
-      return (shown > 0 ? "< " : "> -") + (10 ** -column.decimals).toFixed(column.decimals) + unit;
+      return "< " + (10 ** -column.decimals).toFixed(column.decimals) + unit;
     return (Math.abs(shown) < 1e15 ? shown.toFixed(column.decimals) : shown.toPrecision(6)) + unit;
   };
 
