@@ -32,7 +32,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["options"] = _with_options
+    environment.filters["prose"] = _prose
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return environment
 
@@ -104,16 +104,24 @@ def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", text)
 
 
-def _with_options(text: str) -> Markup:
-    """Return text with command-line options marked up as code, so that none is broken in two."""
-    shown = str(escape(text))
-    return Markup(
-        re.sub(
-            r"(?<![\w-])(--[a-z][a-z-]*(?: \w+(?=[.,;:)]))?)",
-            r'<code class="option">\1</code>',
-            shown,
-        )
-    )
+_OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*(?: \w+(?=[.,;:)]))?)")
+_UNIT = re.compile(r"(?<=\d) (?=%|dB\b|mm\b|GB\b)")
+_MINUS = re.compile(r"(?<![\w.-])-(?=\d)")
+
+
+def _prose(text: str) -> Markup:
+    """Return text as it is set on a page.
+
+    Options of the command line are code, so that none is broken in two, units stay with their
+    numbers, and numbers have a minus sign.
+
+    Examples
+    --------
+    >>> print(_prose("Use --gradient-check fix. It was < 1"))
+    Use <code class="option">--gradient-check fix</code>. It was &lt; 1
+    """
+    shown = _MINUS.sub("\N{MINUS SIGN}", _UNIT.sub("\N{NO-BREAK SPACE}", str(escape(text))))
+    return Markup(_OPTION.sub(r'<code class="option">\1</code>', shown))
 
 
 def _source(names: tuple[str, ...]) -> str:

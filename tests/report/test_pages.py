@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from bids_sr.report.group import write_group
+from bids_sr.report.pages import _prose
 from bids_sr.report.participant import write_participant_page
 
 
@@ -152,3 +153,14 @@ def test_damaged_records_are_told(put_record, tmp_path, text):
 def test_page_without_anything_says_so(tmp_path):
     page = Page(write_participant_page(tmp_path, "07"))
     assert "no results to show" in page.text
+
+
+def test_numbers_in_sentences_are_set_as_in_print():
+    told = _prose(
+        "PSNR -0.91 dB, FA error -9 % (sub-01_run-2, acq-1p2mm): use --gradient-check fix."
+    )
+    minus, space = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
+    assert told == (
+        f"PSNR {minus}0.91{space}dB, FA error {minus}9{space}% (sub-01_run-2, acq-1p2mm): use "
+        '<code class="option">--gradient-check fix</code>.'
+    )

@@ -34,7 +34,7 @@ def test_one_entry_for_a_run_with_all_its_measures(ranked, study):
     assert row.run == 4
     assert {one.label for one in row.measures} == {"Change of V1", "Shift of FA in white matter"}
     turned = next(one for one in row.measures if one.label == "Change of V1")
-    assert turned.value == "40.0 \N{DEGREE SIGN}" and turned.high
+    assert turned.value == "40.0\N{DEGREE SIGN}" and turned.high
     assert turned.usual.startswith("4.0 to 8.")
 
 

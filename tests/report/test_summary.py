@@ -158,7 +158,8 @@ def test_what_is_left_and_what_noise_alone_would_give(record):
     values |= {"selfcheck_v1_deg_network": 7.46}
     angle, left = summary(record(**values)).checked
     assert angle.cells[3:] == (("7.46", True), ("5.31", False))
-    assert left.label == "Unexplained detail, between directions (l = 2)"
+    space = "\N{NO-BREAK SPACE}"
+    assert left.label == f"Unexplained detail, between directions (l{space}={space}2)"
     assert left.cells[2:] == (("1.00", False), ("0.85", True), ("0.57", False))
 
 
