@@ -18,14 +18,9 @@ from functools import partial
 from pathlib import Path
 
 from attrs import evolve
-from resampling_order import COLUMNS, add_arguments, score_row
+from resampling_order import COLUMNS, add_arguments, open_scan, score_row
 
-from bids_sr.evaluation.degraded_scan import (
-    DegradedScan,
-    choose_run,
-    interpolated,
-    make_degraded_scan,
-)
+from bids_sr.evaluation.degraded_scan import DegradedScan, interpolated
 from bids_sr.evaluation.scores import fit_maps
 from bids_sr.networks.registry import load_card
 from bids_sr.superres.engine import super_resolve
@@ -73,10 +68,7 @@ def main() -> None:
     print("| order | " + " | ".join(COLUMNS) + " |\n|---|" + "---|" * len(COLUMNS))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        run = choose_run(given.dataset, given.participant_label)
-        work = given.work or folder
-        work.mkdir(parents=True, exist_ok=True)
-        degraded = make_degraded_scan(run, 2, 1, folder, reference="denoised", work=work)
+        _, degraded = open_scan(given, folder)
         steps: dict[str, Step] = {
             **{command: partial(clean, command) for command in ("dwidenoise", "mrdegibbs")},
             "sinc": partial(enlarge_by_sinc, degraded),

@@ -16,11 +16,13 @@ import argparse
 import tempfile
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 from attrs import evolve
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
 
+from bids_sr.bids.dwi_run import DwiRun
 from bids_sr.evaluation.degraded_scan import (
     DegradedScan,
     choose_run,
@@ -29,6 +31,7 @@ from bids_sr.evaluation.degraded_scan import (
 )
 from bids_sr.evaluation.scores import fidelity, fit_maps, map_errors
 from bids_sr.images.nifti import DwiReader, VolumeWriter
+from bids_sr.images.zero_filling import to_acquired
 from bids_sr.networks.registry import load_card
 from bids_sr.quality.interpolation import interpolate
 from bids_sr.superres.engine import super_resolve
@@ -139,10 +142,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """Add the scan, and how the network is run."""
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--participant-label", default="philips02")
+    parser.add_argument("--run", help="label of the run, if there are several")
+    parser.add_argument("--slices", metavar="FIRST:END", help="only these, for a quick answer")
     parser.add_argument("--ensemble", type=int, default=4)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--work", type=Path, help="keeps the denoised scan from call to call")
     return parser
+
+
+def open_scan(given: argparse.Namespace, folder: Path) -> tuple[DwiRun, DegradedScan]:
+    """Return the scan, and the same at half its resolution in plane."""
+    run = choose_run(given.dataset, given.participant_label, given.run)
+    if given.slices:
+        first, end = map(int, given.slices.split(":"))
+        image = nib.load(run.files.dwi).slicer[:, :, first:end]
+        image.to_filename(folder / "slab.nii")
+        files = evolve(run.files, dwi=folder / "slab.nii", mask=None)
+        run = DwiRun(files, run.gradients, image.shape)
+    work = given.work or folder
+    work.mkdir(parents=True, exist_ok=True)
+    run = to_acquired(run, folder / "acquired.nii", whole=True)
+    return run, make_degraded_scan(run, 2, 1, folder, reference="denoised", work=work)
 
 
 def main() -> None:
@@ -154,10 +174,7 @@ def main() -> None:
     print("| positions | order | " + " | ".join(COLUMNS) + " |\n|---|---|" + "---|" * len(COLUMNS))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        run = choose_run(given.dataset, given.participant_label)
-        work = given.work or folder
-        work.mkdir(parents=True, exist_ok=True)
-        degraded = make_degraded_scan(run, 2, 1, folder, reference="denoised", work=work)
+        run, degraded = open_scan(given, folder)
         if degraded.grid.slice_axis != 2:
             parser.error("only scans with slices along k")
         reference = fit_maps(degraded, degraded.truth, given.threads, gqi=False)

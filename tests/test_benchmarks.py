@@ -286,3 +286,33 @@ def test_the_picture_has_the_same_place_and_scale_in_every_column(tmp_path, benc
     figure.draw(degraded, series, tmp_path / "out.png")
     with figure.Image.open(tmp_path / "out.png") as made:
         assert made.width == 4 * 432 + 60 and made.mode == "RGB"
+
+
+def blob(voxel, offset=(0.0, 0.0)):
+    """Gaussian at a place (mm from the centre of the field of view), on a grid of 48 mm."""
+    axes = [(np.arange(round(48 / side)) - (48 / side - 1) / 2) * side for side in voxel]
+    x, y = np.meshgrid(*axes, indexing="ij")
+    made = np.exp(-((x - offset[0]) ** 2 + (y - offset[1]) ** 2) / 32)
+    return made[..., None].astype(np.float32)
+
+
+@pytest.mark.parametrize("voxel", [(2.0, 2.0), (1.0, 1.5)])
+def test_a_planted_position_moves_the_head_and_back(benchmark, voxel):
+    order = benchmark("resampling_order")
+    angle, shift = np.deg2rad(30), np.array([3.0, -2.0])
+    position, voxels = np.array([angle, *shift]), np.array(voxel)
+    # what is read at turn @ (0, 4) + shift gets to (0, 4)
+    source = np.array([-4 * np.sin(angle), 4 * np.cos(angle)]) + shift
+    put = order.moved(blob(voxel, source), position, voxels, 5, back=False)
+    assert np.abs(put - blob(voxel, (0, 4))).max() < 0.02
+    again = order.moved(put, position, voxels, 3, back=True)
+    assert np.abs(again - blob(voxel, source)).max() < 0.03
+
+
+def test_positions_are_relative_to_the_first_volume(benchmark):
+    order = benchmark("resampling_order")
+    same = order.positions("same", 5.0, 1.5, 4)
+    assert np.allclose(same, [np.deg2rad(5), 1.5, -1.5]) and same.shape == (4, 3)
+    each = order.positions("each", 2.0, 1.0, 400)
+    assert not each[0].any()
+    assert np.allclose(each[1:].std(0) * np.sqrt(2), [np.deg2rad(2), 1, 1], rtol=0.1)
