@@ -11,14 +11,18 @@ from pathlib import Path
 import pytest
 
 REPORTS = os.environ.get("BIDS_SR_REPORTS", "")
-PAGES = sorted(Path(REPORTS).resolve().glob("sub-*.html")) if REPORTS else []
+ALL = sorted(Path(REPORTS).resolve().glob("*.html")) if REPORTS else []
+RUNS = {path: len(list(path.parent.glob(f"{path.stem}/**/*_quality.json"))) for path in ALL}
+PAGES = [path for path, runs in RUNS.items() if runs]
+WIDTHS = (1400, 800)
 pytestmark = pytest.mark.skipif(not PAGES, reason="BIDS_SR_REPORTS names no folder of reports")
 NAMED = {
     "sub-prisma01": ("slice 46", "saturated line"),
     "sub-canon01": ("low-pass filtered", "axis i"),
 }
 """Flaws of scans, which their pages must tell."""
-LIGHT_MB = 15
+LIGHT_MB = 12
+"""Of a run, its volumes in 3D included."""
 
 
 @pytest.fixture(params=PAGES, ids=lambda path: path.stem)
@@ -103,14 +107,38 @@ def test_the_volumes_are_shown_in_3d(opened):
 def test_the_page_is_light(page):
     figures = (page.parent / page.stem / "figures").rglob("*")
     size = page.stat().st_size + sum(path.stat().st_size for path in figures)
-    assert size < LIGHT_MB * 1e6
+    assert size < LIGHT_MB * 1e6 * RUNS[page]
 
 
-def test_screenshots(opened, page):
+@pytest.fixture(params=WIDTHS)
+def width(request, driver):
+    size = {"width": request.param, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    yield request.param
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_every_page_fits_its_window(path, width, show):
+    """Those of participants without a finished run and of the group, too."""
+    driver = show(path)
+    height, room = driver.execute_script(
+        "const all = document.documentElement; return [all.scrollHeight, all.scrollWidth]"
+    )
+    assert room <= width
+    if RUNS[path] and width == max(WIDTHS):
+        assert height <= 6000 * RUNS[path]
+    if not RUNS[path]:
+        assert len(driver.find_element("css selector", "main").text) > 100
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_screenshots(path, width, show):
     """Left beside the pages, to be looked at."""
-    folder = page.parent / "screenshots"
+    driver = show(path)
+    folder = path.parent / "screenshots"
     folder.mkdir(exist_ok=True)
-    height = opened.execute_script("return document.documentElement.scrollHeight")
-    for number, top in enumerate(range(0, height, 950)):
-        opened.execute_script("scrollTo(0, arguments[0])", top)
-        assert opened.save_screenshot(str(folder / f"{page.stem}_{number:02}.png"))
+    height = driver.execute_script("return document.documentElement.scrollHeight")
+    for number, top in enumerate(range(0, height, 850)):
+        driver.execute_script("scrollTo(0, arguments[0])", top)
+        assert driver.save_screenshot(str(folder / f"{path.stem}_{width}_{number:02}.png"))
