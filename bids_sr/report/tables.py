@@ -21,6 +21,7 @@ from bids_sr.quality.metric_spec import (
     MetricSpec,
     Per,
     is_known,
+    is_number,
 )
 from bids_sr.quality.registry import (
     families,
@@ -199,7 +200,7 @@ def model_rows(model: Mapping[str, Any]) -> list[Row]:
         "input_rule": "How intensities are scaled",
         "data": "Training data",
         "limitations": "Known limitations",
-        "extrapolation": "Voxels finer than those trained on: detail left unexplained, more by",
+        "extrapolation": "Unexplained detail one step beyond the trained voxel sizes",
         "licence": "Licence of the weights",
         "seed": "Seed",
         "command": "Training command",
@@ -256,6 +257,8 @@ def _card_cell(key: str, value: Any) -> Cell:
         return Cell("; ".join(_times(size) for size in value))
     if isinstance(value, list | tuple):
         return Cell("; ".join(str(item) for item in value))
+    if key == "extrapolation" and isinstance(value, dict) and (told := _beyond(value)):
+        return Cell(told)
     if isinstance(value, dict):
         flat = {name: item for name, item in value.items() if not _is_grid(item)}
         told = "; ".join(f"{name}: {_plain(item)}" for name, item in flat.items())
@@ -263,12 +266,23 @@ def _card_cell(key: str, value: Any) -> Cell:
     return Cell(str(value))
 
 
+def _beyond(cost: Mapping[str, Any]) -> str:
+    """Return what finer voxels than in training cost, for example ``3.5 to 2.4 mm: b0 +0.04``."""
+    names = {"b0": "b0", "mean": "mean over directions", "l2": "between directions (l = 2)"}
+    known = [f"{name} {cost[key]:+.3f}" for key, name in names.items() if is_number(cost.get(key))]
+    ends = [cost.get(key) for key in ("from_mm", "to_mm")]
+    at = f"{ends[0]:g} to {ends[1]:g} mm: " if all(is_number(end) for end in ends) else ""
+    return f"{at}{', '.join(known)}" if known else ""
+
+
 def _plain(value: Any) -> str:
     return json.dumps(value) if isinstance(value, dict | list) else str(value)
 
 
 def _times(size: Any) -> str:
-    return BY.join(str(mm) for mm in size) if isinstance(size, list | tuple) else str(size)
+    if not isinstance(size, list | tuple):
+        return str(size)
+    return BY.join(f"{mm:.3g}" if is_number(mm) else str(mm) for mm in size)
 
 
 def _wanted(spec: MetricSpec, record: Mapping[str, Any]) -> bool:

@@ -241,3 +241,12 @@ def test_every_description_stands_alone(spec):
     assert spec.meaning.rstrip(".") != spec.label
     for words in ("The same", "that difference", "that pattern", "that period"):
         assert words not in spec.meaning
+
+
+def test_a_model_card_is_printed_for_readers(card):
+    told = card(voxel_sizes_mm=[[2.3955, 2.3955, 1.25]]).to_dict()
+    told["extrapolation"] = {"from_mm": 3.5, "to_mm": 2.4, "b0": 0.035, "mean": 0.107, "l2": None}
+    rows = cells(model_rows(told))
+    (beyond,) = (cell for label, cell in rows.items() if "one step beyond" in label)
+    assert beyond == ["3.5 to 2.4 mm: b0 +0.035, mean over directions +0.107"]
+    assert rows["Trained voxel sizes (mm)"][0].startswith("2.4 ")
