@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from functools import cache
 from itertools import pairwise
@@ -122,3 +123,25 @@ def test_lists_are_lists_on_the_site_too(path):
             assert len(found[1]) % 4 == 0, line
         inside = bool(found) or (inside and (line.startswith("  ") or not line.strip()))
         before = line
+
+
+def said(folder):
+    """All texts of a part of the package, also those between values that are put in."""
+    for path in (REPOSITORY / "bids_sr" / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def test_the_report_says_what_its_guide_quotes():
+    guide = (DOCS / "how-to" / "read-the-report.md").read_text()
+    texts = "\n".join([*said("report"), *said("quality")])
+    rows = re.findall(r"^\| (.+?) \|", guide, re.MULTILINE)
+    bold = {words for row in rows for words in re.findall(r"\*\*(.+?)\*\*", row)}
+    assert len(bold) >= 9
+    assert {words for words in bold if words not in texts} == set()
+    checks = guide.partition("| check | amber or red")[2].partition("\n\n")[0]
+    labels = [label for row in re.findall(r"^\| ([A-Z].+?) \|", checks, re.MULTILINE)
+              for label in re.split(", (?!of MD)", row)]  # fmt: skip
+    assert len(labels) >= 12
+    assert {label for label in labels if label.split(",")[0].lower() not in texts.lower()} == set()
