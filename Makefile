@@ -38,7 +38,7 @@ override DEMO_WORK := demo-work
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast coverage parity-test mutation chaos fuzz browser-test slurm-test benchmark benchmark-growth benchmark-memory benchmark-hcp \
-	benchmark-dtype benchmark-quality benchmark-uncertainty benchmark-grid benchmark-gradients benchmark-filling benchmark-order benchmark-discovery \
+	benchmark-dtype benchmark-quality benchmark-uncertainty benchmark-grid benchmark-gradients benchmark-filling benchmark-order benchmark-tracking benchmark-discovery \
 	benchmark-sizing gpu-check gpu-check-report readme-figure lint format docs docs-commands docs-pictures container container-test apptainer-test clean
 
 help: ## show this list
@@ -171,6 +171,11 @@ benchmark-order: $(DEVELOP) ## cleaning and aligning before and after super-reso
 		--participant-label $(SUBJECT) --work $(DEMO_WORK)/order
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/resampling_order.py $(or $(DATA),$(DEMO_DATA)) \
 		--participant-label $(SUBJECT) --work $(DEMO_WORK)/order
+
+benchmark-tracking: $(STAMP) ## streamlines of the example, super-resolved, and in isotropic voxels (needs MRtrix3)
+	$(BIN)/bids-sr $(DEMO_DATA) $(DEMO_WORK)/tracking/out participant
+	$(BIN)/python benchmarks/tracking.py $(DEMO_WORK)/tracking/out/sub-philips02/dwi/sub-philips02 \
+		--raw $(DEMO_DATA)/sub-philips02/dwi/sub-philips02_dwi --work $(DEMO_WORK)/tracking
 
 benchmark-discovery: $(DEVELOP) ## time and memory until work starts on PARTICIPANTS=2000 made-up people; WORK=folder
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/discovery.py --participants $(or $(PARTICIPANTS),2000) \
