@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from bids_sr.quality.gain import HARMED, HELPED, NO_GAIN
+from bids_sr.quality.gain import HARMED, HELPED, NO_GAIN, helps_only_without_noise
 from bids_sr.quality.metric_spec import is_known, number
 from bids_sr.quality.registry import lookup
 from bids_sr.quality.verdict import FAIL, PASS, UNKNOWN, WARN
@@ -57,7 +57,9 @@ def _gain(records: Sequence[Mapping[str, Any]]) -> str:
     if not told:
         return ""
     checked = sum(verdicts[verdict] for verdict in _VERDICTS)
-    text = f"{', '.join(told)} of {_runs(checked)} with a self-check{_medians(records)}."
+    noisy = sum(map(helps_only_without_noise, records))
+    but = f" ({noisy} of them not at the scan's full noise level)" if noisy else ""
+    text = f"{', '.join(told)} of {_runs(checked)} with a self-check{but}{_medians(records)}."
     return text[0].upper() + text[1:]
 
 

@@ -74,3 +74,13 @@ def test_the_study_in_a_few_lines(record, judged):
     )
     assert "factor 2" in answers["All runs"] and "network" not in answers["All runs"]
     assert study_answers([]) == []
+
+
+def test_help_at_less_noise_alone_is_counted(record):
+    runs = [
+        record(selfcheck_verdict="helped", selfcheck_verdict_noisy=v) for v in ("helped", "harmed")
+    ]
+    told = dict(study_answers(runs))["Super-resolution"]
+    assert told.startswith(
+        "Helped on 2 of 2 runs with a self-check (1 of them not at the scan's full noise level)"
+    )
