@@ -45,7 +45,7 @@ def main() -> None:
         for factor in (2, 3)
     }
     others = json.loads((given.folder / "others.json").read_text("utf-8"))
-    pages.put(given.readme, {"quality": "\n".join(short_table(scored[2]["rows"], others))})
+    pages.put(given.readme, {"quality": "\n".join(short_table(scored[2], others))})
     for factor, facts in scored.items():
         goals = goals_table(facts["rows"], factor)
         tables = {f"quality-x{factor}": whole_tables(facts), f"goals-x{factor}": goals}
@@ -64,21 +64,22 @@ def whole_tables(facts: dict[str, Any]) -> str:
     return "\n\n".join(filter(None, (title, markdown(rows, columns), left_table(rows))))
 
 
-def short_table(rows: Sequence[Row], others: Records) -> Iterator[str]:
+def short_table(facts: dict[str, Any], others: Records) -> Iterator[str]:
     """Yield the lines of the README's table.
 
     Parameters
     ----------
-    rows : sequence of dict
-        Of the scan held out, from `bids_sr.evaluation.compare.compare`: the network's is the last.
+    facts : dict
+        Of the scan held out: ``run``, and its ``rows``, of which the network's is the last.
     others : sequence of dict
         Records of the self-check of other scans.
     """
+    rows: Sequence[Row] = facts["rows"]
     by_name = {row["method"]: row for row in rows}
     network, noise = rows[-1], by_name[NOISE_ALONE]
     n = len(others)
     yield (
-        f"| `sub-philips02`, 4 to 2 mm | sinc | {network['method']} | noise alone "
+        f"| `{facts['run']}`, x2 | sinc | {network['method']} | noise alone "
         f"| {network['method']}, {n} other scans | noise alone, {n} other scans |"
     )
     yield "|---" * 6 + "|"

@@ -216,9 +216,12 @@ def test_the_readme_has_the_held_out_scan_and_the_range_of_others(benchmark):
         checked(0.9, 0.5, b0=0.6, mean=0.3, l2=0.7),
         checked(1.02, 0.4, b0=0.5, mean=0.4, l2=0.9),
     ]
-    lines = list(benchmark("quality_tables").short_table(scored_rows(), others))
+    lines = list(
+        benchmark("quality_tables").short_table({"run": "sub-01", "rows": scored_rows()}, others)
+    )
     lines = [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert cells[0][0] == "`sub-01`, x2"
     assert cells[0][3:] == ["noise alone", "net, 2 other scans", "noise alone, 2 other scans"]
     assert cells[2][1:] == ["1.00", "0.50", "0", "0.50 to 0.60", "0"]
     assert cells[4][1:] == ["1.00", "0.80", "0", "0.70 to 0.90", "0"]
