@@ -106,21 +106,24 @@ def slug(text: str) -> str:
 
 _OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*(?: \w+(?=[.,;:)]))?)")
 _UNIT = re.compile(r"(?<=\d) (?=%|dB\b|mm\b|GB\b)")
+_EQUALS = re.compile(r"\b([a-z]) = (?=-?\d)")
 _MINUS = re.compile(r"(?<![\w.-])-(?=\d)")
 
 
 def _prose(text: str) -> Markup:
     """Return text as it is set on a page.
 
-    Options of the command line are code, so that none is broken in two, units stay with their
-    numbers, and numbers have a minus sign.
+    Options of the command line are code, so that none is broken in two, units and ``b =`` stay
+    with their numbers, and numbers have a minus sign.
 
     Examples
     --------
     >>> print(_prose("Use --gradient-check fix. It was < 1"))
     Use <code class="option">--gradient-check fix</code>. It was &lt; 1
     """
-    shown = _MINUS.sub("\N{MINUS SIGN}", _UNIT.sub("\N{NO-BREAK SPACE}", str(escape(text))))
+    shown = _UNIT.sub("\N{NO-BREAK SPACE}", str(escape(text)))
+    shown = _EQUALS.sub("\\1\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}", shown)
+    shown = _MINUS.sub("\N{MINUS SIGN}", shown)
     return Markup(_OPTION.sub(r'<code class="option">\1</code>', shown))
 
 
