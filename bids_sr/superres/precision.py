@@ -127,7 +127,8 @@ def choose_precision(
 def computes_in_bfloat16(device: torch.device) -> bool:
     """Return whether a device has instructions for bfloat16, rather than imitating it."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        # torch.cuda.is_bf16_supported looks at the current GPU, whichever is meant
+        return bool(torch.version.hip) or torch.cuda.get_device_capability(device) >= (8, 0)
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 

@@ -16,6 +16,7 @@ from bids_sr.superres.precision import (
     Precision,
     central,
     choose_precision,
+    computes_in_bfloat16,
     float32_is_exact,
 )
 
@@ -111,6 +112,16 @@ def test_images_that_are_not_used_do_not_count(cpu, monkeypatch):
 def test_where_there_is_no_detail_nothing_is_known(cpu):
     cpu("_is_avx512_bf16_supported")
     assert choose_precision("auto", CPU, WORTH, lambda _: torch.zeros(2, 1, 8, 8)) == FLOAT32
+
+
+def test_gpus_differ_in_bfloat16(gpus, caplog):
+    gpus(2).capability[0] = (7, 5)
+    assert not computes_in_bfloat16(torch.device("cuda:0"))
+    assert computes_in_bfloat16(torch.device("cuda:1"))
+    choose_precision("bfloat16", torch.device("cuda:1"), 1, None)
+    assert not caplog.text
+    choose_precision("bfloat16", torch.device("cuda:0"), 1, None)
+    assert "cuda:0 has no instructions for bfloat16" in caplog.text
 
 
 def test_a_gpu_computes_in_float16():
