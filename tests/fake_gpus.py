@@ -26,7 +26,9 @@ class FakeGpus:
             "init": self._init,
             "device_count": lambda: self.count if self.initialised else self.cards,
             "get_arch_list": lambda: list(self.built_for),
-            "get_device_capability": lambda gpu: self.capability.get(gpu.index, (8, 0)),
+            "get_device_capability": lambda gpu: self.capability.get(
+                getattr(gpu, "index", gpu), (8, 0)
+            ),
             "get_device_name": lambda gpu: f"Faked {gpu.index}",
             "mem_get_info": lambda gpu: (int(self.free), int(80e9)),
         }

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -111,6 +112,34 @@ def test_no_figure_on_the_page_is_made_up():
 def test_what_has_failed_early_is_a_table_too(modules):
     for found in ({}, {"machine": {"ok": False, "error": "odd", "seconds": 1.0}}):
         assert set(modules["gpu_tables"].tables(found).values())
+
+
+def test_what_is_asked_of_cuda(modules, gpus, monkeypatch):
+    """Names and arguments; the answers are faked."""
+    asked, taken = [], []
+    gpus(1).free = 40e9
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 91000)
+    for name, answer in {
+        "synchronize": None,
+        "empty_cache": None,
+        "reset_peak_memory_stats": None,
+        "max_memory_allocated": 3e9,
+        "get_device_properties": SimpleNamespace(name="G", major=9, minor=0, total_memory=8e10),
+    }.items():
+        fake = lambda *given, name=name, answer=answer: asked.append((name, *given)) or answer  # noqa: E731
+        monkeypatch.setattr(torch.cuda, name, fake)
+    monkeypatch.setattr(torch, "empty", lambda size, **how: taken.append((size, how["device"])))
+    machine = modules["gpu_parts"].CudaMachine("cuda:0")
+    machine.wait()
+    machine.reset_peak()
+    assert machine.peak_gb() == 3.0
+    assert ("reset_peak_memory_stats", "cuda:0") in asked
+    with machine.occupied(left_gb=1.0):
+        assert taken == [(39_000_000_000, "cuda:0")]
+    assert asked[-1] == ("empty_cache",)
+    facts = machine.facts()
+    assert facts["capability"] == "9.0" and facts["memory_gb"] == 80 and facts["gpus"] == 1
+    json.dumps(facts)
 
 
 @pytest.mark.slow
