@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "slurm"
 LABELS = ("01", "02", "03", "04")
 QUICK = ("--ensemble", "1", "--self-check", "off", "--skip-bids-validation")
