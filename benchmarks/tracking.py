@@ -85,7 +85,7 @@ def main() -> None:
     call(folder, "mrgrid", brain, *regrid, "iso-mask.mif")
     deconvolve(folder, "iso", "sr-response.txt", given.lmax)
     least = call(folder, "mrstats", "signed.mif", "-output", "min", "-allvolumes")
-    print(f"least value after sinc: {least}")
+    print(f"least value after sinc: {least.strip()}\n")
     print(
         "| | response | step | min | max | mean, default | mean, given |\n|---" + "|---" * 6 + "|"
     )
