@@ -20,6 +20,7 @@ trap 'rm -rf "$WHEEL_DIR"' EXIT
 "$PYTHON" tests/wheel/contents.py dist
 
 wheel=$(echo "$PWD"/dist/*.whl)
+commands=$("$PYTHON" -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["scripts"])')
 cp -r examples/dwi-small "$WHEEL_DIR/data"
 cd "$WHEEL_DIR"
 unset PYTHONPATH
@@ -33,7 +34,7 @@ fi
 "$bin/pip" check
 du -sm environment | sed 's/\t.*/ MB in the environment/'
 
-for command in bids-sr bids-sr-file bids-sr-evaluate bids-sr-models bids-sr-train bids-sr-study; do
+for command in $commands; do
     "$bin/$command" --version
 done
 "$bin/python" -c 'import bids_sr; print(bids_sr.__file__)' | grep "^$bin/../lib\|^$PWD/environment/lib"
