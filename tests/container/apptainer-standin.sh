@@ -41,7 +41,7 @@ exec unshare --mount --propagation private bash -euc '
     done
     mkdir -p "$root/.old" && cd "$root" && pivot_root . .old
     umount -l /.old
-    cd /
+    cd "$REPOSITORY"
     chmod 0666 /dev/fuse
     if [ "$APPTAINER_UID" = 0 ]; then exec env HOME=/root apptainer "$@"; fi
     exec setpriv --reuid "$APPTAINER_UID" --regid "$APPTAINER_UID" --clear-groups \
