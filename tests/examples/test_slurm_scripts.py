@@ -182,7 +182,8 @@ def test_the_array_asks_for_enough_time_for_a_scan_of_hcp_size():
     cost = json.loads((REPOSITORY / "docs/performance/memory-3T-x2.json").read_text())["cost"]
     hours, minutes, _ = map(int, asked_for("time").split(":"))
     assert int(asked_for("cpus-per-task")) == 1  # as measured
-    assert 60 * hours + minutes > 4 * cost["wall_s"] / 60
+    # not wall time: it grows with whatever else ran on the machine
+    assert 60 * hours + minutes > 4 * cost["cpu_s"] / 60
 
 
 def asked_for(option):
