@@ -111,7 +111,7 @@ def tell_end(
 
 
 def _tell_failure(failure: Failure) -> None:
-    _log.error("%s: failed (%s)", failure.run, failure.crash_file or failure.message)
+    _log.info("%s: failed (%s)", failure.run, failure.crash_file or failure.message)
 
 
 def _tell_verdict(plan: RunPlan) -> None:

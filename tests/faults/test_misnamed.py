@@ -105,7 +105,7 @@ def test_what_was_made_before_is_left_when_another_run_claims_its_name(writers, 
     shutil.copy(raw / "sub-01/dwi/sub-01_dwi.nii.gz", raw / "sub-01/dwi/sub-01_dwi.nii")
     outcome = process(raw, out, *QUICK)
     assert outcome.status == 1
-    assert len(outcome.lines("failed: ", "sub-01_dwi.nii")) == 2
+    assert len(outcome.lines("sub-01_dwi.nii", ": failed (")) == 2
     assert not [path for path in made if not path.exists()]
     kept = [path for path, content in made.items() if path.read_bytes() == content]
     assert [path for path in made if path not in kept and "figures" not in path.parts] == []
