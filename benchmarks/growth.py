@@ -132,7 +132,7 @@ def draw(facts: dict[str, list[dict[str, Any]]], path: Path) -> None:
             places[0, k].plot(values, [p[key] for p in points], style, label=label, ms=4)
         places[1, k].plot(values, [p["peak_gb"] for p in points], "o-", ms=4, color="tab:green")
         for place in places[:, k]:
-            place.set_xticks(values)
+            place.set_xticks(values, values, rotation=60)
             place.grid(alpha=0.3)
         places[1, k].set_xlabel(name)
     for row, key in ((0, "wall_s"), (1, "peak_gb")):

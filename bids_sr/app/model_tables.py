@@ -70,7 +70,7 @@ def model_facts(card: ModelCard) -> list[str]:
             f"{label}{value}", _WIDTH, subsequent_indent=" " * _INDENT, drop_whitespace=True,
             break_long_words=False, break_on_hyphens=False,
         )  # fmt: skip
-    return [*lines, "", f"The whole card: bids-sr-models show {card.name} --json"]
+    return lines
 
 
 def _row(card: ModelCard) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,7 +95,10 @@ def _show(options: argparse.Namespace) -> list[str]:
     from bids_sr.networks.registry import find_card
 
     card = find_card(options.model)
-    return [_json(card.to_dict())] if options.json else model_facts(card)
+    if options.json:
+        return [_json(card.to_dict())]
+    command = f"bids-sr-models show {shlex.quote(options.model)} --json"
+    return [*model_facts(card), "", f"The whole card: {command}"]
 
 
 def _json(content: Any) -> str:

@@ -50,6 +50,9 @@ def test_show_is_short_and_json_is_whole(capsys):
     assert 5 < len(text.splitlines()) < 25 and max(map(len, text.splitlines())) <= 110
     card = load_card("shallow-x2", 2)
     assert card.licence in text and str(card.folder) in text and "9 people, 17 runs" in text
+    assert text.endswith("bids-sr-models show shallow-x2 --json\n")
+    assert main(["show", str(card.folder)]) == 0
+    assert capsys.readouterr().out.endswith(f"show {card.folder} --json\n"), "finds it again"
     assert main(["show", "shallow-x2", "--json"]) == 0
     whole = json.loads(capsys.readouterr().out)
     assert whole == json.loads((card.folder / "card.json").read_text())
