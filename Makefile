@@ -208,8 +208,9 @@ docs: ## build the guide as a site in site/; a warning is an error (installs mkd
 	$(DOCS_VENV)/bin/python -m pip install --quiet --group docs
 	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build
 
-docs-commands: $(STAMP) ## run the commands of the guide, compare what they print; PAGES='docs/x.md ...' DATA=BIDS folder
-	$(BIN)/python docs/tools/run_commands.py $(PAGES) --work $(DOCS_OUT) $(if $(DATA),--set DATA=$(abspath $(DATA)))
+docs-commands: $(STAMP) ## run the commands of the guide, compare what they print; PAGES='docs/x.md ...' DATA=BIDS folder VGG16=file
+	$(BIN)/python docs/tools/run_commands.py $(PAGES) --work $(DOCS_OUT) $(if $(DATA),--set DATA=$(abspath $(DATA))) \
+		$(if $(VGG16),--set VGG16=$(abspath $(VGG16)))
 
 docs-pictures: $(DEVELOP) ## pictures of a report for the guide, from the example (needs Chromium and chromedriver)
 	$(BIN)/python docs/tools/report_pictures.py --work $(DOCS_OUT)/pictures
