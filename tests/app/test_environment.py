@@ -12,9 +12,10 @@ from bids_sr.errors import UsageError
 
 
 @pytest.fixture(autouse=True)
-def own_environment(monkeypatch):
-    """Let a test change os.environ and forget it."""
+def own_environment(monkeypatch, tmp_path):
+    """Let a test change os.environ and forget it; what it makes for itself goes with the test."""
     monkeypatch.setattr(os, "environ", os.environ.copy())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 def test_threads_and_silence():
