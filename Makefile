@@ -19,7 +19,7 @@ BROWSER_OUT ?= browser-out
 CHAOS_OUT ?= chaos-out
 GPU_JSON := docs/performance/gpu.json
 PYTEST_ARGS ?= -n 2 --dist loadfile
-SIZING_CASES := uih01_acq-AP:2:8 canon01_acq-ax_run-1:2:1 prisma02_acq-AP:2:1 prisma02_acq-AP:3:1 philips02:2:8
+SIZING_CASES := uih01_acq-AP:2:4 canon01_acq-ax_run-1:2:1 prisma02_acq-AP:2:1 prisma02_acq-AP:3:1 philips02:2:4
 VARIANT ?= cuda
 IMAGE_NAME := $(if $(filter cpu,$(VARIANT)),bids_sr-cpu,bids_sr)
 TORCH_CPU := $(shell sed -n 's/^\(torch==[^ ]*\).*/\1/p' requirements.lock)+cpu
