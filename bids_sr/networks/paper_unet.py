@@ -90,7 +90,7 @@ class PaperUNet(nn.Module):
         low, high = _RANGE
         # in float16 the sigmoid allows only 34 different outputs between 0.9 and 1
         with torch.autocast(maps.device.type, enabled=False):
-            last = self.layers[12](maps.float())
+            last = self.layers[12](maps.to(torch.promote_types(maps.dtype, torch.float32)))
         return torch.sigmoid(last) * (high - low) + low
 
 

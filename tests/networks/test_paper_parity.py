@@ -18,6 +18,7 @@ from bids_sr.networks.paper_unet import PaperUNet
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "dwi-small"
 fastai = pytest.importorskip("fastai.vision.all", reason="needs fastai: make parity-test")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

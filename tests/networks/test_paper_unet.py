@@ -142,6 +142,12 @@ def test_a_damaged_file_and_a_full_folder_are_refused(published, tmp_path, capsy
         import_paper_weights(published, tmp_path / "full", 2)
 
 
+def test_double_precision_stays_double():
+    network = PaperUNet().eval().double()
+    with torch.inference_mode():
+        assert network(torch.rand(1, 3, 20, 20).double()).dtype == torch.float64
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_its_output_is_not_rounded_with_its_layers(dtype):
     """In float16 the sigmoid has 34 different outputs between 0.9 and 1 only."""
