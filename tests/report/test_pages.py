@@ -51,6 +51,13 @@ def test_page_of_a_real_folder(output):
     assert "FA in white matter" in page.text
 
 
+def test_a_single_value_does_not_stand_below_the_heading_input(output):
+    text = " ".join(Page(write_participant_page(output(), "01")).text.split())
+    table = text[text.index("White matter Input Super-resolved Change") :]
+    assert table.index("FA in white matter") < table.index(" Value ")
+    assert table.index(" Value ") < table.index("Shift of the FA distribution")
+
+
 def test_page_needs_no_network(output):
     page = Page(write_participant_page(output(), "01"))
     addresses = [
