@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from bids_sr.errors import OutputError
 
 TEMPORARY = ".tmp-bids_sr-"
 """Prefix of the names of unfinished files; no other program uses it."""
+_UNFINISHED = re.compile(rf"^{re.escape(TEMPORARY)}[0-9a-f]{{16}}-")
 
 _SURELY_DEAD_S = 86400
 """Age from which a file counts as abandoned, where there are no locks to tell."""
@@ -92,6 +94,17 @@ def _remove_orphan(path: Path) -> None:
             path.unlink(missing_ok=True)
     finally:
         os.close(handle)
+
+
+def final_name(name: str) -> str:
+    """Return the name that a file will have once it is complete.
+
+    Examples
+    --------
+    >>> final_name(".tmp-bids_sr-0123456789abcdef-sub-01_dwi.nii.gz"), final_name("README")
+    ('sub-01_dwi.nii.gz', 'README')
+    """
+    return _UNFINISHED.sub("", name)
 
 
 def _fresh(path: Path) -> Path:

@@ -98,7 +98,8 @@ def read_runs(out_dir: Path, subject: str = "*") -> tuple[list[FinishedRun], lis
         Records that are damaged.
     """
     runs, unreadable = [], []
-    patterns = (f"sub-{subject}/dwi/*{_QUALITY}", f"sub-{subject}/ses-*/dwi/*{_QUALITY}")
+    # a leading sub-: a name that starts with a dot is that of a file still being written
+    patterns = (f"sub-{subject}/dwi/sub-*{_QUALITY}", f"sub-{subject}/ses-*/dwi/sub-*{_QUALITY}")
     for path in sorted(path for pattern in patterns for path in out_dir.glob(pattern)):
         key = path.name.removesuffix(_QUALITY)
         try:

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from attrs import frozen
 
+from bids_sr.bids.atomic import final_name
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.entities import output_entities, with_entities
 from bids_sr.bids.input_dataset import natural_key
@@ -136,11 +137,13 @@ def begun(out_dir: Path, told: Collection[str]) -> list[str]:
     Returns
     -------
     list of str
-        File names up to ``_desc-sr``: in progress, or interrupted.
+        File names up to ``_desc-sr``: in progress, with a series complete or being written, or
+        interrupted.
     """
     finished = {frozenset(parse_label(name).items()) for name in told}
     failed = {frozenset(output_entities(parse_label(name)).items()) for name in told}
-    keys = {path.name.removesuffix(_SERIES) for path in _series(out_dir)}
+    names = {final_name(path.name) for path in _series(out_dir)}
+    keys = {name.removesuffix(_SERIES) for name in names if name.startswith("sub-")}
     # finished runs are listed with their factor, failed ones by the source's name
     left = [
         key

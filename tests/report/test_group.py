@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from bids_sr.bids.atomic import _fresh
 from bids_sr.bids.dwi_run import DwiFiles
 from bids_sr.bids.names import OutputNames
 from bids_sr.errors import UsageError
@@ -173,6 +175,24 @@ def test_runs_without_a_record_are_told_once(put_record, tmp_path):
         "sub-01_res-x3": "not finished",
         "sub-02_ses-a_res-x2": "not finished",
     }
+
+
+def test_files_still_being_written_are_told_by_their_final_names(put_record, tmp_path):
+    out = tmp_path / "out"
+    record = put_record("sub-01_res-x2")
+    started, copied = out / "sub-02" / "dwi", out / "sub-03" / "dwi"
+    for name in ("sub-01_res-x2_desc-sr_quality.json", "sub-01_res-x2_desc-sr_dwi.nii.gz"):
+        shutil.copy(record, _fresh(record.with_name(name)))
+        shutil.copy(record, record.with_name(f"._{name}"))  # as macOS adds on a shared disk
+    started.mkdir(parents=True)
+    _fresh(started / "sub-02_res-x2_desc-sr_dwi.nii.gz").touch()
+    copied.mkdir(parents=True)
+    (copied / "._sub-03_res-x2_desc-sr_dwi.nii.gz").touch()
+    table, page = write_group(out)
+    assert states_of(page) == {"sub-01_res-x2": "incomplete", "sub-02_res-x2": "not finished"}
+    assert [line.split("\t")[0] for line in table.read_text().splitlines()[1:]] == [
+        "sub-01_res-x2"
+    ]
 
 
 def dataset(root, with_dwi, without):
