@@ -190,9 +190,7 @@ def test_files_still_being_written_are_told_by_their_final_names(put_record, tmp
     (copied / "._sub-03_res-x2_desc-sr_dwi.nii.gz").touch()
     table, page = write_group(out)
     assert states_of(page) == {"sub-01_res-x2": "incomplete", "sub-02_res-x2": "not finished"}
-    assert [line.split("\t")[0] for line in table.read_text().splitlines()[1:]] == [
-        "sub-01_res-x2"
-    ]
+    assert [line.split("\t")[0] for line in table.read_text().splitlines()[1:]] == ["sub-01_res-x2"]
 
 
 def dataset(root, with_dwi, without):
