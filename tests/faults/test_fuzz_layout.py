@@ -287,6 +287,7 @@ ODD = (
 
 
 # an index costs some 50 ms: not every layout is indexed more than once
+@pytest.mark.slow
 @given(layout=layouts(), database=RARELY, alone=RARELY)
 @example(
     layout=(

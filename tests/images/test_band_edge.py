@@ -67,6 +67,7 @@ def windowed_sinc(volumes, factor, radius=5):
     return np.abs(matrices[0] @ volumes @ matrices[1].T).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1.25, 1.5, 2])
 @pytest.mark.parametrize("way", ["linear", "cubic", "windowed sinc"])
 def test_resampling_is_no_zero_filling(example, factor, way):

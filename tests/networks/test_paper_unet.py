@@ -143,7 +143,7 @@ def test_a_damaged_file_and_a_full_folder_are_refused(published, tmp_path, capsy
 
 
 def test_double_precision_stays_double():
-    network = PaperUNet().eval().double()
+    network = PaperUNet(width=16).eval().double()
     with torch.inference_mode():
         assert network(torch.rand(1, 3, 20, 20).double()).dtype == torch.float64
 

@@ -34,6 +34,7 @@ def resolve(run, model, out, **options):
     return super_resolve(run, read_card(model), out, device="cpu", **options)
 
 
+@pytest.mark.slow
 def test_output_keeps_what_was_measured(make_run, model, tmp_path):
     run = make_run(tmp_path)
     done = []

@@ -113,6 +113,7 @@ def test_signed_signal_is_refused(tmp_path, make_run):
         prepare_run(run, tmp_path / "cache", Recipe(subset=0))
 
 
+@pytest.mark.slow
 def test_a_zero_filled_scan_is_learned_from_at_its_acquired_matrix(make_filled_run, tmp_path):
     runs = [make_filled_run(tmp_path / str(side), (side, side)) for side in (128, 256)]
     own, filled = (prepare_run(run, tmp_path / "cache", Recipe(subset=0)) for run in runs)

@@ -272,6 +272,7 @@ def test_a_real_start_leaves_of_the_mean_what_its_model_left(tmp_path):
     assert row["left_b0"] == row["left_l2"] == 1
 
 
+@pytest.mark.slow
 def test_the_start_leaves_of_the_mean_about_what_its_model_leaves(make_series, tmp_path):
     """A network for volumes is trained for a moment; its heir has learned the mean already."""
     run = make_series(run_only=True)
