@@ -286,8 +286,8 @@ ODD = (
 )
 
 
-# an index costs some 50 ms: not every layout is indexed more than once
 @pytest.mark.slow
+# an index costs some 50 ms: not every layout is indexed more than once
 @given(layout=layouts(), database=RARELY, alone=RARELY)
 @example(
     layout=(
